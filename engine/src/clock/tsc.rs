@@ -1,0 +1,116 @@
+//! The time-stamp counter, calibrated once against the monotonic clock.
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::clock::Clock;
+use crate::domain::Nanos;
+
+/// How long the counter is compared with the monotonic clock at start: 10 ms bounds the rate's error to about
+/// 20 ppm (two readings of 100 ns each).
+const CALIBRATION: Nanos = Nanos::from_millis(10);
+
+/// Fraction bits of the rate.
+const SHIFT: u32 = 32;
+
+fn system_clock(id: ClockId) -> Nanos {
+    let time = clock_gettime(id);
+    Nanos(time.tv_sec * 1_000_000_000 + time.tv_nsec)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[allow(unsafe_code)]
+fn ticks() -> u64 {
+    // SAFETY: `rdtsc` reads a register; it is available on every x86_64 processor.
+    unsafe { std::arch::x86_64::_rdtsc() }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn ticks() -> u64 {
+    system_clock(ClockId::Monotonic).0.unsigned_abs()
+}
+
+/// Durations by the time-stamp counter: one register read each, about 9 ns (performance.md §0).
+///
+/// Copies share one calibration, made where a process starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    origin_ticks: u64,
+    /// Nanoseconds per tick in units of `2^-SHIFT`.
+    rate: u64,
+}
+
+impl Stopwatch {
+    /// Calibrates against the monotonic clock; takes about 10 ms.
+    #[must_use]
+    pub fn calibrate() -> Self {
+        let (start, origin_ticks) = (system_clock(ClockId::Monotonic), ticks());
+        let (mut elapsed, mut counted) = (Nanos::ZERO, 0);
+        while elapsed < CALIBRATION || counted == 0 {
+            std::hint::spin_loop();
+            counted = ticks().wrapping_sub(origin_ticks);
+            elapsed = system_clock(ClockId::Monotonic) - start;
+        }
+        let rate = (u128::from(elapsed.0.unsigned_abs()) << SHIFT) / u128::from(counted);
+        Self { origin_ticks, rate: u64::try_from(rate).unwrap_or(u64::MAX) }
+    }
+
+    /// Nanoseconds since the calibration.
+    #[inline]
+    #[must_use]
+    pub fn elapsed(&self) -> Nanos {
+        let counted = ticks().wrapping_sub(self.origin_ticks);
+        let nanos = (u128::from(counted) * u128::from(self.rate)) >> SHIFT;
+        Nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+
+    /// A stamp for messages: the low 32 bits of [`elapsed`](Self::elapsed).
+    #[inline]
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn stamp(&self) -> u32 {
+        self.elapsed().0 as u32
+    }
+}
+
+/// Live time: the wall clock at start plus elapsed counter time, so that it never steps when the wall clock does.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveClock {
+    stopwatch: Stopwatch,
+    origin: Nanos,
+}
+
+impl LiveClock {
+    /// Anchors the timeline at the present wall clock.
+    #[must_use]
+    pub fn new(stopwatch: Stopwatch) -> Self {
+        let origin = system_clock(ClockId::Realtime) - stopwatch.elapsed();
+        Self { stopwatch, origin }
+    }
+}
+
+impl Clock for LiveClock {
+    #[inline]
+    fn now(&mut self) -> Nanos {
+        self.origin + self.stopwatch.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_the_monotonic_clock() {
+        let stopwatch = Stopwatch::calibrate();
+        let (first, start) = (stopwatch.elapsed(), system_clock(ClockId::Monotonic));
+        while system_clock(ClockId::Monotonic) - start < Nanos::from_millis(20) {
+            std::hint::spin_loop();
+        }
+        // The reading may be late by a preemption on either side, so the bounds are wide; a wrong rate is far off.
+        let elapsed = stopwatch.elapsed() - first;
+        let truth = system_clock(ClockId::Monotonic) - start;
+        assert!(elapsed.0 > 10_000_000 && elapsed.0 < truth.0 + 10_000_000, "{elapsed:?} against {truth:?}");
+    }
+}

@@ -1,0 +1,17 @@
+//! The domain: instruments, prices, quantities, order identity and time. Integers only.
+
+pub mod time;
+pub mod decimal;
+pub mod quantity;
+pub mod side;
+pub mod order_id;
+pub mod filters;
+pub mod instrument;
+
+pub use decimal::{Decimal, DecimalError, Scale};
+pub use filters::{Filters, NotionalFilter, QuantityFilter};
+pub use instrument::{Instrument, InstrumentIndex, InstrumentKind, Instruments, Market};
+pub use order_id::{OrderId, SourceId};
+pub use quantity::{Price, Quantity};
+pub use side::{BySide, Liquidity, OrderType, Side, TimeInForce};
+pub use time::Nanos;

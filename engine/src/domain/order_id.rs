@@ -1,0 +1,87 @@
+//! Order identity: known where the intent is made, emitted to a venue once ever.
+
+use std::fmt;
+use std::str::FromStr;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// Who makes intents: a strategy, the clients of port 5556, or the operator. Dense, below `SOURCES_MAX`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable)]
+#[repr(transparent)]
+pub struct SourceId(pub u16);
+
+/// Identity of an order: (engine epoch, source, source epoch, sequence).
+///
+/// Only epochs are reserved durably; the sequence restarts with its epoch, so no id repeats even when the tail of
+/// a journal is lost. `NONE` (all zero) is no order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct OrderId {
+    /// Counts starts of the engine on this data directory, from 1.
+    pub epoch: u32,
+    /// The maker of the intent.
+    pub source: SourceId,
+    /// Counts starts of that source within the engine epoch, from 1.
+    pub source_epoch: u16,
+    /// Counts the source's intents, from 1.
+    pub sequence: u64,
+}
+
+impl OrderId {
+    /// No order.
+    pub const NONE: Self = Self { epoch: 0, source: SourceId(0), source_epoch: 0, sequence: 0 };
+}
+
+/// Shown as the venue's client order id: `t-EPOCH-SOURCE-SOURCEEPOCH-SEQUENCE` in lower-case hexadecimal, at most
+/// 36 characters of `[a-zA-Z0-9-_]` as Binance asks.
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t-{:x}-{:x}-{:x}-{:x}", self.epoch, self.source.0, self.source_epoch, self.sequence)
+    }
+}
+
+/// The text is not an order id of this system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an order id of this system")]
+pub struct NotOurs;
+
+impl FromStr for OrderId {
+    type Err = NotOurs;
+
+    fn from_str(text: &str) -> Result<Self, NotOurs> {
+        let mut parts = text.strip_prefix("t-").ok_or(NotOurs)?.split('-');
+        let mut next = |digits: usize| {
+            let part = parts.next().ok_or(NotOurs)?;
+            let plain = part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            if !plain || part.len() > digits {
+                return Err(NotOurs);
+            }
+            u64::from_str_radix(part, 16).map_err(|_| NotOurs)
+        };
+        let id = Self {
+            epoch: u32::try_from(next(8)?).map_err(|_| NotOurs)?,
+            source: SourceId(u16::try_from(next(4)?).map_err(|_| NotOurs)?),
+            source_epoch: u16::try_from(next(4)?).map_err(|_| NotOurs)?,
+            sequence: next(16)?,
+        };
+        if parts.next().is_some() { Err(NotOurs) } else { Ok(id) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fits_the_venue_and_reads_back() {
+        let id = OrderId { epoch: u32::MAX, source: SourceId(7), source_epoch: 65_535, sequence: u64::MAX };
+        let text = id.to_string();
+        assert!(text.len() <= 36, "{text}");
+        assert_eq!(text.parse(), Ok(id));
+        for foreign in
+            ["", "t-", "web_123", "t-1-2-3", "t-1-2-3-4-5", "t-1-2-3-zz", "t-1-2-3-+4", "t-1-10000-3-4"]
+        {
+            assert_eq!(foreign.parse::<OrderId>(), Err(NotOurs), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Sides, order types and lifetimes, with the codes they have in shared memory.
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::wire_enum;
+
+wire_enum! {
+    /// Which side of the book an order is on.
+    Side { /// Bids.
+        Buy = 1 => "BUY", /// Asks.
+        Sell = 2 => "SELL" }
+}
+
+impl Side {
+    /// The other side.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Buy => Self::Sell,
+            Self::Sell => Self::Buy,
+        }
+    }
+
+    /// `1` for a buy, `-1` for a sell: the sign of its effect on a position.
+    #[must_use]
+    pub const fn sign(self) -> i64 {
+        match self {
+            Self::Buy => 1,
+            Self::Sell => -1,
+        }
+    }
+}
+
+wire_enum! {
+    /// How an order is priced (binance.md §6).
+    OrderType { /// At a limit or better.
+        Limit = 1 => "LIMIT", /// At any price.
+        Market = 2 => "MARKET", /// At a limit, as maker only: rejected where it would take.
+        LimitMaker = 3 => "LIMIT_MAKER" }
+}
+
+wire_enum! {
+    /// How long an order lives.
+    TimeInForce { /// Until cancelled.
+        GoodTillCancel = 1 => "GTC", /// What does not trade at once expires.
+        ImmediateOrCancel = 2 => "IOC", /// All at once or nothing.
+        FillOrKill = 3 => "FOK" }
+}
+
+wire_enum! {
+    /// Whether a fill added or took liquidity.
+    Liquidity { /// Our order rested.
+        Maker = 1 => "MAKER", /// Our order crossed.
+        Taker = 2 => "TAKER" }
+}
+
+/// A pair of values, one a side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BySide<T> {
+    /// The buy side's.
+    pub buy: T,
+    /// The sell side's.
+    pub sell: T,
+}
+
+impl<T> BySide<T> {
+    /// The value of `side`.
+    pub const fn get(&self, side: Side) -> &T {
+        match side {
+            Side::Buy => &self.buy,
+            Side::Sell => &self.sell,
+        }
+    }
+
+    /// The value of `side`, to change.
+    pub const fn get_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Buy => &mut self.buy,
+            Side::Sell => &mut self.sell,
+        }
+    }
+}
