@@ -19,3 +19,6 @@ pub mod wire;
 pub mod error;
 pub mod domain;
 pub mod clock;
+pub mod shm;
+pub mod ring;
+pub mod counters;

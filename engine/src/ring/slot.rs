@@ -1,0 +1,158 @@
+//! Messages in slots, the same for all rings of fixed-size messages.
+//!
+//! Message n lies in slot n % capacity with stamp n + 1 (see [`stamped`]): an older stamp means "not yet", a younger
+//! one "gone". A consumer that the producer waits for need not look twice.
+
+use std::path::Path;
+
+use crate::error::SetupError;
+use crate::limits::{RING_CAPACITY_MAX, RING_CAPACITY_MIN};
+use crate::primitive::AtomicU64;
+use crate::ring::message::{Message, element_size, layout_hash};
+use crate::shm::stamped::{self, BUSY, stride};
+use crate::shm::words::WORD;
+use crate::shm::{Descriptor, Expected, SegmentKind, SegmentSpec};
+
+/// Smallest capacity. Models are checked on fewer slots: each is soon reused.
+const CAPACITY_MIN: usize = if cfg!(loom) { 2 } else { RING_CAPACITY_MIN };
+
+/// The ring file of `capacity` messages of type `T`.
+pub(super) fn spec<T: Message>(
+    path: &Path,
+    kind: SegmentKind,
+    capacity: usize,
+    epoch: u32,
+) -> Result<SegmentSpec, SetupError> {
+    check_capacity(path, capacity as u64)?;
+    Ok(SegmentSpec {
+        kind,
+        layout: layout_hash::<T>(),
+        element_size: element_size::<T>(),
+        capacity: capacity as u64,
+        epoch,
+        body_bytes: capacity * stride::<T>() * WORD,
+        parent: 0,
+    })
+}
+
+/// What a reader of messages of type `T` insists on.
+pub(super) fn expected<T: Message>(kind: SegmentKind) -> Expected {
+    Expected { kind, layout: layout_hash::<T>(), element_size: element_size::<T>() }
+}
+
+/// Checks a ring file's capacity against our limits and its own body, and gives the mask of slot indices.
+pub(super) fn checked_mask<T: Message>(path: &Path, found: &Descriptor) -> Result<u64, SetupError> {
+    check_capacity(path, found.capacity)?;
+    if found.capacity * (stride::<T>() * WORD) as u64 > found.body_bytes {
+        return Err(SetupError::file(path, format!("is too short for {} messages", found.capacity)));
+    }
+    Ok(found.capacity - 1)
+}
+
+fn check_capacity(path: &Path, capacity: u64) -> Result<(), SetupError> {
+    let range = CAPACITY_MIN as u64..=RING_CAPACITY_MAX as u64;
+    if capacity.is_power_of_two() && range.contains(&capacity) {
+        return Ok(());
+    }
+    let (least, most) = (CAPACITY_MIN, RING_CAPACITY_MAX);
+    Err(SetupError::file(path, format!("capacity {capacity} is no power of two in {least}..={most}")))
+}
+
+/// The slot of message `index`. The index is the caller's own; the mask keeps it inside the ring.
+#[inline]
+fn slot<T>(body: &[AtomicU64], mask: u64, index: u64) -> &[AtomicU64] {
+    let at = (index & mask) as usize * stride::<T>();
+    &body[at..at + stride::<T>()]
+}
+
+/// Writes message `index`. Only the ring's one producer calls this.
+#[inline]
+pub(super) fn write<T: Message>(body: &[AtomicU64], mask: u64, index: u64, message: &T) {
+    stamped::write(slot::<T>(body, mask, index), index + 1, message);
+}
+
+/// Reads message `index` if it is there; for the consumer that the producer waits for.
+#[inline]
+pub(super) fn read<T: Message>(body: &[AtomicU64], mask: u64, index: u64) -> Option<T> {
+    let slot = slot::<T>(body, mask, index);
+    // No second look at the stamp: the producer does not come back to this slot before the cursor has passed it.
+    (stamped::stamp(slot) == index + 1).then(|| stamped::copy(slot))
+}
+
+/// What a reader that nobody waits for finds at its position.
+pub(super) enum Found<T> {
+    /// The message, untorn.
+    Message(T),
+    /// Not there yet.
+    NotYet,
+    /// Overwritten by a later one, or being overwritten.
+    Gone,
+}
+
+/// Reads message `index`, and checks after the copy that it was not overwritten meanwhile.
+#[inline]
+pub(super) fn read_checked<T: Message>(body: &[AtomicU64], mask: u64, index: u64) -> Found<T> {
+    let slot = slot::<T>(body, mask, index);
+    let stamp = stamped::stamp(slot);
+    if stamp != index + 1 {
+        // A busy mark of `index` itself means that it is being written for the first time: not yet.
+        return if stamp & !BUSY > index + 1 { Found::Gone } else { Found::NotYet };
+    }
+    let message = stamped::copy(slot);
+    if stamped::is_unchanged(slot, stamp) { Found::Message(message) } else { Found::Gone }
+}
+
+/// One past the newest message that was written, or was begun, when the call was made.
+///
+/// `known` is the caller's own position or 0. Its slot tells the lap, a binary search over one lap the rest: a few
+/// loads, and no head word that the producer would have to store with every message.
+pub(super) fn head<T>(body: &[AtomicU64], mask: u64, known: u64) -> u64 {
+    let begun = |index: u64| stamped::stamp(slot::<T>(body, mask, index)) & !BUSY;
+    // The newest message in the slot of `known`. A stamp that does not belong there cannot lead outside the ring:
+    // indices are masked.
+    let stamp = begun(known);
+    let (mut low, mut high) = match stamp.checked_sub(1) {
+        Some(newest) if newest <= BUSY / 2 => (newest, newest + mask + 1),
+        Some(_) => return known,
+        // Never used: nothing at or after this slot in the first lap, so the head is before it.
+        None => {
+            if known & mask == 0 || begun(0) == 0 {
+                return 0;
+            }
+            (0, known & mask)
+        }
+    };
+    // `low` was begun, `high` was not when we looked; the head is one past the last that was.
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if begun(middle) > middle {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::primitive::Ordering;
+
+    #[test]
+    fn the_head_is_found_from_every_position_that_was_reached() {
+        const MASK: u64 = 7;
+        let body: Vec<AtomicU64> = (0..8 * stride::<u64>()).map(|_| AtomicU64::new(0)).collect();
+        for published in 0..30 {
+            for known in 0..=published {
+                assert_eq!(head::<u64>(&body, MASK, known), published, "from {known}");
+            }
+            // A message under way counts: its predecessor in the slot is lost.
+            let next = &slot::<u64>(&body, MASK, published)[0];
+            let before = next.swap(BUSY | (published + 1), Ordering::Relaxed);
+            assert_eq!(head::<u64>(&body, MASK, published), published + 1);
+            next.store(before, Ordering::Relaxed);
+            write(&body, MASK, published, &published);
+        }
+    }
+}

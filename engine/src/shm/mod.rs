@@ -1,0 +1,25 @@
+//! Shared memory: mapped files with one writer each, told apart by a descriptor page.
+//!
+//! ```text
+//! file = | descriptor page (4096 B, immutable once ready) | body: 64-bit words, all zero at first |
+//! ```
+//!
+//! Everything in a mapping is an atomic word, so that two processes may look at it at once without undefined
+//! behaviour. Readers map read-only and use only relaxed loads and fences: the standard library promises no more than
+//! relaxed loads on memory that is mapped read-only.
+
+pub mod identity;
+pub mod words;
+pub mod stamped;
+pub mod descriptor;
+#[cfg(not(any(loom, miri, tsan)))]
+mod region;
+#[cfg(not(any(loom, miri, tsan)))]
+mod posix;
+#[cfg(any(loom, miri, tsan))]
+pub mod process_local;
+pub mod mapping;
+pub mod paths;
+
+pub use descriptor::{Descriptor, SegmentKind};
+pub use mapping::{Expected, Readable, SegmentSpec, Writable};

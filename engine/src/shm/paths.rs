@@ -1,0 +1,127 @@
+//! Where every shared file lies: one directory per producing process, so that each can be mounted read-only
+//! elsewhere. A consumer's cursor lies in the consumer's own directory.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::SourceId;
+use crate::error::SetupError;
+
+/// Owners of directories: the four agents, the input log, the venue's end of the link, and the operator.
+pub const OWNERS: [&str; 7] = ["ingest", "strategy", "risk", "route", "input", "venue", "operator"];
+
+/// The files under one engine's ipc directory.
+#[derive(Clone, Debug)]
+pub struct IpcPaths {
+    root: PathBuf,
+}
+
+impl IpcPaths {
+    /// Files under `root`.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Makes the directories.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn create(&self) -> Result<(), SetupError> {
+        for owner in OWNERS {
+            let path = self.root.join(owner);
+            std::fs::create_dir_all(&path).map_err(|error| SetupError::io(path, "creating it", error))?;
+        }
+        Ok(())
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Held locked while an engine runs on this directory.
+    #[must_use]
+    pub fn guard(&self) -> PathBuf {
+        self.root.join("engine.lock")
+    }
+
+    /// Ingest's tick ring.
+    #[must_use]
+    pub fn ticks(&self) -> PathBuf {
+        self.root.join("ingest/ticks.ring")
+    }
+
+    /// Ingest's book cells.
+    #[must_use]
+    pub fn books(&self) -> PathBuf {
+        self.root.join("ingest/books.cells")
+    }
+
+    /// The intent ring of a source.
+    #[must_use]
+    pub fn intents(&self, source: SourceId) -> PathBuf {
+        self.root.join(format!("strategy/intents-{}.ring", source.0))
+    }
+
+    /// Risk's cursor in a source's intent ring.
+    #[must_use]
+    pub fn intents_cursor(&self, source: SourceId) -> PathBuf {
+        self.root.join(format!("risk/intents-{}.cursor", source.0))
+    }
+
+    /// Risk's order ring.
+    #[must_use]
+    pub fn orders(&self) -> PathBuf {
+        self.root.join("risk/orders.ring")
+    }
+
+    /// Route's cursor in the order ring.
+    #[must_use]
+    pub fn orders_cursor(&self) -> PathBuf {
+        self.root.join("route/orders.cursor")
+    }
+
+    /// The journal ring of `owner`.
+    #[must_use]
+    pub fn journal(&self, owner: &str) -> PathBuf {
+        self.root.join(owner).join("journal.ring")
+    }
+
+    /// The journal writer's cursor in the journal ring of `owner`.
+    #[must_use]
+    pub fn journal_cursor(&self, owner: &str) -> PathBuf {
+        self.root.join(owner).join("journal.cursor")
+    }
+
+    /// Counters of `owner`.
+    #[must_use]
+    pub fn counters(&self, owner: &str) -> PathBuf {
+        self.root.join(owner).join("counters")
+    }
+
+    /// Latency histograms of `owner`.
+    #[must_use]
+    pub fn histograms(&self, owner: &str) -> PathBuf {
+        self.root.join(owner).join("histograms")
+    }
+
+    /// Halt page of `owner`.
+    #[must_use]
+    pub fn halts(&self, owner: &str) -> PathBuf {
+        self.root.join(owner).join("halts")
+    }
+
+    /// A ring of the in-process link to the venue, by name, and its reader's cursor.
+    #[must_use]
+    pub fn link(&self, name: &str) -> (PathBuf, PathBuf) {
+        let directory = self.root.join("venue");
+        (directory.join(format!("{name}.ring")), directory.join(format!("{name}.cursor")))
+    }
+
+    /// The instrument table of the running engine, for whoever shows its numbers; written by ingest.
+    #[must_use]
+    pub fn instruments(&self) -> PathBuf {
+        self.root.join("ingest/instruments.cells")
+    }
+}

@@ -1,0 +1,103 @@
+//! Shared memory as files: made under a temporary name, mapped, renamed into place.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::fs::{FallocateFlags, fallocate};
+
+use crate::error::SetupError;
+use crate::shm::descriptor::DESCRIPTOR_BYTES;
+use crate::shm::identity::BootId;
+pub(super) use crate::shm::region::Region;
+
+/// Owner writes, group reads, others nothing: the file system and the MMU hold "one writer".
+pub(super) const MODE: u32 = 0o640;
+
+/// Device and inode: tells two files of one name apart.
+pub(super) type Identity = (u64, u64);
+
+/// A file that was found and mapped; nothing in it is checked yet.
+pub(super) struct Opened {
+    pub(super) region: Region,
+    pub(super) length: u64,
+    pub(super) identity: Identity,
+}
+
+/// What the mapping is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Loads: the MMU refuses any store.
+    Read,
+    /// The owner's loads and stores.
+    Write,
+}
+
+/// This boot of the machine.
+pub(super) fn boot() -> Result<BootId, SetupError> {
+    BootId::read()
+}
+
+/// Makes and maps a file of `length` zeros that must not exist yet.
+pub(super) fn make(path: &Path, length: u64) -> Result<Region, SetupError> {
+    let io = |action| move |source| SetupError::io(path, action, source);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(path)
+        .map_err(io("create"))?;
+    file.set_permissions(Permissions::from_mode(MODE)).map_err(io("set permissions"))?;
+    // Allocated now, so that a full tmpfs is an error here and not a SIGBUS at the first store.
+    fallocate(&file, FallocateFlags::empty(), 0, length).map_err(|errno| io("allocate")(errno.into()))?;
+    let mapping = map(&file, length, Access::Write).map_err(io("map"))?;
+    Region::new(mapping).ok_or_else(|| SetupError::file(path, "mapped to nothing"))
+}
+
+/// Maps the file at `path`, whatever it is.
+pub(super) fn open(path: &Path, access: Access) -> Result<Opened, SetupError> {
+    let io = |action| move |source| SetupError::io(path, action, source);
+    let action = if access == Access::Write { "open for writing" } else { "open" };
+    let file = OpenOptions::new().read(true).write(access == Access::Write).open(path).map_err(io(action))?;
+    let found = file.metadata().map_err(io("stat"))?;
+    let length = found.len();
+    if length < DESCRIPTOR_BYTES as u64 {
+        return Err(SetupError::file(path, format!("is too short: {length} bytes")));
+    }
+    let mapping = map(&file, length, access).map_err(io("map"))?;
+    let region = Region::new(mapping).ok_or_else(|| SetupError::file(path, "mapped to nothing"))?;
+    Ok(Opened { region, length, identity: (found.dev(), found.ino()) })
+}
+
+/// Gives the file at `temporary` the name `path`; whatever stood there lives on for those who have it mapped.
+pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), SetupError> {
+    fs::rename(temporary, path).map_err(|source| SetupError::io(path, "rename into place", source))
+}
+
+/// Removes a file that may not be there.
+pub(super) fn remove_if_there(path: &Path) -> Result<(), SetupError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(SetupError::io(path, "remove a leftover", source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What stands under the name `path` now.
+pub(super) fn identity(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+fn map(file: &File, length: u64, access: Access) -> std::io::Result<MmapRaw> {
+    let length =
+        usize::try_from(length).map_err(|_| std::io::Error::from(std::io::ErrorKind::FileTooLarge))?;
+    let mut options = MmapOptions::new();
+    let options = options.len(length).populate();
+    match access {
+        Access::Read => options.map_raw_read_only(file),
+        Access::Write => options.map_raw(file),
+    }
+}

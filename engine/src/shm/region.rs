@@ -1,0 +1,54 @@
+//! A run of words that several processes see: the only place that turns a mapping into references.
+
+use std::ptr::NonNull;
+use std::slice;
+
+use memmap2::MmapRaw;
+
+use crate::primitive::AtomicU64;
+use crate::shm::descriptor::{DESCRIPTOR_BYTES, DESCRIPTOR_WORDS};
+use crate::shm::words::WORD;
+
+/// A mapped file as words. Lives as long as the mapping.
+pub(super) struct Region {
+    first: NonNull<AtomicU64>,
+    body_words: usize,
+    _mapping: MmapRaw,
+}
+
+// SAFETY: the words are atomics, and the mapping may be used and unmapped from any thread.
+#[allow(unsafe_code)]
+unsafe impl Send for Region {}
+// SAFETY: all access through `&Region` is by atomic words.
+#[allow(unsafe_code)]
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Takes over a mapping; `None` if it is too short for a descriptor page.
+    pub(super) fn new(mapping: MmapRaw) -> Option<Self> {
+        let body_bytes = mapping.len().checked_sub(DESCRIPTOR_BYTES)?;
+        let first = NonNull::new(mapping.as_mut_ptr().cast::<AtomicU64>())?;
+        Some(Self { first, body_words: body_bytes / WORD, _mapping: mapping })
+    }
+
+    /// The descriptor page.
+    pub(super) fn page(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping is page-aligned, at least one page long (checked in `new`), and lives as long as
+        // `self`; atomic words may be changed by others at any time. Readers' mappings are read-only: code that
+        // holds a `Readable` only loads, relaxed.
+        #[allow(unsafe_code)]
+        unsafe {
+            slice::from_raw_parts(self.first.as_ptr(), DESCRIPTOR_WORDS)
+        }
+    }
+
+    /// The words after the descriptor page.
+    #[inline]
+    pub(super) fn body(&self) -> &[AtomicU64] {
+        // SAFETY: as in `page`; the mapping holds `body_words` whole words after the page, by `new`.
+        #[allow(unsafe_code)]
+        unsafe {
+            slice::from_raw_parts(self.first.as_ptr().add(DESCRIPTOR_WORDS), self.body_words)
+        }
+    }
+}
