@@ -22,3 +22,5 @@ pub mod clock;
 pub mod shm;
 pub mod ring;
 pub mod counters;
+pub mod message;
+pub mod agent;

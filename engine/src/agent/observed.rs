@@ -1,0 +1,70 @@
+//! Counters of an agent, copied to its mapped file off the hot path.
+
+use crate::agent::Agent;
+use crate::counters::Counters;
+use crate::domain::Nanos;
+
+/// An agent that counts what it does in plain fields.
+pub trait Observed {
+    /// Names of its counters, in the order of [`values`](Self::values).
+    fn names(&self) -> Vec<String>;
+
+    /// The present value of each counter.
+    fn values(&self, set: &mut dyn FnMut(usize, u64));
+}
+
+/// How often counters are copied out, at most.
+const INTERVAL: Nanos = Nanos::from_millis(100);
+
+/// An agent whose counters appear in a mapped file, at most 100 ms of the timeline late as long as it is driven;
+/// whoever stops driving it calls [`publish`](Self::publish) last.
+pub struct Published<A> {
+    agent: A,
+    counters: Counters,
+    due: Nanos,
+    stale: bool,
+}
+
+impl<A: Agent + Observed> Published<A> {
+    /// Joins an agent and the file made from its names.
+    pub fn new(agent: A, counters: Counters) -> Self {
+        Self { agent, counters, due: Nanos(i64::MIN), stale: true }
+    }
+
+    /// The agent.
+    pub const fn agent(&self) -> &A {
+        &self.agent
+    }
+
+    /// The agent, to set up.
+    pub const fn agent_mut(&mut self) -> &mut A {
+        &mut self.agent
+    }
+
+    /// Copies the counters out now.
+    pub fn publish(&mut self) {
+        let counters = &mut self.counters;
+        self.agent.values(&mut |index, value| counters.set(index, value));
+        self.stale = false;
+    }
+}
+
+impl<A: Agent + Observed> Agent for Published<A> {
+    fn name(&self) -> &'static str {
+        self.agent.name()
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        let work = self.agent.do_work(now);
+        self.stale |= work > 0;
+        if self.stale && now >= self.due {
+            self.publish();
+            self.due = now.saturating_add(INTERVAL);
+        }
+        work
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        self.agent.next_deadline()
+    }
+}

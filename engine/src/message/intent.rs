@@ -1,0 +1,50 @@
+//! `Intent`: what a source wants done. Anybody may make one; only risk can turn it into an `Order`.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::domain::{InstrumentIndex, Nanos, OrderId, Price, Quantity};
+use crate::wire::wire_enum;
+
+wire_enum! {
+    /// What an intent asks for.
+    IntentKind {
+        /// A new order.
+        New = 1 => "NEW",
+        /// Cancel `target`.
+        Cancel = 2 => "CANCEL",
+    }
+}
+
+/// A wish of a source, 80 bytes. Written by the source that owns its intent ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Intent {
+    /// Identity of this intent: of the order for `New`, of the request for `Cancel`.
+    pub id: OrderId,
+    /// The order to cancel; `OrderId::NONE` for `New`.
+    pub target: OrderId,
+    /// Limit price; 0 for a market order or a cancel.
+    pub price: Price,
+    /// Quantity; 0 for a cancel.
+    pub quantity: Quantity,
+    /// Later than this it is EXPIRED and never sent.
+    pub valid_until: Nanos,
+    /// When the source decided, on the engine's timeline.
+    pub decided: Nanos,
+    /// The instrument.
+    pub instrument: InstrumentIndex,
+    /// Stamp of the tick that caused it (see `Tick::stamp`); 0 if none did.
+    pub stamp: u32,
+    /// Code of an [`IntentKind`].
+    pub kind: u8,
+    /// Code of a `Side`; 0 for a cancel.
+    pub side: u8,
+    /// Code of an `OrderType`; 0 for a cancel.
+    pub order_type: u8,
+    /// Code of a `TimeInForce`; 0 for a cancel.
+    pub time_in_force: u8,
+    /// Spare, zero: other bits are refused (C02).
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<Intent>() == 80);
