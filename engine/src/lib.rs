@@ -24,3 +24,4 @@ pub mod ring;
 pub mod counters;
 pub mod message;
 pub mod agent;
+pub mod book;

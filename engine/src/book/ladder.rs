@@ -1,0 +1,488 @@
+//! One side of a book: exact at any price, on or off the tick grid, and fast near the touch.
+
+use std::collections::BTreeMap;
+
+use crate::book::Level;
+use crate::book::grid::Grid;
+use crate::book::window::{SLOTS_MAX, Window};
+use crate::domain::{Price, Quantity, Side};
+
+/// Slots of a window when it opens: about 8 KiB.
+const SLOTS_MIN: usize = 1 << 10;
+
+/// Factor by which a window grows.
+const GROWTH: usize = 4;
+
+/// A window grows no further than this many slots a level: about 130 bytes a level.
+const SLOTS_PER_LEVEL: usize = 16;
+
+/// Misses that are always forgiven before the window follows the best price.
+const PATIENCE: usize = 16;
+
+/// The levels of one side.
+///
+/// Levels near the best price that are on the tick grid live in a window, found by index in about 2 ns; all others
+/// live in an ordered map. The tick is a hint: it decides where a level is kept, never what the book says.
+///
+/// The window follows demand. Every change that misses it, although it would be inside if the window stood around
+/// the present best price, is counted; after `PATIENCE` plus one for 16 levels held, the levels are redistributed
+/// around the best price. Changes further out make it grow. So each change pays for at most 16 moves between window
+/// and map, and a single change costs at worst one redistribution: every level of the side moves once (roughly 0.1 µs
+/// each). A price that flickers far ahead of the rest pays in the same coin before it moves anything.
+///
+/// Memory: about 300 bytes when empty; 8.3 KiB with the first level; then 32 bytes or so a level in the map, and
+/// at most 130 bytes a level (0.5 MiB in all) for a window that traffic deep in the book made grow.
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    /// A price becomes its key by exclusive or with this: 0 for asks, -1 for bids (`!price` reverses the order
+    /// without overflow), so that on both sides the better key is the lower.
+    mask: i64,
+    hint: Price,
+    grid: Grid,
+    /// Key of slot 0.
+    base: i64,
+    window: Window,
+    /// Levels off the grid or outside the window, by key.
+    far: BTreeMap<i64, i64>,
+    /// The best of `far`, so that the top needs no search.
+    far_best: Option<(i64, i64)>,
+    /// Changes that missed the window near the best price.
+    near_misses: usize,
+    /// Changes that missed it further out.
+    deep_misses: usize,
+}
+
+impl Ladder {
+    /// An empty side. `tick` is a hint; zero is unknown.
+    #[must_use]
+    pub fn new(side: Side, tick: Price) -> Self {
+        Self {
+            mask: match side {
+                Side::Buy => -1,
+                Side::Sell => 0,
+            },
+            hint: tick,
+            grid: Grid::new(tick.0),
+            base: 0,
+            window: Window::default(),
+            far: BTreeMap::new(),
+            far_best: None,
+            near_misses: 0,
+            deep_misses: 0,
+        }
+    }
+
+    /// Sets a level, or deletes it where the quantity is not above zero. Returns whether there was one.
+    #[inline]
+    pub fn set(&mut self, level: Level) -> bool {
+        let key = level.price.0 ^ self.mask;
+        match self.window.replace(self.slot(key), level.quantity.0) {
+            Some(previous) => previous != 0,
+            None => self.set_far(key, level.quantity.0),
+        }
+    }
+
+    /// The best level.
+    #[inline]
+    #[must_use]
+    pub fn best(&self) -> Option<Level> {
+        let (key, quantity) = self.best_entry()?;
+        Some(self.level(key, quantity))
+    }
+
+    /// The quantity at `price`; zero where there is no level.
+    #[must_use]
+    pub fn quantity_at(&self, price: Price) -> Quantity {
+        let key = price.0 ^ self.mask;
+        match self.window.quantity(self.slot(key)) {
+            0 => Quantity(self.far.get(&key).copied().unwrap_or(0)),
+            held => Quantity(held),
+        }
+    }
+
+    /// Number of levels.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.window.held() + self.far.len()
+    }
+
+    /// Whether there are no levels.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All levels, best first.
+    pub fn iter(&self) -> impl Iterator<Item = Level> {
+        let mut near = self.window.iter().map(|(slot, quantity)| (self.key(slot), quantity)).peekable();
+        let mut far = self.far.iter().map(|(&key, &quantity)| (key, quantity)).peekable();
+        std::iter::from_fn(move || {
+            let far_first = match (near.peek(), far.peek()) {
+                (Some((near, _)), Some((far, _))) => far < near,
+                (near, _) => near.is_none(),
+            };
+            if far_first { far.next() } else { near.next() }
+        })
+        .map(|(key, quantity)| self.level(key, quantity))
+    }
+
+    /// Deletes all levels; the window keeps its memory.
+    pub fn clear(&mut self) {
+        self.load(&[]);
+    }
+
+    /// Replaces all levels by those of `levels`, in any order; of two at one price the later counts, and those
+    /// whose quantity is not above zero are left out.
+    pub fn load(&mut self, levels: &[Level]) {
+        self.window.reset(self.window.slots());
+        self.far.clear();
+        self.far_best = None;
+        (self.near_misses, self.deep_misses) = (0, 0);
+        let live = || levels.iter().filter(|level| level.quantity.0 > 0);
+        let mask = self.mask;
+        let Some(best) = live().map(|level| level.price.0 ^ mask).min() else { return };
+        self.grid = Grid::choose(self.hint, levels);
+        self.open(best);
+        let mut far = Vec::new();
+        for level in live() {
+            let key = level.price.0 ^ mask;
+            if self.window.replace(self.slot(key), level.quantity.0).is_none() {
+                far.push((key, level.quantity.0));
+            }
+        }
+        self.far = far.into_iter().collect();
+        self.far_best = self.first_far();
+    }
+
+    #[inline]
+    fn slot(&self, key: i64) -> usize {
+        self.grid.slot(key.wrapping_sub(self.base))
+    }
+
+    #[inline]
+    fn key(&self, slot: usize) -> i64 {
+        self.base + i64::try_from(slot).unwrap_or(0) * self.grid.tick()
+    }
+
+    #[inline]
+    fn level(&self, key: i64, quantity: i64) -> Level {
+        Level { price: Price(key ^ self.mask), quantity: Quantity(quantity) }
+    }
+
+    #[inline]
+    fn best_entry(&self) -> Option<(i64, i64)> {
+        let near = self.window.first().map(|slot| (self.key(slot), self.window.quantity(slot)));
+        match (near, self.far_best) {
+            (Some(near), Some(far)) => Some(near.min(far)),
+            (near, far) => near.or(far),
+        }
+    }
+
+    fn first_far(&self) -> Option<(i64, i64)> {
+        self.far.first_key_value().map(|(&key, &quantity)| (key, quantity))
+    }
+
+    /// Sets a level for which the window has no slot.
+    #[cold]
+    #[inline(never)]
+    fn set_far(&mut self, key: i64, quantity: i64) -> bool {
+        if self.window.slots() == 0 {
+            if quantity <= 0 {
+                return self.far.remove(&key).is_some();
+            }
+            self.open(key);
+            if let Some(previous) = self.window.replace(self.slot(key), quantity) {
+                return previous != 0;
+            }
+        }
+        let existed = if quantity > 0 {
+            if self.far_best.is_none_or(|(best, _)| key <= best) {
+                self.far_best = Some((key, quantity));
+            }
+            self.far.insert(key, quantity).is_some()
+        } else {
+            let existed = self.far.remove(&key).is_some();
+            if self.far_best.is_some_and(|(best, _)| key == best) {
+                self.far_best = self.first_far();
+            }
+            existed
+        };
+        self.follow(key);
+        existed
+    }
+
+    /// Opens the window, which holds nothing, around the best key.
+    fn open(&mut self, best: i64) {
+        let tick = self.grid.tick();
+        let price = best ^ self.mask;
+        // The grid is that of prices: `!price` is no multiple of the tick.
+        self.base = (price - price % tick) ^ self.mask;
+        if self.window.slots() == 0 {
+            self.window.reset(SLOTS_MIN);
+        }
+        self.base = self.base_around(0, self.window.slots());
+    }
+
+    /// Counts a miss at `key`, and moves or grows the window when there were enough.
+    fn follow(&mut self, key: i64) {
+        let Some((best, _)) = self.best_entry() else { return };
+        let tick = i128::from(self.grid.tick());
+        let distance = i128::from(key) - i128::from(self.base);
+        if distance % tick != 0 {
+            return;
+        }
+        let best = (i128::from(best) - i128::from(self.base)).div_euclid(tick);
+        let away = distance / tick - best;
+        let slots = self.window.slots();
+        let wider = slots * GROWTH;
+        if covers(slots, away) {
+            self.near_misses += 1;
+            if self.near_misses > PATIENCE + self.len() / 16 {
+                self.rebuild(best, slots);
+            }
+        } else if wider <= SLOTS_MAX && wider <= self.len() * SLOTS_PER_LEVEL && covers(SLOTS_MAX, away) {
+            self.deep_misses += 1;
+            if self.deep_misses > slots / 4 {
+                self.rebuild(best, wider);
+            }
+        }
+    }
+
+    /// The base of a window of `slots` slots around the best price, which is `best` ticks from the present base. It
+    /// stays on the grid, and the window within the range of a key.
+    fn base_around(&self, best: i128, slots: usize) -> i64 {
+        let tick = i128::from(self.grid.tick());
+        let slots = slots as i128;
+        let base = i128::from(self.base);
+        let lowest = (i128::from(i64::MIN) - base).div_euclid(tick) + 1;
+        let highest = (i128::from(i64::MAX) - base) / tick - slots;
+        let steps = (best - slots / 4).clamp(lowest, highest);
+        i64::try_from(base + steps * tick).expect("the bounds above keep it within the range")
+    }
+
+    /// Redistributes all levels over a window of `slots` slots around the best price, `best` ticks from the base.
+    fn rebuild(&mut self, best: i128, slots: usize) {
+        let base = self.base_around(best, slots);
+        let (old_base, grid) = (self.base, self.grid);
+        let held = self.window.drain();
+        if slots != self.window.slots() {
+            self.window.reset(slots);
+        }
+        self.base = base;
+        let slot_of = |key: i64| grid.slot(key.wrapping_sub(base));
+        let last = self.key(self.window.slots() - 1);
+        let inside = self.window.slots();
+        for (key, quantity) in self.far.extract_if(base..=last, |&key, _| slot_of(key) < inside) {
+            self.window.replace(slot_of(key), quantity);
+        }
+        for (slot, quantity) in held {
+            let key = old_base + i64::try_from(slot).unwrap_or(0) * grid.tick();
+            if self.window.replace(slot_of(key), quantity).is_none() {
+                self.far.insert(key, quantity);
+            }
+        }
+        self.far_best = self.first_far();
+        (self.near_misses, self.deep_misses) = (0, 0);
+    }
+}
+
+/// Whether a window of `slots` slots around the best price has one `away` ticks behind it. A quarter of the window
+/// lies ahead of the best price.
+fn covers(slots: usize, away: i128) -> bool {
+    let slots = slots as i128;
+    (-(slots / 4)..slots - slots / 4).contains(&away)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn level(price: i64, quantity: i64) -> Level {
+        Level { price: Price(price), quantity: Quantity(quantity) }
+    }
+
+    /// A step of a random walk: where the market moves, and what changes relative to it.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// Consecutive changes, so that the window has reason to follow.
+        Set(Vec<(i64, i64)>),
+        Far {
+            price: i64,
+            quantity: i64,
+        },
+        Move(i64),
+        Load(Vec<(i64, i64)>),
+        Clear,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let quantity = prop_oneof![2 => Just(0_i64), 3 => 1_i64..1_000];
+        let edge = prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(0), Just(-1), any::<i64>()];
+        let near = proptest::collection::vec((-40_i64..40, quantity.clone()), 1..60);
+        let wide = proptest::collection::vec((-3_000_i64..3_000, quantity.clone()), 1..80);
+        prop_oneof![
+            8 => near.prop_map(Step::Set),
+            4 => wide.clone().prop_map(Step::Set),
+            2 => (edge, quantity).prop_map(|(price, quantity)| Step::Far { price, quantity }),
+            4 => (-2_000_i64..2_000).prop_map(Step::Move),
+            1 => wide.prop_map(Step::Load),
+            1 => Just(Step::Clear),
+        ]
+    }
+
+    /// A ladder and the same levels in a map.
+    struct Pair {
+        ladder: Ladder,
+        model: BTreeMap<i64, i64>,
+        side: Side,
+    }
+
+    impl Pair {
+        fn new(side: Side, tick: i64) -> Self {
+            Self { ladder: Ladder::new(side, Price(tick)), model: BTreeMap::new(), side }
+        }
+
+        fn set(&mut self, price: i64, quantity: i64) -> Result<(), TestCaseError> {
+            let existed = match quantity {
+                0 => self.model.remove(&price).is_some(),
+                _ => self.model.insert(price, quantity).is_some(),
+            };
+            prop_assert_eq!(self.ladder.set(level(price, quantity)), existed);
+            prop_assert_eq!(self.ladder.quantity_at(Price(price)), Quantity(quantity));
+            Ok(())
+        }
+
+        fn load(&mut self, levels: &[Level]) {
+            let live = levels.iter().filter(|level| level.quantity.0 > 0);
+            self.model = live.map(|level| (level.price.0, level.quantity.0)).collect();
+            self.ladder.load(levels);
+        }
+
+        fn check_best(&self) -> Result<(), TestCaseError> {
+            let best = match self.side {
+                Side::Buy => self.model.last_key_value(),
+                Side::Sell => self.model.first_key_value(),
+            };
+            prop_assert_eq!(self.ladder.best(), best.map(|(&price, &quantity)| level(price, quantity)));
+            prop_assert_eq!(self.ladder.len(), self.model.len());
+            Ok(())
+        }
+
+        fn check(&self) -> Result<(), TestCaseError> {
+            let mut truth: Vec<_> =
+                self.model.iter().map(|(&price, &quantity)| level(price, quantity)).collect();
+            if self.side == Side::Buy {
+                truth.reverse();
+            }
+            self.check_best()?;
+            prop_assert!(self.ladder.iter().eq(truth), "the levels differ");
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_map(
+            buy in any::<bool>(),
+            tick in prop_oneof![Just(0_i64), Just(1), Just(2), Just(10), Just(1_000_000), Just(7), Just(i64::MAX)],
+            start in prop_oneof![0_i64..1_000_000_000, i64::MAX - 900_000_000..i64::MAX, i64::MIN..900_000_000 + i64::MIN],
+            steps in proptest::collection::vec(step(), 1..40),
+        ) {
+            let mut pair = Pair::new(if buy { Side::Buy } else { Side::Sell }, tick);
+            // Half the grid, so that every other offset is off it, except where the tick is 1.
+            let unit = (tick % 1_000_001).max(2) / 2;
+            let mut middle = start;
+            let at = |middle: i64, offset: i64| middle.saturating_add(offset.saturating_mul(unit));
+            for step in steps {
+                match step {
+                    Step::Set(changes) => {
+                        for (offset, quantity) in changes {
+                            pair.set(at(middle, offset), quantity)?;
+                            pair.check_best()?;
+                        }
+                    }
+                    Step::Far { price, quantity } => pair.set(price, quantity)?,
+                    Step::Move(offset) => middle = at(middle, offset),
+                    Step::Load(levels) => {
+                        let levels: Vec<_> = levels.iter().map(|&(offset, quantity)| level(at(middle, offset), quantity)).collect();
+                        pair.load(&levels);
+                    }
+                    Step::Clear => {
+                        pair.ladder.clear();
+                        pair.model.clear();
+                    }
+                }
+                pair.check()?;
+            }
+        }
+    }
+
+    #[test]
+    fn the_window_follows_the_market_and_grows_with_deep_traffic() {
+        let mut pair = Pair::new(Side::Buy, 10);
+        let deep: Vec<_> = (0..5_000).map(|i| level(1_000_000 - i * 100, 1)).collect();
+        pair.load(&deep);
+        let far_at_first = pair.ladder.far.len();
+        assert!(far_at_first > 4_000, "{far_at_first}");
+        for round in 0..12 {
+            for i in 0..5_000 {
+                pair.set(1_000_000 - i * 100, 1 + round).expect("agrees");
+            }
+        }
+        assert_eq!(pair.ladder.window.slots(), SLOTS_MAX);
+        assert!(pair.ladder.far.len() < 200, "{}", pair.ladder.far.len());
+        pair.check().expect("agrees");
+        // The market walks away by more than the window; what it trades at is soon inside again.
+        for i in 0..2_000 {
+            pair.set(3_000_000 + i % 50 * 10, i % 3).expect("agrees");
+        }
+        let inside = pair.ladder.window.first().map(|slot| pair.ladder.key(slot) ^ -1);
+        assert_eq!(inside, pair.ladder.best().map(|best| best.price.0));
+        pair.check().expect("agrees");
+    }
+
+    #[test]
+    fn a_flickering_price_pays_before_it_moves_the_window() {
+        let mut ladder = Ladder::new(Side::Sell, Price(1));
+        ladder.load(&(1_000..1_500).map(|price| level(price, 1)).collect::<Vec<_>>());
+        let base = ladder.base;
+        for _ in 0..20 {
+            ladder.set(level(1, 1));
+            assert_eq!(ladder.best(), Some(level(1, 1)));
+            ladder.set(level(1, 0));
+            assert_eq!(ladder.best(), Some(level(1_000, 1)));
+        }
+        assert_eq!(ladder.base, base);
+    }
+
+    #[test]
+    fn a_window_takes_all_it_covers_and_ends_with_the_range_of_a_price() {
+        let mut pair = Pair::new(Side::Sell, 1);
+        let last = 3_000 + i64::try_from(SLOTS_MIN).expect("small") * 3 / 4 - 1;
+        for price in [1_000, last] {
+            pair.set(price, 1).expect("agrees");
+        }
+        pair.set(1_000, 0).expect("agrees");
+        for quantity in 1..40 {
+            pair.set(3_000, quantity).expect("agrees");
+        }
+        assert_eq!((pair.ladder.slot(3_000), pair.ladder.slot(last)), (SLOTS_MIN / 4, SLOTS_MIN - 1));
+        assert!(pair.ladder.far.is_empty());
+        for price in [i64::MAX, i64::MIN, i64::MAX - 5, i64::MIN + 5] {
+            let mut pair = Pair::new(Side::Sell, 1);
+            pair.set(price, 1).expect("agrees");
+            pair.set(!price, 1).expect("agrees");
+            pair.check().expect("agrees");
+        }
+    }
+
+    #[test]
+    fn costs_nothing_before_the_first_level() {
+        let mut ladder = Ladder::new(Side::Sell, Price(1));
+        assert!(!ladder.set(level(5, 0)));
+        ladder.clear();
+        assert_eq!((ladder.window.slots(), ladder.is_empty()), (0, true));
+        assert!(size_of::<Ladder>() <= 320, "{}", size_of::<Ladder>());
+    }
+}

@@ -1,0 +1,146 @@
+//! The dense part of a ladder: one quantity a slot, and a bitmap to find the first slot in use.
+
+/// Slots a word of the bitmap covers.
+const WORD: usize = 64;
+
+/// Most slots: 16 summary words, so that finding the first slot looks at 18 words at most.
+pub const SLOTS_MAX: usize = WORD * WORD * 16;
+
+/// Quantities by slot; zero is an empty slot.
+///
+/// Takes 8 bytes and a bit a slot on the heap, nothing while it has no slots.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    quantities: Vec<i64>,
+    /// A bit a slot: set where the quantity is not zero.
+    words: Vec<u64>,
+    /// A bit a word: set where the word is not zero.
+    summary: [u64; SLOTS_MAX / WORD / WORD],
+    held: usize,
+}
+
+impl Window {
+    /// Number of slots.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.quantities.len()
+    }
+
+    /// Number of slots in use.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Empties it and gives it `slots` slots, rounded up to whole words, at most [`SLOTS_MAX`].
+    pub fn reset(&mut self, slots: usize) {
+        let slots = slots.min(SLOTS_MAX).next_multiple_of(WORD);
+        self.summary = Default::default();
+        self.held = 0;
+        if slots == self.slots() {
+            self.quantities.fill(0);
+            self.words.fill(0);
+        } else {
+            self.quantities = vec![0; slots];
+            self.words = vec![0; slots / WORD];
+        }
+    }
+
+    /// Empties it slot by slot into a list of (slot, quantity), in order: what is empty is not touched.
+    pub fn drain(&mut self) -> Vec<(usize, i64)> {
+        let held: Vec<_> = self.iter().collect();
+        for &(slot, _) in &held {
+            self.replace(slot, 0);
+        }
+        held
+    }
+
+    /// Sets a slot and returns what it held; `None`, and nothing done, where there is no such slot.
+    ///
+    /// A quantity below zero empties the slot as zero does.
+    #[inline]
+    pub fn replace(&mut self, slot: usize, quantity: i64) -> Option<i64> {
+        let cell = self.quantities.get_mut(slot)?;
+        let word = self.words.get_mut(slot / WORD)?;
+        let group = self.summary.get_mut(slot / WORD / WORD)?;
+        let quantity = quantity.max(0);
+        let previous = std::mem::replace(cell, quantity);
+        // Whether a level comes or goes is not predictable: no branches.
+        let used = u64::from(quantity != 0);
+        *word = *word & !(1 << (slot % WORD)) | used << (slot % WORD);
+        let index = slot / WORD % WORD;
+        *group = *group & !(1 << index) | u64::from(*word != 0) << index;
+        self.held = self.held + usize::from(quantity != 0) - usize::from(previous != 0);
+        Some(previous)
+    }
+
+    /// What a slot holds; zero where there is no such slot.
+    #[inline]
+    #[must_use]
+    pub fn quantity(&self, slot: usize) -> i64 {
+        self.quantities.get(slot).copied().unwrap_or(0)
+    }
+
+    /// The first slot in use.
+    #[inline]
+    #[must_use]
+    pub fn first(&self) -> Option<usize> {
+        let at = self.summary.iter().position(|&group| group != 0)?;
+        let word = at * WORD + self.summary[at].trailing_zeros() as usize;
+        Some(word * WORD + self.words.get(word)?.trailing_zeros() as usize)
+    }
+
+    /// All slots in use with their quantities, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, i64)> {
+        self.words.iter().enumerate().flat_map(move |(at, &word)| {
+            let bits = std::iter::successors(Some(word), |bits| Some(bits & bits.wrapping_sub(1)));
+            bits.take_while(|&bits| bits != 0).map(move |bits| {
+                let slot = at * WORD + bits.trailing_zeros() as usize;
+                (slot, self.quantity(slot))
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_map(words in 1_usize..200, ops in proptest::collection::vec((0_usize..13_000, -1_i64..3), 1..200)) {
+            let mut window = Window::default();
+            prop_assert_eq!(window.replace(0, 1), None);
+            window.reset(words * WORD);
+            let mut model = BTreeMap::new();
+            for (slot, quantity) in ops {
+                let previous = if slot >= words * WORD {
+                    None
+                } else if quantity > 0 {
+                    Some(model.insert(slot, quantity).unwrap_or(0))
+                } else {
+                    Some(model.remove(&slot).unwrap_or(0))
+                };
+                prop_assert_eq!(window.replace(slot, quantity), previous);
+                prop_assert_eq!(window.first(), model.keys().next().copied());
+                prop_assert_eq!(window.held(), model.len());
+            }
+            prop_assert!(window.iter().eq(model.iter().map(|(&slot, &quantity)| (slot, quantity))));
+            prop_assert_eq!(window.drain(), model.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!((window.first(), window.held()), (None, 0));
+        }
+    }
+
+    #[test]
+    fn reaches_its_last_slot() {
+        let mut window = Window::default();
+        window.reset(usize::MAX);
+        assert_eq!(window.slots(), SLOTS_MAX);
+        assert_eq!(window.replace(SLOTS_MAX - 1, 7), Some(0));
+        assert_eq!(window.first(), Some(SLOTS_MAX - 1));
+        window.reset(SLOTS_MAX);
+        assert_eq!((window.first(), window.quantity(SLOTS_MAX - 1)), (None, 0));
+    }
+}
