@@ -25,3 +25,4 @@ pub mod counters;
 pub mod message;
 pub mod agent;
 pub mod book;
+pub mod journal;
