@@ -26,3 +26,4 @@ pub mod message;
 pub mod agent;
 pub mod book;
 pub mod journal;
+pub mod ledger;
