@@ -27,3 +27,4 @@ pub mod agent;
 pub mod book;
 pub mod journal;
 pub mod ledger;
+pub mod venue;

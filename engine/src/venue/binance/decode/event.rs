@@ -1,0 +1,243 @@
+//! From the fields of a frame to the event it tells.
+
+use crate::book::DiffIds;
+use crate::domain::{InstrumentIndex, Market, Nanos, Price, Quantity, Side};
+use crate::message::tick::Top;
+use crate::venue::binance::json::Cursor;
+use crate::venue::binance::number::{fault, malformed};
+use crate::venue::binance::{Bar, DecodeError, DecodeReason, MarketEvent, Skip};
+
+use super::fields::{Fields, Key, Kind, Subject, bar_key};
+
+/// The outside of a frame: what the walk over it has met.
+#[derive(Default)]
+struct Wrapper {
+    stream: bool,
+    /// Where `data` starts; 0 is absent.
+    data: usize,
+    /// `data` was walked as the event that it is.
+    walked: bool,
+    /// Whether `data` may be taken for the event before `stream` is met.
+    guess: bool,
+}
+
+/// A frame that is none of ours: it must be JSON all the same.
+pub(super) fn not_ours(bytes: &[u8]) -> Result<MarketEvent<'static>, DecodeError> {
+    let mut cursor = Cursor::new(bytes, 0);
+    cursor.skip()?;
+    cursor.finish()?;
+    Ok(MarketEvent::Skipped(Skip::Event))
+}
+
+impl<'f> Fields<'_, 'f> {
+    /// The event of a stream frame, raw or combined.
+    pub(super) fn stream(&mut self) -> Result<MarketEvent<'static>, DecodeError> {
+        let mut cursor = Cursor::new(self.bytes, 0);
+        cursor.space();
+        if cursor.peek() != Some(b'{') {
+            return not_ours(self.bytes);
+        }
+        // `data` before `stream` is most likely an event, so it is read on the way. Was it not, all is read again.
+        let mut wrapper = Wrapper { guess: true, ..Wrapper::default() };
+        let mut walk = cursor.object(|cursor, key| self.outer_field(cursor, key, &mut wrapper));
+        if wrapper.walked && !wrapper.stream {
+            self.forget();
+            wrapper = Wrapper::default();
+            cursor = Cursor::new(self.bytes, 0);
+            walk = cursor.object(|cursor, key| self.outer_field(cursor, key, &mut wrapper));
+        }
+        walk?;
+        cursor.finish()?;
+        if wrapper.stream && wrapper.data != 0 && !wrapper.walked {
+            if self.bytes[wrapper.data] != b'{' {
+                return Ok(MarketEvent::Skipped(Skip::Event));
+            }
+            self.forget();
+            Cursor::new(self.bytes, wrapper.data).object(|cursor, key| self.event_field(cursor, key))?;
+        }
+        self.event()
+    }
+
+    /// A field of the outermost object. With both `stream` and `data` it is a combined stream's wrapper and nothing
+    /// else in it counts; with only one of them that one is an unknown field.
+    fn outer_field(
+        &mut self,
+        cursor: &mut Cursor<'f>,
+        key: &[u8],
+        wrapper: &mut Wrapper,
+    ) -> Result<(), DecodeError> {
+        match key {
+            b"stream" if wrapper.stream => Err(malformed(cursor.at)),
+            b"stream" => {
+                wrapper.stream = true;
+                cursor.skip()
+            }
+            b"data" if wrapper.data != 0 => Err(malformed(cursor.at)),
+            b"data" => {
+                wrapper.data = cursor.at;
+                let event = wrapper.stream || (wrapper.guess && self.is_empty());
+                if event && cursor.peek() == Some(b'{') {
+                    wrapper.walked = true;
+                    self.forget();
+                    return cursor.object(|cursor, key| self.event_field(cursor, key));
+                }
+                cursor.skip()
+            }
+            _ if wrapper.walked => cursor.skip(),
+            _ => self.event_field(cursor, key),
+        }
+    }
+
+    /// The snapshot of a REST answer to a depth request for `subject`.
+    pub(super) fn snapshot(&mut self, subject: Subject) -> Result<MarketEvent<'static>, DecodeError> {
+        self.kind = Some(Kind::Snapshot);
+        self.subject = subject;
+        let mut cursor = Cursor::new(self.bytes, 0);
+        cursor.space();
+        if cursor.peek() != Some(b'{') {
+            return not_ours(self.bytes);
+        }
+        cursor.object(|cursor, key| match key {
+            // An event's fields mean nothing in an answer.
+            b"e" | b"s" => cursor.skip(),
+            _ => self.event_field(cursor, key),
+        })?;
+        cursor.finish()?;
+        if !(self.has(Key::SnapshotId) || self.has(Key::Bids) || self.has(Key::Asks)) {
+            // The body of an error: {"code":..,"msg":..}.
+            return Ok(MarketEvent::Skipped(Skip::Event));
+        }
+        self.answer_symbol()?;
+        let instrument = match self.subject {
+            Subject::Listed(instrument) => instrument,
+            Subject::Unlisted => return Ok(MarketEvent::Skipped(Skip::Symbol)),
+            Subject::Untold => return Err(fault(DecodeReason::Missing, 0)),
+        };
+        let last_update_id = self.unsigned(Key::SnapshotId)?;
+        self.late_levels(Key::Bids, instrument, 0)?;
+        self.late_levels(Key::Asks, instrument, 1)?;
+        Ok(MarketEvent::Snapshot { instrument, last_update_id, bids: &[], asks: &[] })
+    }
+
+    /// COIN-M answers name their symbol: it must be the one asked for.
+    fn answer_symbol(&mut self) -> Result<(), DecodeError> {
+        if !self.has(Key::SnapshotSymbol) {
+            return Ok(());
+        }
+        let at = self.place(Key::SnapshotSymbol)?;
+        let named = self.look_up(Cursor::new(self.bytes, at).string()?);
+        if self.subject == Subject::Untold {
+            self.subject = named;
+        }
+        if self.subject == named { Ok(()) } else { Err(malformed(at)) }
+    }
+
+    /// The event whose fields were walked.
+    fn event(&mut self) -> Result<MarketEvent<'static>, DecodeError> {
+        let kind = match self.kind {
+            Some(kind) => kind,
+            // Spot's book ticker is the one event without a name (binance.md §4).
+            None if self.is_book_ticker() => Kind::BookTicker,
+            None => Kind::Other,
+        };
+        if kind == Kind::Other {
+            return Ok(MarketEvent::Skipped(Skip::Event));
+        }
+        let at = self.place(Key::Symbol)?;
+        let instrument = match self.subject {
+            Subject::Listed(instrument) => instrument,
+            Subject::Unlisted => return Ok(MarketEvent::Skipped(Skip::Symbol)),
+            Subject::Untold => return Err(malformed(at)),
+        };
+        match kind {
+            Kind::Depth => self.depth(instrument),
+            Kind::BookTicker => self.book_ticker(instrument),
+            Kind::Trade => self.trade(instrument, Key::TradeId, false),
+            Kind::AggregateTrade => self.trade(instrument, Key::Ask, true),
+            Kind::Kline => self.kline(instrument),
+            Kind::Snapshot | Kind::Other => Ok(MarketEvent::Skipped(Skip::Event)),
+        }
+    }
+
+    /// Enough of spot's `u s b B a A` to be one, so that one with a field missing is refused, not passed over.
+    fn is_book_ticker(&self) -> bool {
+        let all = |keys: &[Key]| keys.iter().all(|&key| self.has(key));
+        all(&[Key::LastUpdate, Key::Symbol]) || all(&[Key::Bid, Key::BidQuantity, Key::Ask, Key::AskQuantity])
+    }
+
+    fn depth(&mut self, instrument: InstrumentIndex) -> Result<MarketEvent<'static>, DecodeError> {
+        let previous = match self.market {
+            Market::Spot => None,
+            Market::UsdMargined | Market::CoinMargined => Some(self.unsigned(Key::PreviousUpdate)?),
+        };
+        let ids = DiffIds {
+            first: self.unsigned(Key::FirstUpdate)?,
+            last: self.unsigned(Key::LastUpdate)?,
+            previous,
+        };
+        let event_time = self.time(Key::EventTime)?;
+        self.late_levels(Key::Bid, instrument, 0)?;
+        self.late_levels(Key::Ask, instrument, 1)?;
+        Ok(MarketEvent::Depth { instrument, ids, event_time, bids: &[], asks: &[] })
+    }
+
+    fn book_ticker(&mut self, instrument: InstrumentIndex) -> Result<MarketEvent<'static>, DecodeError> {
+        let top = Top {
+            bid: Price(self.price(Key::Bid, instrument)?),
+            bid_quantity: Quantity(self.quantity(Key::BidQuantity, instrument)?),
+            ask: Price(self.price(Key::Ask, instrument)?),
+            ask_quantity: Quantity(self.quantity(Key::AskQuantity, instrument)?),
+        };
+        let update_id = self.unsigned(Key::LastUpdate)?;
+        let event_time = if self.has(Key::EventTime) { Some(self.time(Key::EventTime)?) } else { None };
+        Ok(MarketEvent::BookTicker { instrument, update_id, top, event_time })
+    }
+
+    /// A `trade` or an `aggTrade`, whose ids are `t` and `a`.
+    fn trade(
+        &mut self,
+        instrument: InstrumentIndex,
+        id: Key,
+        aggregate: bool,
+    ) -> Result<MarketEvent<'static>, DecodeError> {
+        Ok(MarketEvent::Trade {
+            instrument,
+            trade_id: self.unsigned(id)?,
+            price: Price(self.price(Key::Price, instrument)?),
+            quantity: Quantity(self.quantity(Key::Quantity, instrument)?),
+            aggressor: if self.boolean(Key::BuyerIsMaker)? { Side::Sell } else { Side::Buy },
+            event_time: self.time(Key::EventTime)?,
+            aggregate,
+        })
+    }
+
+    fn kline(&mut self, instrument: InstrumentIndex) -> Result<MarketEvent<'static>, DecodeError> {
+        let event_time = self.time(Key::EventTime)?;
+        let at = self.place(Key::Bar)?;
+        Cursor::new(self.bytes, at).object(|cursor, key| {
+            if let Some(key) = bar_key(key) {
+                self.note(key, cursor.at);
+            }
+            cursor.skip()
+        })?;
+        let (opened, _) = self.time_and_unit(Key::Opened)?;
+        // `T` is the last unit of time that still belongs to the bar.
+        let (closed, unit) = self.time_and_unit(Key::Closed)?;
+        let length = closed - opened + unit;
+        if length <= Nanos::ZERO {
+            return Err(malformed(at));
+        }
+        let bar = Bar {
+            open: Price(self.price(Key::Open, instrument)?),
+            high: Price(self.price(Key::High, instrument)?),
+            low: Price(self.price(Key::Low, instrument)?),
+            close: Price(self.price(Key::Close, instrument)?),
+            volume: Quantity(self.quantity(Key::Volume, instrument)?),
+            trades: self.unsigned(Key::Trades)?,
+            opened,
+            length,
+            closed: self.boolean(Key::IsClosed)?,
+        };
+        Ok(MarketEvent::Kline { instrument, bar, event_time })
+    }
+}

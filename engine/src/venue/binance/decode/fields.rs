@@ -1,0 +1,313 @@
+//! The general way through a frame: any field order, any white space, unknown fields.
+//!
+//! One walk notes where each known field's value starts; the event is built from those places. Levels are read
+//! during the walk when the event and its instrument are known by then, which every documented order allows.
+
+use crate::domain::{InstrumentIndex, Market, Nanos};
+use crate::venue::binance::json::{Cursor, TEXT_BYTES_MAX, Text};
+use crate::venue::binance::number::{fault, malformed, time};
+use crate::venue::binance::{DecodeError, DecodeReason};
+
+use super::levels::{self, Shapes, Sides};
+use super::symbols::SymbolTable;
+
+/// The fields that some event needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Event,
+    EventTime,
+    Symbol,
+    FirstUpdate,
+    LastUpdate,
+    PreviousUpdate,
+    Bid,
+    Ask,
+    BidQuantity,
+    AskQuantity,
+    TradeId,
+    Price,
+    Quantity,
+    BuyerIsMaker,
+    Bar,
+    SnapshotId,
+    Bids,
+    Asks,
+    SnapshotSymbol,
+    // Of the bar inside a kline event.
+    Opened,
+    Closed,
+    Open,
+    High,
+    Low,
+    Close,
+    Volume,
+    Trades,
+    IsClosed,
+}
+
+const KEYS: usize = Key::IsClosed as usize + 1;
+
+/// A field of an event.
+fn event_key(key: &[u8]) -> Option<Key> {
+    Some(match key {
+        b"e" => Key::Event,
+        b"E" => Key::EventTime,
+        b"s" => Key::Symbol,
+        b"U" => Key::FirstUpdate,
+        b"u" => Key::LastUpdate,
+        b"pu" => Key::PreviousUpdate,
+        b"b" => Key::Bid,
+        b"a" => Key::Ask,
+        b"B" => Key::BidQuantity,
+        b"A" => Key::AskQuantity,
+        b"t" => Key::TradeId,
+        b"p" => Key::Price,
+        b"q" => Key::Quantity,
+        b"m" => Key::BuyerIsMaker,
+        b"k" => Key::Bar,
+        b"lastUpdateId" => Key::SnapshotId,
+        b"bids" => Key::Bids,
+        b"asks" => Key::Asks,
+        b"symbol" => Key::SnapshotSymbol,
+        _ => return None,
+    })
+}
+
+/// A field of the bar inside a kline event.
+pub(super) fn bar_key(key: &[u8]) -> Option<Key> {
+    Some(match key {
+        b"t" => Key::Opened,
+        b"T" => Key::Closed,
+        b"o" => Key::Open,
+        b"h" => Key::High,
+        b"l" => Key::Low,
+        b"c" => Key::Close,
+        b"v" => Key::Volume,
+        b"n" => Key::Trades,
+        b"x" => Key::IsClosed,
+        _ => return None,
+    })
+}
+
+/// The kinds of frames that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Depth,
+    BookTicker,
+    Trade,
+    AggregateTrade,
+    Kline,
+    Snapshot,
+    Other,
+}
+
+/// Whether a frame's symbol is known by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Untold,
+    Unlisted,
+    Listed(InstrumentIndex),
+}
+
+/// What one walk over a frame found.
+pub(super) struct Fields<'d, 'f> {
+    pub(super) bytes: &'f [u8],
+    pub(super) market: Market,
+    pub(super) symbols: &'d SymbolTable,
+    pub(super) shapes: &'d mut [Shapes],
+    pub(super) sides: &'d mut Sides,
+    /// The event by `e`, or that it is a snapshot; `None` until told.
+    pub(super) kind: Option<Kind>,
+    pub(super) subject: Subject,
+    /// Where each value starts; 0 is absent: no value of an object starts there.
+    at: [usize; KEYS],
+    /// Keys found twice, one bit each.
+    twice: u64,
+    /// Whether the walk has read the bids and the asks already.
+    levels_read: [bool; 2],
+}
+
+impl<'d, 'f> Fields<'d, 'f> {
+    pub(super) fn new(
+        bytes: &'f [u8],
+        market: Market,
+        symbols: &'d SymbolTable,
+        shapes: &'d mut [Shapes],
+        sides: &'d mut Sides,
+    ) -> Self {
+        Self {
+            bytes,
+            market,
+            symbols,
+            shapes,
+            sides,
+            kind: None,
+            subject: Subject::Untold,
+            at: [0; KEYS],
+            twice: 0,
+            levels_read: [false; 2],
+        }
+    }
+
+    /// Forgets what was found: it was the outside of a wrapper.
+    pub(super) fn forget(&mut self) {
+        self.kind = None;
+        self.subject = Subject::Untold;
+        self.at = [0; KEYS];
+        self.twice = 0;
+        self.levels_read = [false; 2];
+        self.sides.clear();
+    }
+
+    /// Notes a known key's value and reads or passes it.
+    #[inline]
+    pub(super) fn event_field(&mut self, cursor: &mut Cursor<'f>, key: &[u8]) -> Result<(), DecodeError> {
+        let Some(key) = event_key(key) else { return cursor.pass() };
+        self.note(key, cursor.at);
+        match key {
+            Key::Event => self.event_name(cursor),
+            Key::Symbol => self.symbol(cursor),
+            Key::Bid | Key::Bids => self.levels_field(cursor, key, 0),
+            Key::Ask | Key::Asks => self.levels_field(cursor, key, 1),
+            _ => cursor.pass(),
+        }
+    }
+
+    /// Notes where the value of `key` starts.
+    pub(super) fn note(&mut self, key: Key, at: usize) {
+        if self.at[key as usize] != 0 {
+            self.twice |= 1 << key as usize;
+        }
+        self.at[key as usize] = at;
+    }
+
+    fn event_name(&mut self, cursor: &mut Cursor<'f>) -> Result<(), DecodeError> {
+        let start = cursor.at;
+        let mut buffer = [0; TEXT_BYTES_MAX];
+        let name = cursor.string()?;
+        if self.kind.is_some() {
+            return Err(malformed(start));
+        }
+        self.kind = Some(match name.resolve(&mut buffer) {
+            Some(b"depthUpdate") => Kind::Depth,
+            Some(b"bookTicker") => Kind::BookTicker,
+            Some(b"trade") => Kind::Trade,
+            Some(b"aggTrade") => Kind::AggregateTrade,
+            Some(b"kline") => Kind::Kline,
+            _ => Kind::Other,
+        });
+        Ok(())
+    }
+
+    fn symbol(&mut self, cursor: &mut Cursor<'f>) -> Result<(), DecodeError> {
+        if cursor.peek() != Some(b'"') {
+            return cursor.skip();
+        }
+        let text = cursor.string()?;
+        self.subject = self.look_up(text);
+        Ok(())
+    }
+
+    /// Whether `text` is a listed symbol.
+    pub(super) fn look_up(&self, text: Text<'_>) -> Subject {
+        let mut buffer = [0; TEXT_BYTES_MAX];
+        text.resolve(&mut buffer)
+            .and_then(|symbol| self.symbols.find(symbol, 0, symbol.len()))
+            .map_or(Subject::Unlisted, Subject::Listed)
+    }
+
+    fn levels_field(&mut self, cursor: &mut Cursor<'f>, key: Key, side: usize) -> Result<(), DecodeError> {
+        let snapshot = matches!(key, Key::Bids | Key::Asks);
+        match (self.kind, self.subject) {
+            (Some(Kind::Depth), Subject::Listed(instrument)) if !snapshot => {
+                self.levels(cursor, instrument, side)
+            }
+            (Some(Kind::Snapshot), Subject::Listed(instrument)) if snapshot => {
+                self.levels(cursor, instrument, side)
+            }
+            _ => cursor.pass(),
+        }
+    }
+
+    fn levels(
+        &mut self,
+        cursor: &mut Cursor<'f>,
+        instrument: InstrumentIndex,
+        side: usize,
+    ) -> Result<(), DecodeError> {
+        let shapes = &mut self.shapes[instrument as usize];
+        let levels = if side == 0 { &mut self.sides.bids } else { &mut self.sides.asks };
+        levels::read(cursor, shapes, levels)?;
+        self.levels_read[side] = true;
+        Ok(())
+    }
+
+    /// Reads the levels of `key` now, unless the walk did.
+    pub(super) fn late_levels(
+        &mut self,
+        key: Key,
+        instrument: InstrumentIndex,
+        side: usize,
+    ) -> Result<(), DecodeError> {
+        let at = self.place(key)?;
+        if self.levels_read[side] {
+            return Ok(());
+        }
+        self.levels(&mut Cursor::new(self.bytes, at), instrument, side)
+    }
+
+    /// Whether no field was met yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.at == [0; KEYS]
+    }
+
+    /// Whether the frame has `key`.
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.at[key as usize] != 0
+    }
+
+    /// Where the one value of `key` starts.
+    ///
+    /// # Errors
+    /// When it is missing, or there twice: nobody can say which one counts.
+    pub(super) fn place(&self, key: Key) -> Result<usize, DecodeError> {
+        match self.at[key as usize] {
+            0 => Err(fault(DecodeReason::Missing, self.bytes.len())),
+            at if self.twice & 1 << key as usize != 0 => Err(malformed(at)),
+            at => Ok(at),
+        }
+    }
+
+    pub(super) fn unsigned(&self, key: Key) -> Result<u64, DecodeError> {
+        Cursor::new(self.bytes, self.place(key)?).unsigned()
+    }
+
+    /// A time and the length of its unit.
+    pub(super) fn time_and_unit(&self, key: Key) -> Result<(Nanos, Nanos), DecodeError> {
+        time(self.unsigned(key)?).ok_or_else(|| malformed(self.at[key as usize]))
+    }
+
+    pub(super) fn time(&self, key: Key) -> Result<Nanos, DecodeError> {
+        self.time_and_unit(key).map(|(time, _)| time)
+    }
+
+    pub(super) fn boolean(&self, key: Key) -> Result<bool, DecodeError> {
+        Cursor::new(self.bytes, self.place(key)?).boolean()
+    }
+
+    pub(super) fn price(&mut self, key: Key, instrument: InstrumentIndex) -> Result<i64, DecodeError> {
+        let at = self.opened(key)?;
+        self.shapes[instrument as usize].price.read(self.bytes, at).map(|(value, _)| value)
+    }
+
+    pub(super) fn quantity(&mut self, key: Key, instrument: InstrumentIndex) -> Result<i64, DecodeError> {
+        let at = self.opened(key)?;
+        self.shapes[instrument as usize].quantity.read(self.bytes, at).map(|(value, _)| value)
+    }
+
+    /// Behind the opening quote of a string.
+    fn opened(&self, key: Key) -> Result<usize, DecodeError> {
+        let at = self.place(key)?;
+        if self.bytes[at] == b'"' { Ok(at + 1) } else { Err(malformed(at)) }
+    }
+}

@@ -1,0 +1,259 @@
+//! Arrays of levels: `[["price","quantity"],...]`, nine tenths of all bytes that arrive.
+
+use crate::book::Level;
+use crate::domain::{Price, Quantity};
+use crate::venue::binance::DecodeError;
+use crate::venue::binance::json::Cursor;
+use crate::venue::binance::number::{Shape, Words, malformed, window};
+
+/// How the numbers of one instrument are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shapes {
+    /// Its prices.
+    pub(super) price: Shape,
+    /// Its quantities.
+    pub(super) quantity: Shape,
+}
+
+/// The levels of one side, in storage that is kept from frame to frame.
+#[derive(Debug)]
+pub(super) struct Side {
+    /// The storage; what is in use comes first.
+    slots: Vec<Level>,
+    used: usize,
+}
+
+/// Most levels a side of a REST snapshot (binance.md §3: `limit=5000`).
+const LEVELS_EXPECTED: usize = 5_000;
+
+impl Side {
+    fn new() -> Self {
+        Self { slots: vec![Level::default(); LEVELS_EXPECTED], used: 0 }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    pub(super) fn levels(&self) -> &[Level] {
+        &self.slots[..self.used]
+    }
+
+    fn push(&mut self, level: Level) {
+        if self.used == self.slots.len() {
+            self.slots.resize(2 * self.used, Level::default());
+        }
+        self.slots[self.used] = level;
+        self.used += 1;
+    }
+}
+
+/// Both sides of a depth frame.
+#[derive(Debug)]
+pub(super) struct Sides {
+    /// Its bids.
+    pub(super) bids: Side,
+    /// Its asks.
+    pub(super) asks: Side,
+}
+
+impl Sides {
+    pub(super) fn new() -> Self {
+        Self { bids: Side::new(), asks: Side::new() }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bids.clear();
+        self.asks.clear();
+    }
+}
+
+/// Bytes that hold any level of the fast way, from its price to the start of the next.
+const WINDOW: usize = 64;
+
+/// Reads a level without white space and of the expected shape, from the first character of its price to behind its
+/// bracket. `None` where it is otherwise.
+#[inline(always)]
+fn level<const EIGHT: bool>(
+    text: &(impl Words + ?Sized),
+    at: usize,
+    shapes: &Shapes,
+) -> Option<(Level, usize)> {
+    let (price, end) = shapes.price.expected_again::<EIGHT>(text, at)?;
+    if text.pair(end)? != *b"\"," || text.byte(end + 2)? != b'"' {
+        return None;
+    }
+    let (quantity, end) = shapes.quantity.expected::<EIGHT>(text, end + 3)?;
+    if text.pair(end)? != *b"\"]" {
+        return None;
+    }
+    Some((Level { price: Price(price), quantity: Quantity(quantity) }, end + 2))
+}
+
+/// Reads levels as long as [`level`] can, from the first character of a price on. Says where the first character of
+/// the next price is, or where the array ends and that it did; and how many levels of `slots` it has filled.
+#[inline(always)]
+fn run<const EIGHT: bool>(
+    bytes: &[u8],
+    mut at: usize,
+    shapes: &mut Shapes,
+    slots: &mut [Level],
+) -> (usize, bool, usize) {
+    let mut used = 0;
+    while let Some(window) = window::<WINDOW>(bytes, at) {
+        let Some((level, end)) = level::<EIGHT>(window, 0, shapes) else {
+            if shapes.price.learn(window, 0) {
+                continue;
+            }
+            return (at, false, used);
+        };
+        let Some(slot) = slots.get_mut(used) else { return (at, false, used) };
+        *slot = level;
+        if window.pair(end) == Some(*b",[") && window.byte(end + 2) == Some(b'"') {
+            used += 1;
+            at += end + 3;
+        } else if window.byte(end) == Some(b']') {
+            return (at + end + 1, true, used + 1);
+        } else {
+            return (at, false, used);
+        }
+    }
+    // The last level of a frame has less than a window behind it.
+    match (level::<EIGHT>(bytes, at, shapes), slots.get_mut(used)) {
+        (Some((level, end)), Some(slot)) if bytes.byte(end) == Some(b']') => {
+            *slot = level;
+            (end + 1, true, used + 1)
+        }
+        _ => (at, false, used),
+    }
+}
+
+/// [`run`] for shapes of eight decimals, or for any.
+#[inline(never)]
+fn fast(bytes: &[u8], at: usize, shapes: &mut Shapes, side: &mut Side) -> (usize, bool) {
+    // A copy, because the compiler cannot know that `side` is elsewhere.
+    let mut local = *shapes;
+    let free = &mut side.slots[side.used..];
+    let (at, ended, used) = if local.price.is_eight() && local.quantity.is_eight() {
+        run::<true>(bytes, at, &mut local, free)
+    } else {
+        run::<false>(bytes, at, &mut local, free)
+    };
+    *shapes = local;
+    side.used += used;
+    (at, ended)
+}
+
+/// Reads an array of levels at the cursor into `side`, which is emptied first.
+///
+/// # Errors
+/// When it is no such array, or a number of it is negative or not exact at the instrument's scale.
+#[inline(always)]
+pub(super) fn read(cursor: &mut Cursor<'_>, shapes: &mut Shapes, side: &mut Side) -> Result<(), DecodeError> {
+    side.clear();
+    if cursor.literal(b"[]").is_some() {
+        return Ok(());
+    }
+    // By value: a cursor that is lent out lives in memory, and everything waits for it there.
+    cursor.at = read_some(*cursor, shapes, side)?;
+    Ok(())
+}
+
+#[inline(never)]
+fn read_some(mut cursor: Cursor<'_>, shapes: &mut Shapes, side: &mut Side) -> Result<usize, DecodeError> {
+    let cursor = &mut cursor;
+    cursor.eat(b'[')?;
+    cursor.space();
+    if cursor.peek() == Some(b']') {
+        cursor.at += 1;
+        return Ok(cursor.at);
+    }
+    loop {
+        cursor.eat(b'[')?;
+        cursor.space();
+        cursor.eat(b'"')?;
+        let (at, ended) = fast(cursor.bytes, cursor.at, shapes, side);
+        cursor.at = at;
+        if ended {
+            return Ok(cursor.at);
+        }
+        side.push(any_level(cursor, shapes)?);
+        cursor.space();
+        match cursor.peek() {
+            Some(b',') => {
+                cursor.at += 1;
+                cursor.space();
+            }
+            Some(b']') => {
+                cursor.at += 1;
+                return Ok(cursor.at);
+            }
+            _ => return Err(malformed(cursor.at)),
+        }
+    }
+}
+
+/// Reads one level from the first character of its price to behind its bracket, however it is written.
+fn any_level(cursor: &mut Cursor<'_>, shapes: &mut Shapes) -> Result<Level, DecodeError> {
+    let (price, end) = shapes.price.read(cursor.bytes, cursor.at)?;
+    cursor.at = end;
+    cursor.eat(b',')?;
+    cursor.space();
+    cursor.eat(b'"')?;
+    let (quantity, end) = shapes.quantity.read(cursor.bytes, cursor.at)?;
+    cursor.at = end;
+    cursor.eat(b']')?;
+    Ok(Level { price: Price(price), quantity: Quantity(quantity) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{DecimalError, Scale};
+    use crate::venue::binance::DecodeReason;
+
+    fn decode(text: &str) -> Result<Vec<(i64, i64)>, DecodeReason> {
+        let shape = |digits| Shape::new(Scale::new(digits).expect("a valid scale"));
+        let mut shapes = Shapes { price: shape(8), quantity: shape(3) };
+        let mut levels = Side { slots: vec![Level::default()], used: 1 };
+        let mut cursor = Cursor::new(text.as_bytes(), 0);
+        read(&mut cursor, &mut shapes, &mut levels).map_err(|error| error.reason)?;
+        assert_eq!(cursor.at, text.len());
+        Ok(levels.levels().iter().map(|level| (level.price.0, level.quantity.0)).collect())
+    }
+
+    #[test]
+    fn reads_what_recorders_write() {
+        let expected = Ok(vec![(6_183_763_000_000, 1_500), (100_000_000, 0), (1, 123_456_789_012_000)]);
+        let compact =
+            r#"[["61837.63000000","1.50000000"],["1.00000000","0.00000000"],["0.00000001","123456789012"]]"#;
+        assert_eq!(decode(compact), expected);
+        assert_eq!(decode(&compact.replace(',', ", ")), expected);
+        assert_eq!(decode(&compact.replace('[', " [\n\t").replace(']', " ]")[1..]), expected);
+        assert_eq!(decode("[]"), Ok(vec![]));
+        assert_eq!(decode("[ ]"), Ok(vec![]));
+    }
+
+    #[test]
+    fn refuses_other_shapes() {
+        let precision = Err(DecodeReason::Decimal(DecimalError::Precision));
+        assert_eq!(decode(r#"[["1.00000000","1.00010000"]]"#), precision);
+        assert_eq!(decode(r#"[["1.000000001","1"]]"#), precision);
+        let range = Err(DecodeReason::Decimal(DecimalError::Range));
+        assert_eq!(decode(r#"[["-1.00000000","1"]]"#), range);
+        assert_eq!(decode(r#"[["1","-1"]]"#), range);
+        for text in [
+            "[[]]",
+            r#"[["1"]]"#,
+            r#"[["1","2","3"]]"#,
+            "[[1,2]]",
+            r#"[["1","2"],]"#,
+            r#"["1","2"]"#,
+            "{}",
+            "null",
+            r#"[["1" "2"]]"#,
+        ] {
+            assert_eq!(decode(text), Err(DecodeReason::Malformed), "{text}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Market frames to events, in one pass over the bytes, straight to integers at the instrument's scale.
+//!
+//! Two ways lead through a frame. `documented` reads the field orders that Binance documents and sends, straight
+//! through. `fields` and `event` read any order and tolerate unknown fields; they decide whenever the first way sees
+//! anything unusual, and so every refusal comes from them.
+
+mod symbols;
+mod levels;
+mod documented;
+mod fields;
+mod event;
+mod request;
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tape_tests;
+#[cfg(test)]
+pub(super) mod tests;
+#[cfg(test)]
+pub(super) use tape_tests::{lines, recordings, source};
+
+use std::sync::Arc;
+
+use crate::domain::{InstrumentIndex, Instruments, Market};
+use crate::venue::{Frame, Source};
+
+use super::json::{Cursor, TEXT_BYTES_MAX};
+use super::number::Shape;
+use super::{DecodeError, MarketEvent};
+
+use documented::Documented;
+use fields::{Fields, Subject};
+use levels::{Shapes, Sides};
+use symbols::SymbolTable;
+
+/// Decodes the market frames of Binance. Owned by one agent; it allocates only while its buffers grow to the largest
+/// frame met.
+#[derive(Debug)]
+pub struct Decoder {
+    instruments: Arc<Instruments>,
+    /// One table a market, by the market's code.
+    symbols: [SymbolTable; 3],
+    /// By instrument.
+    shapes: Box<[Shapes]>,
+    sides: Sides,
+}
+
+/// Place of a market's table.
+const fn slot(market: Market) -> usize {
+    match market {
+        Market::Spot => 0,
+        Market::UsdMargined => 1,
+        Market::CoinMargined => 2,
+    }
+}
+
+impl Decoder {
+    /// A decoder for these instruments.
+    #[must_use]
+    pub fn new(instruments: Arc<Instruments>) -> Self {
+        let table = |market| SymbolTable::new(&instruments, market);
+        let symbols = [table(Market::Spot), table(Market::UsdMargined), table(Market::CoinMargined)];
+        let shapes = instruments
+            .iter()
+            .map(|(_, instrument)| Shapes {
+                price: Shape::new(instrument.price_scale),
+                quantity: Shape::new(instrument.quantity_scale),
+            })
+            .collect();
+        Self { instruments, symbols, shapes, sides: Sides::new() }
+    }
+
+    /// The instruments it decodes for.
+    #[must_use]
+    pub fn instruments(&self) -> &Arc<Instruments> {
+        &self.instruments
+    }
+
+    /// Decodes one frame (binance.md §4). Levels borrow the decoder's buffers until the next call.
+    ///
+    /// # Errors
+    /// When the frame is not JSON, not of its event's shape, or holds a number that is not exact here. The error names
+    /// the instrument as soon as the frame has: its book must not be trusted any more.
+    #[inline]
+    pub fn decode(&mut self, frame: &Frame<'_>) -> Result<MarketEvent<'_>, DecodeError> {
+        let mut event = match self.documented(frame) {
+            Some(event) => event,
+            None => self.general(frame)?,
+        };
+        match &mut event {
+            MarketEvent::Depth { bids, asks, .. } | MarketEvent::Snapshot { bids, asks, .. } => {
+                *bids = self.sides.bids.levels();
+                *asks = self.sides.asks.levels();
+            }
+            _ => {}
+        }
+        Ok(event)
+    }
+
+    /// The straight way; levels are left in `sides`.
+    #[inline(always)]
+    fn documented(&mut self, frame: &Frame<'_>) -> Option<MarketEvent<'static>> {
+        if frame.source != Source::Stream {
+            return None;
+        }
+        Documented {
+            cursor: Cursor::new(frame.payload, 0),
+            market: frame.market,
+            symbols: &self.symbols[slot(frame.market)],
+            shapes: &mut self.shapes,
+            sides: &mut self.sides,
+        }
+        .read()
+    }
+
+    /// The general way; levels are left in `sides`.
+    #[inline(never)]
+    fn general(&mut self, frame: &Frame<'_>) -> Result<MarketEvent<'static>, DecodeError> {
+        self.sides.clear();
+        let symbols = &self.symbols[slot(frame.market)];
+        let mut fields = Fields::new(frame.payload, frame.market, symbols, &mut self.shapes, &mut self.sides);
+        let found = match frame.source {
+            Source::Stream => fields.stream(),
+            Source::Rest(url) => {
+                let mut buffer = [0; TEXT_BYTES_MAX];
+                match request::depth_symbol(url, &mut buffer) {
+                    None => event::not_ours(frame.payload),
+                    Some(None) => fields.snapshot(Subject::Untold),
+                    Some(Some(symbol)) => {
+                        let index = symbols.find(symbol, 0, symbol.len());
+                        fields.snapshot(index.map_or(Subject::Unlisted, Subject::Listed))
+                    }
+                }
+            }
+        };
+        let subject = fields.subject;
+        found.map_err(|error| DecodeError { instrument: self.told(subject, frame), ..error })
+    }
+
+    /// Which instrument a broken frame was about: by its symbol, else by the name of its stream.
+    #[cold]
+    fn told(&self, subject: Subject, frame: &Frame<'_>) -> Option<InstrumentIndex> {
+        if let Subject::Listed(instrument) = subject {
+            return Some(instrument);
+        }
+        let mut cursor = Cursor::new(frame.payload, 0);
+        cursor.literal(b"{\"stream\":\"")?;
+        let name = cursor.string_rest().ok()?.raw.split(|&byte| byte == b'@').next()?;
+        let mut symbol = [0; TEXT_BYTES_MAX];
+        let symbol = symbol.get_mut(..name.len())?;
+        symbol.copy_from_slice(name);
+        symbol.make_ascii_uppercase();
+        self.symbols[slot(frame.market)].find(symbol, 0, name.len())
+    }
+}

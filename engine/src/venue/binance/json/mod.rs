@@ -1,0 +1,358 @@
+//! A JSON cursor over one frame: one pass, no allocation, no recursion.
+//!
+//! It holds the whole grammar (RFC 8259), because a frame that is not JSON was cut or damaged on its way, and then
+//! nothing in it can be believed.
+
+mod string;
+mod fields;
+
+#[cfg(test)]
+mod tests;
+
+use super::DecodeError;
+use super::number::{leading_digits, load, malformed, unsigned, window};
+
+pub(super) use fields::Fields;
+pub(super) use string::{TEXT_BYTES_MAX, Text};
+
+use string::escape;
+
+/// Containers within containers that are followed; deeper is refused.
+const DEPTH_MAX: u32 = 32;
+
+/// One in every byte.
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// The top bit of every byte.
+const TOPS: u64 = 0x8080_8080_8080_8080;
+
+/// A place in a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    /// The frame.
+    pub(super) bytes: &'a [u8],
+    /// The next byte to read.
+    pub(super) at: usize,
+    depth: u32,
+}
+
+impl<'a> Cursor<'a> {
+    /// At `at` of `bytes`.
+    #[inline(always)]
+    pub(super) const fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at, depth: 0 }
+    }
+
+    /// The next byte.
+    #[inline(always)]
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Passes white space.
+    #[inline(always)]
+    pub(super) fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// Passes white space and then `byte`.
+    #[inline(always)]
+    pub(super) fn eat(&mut self, byte: u8) -> Result<(), DecodeError> {
+        self.space();
+        if self.peek() == Some(byte) {
+            self.at += 1;
+            Ok(())
+        } else {
+            Err(malformed(self.at))
+        }
+    }
+
+    /// Passes exactly `literal`, or stays and says `None`.
+    #[inline(always)]
+    pub(super) fn literal<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
+        let found = window::<N>(self.bytes, self.at)?;
+        if found != literal {
+            return None;
+        }
+        self.at += N;
+        Some(())
+    }
+
+    /// Nothing but white space may be left.
+    pub(super) fn finish(&mut self) -> Result<(), DecodeError> {
+        self.space();
+        if self.at == self.bytes.len() { Ok(()) } else { Err(malformed(self.at)) }
+    }
+
+    /// Reads a string, at its opening quote.
+    #[inline(always)]
+    pub(super) fn string(&mut self) -> Result<Text<'a>, DecodeError> {
+        if self.peek() != Some(b'"') {
+            return Err(malformed(self.at));
+        }
+        self.at += 1;
+        self.string_rest()
+    }
+
+    /// Reads a string from behind its opening quote, eight bytes at a time.
+    #[inline(always)]
+    pub(super) fn string_rest(&mut self) -> Result<Text<'a>, DecodeError> {
+        let start = self.at;
+        let mut wide = 0;
+        let mut escaped = false;
+        loop {
+            let word = load(self.bytes, self.at);
+            let quote = word ^ (ONES * u64::from(b'"'));
+            let slash = word ^ (ONES * u64::from(b'\\'));
+            // The lowest set bit is exact: a borrow starts only at a byte that is itself a hit.
+            let hits = (quote.wrapping_sub(ONES) & !quote
+                | slash.wrapping_sub(ONES) & !slash
+                | word.wrapping_sub(ONES * 0x20) & !word)
+                & TOPS;
+            if hits == 0 {
+                wide |= word & TOPS;
+                self.at += 8;
+                continue;
+            }
+            wide |= word & TOPS & (hits ^ hits.wrapping_sub(1));
+            self.at += (hits.trailing_zeros() >> 3) as usize;
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += escape(self.bytes, self.at)?;
+                }
+                _ => return Err(malformed(self.at.min(self.bytes.len()))),
+            }
+        }
+        let raw = &self.bytes[start..self.at];
+        if wide != 0 && std::str::from_utf8(raw).is_err() {
+            return Err(malformed(start));
+        }
+        self.at += 1;
+        Ok(Text { raw, escaped })
+    }
+
+    /// Reads an unsigned integer.
+    #[inline(always)]
+    pub(super) fn unsigned(&mut self) -> Result<u64, DecodeError> {
+        let (value, end) = unsigned(self.bytes, self.at).ok_or_else(|| malformed(self.at))?;
+        if let Some(b'.' | b'e' | b'E') = self.bytes.get(end) {
+            return Err(malformed(end));
+        }
+        self.at = end;
+        Ok(value)
+    }
+
+    /// Reads an integer that may be negative.
+    pub(super) fn signed(&mut self) -> Result<i64, DecodeError> {
+        let start = self.at;
+        let negative = self.peek() == Some(b'-');
+        self.at += usize::from(negative);
+        let magnitude = i64::try_from(self.unsigned()?).map_err(|_| malformed(start))?;
+        Ok(if negative { -magnitude } else { magnitude })
+    }
+
+    /// Whether `null` stands here.
+    pub(super) fn is_null(&self) -> bool {
+        self.bytes[self.at..].starts_with(b"null")
+    }
+
+    /// Reads `true` or `false`.
+    #[inline(always)]
+    pub(super) fn boolean(&mut self) -> Result<bool, DecodeError> {
+        if self.literal(b"true").is_some() {
+            Ok(true)
+        } else if self.literal(b"false").is_some() {
+            Ok(false)
+        } else {
+            Err(malformed(self.at))
+        }
+    }
+
+    /// Reads an object: `on_field` is told each key and must read its value.
+    ///
+    /// A key with escapes is resolved first; one too long for that is given as it stands: no key of ours is.
+    pub(super) fn object(
+        &mut self,
+        mut on_field: impl FnMut(&mut Self, &[u8]) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.eat(b'{')?;
+        self.depth += 1;
+        self.space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            self.depth -= 1;
+            return Ok(());
+        }
+        let mut buffer = [0; TEXT_BYTES_MAX];
+        loop {
+            self.space();
+            if let Some(letter) = self.short_key() {
+                on_field(self, &[letter])?;
+            } else {
+                let key = self.string()?;
+                self.eat(b':')?;
+                self.space();
+                on_field(self, key.resolve(&mut buffer).unwrap_or(key.raw))?;
+            }
+            self.space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    self.depth -= 1;
+                    return Ok(());
+                }
+                _ => return Err(malformed(self.at)),
+            }
+        }
+    }
+
+    /// Reads an object and notes where the values of `keys` start.
+    ///
+    /// # Errors
+    /// When it is no object, or one of the keys is there twice.
+    pub(super) fn fields<const N: usize>(&mut self, keys: &[&str; N]) -> Result<Fields<'a, N>, DecodeError> {
+        let mut fields = Fields { bytes: self.bytes, at: [0; N] };
+        self.object(|cursor, key| {
+            if let Some(place) = keys.iter().position(|known| known.as_bytes() == key) {
+                if fields.at[place] != 0 {
+                    return Err(malformed(cursor.at));
+                }
+                fields.at[place] = cursor.at;
+            }
+            cursor.skip()
+        })?;
+        Ok(fields)
+    }
+
+    /// Passes one value of any kind; the plain ones, as nearly all are, without a call.
+    #[inline(always)]
+    pub(super) fn pass(&mut self) -> Result<(), DecodeError> {
+        if let Some(b'{' | b'[') = self.peek() { self.skip() } else { self.scalar() }
+    }
+
+    /// Passes one value of any kind.
+    pub(super) fn skip(&mut self) -> Result<(), DecodeError> {
+        // One bit a container, set for an object; the lowest is the innermost.
+        let mut objects = 0_u64;
+        let mut open = 0;
+        loop {
+            self.space();
+            let begun = match self.peek() {
+                Some(byte @ (b'{' | b'[')) => {
+                    if self.depth + open >= DEPTH_MAX {
+                        return Err(malformed(self.at));
+                    }
+                    self.at += 1;
+                    open += 1;
+                    objects = objects << 1 | u64::from(byte == b'{');
+                    self.space();
+                    self.peek() != Some(byte + 2) // '{' + 2 is '}', '[' + 2 is ']'
+                }
+                _ => {
+                    self.scalar()?;
+                    false
+                }
+            };
+            if begun {
+                if objects & 1 == 1 {
+                    self.key()?;
+                }
+                continue;
+            }
+            while open > 0 {
+                self.space();
+                let object = objects & 1 == 1;
+                match self.peek() {
+                    Some(b',') => {
+                        self.at += 1;
+                        if object {
+                            self.key()?;
+                        }
+                        break;
+                    }
+                    Some(byte) if byte == if object { b'}' } else { b']' } => {
+                        self.at += 1;
+                        open -= 1;
+                        objects >>= 1;
+                    }
+                    _ => return Err(malformed(self.at)),
+                }
+            }
+            if open == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Passes a key of one plain letter, as nearly all are, its colon and white space.
+    #[inline(always)]
+    fn short_key(&mut self) -> Option<u8> {
+        let &[b'"', letter, b'"', b':'] = window::<4>(self.bytes, self.at)? else { return None };
+        if !letter.is_ascii_alphabetic() {
+            return None;
+        }
+        self.at += 4;
+        self.space();
+        Some(letter)
+    }
+
+    /// Passes a key and its colon.
+    fn key(&mut self) -> Result<(), DecodeError> {
+        self.space();
+        self.string()?;
+        self.eat(b':')
+    }
+
+    /// Passes a string, number, `true`, `false` or `null`.
+    #[inline(always)]
+    fn scalar(&mut self) -> Result<(), DecodeError> {
+        match self.peek() {
+            Some(b'"') => self.string().map(|_| ()),
+            Some(b't') => self.literal(b"true").ok_or_else(|| malformed(self.at)),
+            Some(b'f') => self.literal(b"false").ok_or_else(|| malformed(self.at)),
+            Some(b'n') => self.literal(b"null").ok_or_else(|| malformed(self.at)),
+            _ => self.number(),
+        }
+    }
+
+    /// Passes a number of any form.
+    #[inline(always)]
+    fn number(&mut self) -> Result<(), DecodeError> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        let zero = self.peek() == Some(b'0');
+        if self.digits()? > 1 && zero {
+            return Err(malformed(self.at));
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    /// Passes digits, at least one.
+    fn digits(&mut self) -> Result<usize, DecodeError> {
+        let start = self.at;
+        loop {
+            let count = leading_digits(load(self.bytes, self.at));
+            self.at += count;
+            if count < 8 {
+                break;
+            }
+        }
+        if self.at > start { Ok(self.at - start) } else { Err(malformed(start)) }
+    }
+}

@@ -1,0 +1,343 @@
+//! Decimals of one instrument, read by the shape that they have had so far.
+
+use std::num::NonZero;
+
+use crate::domain::decimal::{self, DecimalError, Scale};
+use crate::venue::binance::{DecodeError, DecodeReason};
+
+use super::{POW10, TOPS, ZEROS, eight, fault, leading_digits, load, malformed, others, value, window};
+
+/// A bit that every digit has, and no point, quote, comma or sign.
+const NOT_DIGITS: u64 = 0x1010_1010_1010_1010;
+
+/// Text that is read by words.
+pub(in crate::venue::binance) trait Words {
+    /// The eight bytes from `at`.
+    fn word(&self, at: usize) -> Option<u64>;
+    /// The byte at `at`.
+    fn byte(&self, at: usize) -> Option<u8>;
+    /// The two bytes from `at`.
+    fn pair(&self, at: usize) -> Option<[u8; 2]>;
+}
+
+/// A window: where `at` is known to be inside, nothing is checked.
+impl<const N: usize> Words for [u8; N] {
+    #[inline(always)]
+    fn word(&self, at: usize) -> Option<u64> {
+        self.get(at..)?.first_chunk::<8>().map(|chunk| u64::from_le_bytes(*chunk))
+    }
+
+    #[inline(always)]
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.get(at).copied()
+    }
+
+    #[inline(always)]
+    fn pair(&self, at: usize) -> Option<[u8; 2]> {
+        self.get(at..)?.first_chunk::<2>().copied()
+    }
+}
+
+/// A whole frame: behind its end are zeros.
+impl Words for [u8] {
+    #[inline(always)]
+    fn word(&self, at: usize) -> Option<u64> {
+        Some(load(self, at))
+    }
+
+    #[inline(always)]
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.get(at).copied()
+    }
+
+    #[inline(always)]
+    fn pair(&self, at: usize) -> Option<[u8; 2]> {
+        self.get(at..)?.first_chunk::<2>().copied()
+    }
+}
+
+/// What must follow a number, its closing quote first: up to eight bytes, compared at once.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::venue::binance) struct Closing {
+    word: u64,
+    mask: u64,
+    length: usize,
+}
+
+impl Closing {
+    /// These bytes, at most eight.
+    pub(in crate::venue::binance) const fn new(text: &[u8]) -> Self {
+        let mut closing = Self { word: 0, mask: 0, length: text.len() };
+        let mut at = 0;
+        while at < text.len() {
+            closing.word |= (text[at] as u64) << (8 * at);
+            closing.mask |= 0xff << (8 * at);
+            at += 1;
+        }
+        closing
+    }
+
+    /// Whether a word starts with them.
+    #[inline(always)]
+    pub(in crate::venue::binance) const fn starts(&self, word: u64) -> bool {
+        (word ^ self.word) & self.mask == 0
+    }
+
+    /// Those behind the first.
+    const fn rest(&self) -> Self {
+        Self { word: self.word >> 8, mask: self.mask >> 8, length: self.length - 1 }
+    }
+}
+
+/// How a decimal of one instrument is read: its scale, and how many decimals the venue lately wrote.
+///
+/// The venue writes a fixed number of decimals per instrument. Guessing it right lets the processor run ahead to the
+/// next number; guessing it wrong costs time, never exactness.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::venue::binance) struct Shape {
+    scale: Scale,
+    /// Digits before the point of the last number, 1 to 7; 0 where that is not known.
+    whole: usize,
+    /// Decimals expected on the wire; more than eight: nothing is expected, every number is read the slow way.
+    digits: usize,
+    /// Bytes of a word that are such decimals.
+    mask: u64,
+    /// `10^scale`.
+    unit: u64,
+    /// `10^(scale - digits)`, or 1.
+    factor: u64,
+    /// `10^(digits - scale)`, or 1.
+    divisor: u64,
+}
+
+/// Bytes that hold any number of the fast way and what closes it.
+const WINDOW: usize = 32;
+
+impl Shape {
+    /// Finest scale of the fast way: seven digits before and eight behind the point fit 64 bits without a check.
+    const FINEST: usize = 8;
+
+    /// Numbers at `scale`, expected with eight decimals as spot writes them.
+    pub(in crate::venue::binance) fn new(scale: Scale) -> Self {
+        let mut shape = Self { scale, whole: 0, digits: 0, mask: 0, unit: 0, factor: 1, divisor: 1 };
+        shape.expect(Self::FINEST);
+        shape
+    }
+
+    /// Expects `digits` decimals from now on.
+    fn expect(&mut self, digits: usize) {
+        let scale = usize::from(self.scale.digits());
+        if digits > Self::FINEST || scale > Self::FINEST {
+            self.digits = usize::MAX;
+            return;
+        }
+        self.digits = digits;
+        self.mask = TOPS.checked_shr(64 - 8 * digits as u32).unwrap_or(0);
+        self.unit = POW10[scale];
+        self.factor = POW10[scale.saturating_sub(digits)];
+        self.divisor = POW10[digits.saturating_sub(scale)];
+    }
+
+    /// Whether it is what nearly all of spot is: eight decimals read at a scale of eight.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn is_eight(&self) -> bool {
+        self.digits == Self::FINEST && self.unit == POW10[Self::FINEST]
+    }
+
+    /// Reads the decimal of the expected shape at `at` of `text`: its value and where it ends, which the caller
+    /// checks. `EIGHT` is [`is_eight`](Self::is_eight), known beforehand.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn expected<const EIGHT: bool>(
+        &self,
+        text: &(impl Words + ?Sized),
+        at: usize,
+    ) -> Option<(i64, usize)> {
+        let word = text.word(at)?;
+        // The first byte that cannot be a digit. That those before it are digits is checked beside, not before, the
+        // steps that wait for this place.
+        let ends = NonZero::new(!word & NOT_DIGITS)?.trailing_zeros() & 0x38;
+        if ends == 0 {
+            return None;
+        }
+        self.joined::<EIGHT>(text, (word ^ ZEROS) << (64 - ends), at + (ends >> 3) as usize)
+    }
+
+    /// The same of a number that is expected to have as many digits before the point as the last one: then nothing
+    /// waits for where the point is. Prices have; quantities have not.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn expected_again<const EIGHT: bool>(
+        &self,
+        text: &(impl Words + ?Sized),
+        at: usize,
+    ) -> Option<(i64, usize)> {
+        // The mask tells the compiler what is known: at most seven.
+        let count = self.whole & 7;
+        if count == 0 {
+            return None;
+        }
+        let whole = (text.word(at)? ^ ZEROS) << (64 - 8 * count);
+        self.joined::<EIGHT>(text, whole, at + count)
+    }
+
+    /// Notes how many digits stand before the point of the number at `at`; whether that is news and can be expected.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn learn(&mut self, text: &(impl Words + ?Sized), at: usize) -> bool {
+        let found = text.word(at).map_or(0, leading_digits) & 7;
+        let news = found != self.whole && found != 0;
+        self.whole = found;
+        news
+    }
+
+    /// The number whose digits before the point are the last ones of `whole`, and whose point is at `point`.
+    #[inline(always)]
+    fn joined<const EIGHT: bool>(
+        &self,
+        text: &(impl Words + ?Sized),
+        whole: u64,
+        point: usize,
+    ) -> Option<(i64, usize)> {
+        if others(whole) != 0 {
+            return None;
+        }
+        if EIGHT {
+            let fraction = text.word(point + 1)? ^ ZEROS;
+            if text.byte(point)? != b'.' || others(fraction) != 0 {
+                return None;
+            }
+            return Some(((eight(whole) * POW10[8] + eight(fraction)) as i64, point + 9));
+        }
+        // Below 10^15: at most seven digits before the point and a scale of at most eight.
+        let units = eight(whole) * self.unit;
+        if self.digits == 0 {
+            return Some((units as i64, point));
+        }
+        let fraction = text.word(point + 1)? ^ ZEROS;
+        if text.byte(point)? != b'.' || others(fraction) & self.mask != 0 || self.digits > Self::FINEST {
+            return None;
+        }
+        let mut part = value(fraction, self.digits);
+        if self.divisor != 1 {
+            if !part.is_multiple_of(self.divisor) {
+                return None;
+            }
+            part = part.checked_div(self.divisor)?;
+        }
+        Some(((units + part * self.factor) as i64, point + 1 + self.digits))
+    }
+
+    /// Reads a decimal that is not negative and what closes it, its quote first. `None` where it is no such decimal or
+    /// is closed by something else. `AGAIN` as in [`expected_again`](Self::expected_again).
+    #[inline(always)]
+    pub(in crate::venue::binance) fn closed<const AGAIN: bool>(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        closing: Closing,
+    ) -> Option<(i64, usize)> {
+        if let Some(found) = self.closed_near::<AGAIN>(bytes, at, closing) {
+            return Some(found);
+        }
+        let (value, end) = self.read_any(bytes, at).ok()?;
+        closing.rest().starts(load(bytes, end)).then_some((value, end + closing.length - 1))
+    }
+
+    #[inline(always)]
+    fn closed_near<const AGAIN: bool>(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        closing: Closing,
+    ) -> Option<(i64, usize)> {
+        match window::<WINDOW>(bytes, at) {
+            Some(window) => {
+                self.closed_in::<AGAIN>(window, 0, closing).map(|(value, length)| (value, at + length))
+            }
+            None => self.closed_in::<AGAIN>(bytes, at, closing),
+        }
+    }
+
+    #[inline(always)]
+    fn closed_in<const AGAIN: bool>(
+        &self,
+        text: &(impl Words + ?Sized),
+        at: usize,
+        closing: Closing,
+    ) -> Option<(i64, usize)> {
+        let (value, end) = match (self.is_eight(), AGAIN) {
+            (true, true) => self.expected_again::<true>(text, at)?,
+            (true, false) => self.expected::<true>(text, at)?,
+            (false, true) => self.expected_again::<false>(text, at)?,
+            (false, false) => self.expected::<false>(text, at)?,
+        };
+        closing.starts(text.word(end)?).then_some((value, end + closing.length))
+    }
+
+    /// Reads a decimal that is not negative, from behind its opening quote to behind its closing one.
+    ///
+    /// # Errors
+    /// `Malformed` where the string does not end, else what `domain::decimal::parse` says; negative is `Range`.
+    pub(in crate::venue::binance) fn read(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+    ) -> Result<(i64, usize), DecodeError> {
+        const QUOTE: Closing = Closing::new(b"\"");
+        match self.closed_near::<false>(bytes, at, QUOTE) {
+            Some(found) => Ok(found),
+            None => self.read_any(bytes, at),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_any(&mut self, bytes: &[u8], at: usize) -> Result<(i64, usize), DecodeError> {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let end = rest
+            .iter()
+            .position(|&byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+            .filter(|&end| rest[end] == b'"')
+            .ok_or_else(|| malformed(at + rest.len()))?;
+        let text = &rest[..end];
+        let value = decimal::parse(text, self.scale)
+            .and_then(|value| if value < 0 { Err(DecimalError::Range) } else { Ok(value) })
+            .map_err(|error| fault(DecodeReason::Decimal(error), at))?;
+        self.learn(bytes, at);
+        self.expect(text.iter().position(|&byte| byte == b'.').map_or(0, |point| text.len() - point - 1));
+        Ok((value, at + end + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What `domain::decimal` says of the text before the quote.
+    fn reference(text: &str, scale: Scale) -> Result<i64, DecimalError> {
+        match decimal::parse(text.as_bytes(), scale) {
+            Ok(value) if value < 0 => Err(DecimalError::Range),
+            other => other,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decimals_agree_with_the_domain(
+            texts in prop::collection::vec("-?[0-9]{1,10}(\\.[0-9]{0,6}0{0,5})?|[0-9.a-]{0,12}", 1..8),
+            scale in 0_u8..=10,
+        ) {
+            let scale = Scale::new(scale).expect("a valid scale");
+            let mut shape = Shape::new(scale);
+            for text in texts {
+                let quoted = format!("{text}\"]");
+                let found = shape.read(quoted.as_bytes(), 0);
+                match reference(&text, scale) {
+                    Ok(value) => prop_assert_eq!(found, Ok((value, text.len() + 1))),
+                    Err(error) => prop_assert_eq!(found, Err(fault(DecodeReason::Decimal(error), 0))),
+                }
+                let open = &quoted.as_bytes()[..text.len()];
+                prop_assert!(shape.read(open, 0).is_err(), "a string without an end");
+            }
+        }
+    }
+}

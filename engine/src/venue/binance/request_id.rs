@@ -1,0 +1,81 @@
+//! The ids of our requests: the order's id, and in its first letter what was asked.
+//!
+//! An answer names nothing but this id (binance.md §7), and an error means one thing for an order and another for its
+//! cancel; so the id tells them apart.
+
+use std::str;
+
+use crate::domain::OrderId;
+
+use super::text;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// `order.place`.
+    Place,
+    /// `order.cancel`.
+    Cancel,
+    /// `order.status`.
+    Query,
+}
+
+impl Asked {
+    /// First letter of the request's id; an order's own id starts with `t`.
+    const fn letter(self) -> u8 {
+        match self {
+            Self::Place => b't',
+            Self::Cancel => b'c',
+            Self::Query => b'q',
+        }
+    }
+}
+
+/// Longest id: `x-EEEEEEEE-SSSS-EEEE-` and sixteen digits.
+const BYTES_MAX: usize = 37;
+
+/// Writes the id of a request about `order`.
+pub(super) fn write(out: &mut Vec<u8>, asked: Asked, order: OrderId) {
+    text::order_id(out, asked.letter(), order);
+}
+
+/// What a request asked and about which order; `None` for ids that are not ours.
+pub(super) fn read(id: &str) -> Option<(Asked, OrderId)> {
+    let asked = match id.as_bytes().first()? {
+        b't' => Asked::Place,
+        b'c' => Asked::Cancel,
+        b'q' => Asked::Query,
+        _ => return None,
+    };
+    let mut buffer = [0; BYTES_MAX];
+    let own = buffer.get_mut(..id.len())?;
+    own.copy_from_slice(id.as_bytes());
+    own[0] = b't';
+    Some((asked, str::from_utf8(own).ok()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::SourceId;
+
+    #[test]
+    fn ids_read_back() {
+        let id = OrderId {
+            epoch: u32::MAX,
+            source: SourceId(u16::MAX),
+            source_epoch: u16::MAX,
+            sequence: u64::MAX,
+        };
+        for asked in [Asked::Place, Asked::Cancel, Asked::Query] {
+            for id in [id, OrderId { sequence: 7, ..OrderId::NONE }] {
+                let mut out = Vec::new();
+                write(&mut out, asked, id);
+                assert_eq!(read(str::from_utf8(&out).expect("text")), Some((asked, id)));
+            }
+        }
+        for foreign in ["", "t", "x-1-2-3-4", "web_123", "t-1-2-3-4-5", "c-1-2-3-zz", "é-1-2-3-4"] {
+            assert_eq!(read(foreign), None, "{foreign}");
+        }
+    }
+}

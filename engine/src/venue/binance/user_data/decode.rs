@@ -1,0 +1,196 @@
+//! Binance's text to events.
+
+use crate::domain::decimal::Scale;
+use crate::domain::{InstrumentIndex, Instruments, Liquidity, Market, Nanos, OrderId, Price, Quantity};
+use crate::message::report::{FEE_SCALE, FeeAsset, OrderState};
+use crate::venue::binance::DecodeError;
+use crate::venue::binance::json::{Cursor, Fields};
+use crate::venue::binance::number::malformed;
+use crate::venue::binance::request_id::{self, Asked};
+use crate::venue::{VenueEvent, VenueEventKind};
+
+use super::{CANCEL_REJECTED, NEW_ORDER_REJECTED, NO_SUCH_ORDER, PENDING_NEW, STATUSES, TIMEOUT, UNNAMED};
+
+/// Scale of a fee.
+const FEE: Scale = Scale::new(FEE_SCALE).expect("eight is below the finest scale");
+
+/// Codes of answers that leave the outcome open (binance.md §1, §9): unknown error, disconnected, unexpected
+/// response, time-out.
+const OPEN_OUTCOMES: [i32; 4] = [-1000, -1001, -1006, TIMEOUT];
+
+/// Keys of the outermost object.
+const OUTER: [&str; 8] = ["e", "event", "stream", "data", "id", "status", "error", "result"];
+
+/// Keys of an `executionReport` that are used.
+const REPORT: [&str; 14] = ["s", "c", "C", "x", "i", "l", "z", "L", "n", "N", "t", "m", "e", "X"];
+
+/// What reading one message needs.
+struct Reader<'a> {
+    market: Market,
+    instruments: &'a Instruments,
+    received: Nanos,
+}
+
+/// Reads a user event, bare or wrapped by the WebSocket API or a combined stream, or the answer to a request of ours.
+/// `None` for what tells nothing new of an order of ours: other events and orders, and the answers to placed and
+/// cancelled orders, because the report that comes with each says the same and says it once.
+///
+/// An execution of an unknown kind is [`VenueEventKind::Unknown`]: something happened to the order, so ask.
+///
+/// # Errors
+/// When it is not JSON, or a field of an event about our order is missing or not readable.
+pub fn decode(
+    bytes: &[u8],
+    market: Market,
+    instruments: &Instruments,
+    received: Nanos,
+) -> Result<Option<VenueEvent>, DecodeError> {
+    let mut cursor = Cursor::new(bytes, 0);
+    let outer = cursor.fields(&OUTER)?;
+    cursor.finish()?;
+    let reader = Reader { market, instruments, received };
+    if outer.get(0).is_some() {
+        return reader.report(Cursor::new(bytes, 0));
+    }
+    if let Some(event) = outer.get(1) {
+        return reader.report(event);
+    }
+    if let (Some(_), Some(event)) = (outer.get(2), outer.get(3)) {
+        return reader.report(event);
+    }
+    reader.answer(&outer)
+}
+
+impl Reader<'_> {
+    fn report(&self, mut event: Cursor<'_>) -> Result<Option<VenueEvent>, DecodeError> {
+        let report = event.fields(&REPORT)?;
+        if report.text(12)? != "executionReport" {
+            return Ok(None);
+        }
+        // On a cancel `c` is the request's id and `C` the order's; else `C` is empty.
+        let original = if report.get(2).is_some() { report.text(2)? } else { "" };
+        let id = if original.is_empty() { report.text(1)? } else { original };
+        let Ok(id) = id.parse::<OrderId>() else { return Ok(None) };
+        let instrument = report.parsed(0, |symbol| self.instruments.find(self.market, symbol))?;
+        let kind = match report.text(3)? {
+            "NEW" => VenueEventKind::Accepted,
+            "TRADE" => self.trade(&report, instrument)?,
+            "CANCELED" => VenueEventKind::Canceled,
+            "EXPIRED" => VenueEventKind::Expired,
+            "REJECTED" => VenueEventKind::Rejected { code: NEW_ORDER_REJECTED },
+            // The order stays as it is, or an expiry follows.
+            "REPLACED" | "TRADE_PREVENTION" => return Ok(None),
+            _ => VenueEventKind::Unknown,
+        };
+        let cumulative = self.quantity(&report, 6, instrument)?;
+        let venue_order_id = report.need(4)?.unsigned()?;
+        Ok(Some(self.event(kind, id, venue_order_id, cumulative, instrument)))
+    }
+
+    fn trade<const N: usize>(
+        &self,
+        report: &Fields<'_, N>,
+        index: InstrumentIndex,
+    ) -> Result<VenueEventKind, DecodeError> {
+        let instrument = self.instruments.get(index).ok_or_else(|| malformed(0))?;
+        let fee = report.decimal(8, FEE)?;
+        let asset = report.need(9)?;
+        let fee_asset = if asset.is_null() {
+            // No asset is named where nothing was taken.
+            if fee != 0 {
+                return Err(malformed(asset.at));
+            }
+            FeeAsset::Quote
+        } else {
+            match report.text(9)? {
+                name if name == &*instrument.quote => FeeAsset::Quote,
+                name if name == &*instrument.base => FeeAsset::Base,
+                _ => FeeAsset::Other,
+            }
+        };
+        let maker = report.need(11)?.boolean()?;
+        Ok(VenueEventKind::Trade {
+            price: Price(positive(report.decimal(7, instrument.price_scale)?)?),
+            quantity: self.quantity(report, 5, index)?,
+            trade_id: report.need(10)?.unsigned()?,
+            fee,
+            fee_asset,
+            liquidity: if maker { Liquidity::Maker } else { Liquidity::Taker },
+        })
+    }
+
+    fn quantity<const N: usize>(
+        &self,
+        fields: &Fields<'_, N>,
+        key: usize,
+        instrument: InstrumentIndex,
+    ) -> Result<Quantity, DecodeError> {
+        let scale = self.instruments.get(instrument).ok_or_else(|| malformed(0))?.quantity_scale;
+        positive(fields.decimal(key, scale)?).map(Quantity)
+    }
+
+    fn event(
+        &self,
+        kind: VenueEventKind,
+        id: OrderId,
+        venue_order_id: u64,
+        cumulative: Quantity,
+        instrument: InstrumentIndex,
+    ) -> VenueEvent {
+        VenueEvent { kind, id, venue_order_id, cumulative, instrument, received: self.received }
+    }
+
+    fn answer<const N: usize>(&self, outer: &Fields<'_, N>) -> Result<Option<VenueEvent>, DecodeError> {
+        let named = outer.get(4).is_some_and(|id| id.peek() == Some(b'"'));
+        let Some((asked, id)) = (if named { request_id::read(outer.text(4)?) } else { None }) else {
+            return Ok(None);
+        };
+        let status = outer.need(5)?.unsigned()?;
+        let Some(mut error) = outer.get(6) else {
+            return if asked == Asked::Query { self.state(outer.need(7)?, id) } else { Ok(None) };
+        };
+        let error = error.fields(&["code", "data"])?;
+        let code = error.need(0)?.signed()?;
+        let code = i32::try_from(code).map_err(|_| malformed(0))?;
+        let kind = match (asked, code) {
+            _ if status >= 500 || OPEN_OUTCOMES.contains(&code) => VenueEventKind::Unknown,
+            (Asked::Query | Asked::Place, NO_SUCH_ORDER) => VenueEventKind::QueryNotFound,
+            // The question went unanswered.
+            (Asked::Query, _) => VenueEventKind::Unknown,
+            (Asked::Cancel, _) | (Asked::Place, CANCEL_REJECTED) => VenueEventKind::CancelRejected { code },
+            (Asked::Place, _) => VenueEventKind::Rejected { code },
+        };
+        let Some(mut data) = error.get(1).filter(|data| data.peek() == Some(b'{')) else {
+            return Ok(Some(self.event(kind, id, 0, Quantity::ZERO, UNNAMED)));
+        };
+        let data = data.fields(&["symbol", "orderId", "executedQty"])?;
+        if data.get(0).is_none() {
+            return Ok(Some(self.event(kind, id, 0, Quantity::ZERO, UNNAMED)));
+        }
+        let instrument = data.parsed(0, |symbol| self.instruments.find(self.market, symbol))?;
+        let cumulative = self.quantity(&data, 2, instrument)?;
+        Ok(Some(self.event(kind, id, data.need(1)?.unsigned()?, cumulative, instrument)))
+    }
+
+    /// The result of a query.
+    fn state(&self, mut result: Cursor<'_>, id: OrderId) -> Result<Option<VenueEvent>, DecodeError> {
+        let result = result.fields(&["symbol", "orderId", "executedQty", "status"])?;
+        let instrument = result.parsed(0, |symbol| self.instruments.find(self.market, symbol))?;
+        let status = result.text(3)?;
+        let known = STATUSES.iter().find(|(text, _)| *text == status).map(|&(_, state)| state);
+        let state = match known {
+            Some(state) => state,
+            None if status == PENDING_NEW => OrderState::Sent,
+            // A state of another year: not known to be over, so counted in full.
+            None => OrderState::Unknown,
+        };
+        let cumulative = self.quantity(&result, 2, instrument)?;
+        let kind = VenueEventKind::QueryState(state);
+        Ok(Some(self.event(kind, id, result.need(1)?.unsigned()?, cumulative, instrument)))
+    }
+}
+
+/// Prices and quantities are never negative.
+fn positive(value: i64) -> Result<i64, DecodeError> {
+    if value < 0 { Err(malformed(0)) } else { Ok(value) }
+}

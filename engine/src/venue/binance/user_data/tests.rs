@@ -1,0 +1,276 @@
+//! Both directions against each other, and the reading side against real messages.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::domain::{
+    Instruments, Liquidity, Market, Nanos, OrderId, OrderType, Price, Quantity, Side, SourceId, TimeInForce,
+};
+use crate::message::report::FeeAsset;
+use crate::venue::binance::decode::recordings;
+use crate::venue::binance::decode::tests::{instrument, instruments};
+use crate::venue::{VenueEvent, VenueEventKind};
+
+fn table() -> Arc<Instruments> {
+    let mut bnb = instrument("BNBUSDT", Market::Spot, 8, 8);
+    bnb.base = "BNB".into();
+    instruments(vec![
+        instrument("BTCUSDT", Market::Spot, 8, 8),
+        bnb,
+        instrument("这是测试币456", Market::Spot, 8, 5),
+        instrument("BTCUSDT", Market::UsdMargined, 2, 3),
+    ])
+}
+
+const RECEIVED: Nanos = Nanos(1_795_361_214_259_000_001);
+
+fn facts() -> OrderFacts {
+    OrderFacts {
+        side: Side::Sell,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::GoodTillCancel,
+        price: Price(10_050_000_000),
+        quantity: Quantity(100_000_000),
+        cumulative_quote: 5,
+        cancel: OrderId { epoch: 9, source: SourceId(1), source_epoch: 1, sequence: 9 },
+        execution_id: 77,
+        created: Nanos::from_millis(1_795_361_214_000),
+        time: Nanos::from_millis(1_795_361_214_258),
+    }
+}
+
+fn ids() -> impl Strategy<Value = OrderId> {
+    (1_u32.., any::<u16>(), any::<u16>(), any::<u64>()).prop_map(|(epoch, source, source_epoch, sequence)| {
+        OrderId { epoch, source: SourceId(source), source_epoch, sequence }
+    })
+}
+
+fn trades() -> impl Strategy<Value = VenueEventKind> {
+    let fee_asset = prop::sample::select(FeeAsset::ALL);
+    let liquidity = prop::sample::select(Liquidity::ALL);
+    (0..i64::MAX, 0..i64::MAX, any::<u64>(), -i64::MAX..i64::MAX, fee_asset, liquidity).prop_map(
+        |(price, quantity, trade_id, fee, fee_asset, liquidity)| VenueEventKind::Trade {
+            price: Price(price),
+            quantity: Quantity(quantity),
+            trade_id,
+            fee,
+            fee_asset,
+            liquidity,
+        },
+    )
+}
+
+/// Every kind of event as the venue can say it.
+fn kinds() -> impl Strategy<Value = VenueEventKind> {
+    // Codes that leave the outcome open are no rejections; -2011 and -2013 speak of cancels and queries.
+    let codes = (-3_000..-1_008_i32).prop_filter("speaks of others", |code| ![-2011, -2013].contains(code));
+    prop_oneof![
+        Just(VenueEventKind::Accepted),
+        trades(),
+        Just(VenueEventKind::Canceled),
+        Just(VenueEventKind::Expired),
+        codes.clone().prop_map(|code| VenueEventKind::Rejected { code }),
+        Just(VenueEventKind::Rejected { code: -2010 }),
+        codes.prop_map(|code| VenueEventKind::CancelRejected { code }),
+        Just(VenueEventKind::CancelRejected { code: -2011 }),
+        Just(VenueEventKind::Unknown),
+        Just(VenueEventKind::QueryNotFound),
+        prop::sample::select(OrderState::ALL)
+            .prop_filter("is no state of the venue's", |state| *state != OrderState::NeverPlaced)
+            .prop_map(VenueEventKind::QueryState),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_reads_back(
+        kind in kinds(), id in ids(), venue_order_id: u64, cumulative in 0..i64::MAX, index in 0_u32..4, asked: bool,
+    ) {
+        let all = table();
+        let instrument = all.get(index).expect("it is listed");
+        let cumulative = Quantity(cumulative);
+        let event = VenueEvent { kind, id, venue_order_id, cumulative, instrument: index, received: RECEIVED };
+        let order = OrderFacts { cancel: if asked { facts().cancel } else { OrderId::NONE }, ..facts() };
+        let (mut report, mut answer) = (Vec::new(), Vec::new());
+        let written = [
+            encode_report(&event, &order, instrument, &mut report),
+            encode_answer(&event, instrument, &mut answer),
+        ];
+        prop_assert_eq!(written, [!report.is_empty(), !answer.is_empty()]);
+        prop_assert!(written[0] || written[1], "{:?} cannot be said", kind);
+        let read = |text: &str| decode(text.as_bytes(), instrument.market, &all, RECEIVED);
+        for (text, is_report) in [(report, true), (answer, false)] {
+            let text = String::from_utf8(text).expect("text");
+            if text.is_empty() {
+                continue;
+            }
+            prop_assert!(serde_json::from_str::<Value>(&text).is_ok(), "{}", text);
+            prop_assert_eq!(read(&text), Ok(Some(event)), "{}", text);
+            if is_report {
+                let wrapped = format!(r#"{{"subscriptionId":0,"event":{text}}}"#);
+                prop_assert_eq!(read(&wrapped), Ok(Some(event)), "{}", wrapped);
+                let wrapped = format!(r#"{{"stream":"key","data":{text}}}"#);
+                prop_assert_eq!(read(&wrapped), Ok(Some(event)), "{}", wrapped);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let all = table();
+    let btc = all.get(0).expect("it is listed");
+    let id = facts().cancel;
+    for kind in [
+        VenueEventKind::Accepted,
+        VenueEventKind::Canceled,
+        VenueEventKind::Unknown,
+        VenueEventKind::QueryState(OrderState::Open),
+    ] {
+        let event = VenueEvent {
+            kind,
+            id,
+            venue_order_id: 5,
+            cumulative: Quantity(3),
+            instrument: 0,
+            received: RECEIVED,
+        };
+        let mut text = Vec::new();
+        assert!(encode_report(&event, &facts(), btc, &mut text) || encode_answer(&event, btc, &mut text));
+        for cut in 0..text.len() {
+            assert!(decode(&text[..cut], Market::Spot, &all, RECEIVED).is_err(), "cut at {cut}");
+        }
+    }
+}
+
+/// What a real message says, were its ids ours.
+fn adopted(payload: &str, client: &str) -> String {
+    let id = "t-1-2-3-4";
+    payload
+        .replace(&format!("\"C\":\"{client}\""), &format!("\"C\":\"{id}\""))
+        .replace(&format!("\"c\":\"{client}\""), &format!("\"c\":\"{id}\""))
+}
+
+const FILL: &str = r#"{"e":"executionReport","E":1760946670457,"s":"BNBUSDT","c":"mine","S":"BUY","o":"LIMIT","f":"GTC","q":"0.00700000","p":"1125.22000000","P":"0.00000000","F":"0.00000000","g":-1,"C":"","x":"TRADE","X":"FILLED","r":"NONE","i":9639329831,"l":"0.00700000","z":"0.00700000","L":"1125.22000000","n":"0.00000525","N":"BNB","T":1760946670456,"t":1251701408,"I":20702626656,"w":false,"m":true,"M":true,"O":1760946669042,"Z":"7.87654000","Y":"7.87654000","Q":"0.00000000","W":1760946669042,"V":"EXPIRE_MAKER"}"#;
+
+#[test]
+fn a_fill_is_read_field_by_field() {
+    let all = table();
+    let read = |text: &str| decode(text.as_bytes(), Market::Spot, &all, RECEIVED);
+    assert_eq!(read(FILL), Ok(None), "another client's order");
+    let ours = adopted(FILL, "mine");
+    let expected = VenueEvent {
+        kind: VenueEventKind::Trade {
+            price: Price(112_522_000_000),
+            quantity: Quantity(700_000),
+            trade_id: 1_251_701_408,
+            fee: 525,
+            fee_asset: FeeAsset::Base,
+            liquidity: Liquidity::Maker,
+        },
+        id: "t-1-2-3-4".parse().expect("an id"),
+        venue_order_id: 9_639_329_831,
+        cumulative: Quantity(700_000),
+        instrument: 1,
+        received: RECEIVED,
+    };
+    assert_eq!(read(&ours), Ok(Some(expected)));
+    let kind = |text: &str| read(text).map(|event| event.map(|event| event.kind));
+    assert_eq!(kind(&ours.replace("\"x\":\"TRADE\"", "\"x\":\"NOVEL\"")), Ok(Some(VenueEventKind::Unknown)));
+    assert_eq!(kind(&ours.replace("\"x\":\"TRADE\"", "\"x\":\"REPLACED\"")), Ok(None));
+    for (from, to) in [
+        ("BNBUSDT", "XRPUSDT"),
+        ("\"l\":\"0.00700000\"", "\"l\":\"-0.00700000\""),
+        ("\"N\":\"BNB\"", "\"N\":null"),
+        ("\"t\":1251701408", "\"t\":-1"),
+        ("\"z\":", "\"Zz\":"),
+        ("\"i\":9639329831", "\"i\":\"9639329831\""),
+        ("0.00000525", "0.000005251"),
+        ("\"m\":true", "\"m\":1"),
+        ("\"x\":\"TRADE\"", "\"x\":\"TRADE\",\"x\":\"NEW\""),
+    ] {
+        assert!(read(&ours.replace(from, to)).is_err(), "{from} to {to}");
+    }
+}
+
+#[test]
+fn answers_say_what_they_can() {
+    let all = table();
+    let read = |text: &str| {
+        decode(text.as_bytes(), Market::Spot, &all, RECEIVED)
+            .map(|event| event.map(|event| (event.kind, event.instrument)))
+    };
+    let error = |id: &str, status: u16, code: i32| {
+        format!(
+            r#"{{"id":"{id}","status":{status},"error":{{"code":{code},"msg":"x","data":{{"serverTime":1,"retryAfter":2}}}},"rateLimits":[]}}"#
+        )
+    };
+    for (id, status, code, kind) in [
+        ("t-1-1-1-1", 400, -2010, VenueEventKind::Rejected { code: -2010 }),
+        ("t-1-1-1-1", 429, -1015, VenueEventKind::Rejected { code: -1015 }),
+        ("t-1-1-1-1", 400, -2011, VenueEventKind::CancelRejected { code: -2011 }),
+        ("t-1-1-1-1", 400, -2013, VenueEventKind::QueryNotFound),
+        ("t-1-1-1-1", 400, -1006, VenueEventKind::Unknown),
+        ("t-1-1-1-1", 503, -1008, VenueEventKind::Unknown),
+        ("c-1-1-1-1", 429, -1003, VenueEventKind::CancelRejected { code: -1003 }),
+        ("c-1-1-1-1", 504, -1007, VenueEventKind::Unknown),
+        ("q-1-1-1-1", 400, -2013, VenueEventKind::QueryNotFound),
+        ("q-1-1-1-1", 429, -1003, VenueEventKind::Unknown),
+    ] {
+        assert_eq!(read(&error(id, status, code)), Ok(Some((kind, UNNAMED))), "{id} {status} {code}");
+    }
+    for silent in [
+        &*error("someone", 400, -2010),
+        r#"{"id":null,"status":401,"error":{"code":-2015,"msg":"x"}}"#,
+        r#"{"id":"t-1-1-1-1","status":200,"result":{"symbol":"BTCUSDT","orderId":7,"clientOrderId":"t-1-1-1-1"}}"#,
+        r#"{"id":"c-1-1-1-1","status":200,"result":{"symbol":"BTCUSDT","status":"CANCELED"}}"#,
+        r#"{"result":null,"id":1}"#,
+        r#"{"e":"balanceUpdate","E":1,"a":"USDT","d":"1","T":1}"#,
+        r#"{"event":{"e":"serverShutdown","E":1777777777777}}"#,
+    ] {
+        assert_eq!(read(silent), Ok(None), "{silent}");
+    }
+    let novel = r#"{"id":"q-1-1-1-1","status":200,"result":{"symbol":"BTCUSDT","orderId":7,"executedQty":"0.5","status":"NOVEL"}}"#;
+    assert_eq!(read(novel), Ok(Some((VenueEventKind::QueryState(OrderState::Unknown), 0))));
+}
+
+#[test]
+fn real_messages_are_read() {
+    let Some(folder) = recordings() else { return };
+    let samples = std::fs::read_to_string(folder.join("samples/user_data_real.jsonl")).expect("the samples");
+    let mut seen = 0;
+    for line in samples.lines() {
+        let sample: Value = serde_json::from_str(line).expect("a sample is JSON");
+        let payload = sample["payload"].as_str().expect("a payload");
+        let parsed: Value = serde_json::from_str(payload).expect("a payload is JSON");
+        let event = [&parsed["event"], &parsed["data"], &parsed]
+            .into_iter()
+            .find(|v| v.is_object())
+            .expect("an event");
+        if event["e"] != "executionReport" {
+            let found = decode(payload.as_bytes(), Market::Spot, &table(), RECEIVED);
+            assert_eq!(found, Ok(None), "{payload}");
+            continue;
+        }
+        seen += 1;
+        let symbol = event["s"].as_str().expect("a symbol");
+        let all = instruments(vec![instrument(symbol, Market::Spot, 8, 8)]);
+        let original = event["C"].as_str().filter(|id| !id.is_empty());
+        let client = original.or_else(|| event["c"].as_str()).expect("a client id");
+        let found = decode(adopted(payload, client).as_bytes(), Market::Spot, &all, RECEIVED);
+        let found = found.unwrap_or_else(|error| panic!("{error}: {payload}")).expect("it is ours now");
+        let expected = match event["x"].as_str() {
+            Some("NEW") => found.kind == VenueEventKind::Accepted,
+            Some("TRADE") => {
+                matches!(found.kind, VenueEventKind::Trade { trade_id, .. } if event["t"] == trade_id)
+            }
+            Some("CANCELED") => found.kind == VenueEventKind::Canceled,
+            _ => false,
+        };
+        assert!(expected && event["i"] == found.venue_order_id, "{found:?}: {payload}");
+    }
+    assert!(seen >= 10, "only {seen} reports");
+}

@@ -1,0 +1,136 @@
+//! Venues: two traits, bytes in and bytes out, and everything that stands behind them.
+//!
+//! Live is Binance for both; a replay is a tape and simulated fills; `trading run` is a generated market and
+//! simulated fills. The agents see only the traits.
+
+pub mod binance;
+
+use std::fmt;
+
+use crate::domain::{InstrumentIndex, Liquidity, Market, Nanos, OrderId, Price, Quantity};
+use crate::message::Order;
+use crate::message::report::{FeeAsset, OrderState};
+
+/// Where a frame came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// A market stream.
+    Stream,
+    /// The answer to a REST request for this URL.
+    Rest(&'a str),
+}
+
+/// One message of the venue, as it was received.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// When it was received, on the engine's timeline.
+    pub received: Nanos,
+    /// The market whose feed carried it: symbols repeat across markets.
+    pub market: Market,
+    /// Where it came from.
+    pub source: Source<'a>,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+/// Market data of a venue, without blocking.
+pub trait MarketData {
+    /// Hands over the next frame that has arrived by `now`, or returns `false` if there is none.
+    fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool;
+
+    /// When the next frame arrives, where that is known (virtual time); else `Nanos::NEVER`.
+    fn next_deadline(&self) -> Nanos;
+
+    /// Asks for a depth snapshot of `instrument`, whose book is not trusted. The answer is a frame.
+    fn request_snapshot(&mut self, instrument: InstrumentIndex, now: Nanos);
+}
+
+/// What the venue said of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VenueEventKind {
+    /// It is on the book.
+    Accepted,
+    /// It was refused; nothing of it reached the book.
+    Rejected {
+        /// The venue's code, such as -2010.
+        code: i32,
+    },
+    /// It traded.
+    Trade {
+        /// Price of the trade.
+        price: Price,
+        /// Quantity of the trade.
+        quantity: Quantity,
+        /// The venue's id of the trade.
+        trade_id: u64,
+        /// Fee, in units of `10^-8`.
+        fee: i64,
+        /// What the fee was taken in.
+        fee_asset: FeeAsset,
+        /// Whether we made or took.
+        liquidity: Liquidity,
+    },
+    /// It was cancelled.
+    Canceled,
+    /// It expired.
+    Expired,
+    /// The cancel was refused.
+    CancelRejected {
+        /// The venue's code, such as -2011.
+        code: i32,
+    },
+    /// The outcome of the request is not known: a time-out, 5XX, -1006 or -1007.
+    Unknown,
+    /// Answer to a query: the order's state, its cumulative quantity in `cumulative`.
+    QueryState(OrderState),
+    /// Answer to a query: the venue knows no such order (-2013).
+    QueryNotFound,
+}
+
+/// An answer or user event of the venue about one of our orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenueEvent {
+    /// What happened.
+    pub kind: VenueEventKind,
+    /// Our id of the order.
+    pub id: OrderId,
+    /// The venue's id of the order; 0 where it gave none.
+    pub venue_order_id: u64,
+    /// Filled so far, by the venue's account.
+    pub cumulative: Quantity,
+    /// The instrument.
+    pub instrument: InstrumentIndex,
+    /// When we received it, on the engine's timeline.
+    pub received: Nanos,
+}
+
+/// The venue could not take a request: nothing left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSent;
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection to the venue takes no request now")
+    }
+}
+
+/// Order entry of a venue, without blocking.
+pub trait OrderEntry {
+    /// Sends a new order, or a cancel of the intent's target.
+    ///
+    /// # Errors
+    /// When nothing of it left: the caller may say so with certainty.
+    fn send(&mut self, order: &Order, now: Nanos) -> Result<(), NotSent>;
+
+    /// Asks what became of `id`. The answer is an event.
+    ///
+    /// # Errors
+    /// When the question did not leave.
+    fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent>;
+
+    /// The next event that has arrived by `now`.
+    fn poll(&mut self, now: Nanos) -> Option<VenueEvent>;
+
+    /// When the next event arrives, where that is known (virtual time); else `Nanos::NEVER`.
+    fn next_deadline(&self) -> Nanos;
+}
