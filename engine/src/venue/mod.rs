@@ -4,6 +4,8 @@
 //! simulated fills. The agents see only the traits.
 
 pub mod binance;
+pub mod replay;
+pub mod generated;
 
 use std::fmt;
 

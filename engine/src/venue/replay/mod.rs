@@ -1,0 +1,20 @@
+//! Tapes: recorded frames, read back in receive order.
+//!
+//! The capture format is one frame a line, `recv_ns TAB source TAB payload`, plain, gzip or zstd; hftbacktest's
+//! collector files (`local_ns SPACE payload`) are read as well. Nothing here decodes a frame.
+
+pub mod scan;
+mod blocks;
+mod collector;
+pub mod tape;
+pub mod merge;
+pub mod assets;
+mod grid;
+pub mod catalog;
+pub mod write;
+pub mod damage;
+
+pub use catalog::{Catalog, CatalogEntry};
+pub use merge::{MergedLine, TapeSet};
+pub use tape::{TapeLine, TapeReader, TapeSource};
+pub use write::TapeWriter;
