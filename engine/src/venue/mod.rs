@@ -6,6 +6,8 @@
 pub mod binance;
 pub mod replay;
 pub mod generated;
+pub mod simulated;
+pub mod link;
 
 use std::fmt;
 

@@ -1,0 +1,177 @@
+//! A venue's event as a message of fixed layout.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::domain::{InstrumentIndex, Liquidity, Nanos, OrderId, Price, Quantity};
+use crate::message::report::{FeeAsset, OrderState};
+use crate::venue::{VenueEvent, VenueEventKind};
+use crate::wire::{UnknownCode, wire_enum};
+
+wire_enum! {
+    /// Code of a [`VenueEventKind`].
+    AnswerKind {
+        /// `Accepted`.
+        Accepted = 1 => "accepted",
+        /// `Rejected`.
+        Rejected = 2 => "rejected",
+        /// `Trade`.
+        Trade = 3 => "trade",
+        /// `Canceled`.
+        Canceled = 4 => "canceled",
+        /// `Expired`.
+        Expired = 5 => "expired",
+        /// `CancelRejected`.
+        CancelRejected = 6 => "cancel_rejected",
+        /// `Unknown`.
+        Unknown = 7 => "unknown",
+        /// `QueryState`.
+        QueryState = 8 => "query_state",
+        /// `QueryNotFound`.
+        QueryNotFound = 9 => "query_not_found",
+    }
+}
+
+/// A [`VenueEvent`] in a ring, 88 bytes. Written by the exchange's side of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Answer {
+    id: OrderId,
+    venue_order_id: u64,
+    cumulative: Quantity,
+    received: Nanos,
+    price: Price,
+    quantity: Quantity,
+    trade_id: u64,
+    fee: i64,
+    instrument: InstrumentIndex,
+    venue_code: i32,
+    kind: u8,
+    state: u8,
+    fee_asset: u8,
+    liquidity: u8,
+    reserved: u32,
+}
+
+const _: () = assert!(size_of::<Answer>() == 88);
+
+impl From<&VenueEvent> for Answer {
+    fn from(event: &VenueEvent) -> Self {
+        let mut answer = Self {
+            id: event.id,
+            venue_order_id: event.venue_order_id,
+            cumulative: event.cumulative,
+            received: event.received,
+            instrument: event.instrument,
+            ..Self::default()
+        };
+        let kind = match event.kind {
+            VenueEventKind::Accepted => AnswerKind::Accepted,
+            VenueEventKind::Rejected { code } => {
+                answer.venue_code = code;
+                AnswerKind::Rejected
+            }
+            VenueEventKind::Trade { price, quantity, trade_id, fee, fee_asset, liquidity } => {
+                (answer.price, answer.quantity, answer.trade_id, answer.fee) =
+                    (price, quantity, trade_id, fee);
+                (answer.fee_asset, answer.liquidity) = (fee_asset.code(), liquidity.code());
+                AnswerKind::Trade
+            }
+            VenueEventKind::Canceled => AnswerKind::Canceled,
+            VenueEventKind::Expired => AnswerKind::Expired,
+            VenueEventKind::CancelRejected { code } => {
+                answer.venue_code = code;
+                AnswerKind::CancelRejected
+            }
+            VenueEventKind::Unknown => AnswerKind::Unknown,
+            VenueEventKind::QueryState(state) => {
+                answer.state = state.code();
+                AnswerKind::QueryState
+            }
+            VenueEventKind::QueryNotFound => AnswerKind::QueryNotFound,
+        };
+        answer.kind = kind.code();
+        answer
+    }
+}
+
+impl TryFrom<&Answer> for VenueEvent {
+    type Error = UnknownCode;
+
+    fn try_from(answer: &Answer) -> Result<Self, UnknownCode> {
+        let code = answer.venue_code;
+        let kind = match AnswerKind::try_from(answer.kind)? {
+            AnswerKind::Accepted => VenueEventKind::Accepted,
+            AnswerKind::Rejected => VenueEventKind::Rejected { code },
+            AnswerKind::Trade => VenueEventKind::Trade {
+                price: answer.price,
+                quantity: answer.quantity,
+                trade_id: answer.trade_id,
+                fee: answer.fee,
+                fee_asset: FeeAsset::try_from(answer.fee_asset)?,
+                liquidity: Liquidity::try_from(answer.liquidity)?,
+            },
+            AnswerKind::Canceled => VenueEventKind::Canceled,
+            AnswerKind::Expired => VenueEventKind::Expired,
+            AnswerKind::CancelRejected => VenueEventKind::CancelRejected { code },
+            AnswerKind::Unknown => VenueEventKind::Unknown,
+            AnswerKind::QueryState => VenueEventKind::QueryState(OrderState::try_from(answer.state)?),
+            AnswerKind::QueryNotFound => VenueEventKind::QueryNotFound,
+        };
+        Ok(Self {
+            kind,
+            id: answer.id,
+            venue_order_id: answer.venue_order_id,
+            cumulative: answer.cumulative,
+            instrument: answer.instrument,
+            received: answer.received,
+        })
+    }
+}
+
+impl Answer {
+    /// When it arrives, on the engine's timeline.
+    #[must_use]
+    pub const fn received(&self) -> Nanos {
+        self.received
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_survives_the_wire() {
+        let trade = VenueEventKind::Trade {
+            price: Price(7),
+            quantity: Quantity(8),
+            trade_id: 9,
+            fee: -10,
+            fee_asset: FeeAsset::Base,
+            liquidity: Liquidity::Taker,
+        };
+        let kinds = [
+            VenueEventKind::Accepted,
+            VenueEventKind::Rejected { code: -2010 },
+            trade,
+            VenueEventKind::Canceled,
+            VenueEventKind::Expired,
+            VenueEventKind::CancelRejected { code: -2011 },
+            VenueEventKind::Unknown,
+            VenueEventKind::QueryState(OrderState::Partial),
+            VenueEventKind::QueryNotFound,
+        ];
+        for kind in kinds {
+            let event = VenueEvent {
+                kind,
+                id: OrderId { epoch: 1, sequence: 2, ..OrderId::NONE },
+                venue_order_id: 3,
+                cumulative: Quantity(4),
+                instrument: 5,
+                received: Nanos(6),
+            };
+            assert_eq!(VenueEvent::try_from(&Answer::from(&event)), Ok(event));
+        }
+        assert!(VenueEvent::try_from(&Answer::default()).is_err());
+    }
+}

@@ -1,0 +1,15 @@
+//! The wire between the engine and a venue that lives in the same process: rings in place of sockets.
+//!
+//! The exchange's side writes frames and answers; the engine's side is a [`MarketData`] and an [`OrderEntry`] like any
+//! other. Every message carries the time at which it arrives, so latency is the writer's to choose.
+//!
+//! [`MarketData`]: crate::venue::MarketData
+//! [`OrderEntry`]: crate::venue::OrderEntry
+
+pub mod answer;
+pub mod feed;
+pub mod order_entry;
+
+pub use answer::Answer;
+pub use feed::{FeedReader, FeedWriter, LinkFeed};
+pub use order_entry::LinkOrderEntry;

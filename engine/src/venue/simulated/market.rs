@@ -1,0 +1,111 @@
+//! One instrument at the exchange: its book, our orders on it, and its tape of trades.
+
+use super::clearing::Clearing;
+use super::config::SimulationConfig;
+use super::depth::Depth;
+use super::queue::Stamp;
+use super::resting::{OpenOrder, Print, Resting};
+use crate::book::Level;
+use crate::domain::{BySide, Instrument, Liquidity, Nanos, Quantity, Side};
+
+/// Which trades of the feed count.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tape {
+    /// Of the last trade that counted: whether it was an aggregate, and its id.
+    last: Option<(bool, u64)>,
+}
+
+impl Tape {
+    /// Whether a trade is news. A feed with trades and aggregates tells everything twice: the kind that comes first
+    /// is followed, the other ignored. Within it ids rise; one that does not was told before.
+    fn is_news(&mut self, aggregate: bool, trade_id: u64) -> bool {
+        let news = self.last.is_none_or(|(kind, last)| kind == aggregate && trade_id > last);
+        if news {
+            self.last = Some((aggregate, trade_id));
+        }
+        news
+    }
+}
+
+/// A trade of the feed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FeedTrade {
+    pub(super) trade_id: u64,
+    pub(super) aggregate: bool,
+    pub(super) aggressor: Side,
+    pub(super) print: Print,
+}
+
+/// One instrument at the exchange.
+#[derive(Debug)]
+pub(super) struct Market {
+    pub(super) depth: Depth,
+    pub(super) own: BySide<Resting>,
+    tape: Tape,
+}
+
+impl Market {
+    /// Without a book.
+    pub(super) fn new(instrument: &Instrument) -> Self {
+        let own = BySide { buy: Resting::new(Side::Buy), sell: Resting::new(Side::Sell) };
+        Self { depth: Depth::new(instrument), own, tape: Tape::default() }
+    }
+
+    /// A trade of the feed. Without a live book it fills nothing, and the queue does not move.
+    pub(super) fn on_trade(
+        &mut self,
+        trade: FeedTrade,
+        config: &SimulationConfig,
+        instrument: &Instrument,
+        clearing: &mut Clearing,
+    ) {
+        let FeedTrade { trade_id, aggregate, aggressor, print } = trade;
+        // Futures feeds carry records of insurance funds and the like, without price or quantity.
+        if !print.price.is_some() || print.quantity.0 <= 0 || !self.tape.is_news(aggregate, trade_id) {
+            return;
+        }
+        if !self.depth.is_live() || self.depth.is_empty() {
+            return;
+        }
+        let resting = self.own.get_mut(aggressor.opposite());
+        resting.on_print(print, config.partial_fills, |order, quantity| {
+            made(clearing, print.stamp.seen, instrument, order, quantity);
+        });
+    }
+
+    /// The book has changed. One that is not live fills nothing, and the queue does not move.
+    pub(super) fn on_book(
+        &mut self,
+        stamp: Stamp,
+        config: &SimulationConfig,
+        instrument: &Instrument,
+        clearing: &mut Clearing,
+    ) {
+        if !self.depth.is_live() {
+            return;
+        }
+        for side in [Side::Buy, Side::Sell] {
+            self.own.get_mut(side).on_book(&self.depth, stamp, config.queue, |order, quantity| {
+                made(clearing, stamp.seen, instrument, order, quantity);
+            });
+        }
+    }
+}
+
+/// Clears a fill of a resting order: always at its own price.
+fn made(clearing: &mut Clearing, now: Nanos, instrument: &Instrument, order: &OpenOrder, quantity: Quantity) {
+    clearing.trade(now, instrument, order, Level { price: order.price, quantity }, Liquidity::Maker);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trade_counts_once() {
+        let mut tape = Tape::default();
+        let news = [(true, 5), (false, 900), (true, 5), (true, 4), (true, 6)]
+            .map(|(kind, id)| tape.is_news(kind, id));
+        assert_eq!(news, [true, false, false, false, true]);
+    }
+}

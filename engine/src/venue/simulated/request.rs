@@ -1,0 +1,213 @@
+//! `Request`: what route asks of the simulated venue, as a message that a ring can carry.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::domain::{InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, Side, TimeInForce};
+use crate::limits::SOURCES_MAX;
+use crate::message::{IntentKind, Order};
+use crate::wire::wire_enum;
+
+wire_enum! {
+    /// What a request asks for.
+    RequestKind {
+        /// A new order.
+        Place = 1 => "PLACE",
+        /// Cancel `target`.
+        Cancel = 2 => "CANCEL",
+        /// What became of `target`.
+        Query = 3 => "QUERY",
+    }
+}
+
+/// A request on its way to the exchange, 64 bytes. Written by route alone.
+///
+/// Any bit pattern is a valid value; the exchange judges the codes when the request arrives, as a venue would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Request {
+    /// Identity of the order to place, or of the cancel itself; `OrderId::NONE` for a query.
+    pub id: OrderId,
+    /// The order to cancel or to tell of; `OrderId::NONE` for a new order.
+    pub target: OrderId,
+    /// Limit price; 0 for a market order, a cancel or a query.
+    pub price: Price,
+    /// Quantity; 0 for a cancel or a query.
+    pub quantity: Quantity,
+    /// When it left, on the engine's timeline. Set by `Matching::submit`.
+    pub sent: Nanos,
+    /// The instrument.
+    pub instrument: InstrumentIndex,
+    /// Code of a [`RequestKind`]; any other is answered as a malformed request.
+    pub kind: u8,
+    /// Code of a `Side`; 0 for a cancel or a query.
+    pub side: u8,
+    /// Code of an `OrderType`; 0 for a cancel or a query.
+    pub order_type: u8,
+    /// Code of a `TimeInForce`, read for limit orders only.
+    pub time_in_force: u8,
+}
+
+const _: () = assert!(size_of::<Request>() == 64);
+
+impl Request {
+    /// The request that `order` stands for. An order of a kind this build does not know keeps its code, and the
+    /// exchange refuses it.
+    #[must_use]
+    pub fn from_order(order: &Order) -> Self {
+        let intent = order.intent();
+        let kind = match IntentKind::try_from(intent.kind) {
+            Ok(IntentKind::New) => RequestKind::Place.code(),
+            Ok(IntentKind::Cancel) => RequestKind::Cancel.code(),
+            Err(_) => 0,
+        };
+        Self {
+            id: intent.id,
+            target: intent.target,
+            price: intent.price,
+            quantity: intent.quantity,
+            sent: Nanos::ZERO,
+            instrument: intent.instrument,
+            kind,
+            side: intent.side,
+            order_type: intent.order_type,
+            time_in_force: intent.time_in_force,
+        }
+    }
+
+    /// Asks what became of `id`.
+    #[must_use]
+    pub fn query(instrument: InstrumentIndex, id: OrderId) -> Self {
+        Self { target: id, instrument, kind: RequestKind::Query.code(), ..Self::default() }
+    }
+}
+
+/// What a new order may do when it arrives, and what becomes of its remainder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Takes up to its price, then rests.
+    Rest,
+    /// Rests, or is refused where it would take.
+    MakerOnly,
+    /// Takes up to its price, then expires.
+    Immediate,
+    /// Takes all of it up to its price, or expires untouched.
+    AllOrNothing,
+    /// Takes at any price, then expires. Its time in force is not read.
+    Market,
+}
+
+/// A new order whose fields have been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placement {
+    pub(super) id: OrderId,
+    pub(super) instrument: InstrumentIndex,
+    pub(super) side: Side,
+    pub(super) style: Style,
+    /// Positive, except for [`Style::Market`], where it is zero.
+    pub(super) price: Price,
+    /// Positive.
+    pub(super) quantity: Quantity,
+}
+
+impl Placement {
+    /// Reads a new order; `None` where a code is unknown, or a price or quantity is missing or out of place.
+    pub(super) fn read(request: &Request) -> Option<Self> {
+        let style = match OrderType::try_from(request.order_type).ok()? {
+            OrderType::Market => Style::Market,
+            OrderType::LimitMaker => Style::MakerOnly,
+            OrderType::Limit => match TimeInForce::try_from(request.time_in_force).ok()? {
+                TimeInForce::GoodTillCancel => Style::Rest,
+                TimeInForce::ImmediateOrCancel => Style::Immediate,
+                TimeInForce::FillOrKill => Style::AllOrNothing,
+            },
+        };
+        let side = Side::try_from(request.side).ok()?;
+        let priced = request.price.is_some();
+        let price_in_place = if style == Style::Market { request.price == Price::NONE } else { priced };
+        let known = request.id != OrderId::NONE && usize::from(request.id.source.0) < SOURCES_MAX;
+        let sound = known && request.quantity.0 > 0 && price_in_place;
+        sound.then_some(Self {
+            id: request.id,
+            instrument: request.instrument,
+            side,
+            style,
+            price: request.price,
+            quantity: request.quantity,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::SourceId;
+    use crate::message::Intent;
+
+    fn id(sequence: u64) -> OrderId {
+        OrderId { epoch: 1, source: SourceId(2), source_epoch: 3, sequence }
+    }
+
+    fn limit() -> Request {
+        Request {
+            id: id(1),
+            price: Price(5),
+            quantity: Quantity(7),
+            kind: RequestKind::Place.code(),
+            side: Side::Sell.code(),
+            order_type: OrderType::Limit.code(),
+            time_in_force: TimeInForce::FillOrKill.code(),
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    fn an_order_becomes_the_request_it_stands_for() {
+        let intent = Intent {
+            id: id(9),
+            target: id(8),
+            instrument: 4,
+            kind: IntentKind::Cancel.code(),
+            ..Intent::default()
+        };
+        let request = Request::from_order(&Order::approve(intent, 1));
+        let expected = Request {
+            id: id(9),
+            target: id(8),
+            instrument: 4,
+            kind: RequestKind::Cancel.code(),
+            ..Request::default()
+        };
+        assert_eq!(request, expected);
+        let foreign = Request::from_order(&Order::approve(Intent { kind: 77, ..intent }, 1));
+        assert!(RequestKind::try_from(foreign.kind).is_err());
+        let question = Request::query(4, id(8));
+        assert_eq!((question.target, question.kind), (id(8), RequestKind::Query.code()));
+    }
+
+    #[test]
+    fn every_field_of_a_new_order_is_judged() {
+        let read = Placement::read(&limit()).expect("a sound order");
+        assert_eq!(
+            (read.style, read.side, read.price.0, read.quantity.0),
+            (Style::AllOrNothing, Side::Sell, 5, 7)
+        );
+        let broken = [
+            Request { id: OrderId::NONE, ..limit() },
+            Request { id: OrderId { source: SourceId(64), ..id(1) }, ..limit() },
+            Request { price: Price(0), ..limit() },
+            Request { price: Price(-5), ..limit() },
+            Request { quantity: Quantity(0), ..limit() },
+            Request { quantity: Quantity(-7), ..limit() },
+            Request { side: 3, ..limit() },
+            Request { order_type: 9, ..limit() },
+            Request { time_in_force: 0, ..limit() },
+            Request { order_type: OrderType::Market.code(), ..limit() },
+        ];
+        for request in broken {
+            assert_eq!(Placement::read(&request), None, "{request:?}");
+        }
+        let market =
+            Request { order_type: OrderType::Market.code(), price: Price(0), time_in_force: 0, ..limit() };
+        assert_eq!(Placement::read(&market).map(|p| p.style), Some(Style::Market));
+    }
+}
