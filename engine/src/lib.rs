@@ -28,3 +28,4 @@ pub mod book;
 pub mod journal;
 pub mod ledger;
 pub mod venue;
+pub mod tick_to_trade;

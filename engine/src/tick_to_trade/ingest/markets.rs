@@ -1,0 +1,314 @@
+//! What frames do: to books, best prices and signs of life, and so to the tick stream.
+
+use crate::book::{BookCell, DiffIds, DiffOutcome, Distrust, Level, SnapshotOutcome};
+use crate::clock::Stopwatch;
+use crate::domain::{InstrumentIndex, Instruments, Nanos};
+use crate::message::tick::TRUSTED;
+use crate::message::{Tick, TickKind};
+use crate::tick_to_trade::ingest::counts::IngestCounters;
+use crate::tick_to_trade::ingest::instrument_state::InstrumentState;
+use crate::tick_to_trade::ingest::{BookObserver, IngestConfig, IngestPorts};
+use crate::venue::Frame;
+use crate::venue::binance::decode::Decoder;
+use crate::venue::binance::{Bar, DecodeError, MarketEvent, Skip};
+
+/// How often a book's cell is refreshed, at most: readers of cells see a book at most this old.
+const CELL_INTERVAL: Nanos = Nanos::from_millis(1);
+
+/// Everything that an event borrowed from the feed and the decoder is applied to.
+pub(super) struct Markets {
+    ports: IngestPorts,
+    pub(super) states: Vec<InstrumentState>,
+    stopwatch: Stopwatch,
+    config: IngestConfig,
+    pub(super) counters: IngestCounters,
+    /// Instruments whose cell is out of date, and when the cells are written next.
+    dirty: Vec<InstrumentIndex>,
+    pub(super) cells_due: Nanos,
+    /// Instruments that want a snapshot, and when to ask next.
+    pub(super) wanting: Vec<InstrumentIndex>,
+    pub(super) wanting_due: Nanos,
+    pub(super) silence_due: Nanos,
+    pub(super) observer: Option<Box<dyn BookObserver>>,
+}
+
+/// What every tick of a frame shares.
+struct Context {
+    now: Nanos,
+    received: Nanos,
+    stamp: u32,
+}
+
+impl Markets {
+    pub(super) fn new(
+        ports: IngestPorts,
+        instruments: &Instruments,
+        stopwatch: Stopwatch,
+        config: IngestConfig,
+    ) -> Self {
+        Self {
+            ports,
+            states: instruments.iter().map(|(_, instrument)| InstrumentState::new(instrument)).collect(),
+            dirty: Vec::with_capacity(instruments.len()),
+            wanting: Vec::with_capacity(instruments.len()),
+            stopwatch,
+            config,
+            counters: IngestCounters::default(),
+            cells_due: Nanos::NEVER,
+            wanting_due: Nanos::NEVER,
+            silence_due: Nanos::NEVER,
+            observer: None,
+        }
+    }
+
+    pub(super) fn on_frame(&mut self, decoder: &mut Decoder, frame: &Frame<'_>, now: Nanos) {
+        self.counters.frames += 1;
+        let taken = self.stopwatch.elapsed();
+        let event = decoder.decode(frame);
+        let decoded = self.stopwatch.elapsed();
+        self.ports.histograms.record(0, (decoded - taken).0.unsigned_abs());
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let context = Context { now, received: frame.received, stamp: (taken.0 as u32).max(1) };
+        match event {
+            Ok(event) => self.on_event(&event, &context),
+            Err(error) => self.on_malformed(&error, &context),
+        }
+        let done = self.stopwatch.elapsed();
+        self.ports.histograms.record(1, (done - decoded).0.unsigned_abs());
+    }
+
+    fn on_event(&mut self, event: &MarketEvent<'_>, context: &Context) {
+        match *event {
+            MarketEvent::Depth { instrument, ids, event_time, bids, asks } => {
+                self.heard(instrument, context);
+                self.on_diff(instrument, ids, [bids, asks], event_time, context);
+            }
+            MarketEvent::Snapshot { instrument, last_update_id, bids, asks } => {
+                self.heard(instrument, context);
+                self.on_snapshot(instrument, last_update_id, [bids, asks], context);
+            }
+            MarketEvent::BookTicker { instrument, update_id, top, event_time } => {
+                self.heard(instrument, context);
+                self.counters.book_tickers += 1;
+                if self.states[instrument as usize].refine_top(update_id, top) {
+                    self.publish_top(instrument, event_time, context);
+                }
+            }
+            MarketEvent::Trade {
+                instrument,
+                trade_id,
+                price,
+                quantity,
+                aggressor,
+                event_time,
+                aggregate,
+            } => {
+                self.heard(instrument, context);
+                if self.states[instrument as usize].takes_trade(aggregate) {
+                    self.counters.trades += 1;
+                    self.counters.events += 1;
+                    let id = i64::try_from(trade_id).unwrap_or(i64::MAX);
+                    let values = [price.0, quantity.0, id, i64::from(aggressor.code())];
+                    self.publish(TickKind::Trade, instrument, values, Some(event_time), context);
+                }
+            }
+            MarketEvent::Kline { instrument, bar, event_time } => {
+                self.heard(instrument, context);
+                self.publish_bar(instrument, &bar, event_time, context);
+            }
+            MarketEvent::Skipped(Skip::Event) => self.counters.skipped_events += 1,
+            MarketEvent::Skipped(Skip::Symbol) => self.counters.skipped_symbols += 1,
+        }
+    }
+
+    fn on_diff(
+        &mut self,
+        instrument: InstrumentIndex,
+        ids: DiffIds,
+        [bids, asks]: [&[Level]; 2],
+        event_time: Nanos,
+        context: &Context,
+    ) {
+        let state = &mut self.states[instrument as usize];
+        let before = state.book.is_trusted();
+        self.counters.events += (bids.len() + asks.len()) as u64;
+        let outcome = state.book.on_diff(ids, bids, asks);
+        let applied = matches!(outcome, DiffOutcome::Applied | DiffOutcome::Unsound);
+        match outcome {
+            DiffOutcome::Applied | DiffOutcome::Unsound => {
+                self.counters.diffs += 1;
+                if let Some(observer) = &mut self.observer {
+                    observer.on_book(instrument, &state.book);
+                }
+            }
+            DiffOutcome::Stale => self.counters.diffs_stale += 1,
+            DiffOutcome::Gap => self.counters.gaps += 1,
+            DiffOutcome::Malformed => self.counters.malformed += 1,
+            DiffOutcome::Buffered => {}
+        }
+        self.after_book(instrument, before, applied, Some(event_time), context);
+    }
+
+    fn on_snapshot(
+        &mut self,
+        instrument: InstrumentIndex,
+        last_update_id: u64,
+        [bids, asks]: [&[Level]; 2],
+        context: &Context,
+    ) {
+        let state = &mut self.states[instrument as usize];
+        let before = state.book.is_trusted();
+        let observer = &mut self.observer;
+        let outcome = state.book.on_snapshot_with(last_update_id, bids, asks, &mut |book| {
+            if let Some(observer) = observer {
+                observer.on_book(instrument, book);
+            }
+        });
+        let loaded = matches!(outcome, SnapshotOutcome::Loaded | SnapshotOutcome::Unsound);
+        if loaded {
+            self.counters.snapshots += 1;
+            self.counters.events += (bids.len() + asks.len()) as u64;
+        } else {
+            self.counters.snapshots_unused += 1;
+        }
+        self.after_book(instrument, before, loaded, None, context);
+    }
+
+    /// A frame that cannot be read may have held a change of the book it names.
+    fn on_malformed(&mut self, error: &DecodeError, context: &Context) {
+        self.counters.malformed += 1;
+        let Some(instrument) = error.instrument else { return };
+        let state = &mut self.states[instrument as usize];
+        let before = state.book.is_trusted();
+        state.book.distrust(Distrust::Malformed);
+        self.after_book(instrument, before, false, None, context);
+    }
+
+    /// Tells what a frame did to a book's trust and top.
+    fn after_book(
+        &mut self,
+        instrument: InstrumentIndex,
+        trusted_before: bool,
+        changed: bool,
+        event_time: Option<Nanos>,
+        context: &Context,
+    ) {
+        let state = &mut self.states[instrument as usize];
+        let trusted = state.book.is_trusted();
+        if trusted && !trusted_before {
+            state.restart_top();
+        }
+        let moved = changed && state.take_book_top();
+        if trusted != trusted_before {
+            let counter =
+                if trusted { &mut self.counters.synchronised } else { &mut self.counters.distrusts };
+            *counter += 1;
+            let id = i64::try_from(state.book.update_id()).unwrap_or(i64::MAX);
+            self.publish(TickKind::Trust, instrument, [i64::from(trusted), id, 0, 0], event_time, context);
+        }
+        if !trusted && !self.wanting.contains(&instrument) {
+            self.wanting.push(instrument);
+            self.wanting_due = self.wanting_due.min(context.now);
+        }
+        if moved || (trusted && !trusted_before) {
+            self.publish_top(instrument, event_time, context);
+        }
+        if changed || trusted != trusted_before {
+            self.mark_dirty(instrument, context.now);
+        }
+    }
+
+    fn publish_top(&mut self, instrument: InstrumentIndex, event_time: Option<Nanos>, context: &Context) {
+        let top = self.states[instrument as usize].top;
+        let values = [top.bid.0, top.bid_quantity.0, top.ask.0, top.ask_quantity.0];
+        self.publish(TickKind::Top, instrument, values, event_time, context);
+    }
+
+    fn publish_bar(&mut self, instrument: InstrumentIndex, bar: &Bar, event_time: Nanos, context: &Context) {
+        self.counters.bars += 1;
+        let prices = [bar.open.0, bar.high.0, bar.low.0, bar.close.0];
+        self.publish(TickKind::Bar, instrument, prices, Some(event_time), context);
+        let trades = i64::try_from(bar.trades).unwrap_or(i64::MAX);
+        let rest = [bar.volume.0, trades, bar.opened.0 / 1_000_000, i64::from(bar.closed)];
+        self.publish(TickKind::BarVolume, instrument, rest, Some(event_time), context);
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn publish(
+        &mut self,
+        kind: TickKind,
+        instrument: InstrumentIndex,
+        values: [i64; 4],
+        event_time: Option<Nanos>,
+        context: &Context,
+    ) {
+        let book = &self.states[instrument as usize].book;
+        let offset_us = event_time.map_or(0, |time| (time - context.received).0 / 1_000);
+        let tick = Tick {
+            values,
+            received: context.received,
+            instrument,
+            exchange_offset_us: offset_us.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32,
+            stamp: context.stamp,
+            book_version: book.version() as u16,
+            kind: kind.code(),
+            flags: if book.is_trusted() { TRUSTED } else { 0 },
+        };
+        self.ports.ticks.publish(&tick);
+        self.counters.ticks += 1;
+    }
+
+    fn heard(&mut self, instrument: InstrumentIndex, context: &Context) {
+        let state = &mut self.states[instrument as usize];
+        state.heard = Some(context.now);
+        state.silent = false;
+        if self.silence_due == Nanos::NEVER {
+            self.silence_due = context.now.saturating_add(self.config.silence);
+        }
+    }
+
+    fn mark_dirty(&mut self, instrument: InstrumentIndex, now: Nanos) {
+        let state = &mut self.states[instrument as usize];
+        if !state.dirty {
+            state.dirty = true;
+            self.dirty.push(instrument);
+            self.cells_due = self.cells_due.min(now.saturating_add(CELL_INTERVAL));
+        }
+    }
+
+    pub(super) fn write_cells(&mut self, now: Nanos) {
+        if now < self.cells_due {
+            return;
+        }
+        for index in self.dirty.drain(..) {
+            let state = &mut self.states[index as usize];
+            state.dirty = false;
+            self.ports.cells.write(index as usize, &BookCell::of(&state.book, index, now));
+        }
+        self.cells_due = Nanos::NEVER;
+    }
+
+    pub(super) fn find_silence(&mut self, now: Nanos) -> usize {
+        if now < self.silence_due {
+            return 0;
+        }
+        let limit = self.config.silence;
+        let mut next = Nanos::NEVER;
+        for index in 0..self.states.len() {
+            let state = &mut self.states[index];
+            let Some(heard) = state.heard.filter(|_| !state.silent) else { continue };
+            let due = heard.saturating_add(limit);
+            if due > now {
+                next = next.min(due);
+                continue;
+            }
+            state.silent = true;
+            self.counters.silences += 1;
+            let context = Context { now, received: now, stamp: 0 };
+            let instrument = InstrumentIndex::try_from(index).unwrap_or(InstrumentIndex::MAX);
+            self.publish(TickKind::Silence, instrument, [(now - heard).0, 0, 0, 0], None, &context);
+        }
+        self.silence_due = next;
+        1
+    }
+}

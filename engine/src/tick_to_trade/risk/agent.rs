@@ -1,0 +1,469 @@
+//! The agent: rings and journals around the pass.
+//!
+//! Owner thread: whichever drives it. In: an intent ring per source, the tick stream, the tail of route's journal, the
+//! halt pages of all owners. Out: the order ring, risk's journal, risk's halt page.
+
+use crate::agent::{Agent, Observed};
+use crate::clock::Stopwatch;
+use crate::counters::Histograms;
+use crate::counters::halt::{HaltPage, HaltPages, HaltState};
+use crate::domain::{Instruments, Nanos, OrderId, SourceId};
+use crate::error::{RejectCode, SetupError};
+use crate::journal::{Decision, Halt, Journal, RecordKind, Tail};
+use crate::ledger::Ledger;
+use crate::limits::POLL_BATCH;
+use crate::message::{Intent, Order, Report, Tick};
+use crate::ring::broadcast::{Polled, Reader};
+use crate::ring::spsc::{Consumer, Producer};
+use crate::tick_to_trade::risk::controls::{Gates, JOURNAL_RESERVE};
+use crate::tick_to_trade::risk::counts::RiskCounts;
+use crate::tick_to_trade::risk::flood::Flood;
+use crate::tick_to_trade::risk::limits::Limits;
+use crate::tick_to_trade::risk::position::Exposure;
+use crate::tick_to_trade::risk::request::{Origin, Request, read};
+use crate::tick_to_trade::risk::state::{Latch, State};
+
+/// Shortest time between two computations of the day's result because prices moved (C19). A fill computes it at once.
+const DAY_CHECK_EVERY: Nanos = Nanos::from_millis(100);
+
+/// Records that one intent may need: what is left of a flood, and its own. With less room none is taken.
+const RECORDS_PER_INTENT: usize = 2;
+
+/// What risk decides on an intent: it passes, or the code of the first control that fails.
+pub type Verdict = Result<(), RejectCode>;
+
+/// What risk is connected to.
+pub struct RiskPorts {
+    /// A ring of intents per source. Identity comes from the ring.
+    pub intents: Vec<(SourceId, Consumer<Intent>)>,
+    /// The tick stream.
+    pub ticks: Reader<Tick>,
+    /// Reports: the tail of route's journal.
+    pub reports: Tail,
+    /// Approved orders. Nobody else holds this end.
+    pub orders: Producer<Order>,
+    /// Risk's own journal.
+    pub journal: Journal,
+    /// Risk's own halt page.
+    pub page: HaltPage,
+    /// The halt pages of all owners, risk's own among them.
+    pub halts: HaltPages,
+    /// Stamps journal records and latencies.
+    pub stopwatch: Stopwatch,
+    /// Stage latencies: `risk`, from an intent's taking to its order's leaving or its refusal.
+    pub histograms: Histograms,
+}
+
+/// Names of risk's latency histograms, in the order of [`RiskPorts::histograms`].
+pub const RISK_STAGES: [&str; 1] = ["risk"];
+
+/// The risk agent.
+pub struct Risk {
+    state: State,
+    ports: RiskPorts,
+    counts: RiskCounts,
+    flood: Flood,
+    /// Which source is asked first; moves on with every cycle that took an intent.
+    first: usize,
+    /// Whether prices have moved the day's result since it was last computed.
+    day_due: bool,
+    day_checked: Nanos,
+}
+
+impl Risk {
+    /// Risk over `instruments`, with nothing held and nothing open, in the engine epoch of its journal.
+    ///
+    /// # Errors
+    /// When the limits are not valid, or a ring's source has no limits or a second ring.
+    pub fn new(instruments: &Instruments, limits: Limits, ports: RiskPorts) -> Result<Self, SetupError> {
+        let state = State::new(instruments, limits, ports.journal.epoch())?;
+        for (place, (source, _)) in ports.intents.iter().enumerate() {
+            if usize::from(source.0) >= state.sources.len() {
+                return Err(SetupError::Invalid(format!("source {}: has a ring but no limits", source.0)));
+            }
+            if ports.intents[..place].iter().any(|(other, _)| other == source) {
+                return Err(SetupError::Invalid(format!("source {}: has two rings", source.0)));
+            }
+        }
+        Ok(Self {
+            state,
+            ports,
+            counts: RiskCounts::default(),
+            flood: Flood::default(),
+            first: 0,
+            day_due: false,
+            day_checked: Nanos(i64::MIN),
+        })
+    }
+
+    /// Counts a decision of an earlier life again: an approved order is open in full until reports say otherwise.
+    /// `decision` must speak of instruments by the indices of this epoch. Feed every decision before the reports.
+    pub fn restore_decision(&mut self, decision: &Decision, at: Nanos) {
+        let intent = &decision.intent;
+        let source = intent.id.source;
+        if usize::from(source.0) >= self.state.sources.len() {
+            return;
+        }
+        if intent.id.epoch == self.state.epoch {
+            self.state.on_identity(intent.id);
+        }
+        let origin = Origin { source, epoch: intent.id.epoch, instruments: self.state.filters.len() };
+        if decision.code != RejectCode::None.code() {
+            return;
+        }
+        if let Ok(Request::New(order)) = read(intent, origin) {
+            self.state.on_approval(&order, at);
+        }
+    }
+
+    /// Takes a report of an earlier life again. Reports that were seen change nothing twice.
+    pub fn restore_report(&mut self, report: &Report, at: Nanos) {
+        self.state.on_report(report, at);
+    }
+
+    /// Day number (days since 1970-01-01 UTC) and the result of all time at its start, to be kept across a restart.
+    #[must_use]
+    pub const fn day_baseline(&self) -> Option<(i64, Option<i128>)> {
+        self.state.day.baseline()
+    }
+
+    /// Restores what [`day_baseline`](Self::day_baseline) gave before the restart.
+    pub const fn restore_day(&mut self, number: i64, baseline: Option<i128>) {
+        self.state.day.restore(number, baseline);
+    }
+
+    /// Decides `intent` as if its source had sent it now, and changes nothing.
+    ///
+    /// # Errors
+    /// The code of the first control that fails.
+    pub fn check(&mut self, intent: &Intent, now: Nanos) -> Verdict {
+        let gates = self.gates(intent, intent.id.source);
+        self.state.check(intent, intent.id.source, now, &gates).map(|_| ())
+    }
+
+    /// What it has done.
+    #[must_use]
+    pub const fn counts(&self) -> &RiskCounts {
+        &self.counts
+    }
+
+    /// Positions and PnL.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.state.ledger
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.state.limits
+    }
+
+    /// Takes new limits over. What was counted stays counted.
+    ///
+    /// # Errors
+    /// When they are not valid, or change sources or currency: the old ones stay in force.
+    pub fn set_limits(
+        &mut self,
+        instruments: &Instruments,
+        limits: Limits,
+        now: Nanos,
+    ) -> Result<(), SetupError> {
+        self.state.set_limits(instruments, limits, now)
+    }
+
+    /// Position of an instrument and what its open buys and sells may still add; `None` when it is not known.
+    #[must_use]
+    pub fn exposure(&self, instrument: u32) -> Option<(i64, i128, i128)> {
+        if instrument as usize >= self.state.filters.len() || !self.state.is_reconciled(instrument) {
+            return None;
+        }
+        let Exposure { position, buys, sells } = self.state.exposure(instrument);
+        Some((position, buys, sells))
+    }
+
+    /// Open orders of the account, and how many of them are unresolved.
+    #[must_use]
+    pub const fn open_orders(&self) -> (u32, u32) {
+        let tally = self.state.orders.total();
+        (tally.open, tally.unknown)
+    }
+
+    /// Result since 00:00 UTC in the account's currency, when last computed; `None` when it was not known.
+    #[must_use]
+    pub const fn day_result(&self) -> Option<i128> {
+        self.state.day.result
+    }
+
+    /// An operator clears the latches of `source` (C18, C21); `reason` goes to the journal.
+    pub fn clear_source(&mut self, source: SourceId, reason: &str, now: Nanos) {
+        if usize::from(source.0) < self.state.sources.len() {
+            self.state.clear_source(source);
+            self.set_halt(Some(source), HaltState::Active, (RejectCode::None, reason), now);
+        }
+    }
+
+    /// An operator clears risk's global latch (C19). It comes back with the next check if the loss stands.
+    pub fn clear_global(&mut self, reason: &str, now: Nanos) {
+        self.state.clear_day_latch();
+        self.day_due = true;
+        self.set_halt(None, HaltState::Active, (RejectCode::None, reason), now);
+    }
+
+    fn gates(&mut self, intent: &Intent, source: SourceId) -> Gates {
+        // What names no instrument is held to the global state; C02 will refuse it if that lets it pass.
+        let listed = (intent.instrument as usize) < self.state.filters.len();
+        let halts = &self.ports.halts;
+        let halt = if listed { halts.state(source, intent.instrument) } else { halts.global() };
+        Gates { halt, journal_free: self.ports.journal.free(), ring_free: self.ports.orders.free() }
+    }
+
+    fn elapsed(&self) -> i64 {
+        self.ports.stopwatch.elapsed().0
+    }
+
+    fn take_reports(&mut self, now: Nanos) -> usize {
+        let mut taken = 0;
+        while taken < POLL_BATCH {
+            match self.ports.reports.poll() {
+                Polled::Empty => break,
+                Polled::Lapped { missed } => {
+                    self.state.exposure_lost = true;
+                    self.counts.reports_missed += missed;
+                }
+                Polled::Message(record) if record.kind == RecordKind::Report.code() => {
+                    match record.read::<Report>() {
+                        Some(report) if self.state.on_report(&report, now) => self.check_day(now),
+                        Some(_) => {}
+                        // A layout that this build does not know.
+                        None => self.state.exposure_lost = true,
+                    }
+                    self.counts.reports += 1;
+                }
+                // Route's other records are not about orders.
+                Polled::Message(_) => {}
+            }
+            taken += 1;
+        }
+        taken
+    }
+
+    fn take_ticks(&mut self) -> usize {
+        let mut taken = 0;
+        while taken < POLL_BATCH {
+            match self.ports.ticks.poll() {
+                Polled::Empty => break,
+                Polled::Lapped { missed } => {
+                    self.state.on_tick_gap();
+                    self.counts.ticks_missed += missed;
+                }
+                Polled::Message(tick) => {
+                    self.day_due |= self.state.on_tick(&tick);
+                    self.counts.ticks += 1;
+                }
+            }
+            taken += 1;
+        }
+        taken
+    }
+
+    fn check_day(&mut self, now: Nanos) {
+        self.state.check_day(now);
+        self.day_checked = now;
+        self.day_due = false;
+    }
+
+    fn day_deadline(&self) -> Nanos {
+        if self.day_due { self.day_checked.saturating_add(DAY_CHECK_EVERY) } else { Nanos::NEVER }
+    }
+
+    /// Takes intents in turn, one of each source a round.
+    fn take_intents(&mut self, now: Nanos) -> usize {
+        let (mut taken, sources) = (0, self.ports.intents.len());
+        for _ in 0..POLL_BATCH {
+            let before = taken;
+            for turn in 0..sources {
+                if self.ports.journal.free() < RECORDS_PER_INTENT {
+                    // What cannot be journalled is not taken: the rings fill, and the sources are told so at once.
+                    return taken;
+                }
+                let (source, ring) = &mut self.ports.intents[(self.first + turn) % sources];
+                let source = *source;
+                if let Some(intent) = ring.poll() {
+                    let started = self.elapsed();
+                    self.decide(&intent, source, now);
+                    let spent = self.elapsed() - started;
+                    self.ports.histograms.record(0, spent.unsigned_abs());
+                    taken += 1;
+                }
+            }
+            if taken == before {
+                break;
+            }
+        }
+        if taken > 0 {
+            self.first = (self.first + 1) % sources;
+        }
+        taken
+    }
+
+    /// Gives one intent its one answer.
+    fn decide(&mut self, intent: &Intent, source: SourceId, now: Nanos) {
+        let gates = self.gates(intent, source);
+        let verdict = self.state.check(intent, source, now, &gates);
+        let OrderId { epoch, source: claimed, .. } = intent.id;
+        if epoch == self.state.epoch && claimed == source {
+            self.state.on_identity(intent.id);
+        }
+        let verdict = verdict.and_then(|request| self.approve(intent, &request, now));
+        if let Err(code) = verdict {
+            self.counts.rejected[usize::from(code.code())] += 1;
+            self.state.on_reject(source, code, now);
+            self.journal_reject(intent, source, code, now);
+        }
+        self.publish_latches(now);
+    }
+
+    /// Journals the approval, counts it, and only then lets the order go.
+    fn approve(&mut self, intent: &Intent, request: &Request, now: Nanos) -> Verdict {
+        self.flush(now);
+        let decision = Decision::new(*intent, RejectCode::None, 0);
+        let elapsed = self.elapsed();
+        let approval = self.ports.journal.append(now, elapsed, &decision).map_err(|_| RejectCode::Journal)?;
+        match request {
+            Request::New(order) => {
+                self.state.on_approval(order, now);
+                self.counts.orders += 1;
+            }
+            Request::Cancel(_) => {
+                self.state.on_cancel(intent.id.source, now);
+                self.counts.cancels += 1;
+            }
+        }
+        if self.ports.orders.try_push(&Order::approve(*intent, approval)).is_err() {
+            // The gate saw room and nobody else writes: the ring lies. What was approved stays counted.
+            self.counts.orders_lost += 1;
+            self.raise(None, HaltState::Halted, RejectCode::RingFull, now);
+        }
+        Ok(())
+    }
+
+    /// One record each; below the journal's reserve, equal rejects in a row are counted instead.
+    fn journal_reject(&mut self, intent: &Intent, source: SourceId, code: RejectCode, now: Nanos) {
+        if self.ports.journal.free() <= JOURNAL_RESERVE && self.flood.absorbs(source, intent, code) {
+            return;
+        }
+        self.flush(now);
+        let elapsed = self.elapsed();
+        let decision = Decision::new(*intent, code, 0);
+        // `take_intents` saw room for both records, and an approval that failed wrote none.
+        if self.ports.journal.append(now, elapsed, &decision).is_ok() {
+            self.flood.begin(source, intent, code);
+        }
+    }
+
+    /// Journals what a flood has gathered.
+    fn flush(&mut self, now: Nanos) {
+        if let Some(decision) = self.flood.pending() {
+            let elapsed = self.elapsed();
+            if self.ports.journal.append(now, elapsed, &decision).is_ok() {
+                self.flood.clear();
+            }
+        }
+    }
+
+    fn publish_latches(&mut self, now: Nanos) {
+        while let Some(latch) = self.state.take_latch() {
+            match latch {
+                Latch::Source(source, code) => self.raise(Some(source), HaltState::Halted, code, now),
+                Latch::Global(state) => self.raise(None, state, RejectCode::DayLoss, now),
+            }
+        }
+    }
+
+    fn raise(&mut self, source: Option<SourceId>, state: HaltState, cause: RejectCode, now: Nanos) {
+        self.counts.latches += 1;
+        self.set_halt(source, state, (cause, cause.as_str()), now);
+    }
+
+    /// Sets risk's page for `source`, or for all, and journals it.
+    fn set_halt(
+        &mut self,
+        source: Option<SourceId>,
+        state: HaltState,
+        (cause, reason): (RejectCode, &str),
+        now: Nanos,
+    ) {
+        let halt = match source {
+            Some(source) => {
+                self.ports.page.set_source(source, state);
+                Halt::source(source, state, cause, reason)
+            }
+            None => {
+                self.ports.page.set_global(state);
+                Halt::global(state, cause, reason)
+            }
+        };
+        let elapsed = self.elapsed();
+        // The page is what holds; a full journal takes nothing from it.
+        let _ = self.ports.journal.append(now, elapsed, &halt);
+    }
+}
+
+impl Agent for Risk {
+    fn name(&self) -> &'static str {
+        "risk"
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        if self.state.day.is_over(now) {
+            // Before today's ticks: what was won and lost until now was so yesterday.
+            self.check_day(now);
+            work += 1;
+        }
+        work += self.take_reports(now) + self.take_ticks();
+        if self.day_deadline() <= now {
+            self.check_day(now);
+            work += 1;
+        }
+        self.publish_latches(now);
+        if self.flood.pending().is_some() && self.ports.journal.free() > JOURNAL_RESERVE {
+            self.flush(now);
+            work += 1;
+        }
+        work + self.take_intents(now)
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        self.day_deadline()
+    }
+}
+
+impl Observed for Risk {
+    fn names(&self) -> Vec<String> {
+        let codes = RejectCode::ALL.iter().map(|code| format!("rejected_{}", code.as_str()));
+        let names = ["orders", "cancels", "rejected", "reports", "reports_missed", "ticks", "ticks_missed"];
+        let names = names.iter().chain(&["latches", "orders_lost"]).map(|&name| name.to_owned());
+        names.chain(codes).collect()
+    }
+
+    fn values(&self, set: &mut dyn FnMut(usize, u64)) {
+        let c = &self.counts;
+        let sums = [
+            c.orders,
+            c.cancels,
+            c.rejected.iter().sum(),
+            c.reports,
+            c.reports_missed,
+            c.ticks,
+            c.ticks_missed,
+            c.latches,
+            c.orders_lost,
+        ];
+        sums.iter().chain(&c.rejected).enumerate().for_each(|(index, &value)| set(index, value));
+    }
+}
+
+#[cfg(test)]
+mod tests;

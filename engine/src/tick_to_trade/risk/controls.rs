@@ -1,0 +1,214 @@
+//! The pass: every control on every intent, in one order, without allocation. The first failing code wins.
+
+use crate::counters::halt::HaltState;
+use crate::domain::{Nanos, SourceId};
+use crate::error::RejectCode;
+use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
+use crate::message::Intent;
+use crate::tick_to_trade::risk::latch::{DayState, day_loss, source_latch};
+use crate::tick_to_trade::risk::market::collar;
+use crate::tick_to_trade::risk::position::{Exposure, max_gross, max_position};
+use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
+use crate::tick_to_trade::risk::request::{Cancel, NewOrder, Origin, Request, read};
+use crate::tick_to_trade::risk::self_trade::self_trade;
+use crate::tick_to_trade::risk::size::{filters, max_notional, max_quantity, valued_at};
+use crate::tick_to_trade::risk::state::State;
+
+/// C25: records of the journal that new orders may not use, so that rejects and cancels always find room.
+pub const JOURNAL_RESERVE: usize = 16;
+
+const _: () = {
+    // A producer rereads its consumer's cursor only when less than half of the ring looks free: nearer to the half, a
+    // stale copy could reject.
+    assert!(JOURNAL_RESERVE * 2 < RING_CAPACITY_MIN && CANCEL_RESERVE * 2 < RING_CAPACITY_MIN);
+};
+
+/// What stands outside risk's own state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gates {
+    /// The strictest of all halt pages for this source and instrument.
+    pub(super) halt: HaltState,
+    /// Records that fit the journal.
+    pub(super) journal_free: usize,
+    /// Orders that fit the order ring.
+    pub(super) ring_free: usize,
+}
+
+/// An order with what several controls need of it.
+struct Subject<'a> {
+    state: &'a State,
+    order: &'a NewOrder,
+    now: Nanos,
+    after: Exposure,
+    /// Whether it can only shrink a position that is known.
+    reduces: bool,
+}
+
+impl State {
+    /// Decides an intent that came through the ring of `source`, and changes nothing.
+    ///
+    /// # Errors
+    /// The code of the first control that fails.
+    pub(super) fn check(
+        &self,
+        intent: &Intent,
+        source: SourceId,
+        now: Nanos,
+        gates: &Gates,
+    ) -> Result<Request, RejectCode> {
+        if slot(source) >= self.sources.len() {
+            return Err(RejectCode::BadRequest);
+        }
+        let origin = Origin { source, epoch: self.epoch, instruments: self.filters.len() };
+        let request = read(intent, origin);
+        match &request {
+            Ok(Request::Cancel(cancel)) => self.check_cancel(cancel, now, gates)?,
+            // C01, for what is readable and for what is not.
+            _ if gates.halt > HaltState::ReduceOnly => return Err(RejectCode::Halted),
+            // C02.
+            Err(code) => return Err(*code),
+            Ok(Request::New(order)) => self.check_new(order, now, gates)?,
+        }
+        request
+    }
+
+    /// C02 and the bucket of cancels; nothing else may keep an order from being cancelled.
+    fn check_cancel(&self, cancel: &Cancel, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {
+        let source = cancel.id.source;
+        let limits = &self.limits.sources[slot(source)];
+        let instrument = self.orders.instrument_of(cancel.target).ok_or(RejectCode::UnknownOrder)?;
+        if cancel.target.source != source && !limits.cancels_for_others {
+            return Err(RejectCode::UnknownOrder);
+        }
+        if instrument != cancel.instrument {
+            return Err(RejectCode::BadRequest);
+        }
+        let own = &self.sources[slot(source)].rates.cancels;
+        // Who cancels for others is not held up by a flood of theirs.
+        let account = if limits.cancels_for_others { own } else { &self.account_cancels };
+        message_rate(own, account, now)?;
+        if gates.journal_free == 0 {
+            return Err(RejectCode::Journal);
+        }
+        if gates.ring_free == 0 { Err(RejectCode::RingFull) } else { Ok(()) }
+    }
+
+    fn check_new(&self, order: &NewOrder, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {
+        let after = self.exposure(order.instrument).with(order);
+        let reduces = self.is_reconciled(order.instrument) && after.only_shrinks(order.side);
+        let subject = Subject { state: self, order, now, after, reduces };
+        // C01: the stricter states were refused before.
+        if gates.halt == HaltState::ReduceOnly && !reduces {
+            return Err(RejectCode::Halted);
+        }
+        subject.identity()?;
+        subject.size_and_price()?;
+        subject.position()?;
+        subject.rate()?;
+        subject.latches()?;
+        subject.orders()?;
+        if gates.journal_free <= JOURNAL_RESERVE {
+            return Err(RejectCode::Journal);
+        }
+        if gates.ring_free <= CANCEL_RESERVE { Err(RejectCode::RingFull) } else { Ok(()) }
+    }
+}
+
+impl Subject<'_> {
+    /// C03, EXPIRED, C04.
+    fn identity(&self) -> Result<(), RejectCode> {
+        let source = &self.state.sources[slot(self.order.id.source)];
+        // C03: sequences rise within a source's epoch and epochs rise, so no id can come twice.
+        if (self.order.id.source_epoch, self.order.id.sequence) <= source.last {
+            return Err(RejectCode::DuplicateId);
+        }
+        if self.order.valid_until < self.now {
+            return Err(RejectCode::Expired);
+        }
+        let limit = self.state.limits.account.duplicates;
+        duplicate_content(&source.rates.recent, &self.order.content(), self.now, limit)
+    }
+
+    /// C05 to C08, C10.
+    fn size_and_price(&self) -> Result<(), RejectCode> {
+        let Self { state, order, now, .. } = self;
+        let index = order.instrument as usize;
+        let limits = &state.limits.instruments[index];
+        let terms = state.prices.terms(order.instrument);
+        let reference = state.reference(order.instrument, *now);
+        filters(order, &state.filters[index], state.tradable[index], terms, reference)?;
+        max_quantity(order, limits)?;
+        let price = valued_at(order, reference, limits)?;
+        let quantity = i128::from(order.quantity.0);
+        let value = state.prices.value(&state.limits.instruments, order.instrument, quantity, price, *now);
+        max_notional(value, limits)?;
+        // C10 speaks where its reference is first needed.
+        let reference = reference?;
+        if order.is_market() { Ok(()) } else { collar(order.price, order.side, reference, limits) }
+    }
+
+    /// C11, C12.
+    fn position(&self) -> Result<(), RejectCode> {
+        let Self { state, order, now, after, reduces } = self;
+        if !state.is_reconciled(order.instrument) {
+            return Err(RejectCode::MaxPosition);
+        }
+        let limits = &state.limits.instruments[order.instrument as usize];
+        let value = state.worst_value(order.instrument, after, *now);
+        max_position(after, *reduces, value, limits)?;
+        let value_of = |instrument| {
+            if instrument == order.instrument {
+                return value;
+            }
+            state.worst_value(instrument, &state.exposure(instrument), *now)
+        };
+        let limit = state.limits.account.max_gross;
+        max_gross(state.active.members(), order.instrument, *reduces, value_of, limit)
+    }
+
+    /// C15, C16.
+    fn rate(&self) -> Result<(), RejectCode> {
+        let Self { state, order, now, .. } = self;
+        let (index, account) = (order.instrument as usize, &state.limits.account);
+        let open = (state.orders.tally(order.instrument).open, state.limits.instruments[index].max_open);
+        let account_open = (state.orders.total().open, account.max_open);
+        max_open(open, state.filters[index].max_open_orders, account_open)?;
+        if !state.orders.has_room() {
+            return Err(RejectCode::MaxOpen);
+        }
+        message_rate(&state.sources[slot(order.id.source)].rates.orders, &state.account_orders, *now)
+    }
+
+    /// C18, C19, C21.
+    fn latches(&self) -> Result<(), RejectCode> {
+        let (account, source) = (&self.state.limits.account, &self.state.sources[slot(self.order.id.source)]);
+        let held_by = |code| source.latched == Some(code);
+        let code = RejectCode::RepeatExecution;
+        source_latch(held_by(code), account.repeat_fills.is_set(), code)?;
+        let limits_set = account.day_loss_soft > 0 && account.day_loss_hard > 0;
+        // What is latched stays so, whatever the result is by now.
+        let day = match self.state.day_latch {
+            HaltState::Active => self.state.day.state,
+            HaltState::ReduceOnly if self.state.day.state != DayState::Hard => DayState::Soft,
+            _ => DayState::Hard,
+        };
+        day_loss(day, limits_set, self.reduces)?;
+        let code = RejectCode::RejectStorm;
+        source_latch(held_by(code), account.reject_storm.is_set(), code)
+    }
+
+    /// C22, C23.
+    fn orders(&self) -> Result<(), RejectCode> {
+        let Self { state, order, .. } = self;
+        self_trade(order, state.orders.best(order.instrument, order.side.opposite()))?;
+        let limits = &state.limits;
+        let unknown = (
+            state.orders.tally(order.instrument).unknown,
+            limits.instruments[order.instrument as usize].max_unknown,
+        );
+        unresolved(unknown, (state.orders.total().unknown, limits.account.max_unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! C01 to C10, and the limits that nobody set.
+
+use super::*;
+
+#[test]
+fn an_order_within_every_limit_passes_and_default_limits_pass_nothing() {
+    let mut desk = Desk::new();
+    let order = desk.buy(1_000, 10);
+    assert_eq!(desk.verdict(&order), RejectCode::None);
+    let mut nothing = limits();
+    nothing.instruments = vec![Default::default(); 4];
+    nothing.sources = vec![Default::default(); 3];
+    nothing.account = AccountLimits { currency: "USDT".into(), ..AccountLimits::default() };
+    let desk = Desk::with(nothing);
+    for intent in [order, market(order.id, 1, Side::Sell, 1), limit(order.id, 3, Side::Buy, 1, 1)] {
+        assert_ne!(desk.verdict(&intent), RejectCode::None);
+    }
+}
+
+/// Every limit in turn is left unset: each makes its own control reject.
+#[test]
+fn an_absent_limit_rejects() {
+    type Unset = fn(&mut Limits);
+    let cases: [(RejectCode, Unset); 17] = [
+        (RejectCode::MaxQuantity, |l| l.instruments[0].max_quantity = Quantity(0)),
+        (RejectCode::MaxNotional, |l| l.instruments[0].max_notional = 0),
+        (RejectCode::Collar, |l| l.instruments[0].collar_aggressive_bps = 0),
+        (RejectCode::StaleMarketData, |l| l.instruments[0].stale_after = Nanos::ZERO),
+        (RejectCode::MaxPosition, |l| l.instruments[0].max_position = Quantity(0)),
+        (RejectCode::MaxPosition, |l| l.instruments[0].max_position_value = 0),
+        (RejectCode::MaxGross, |l| l.account.max_gross = 0),
+        (RejectCode::MaxOpen, |l| l.instruments[0].max_open = 0),
+        (RejectCode::MaxOpen, |l| l.account.max_open = 0),
+        (RejectCode::MessageRate, |l| l.sources[0].orders = Rate::default()),
+        (RejectCode::MessageRate, |l| l.account.orders = Rate::default()),
+        (RejectCode::DuplicateContent, |l| l.account.duplicates = Rate::default()),
+        (RejectCode::RepeatExecution, |l| l.account.repeat_fills = Rate::default()),
+        (RejectCode::DayLoss, |l| l.account.day_loss_soft = 0),
+        (RejectCode::RejectStorm, |l| l.account.reject_storm = Rate::default()),
+        (RejectCode::Unresolved, |l| l.instruments[0].max_unknown = 0),
+        (RejectCode::Unresolved, |l| l.account.max_unknown = 0),
+    ];
+    for (code, unset) in cases {
+        let mut limits = limits();
+        unset(&mut limits);
+        let mut desk = Desk::with(limits);
+        let order = desk.buy(1_010, 10);
+        assert_eq!(desk.verdict(&order), code);
+    }
+}
+
+#[test]
+fn c01_halts_by_degrees() {
+    let mut desk = Desk::new();
+    let order = desk.buy(1_000, 10);
+    let at = |desk: &Desk, intent: &Intent, halt| {
+        desk.state.check(intent, ALICE, NOW, &Gates { halt, ..OPEN }).err()
+    };
+    assert_eq!(at(&desk, &order, HaltState::Active), None);
+    for halt in [HaltState::ReduceOnly, HaltState::CancelOnly, HaltState::Halted] {
+        assert_eq!(at(&desk, &order, halt), Some(RejectCode::Halted), "{halt}");
+    }
+    assert_eq!(
+        at(&desk, &Intent::default(), HaltState::Halted),
+        Some(RejectCode::Halted),
+        "also what is malformed"
+    );
+    // Reduce-only: long 10; the flat instrument may not open, the sell may not flip (reliability.md §1.2).
+    desk.hold(0, Side::Buy, 1_000, 10);
+    let (exact, over, more) = (desk.sell(1_005, 10), desk.sell(1_005, 12), desk.buy(1_000, 2));
+    let opens = limit(desk.next(), 1, Side::Sell, 1_005, 1);
+    assert_eq!(at(&desk, &exact, HaltState::ReduceOnly), None);
+    for intent in [over, more, opens] {
+        assert_eq!(at(&desk, &intent, HaltState::ReduceOnly), Some(RejectCode::Halted));
+    }
+    assert_eq!(at(&desk, &exact, HaltState::CancelOnly), Some(RejectCode::Halted));
+    // With the first sell on its way, a second one could flip.
+    desk.approve(&exact);
+    let second = desk.sell(1_010, 2);
+    assert_eq!(at(&desk, &second, HaltState::ReduceOnly), Some(RejectCode::Halted));
+    // Cancels pass whatever the halt.
+    let cancel = cancel(desk.next(), exact.id, 0);
+    assert_eq!(at(&desk, &cancel, HaltState::Halted), None);
+}
+
+#[test]
+fn c02_refuses_what_is_malformed() {
+    let mut desk = Desk::new();
+    let good = desk.buy(1_000, 10);
+    let maker = Intent { order_type: 3, ..good };
+    assert_eq!((desk.verdict(&good), desk.verdict(&maker)), (RejectCode::None, RejectCode::None));
+    let bad = [
+        Intent { kind: 0, ..good },
+        Intent { kind: 3, ..good },
+        Intent { side: 0, ..good },
+        Intent { side: 3, ..good },
+        Intent { order_type: 0, ..good },
+        Intent { order_type: 9, ..good },
+        Intent { time_in_force: 0, ..good },
+        Intent { time_in_force: 4, ..good },
+        Intent { time_in_force: 2, ..maker },
+        Intent { reserved: 1, ..good },
+        Intent { instrument: 4, ..good },
+        Intent { instrument: u32::MAX, ..good },
+        Intent { quantity: Quantity(0), ..good },
+        Intent { quantity: Quantity(i64::MIN), ..good },
+        Intent { price: Price(0), ..good },
+        Intent { price: Price(-5), ..good },
+        Intent { order_type: 2, ..good },
+        Intent { target: id(0, 1), ..good },
+        Intent { id: OrderId { epoch: EPOCH + 1, ..good.id }, ..good },
+        Intent { id: OrderId { source_epoch: 0, ..good.id }, ..good },
+        Intent { id: OrderId { sequence: 0, ..good.id }, ..good },
+        Intent { kind: 2, ..good },
+    ];
+    for intent in bad {
+        assert_eq!(desk.verdict(&intent), RejectCode::BadRequest, "{intent:?}");
+    }
+    // The ring says who speaks, whatever the message claims; a ring of nobody is refused.
+    for source in [SourceId(1), SourceId(3), SourceId(u16::MAX)] {
+        assert_eq!(desk.state.check(&good, source, NOW, &OPEN), Err(RejectCode::BadRequest));
+    }
+}
+
+#[test]
+fn c03_ids_rise_within_their_epoch() {
+    let mut desk = Desk::new();
+    let order = desk.buy(1_000, 10);
+    desk.state.on_identity(OrderId { source_epoch: 2, ..id(0, 10) });
+    for (source_epoch, sequence, code) in [
+        (2, 11, RejectCode::None),
+        (2, 10, RejectCode::DuplicateId),
+        (2, 1, RejectCode::DuplicateId),
+        (1, u64::MAX, RejectCode::DuplicateId),
+        (3, 1, RejectCode::None),
+    ] {
+        let intent = Intent { id: OrderId { source_epoch, ..id(0, sequence) }, ..order };
+        assert_eq!(desk.verdict(&intent), code, "{source_epoch} {sequence}");
+    }
+    desk.state.on_identity(id(0, 999));
+    assert_eq!(desk.state.sources[0].last, (2, 10), "an old epoch does not turn it back");
+}
+
+#[test]
+fn what_is_late_is_expired() {
+    let mut desk = Desk::new();
+    let order = desk.buy(1_000, 10);
+    for (valid_until, code) in [
+        (NOW, RejectCode::None),
+        (NOW - Nanos(1), RejectCode::Expired),
+        (Nanos(i64::MIN), RejectCode::Expired),
+    ] {
+        assert_eq!(desk.verdict(&Intent { valid_until, ..order }), code);
+    }
+}
+
+#[test]
+fn c04_stops_the_third_of_equal_content() {
+    let mut desk = Desk::new();
+    for _ in 0..2 {
+        let order = desk.buy(1_000, 2);
+        desk.approve(&order);
+    }
+    let order = desk.buy(1_000, 2);
+    assert_eq!(desk.verdict(&order), RejectCode::DuplicateContent);
+    assert_eq!(desk.verdict(&Intent { quantity: Quantity(4), ..order }), RejectCode::None);
+    desk.now = NOW + Nanos(500_000_001);
+    assert_eq!(desk.verdict(&order), RejectCode::None);
+}
+
+#[test]
+fn c05_to_c08_and_c10_through_the_pass() {
+    let mut desk = Desk::new();
+    let order = desk.buy(1_000, 10);
+    for (price, quantity, code) in [
+        (1_001, 10, RejectCode::FilterPrice),
+        (1_000, 11, RejectCode::FilterLot),
+        (1_000, 62, RejectCode::FilterLot),
+        (400, 2, RejectCode::FilterNotional),
+        (1_000, 42, RejectCode::MaxQuantity),
+        (1_255, 40, RejectCode::MaxNotional),
+        (1_015, 10, RejectCode::None),
+        (1_020, 10, RejectCode::Collar),
+        (805, 10, RejectCode::None),
+        (800, 10, RejectCode::Collar),
+        (i64::MAX - 2, 2, RejectCode::MaxNotional),
+    ] {
+        let intent = Intent { price: Price(price), quantity: Quantity(quantity), ..order };
+        assert_eq!(desk.verdict(&intent), code, "{quantity} at {price}");
+    }
+    desk.state.tradable[0] = false;
+    assert_eq!(desk.verdict(&order), RejectCode::FilterStatus);
+    // C07: 4 contracts of 10 are worth 10 × 4 × 1005 × 1.01 at market; at most 50000.
+    let sized = |desk: &mut Desk, quantity| market(desk.next(), 1, Side::Sell, quantity);
+    for (quantity, code) in [(4, RejectCode::None), (5, RejectCode::MaxNotional)] {
+        let intent = sized(&mut desk, quantity);
+        assert_eq!(desk.verdict(&intent), code, "{quantity}");
+    }
+    let intent = sized(&mut desk, 4);
+    desk.now = NOW + Nanos::from_secs(2);
+    assert_eq!(desk.verdict(&intent), RejectCode::None, "as old as allowed");
+    desk.now = desk.now + Nanos(1);
+    assert_eq!(desk.verdict(&intent), RejectCode::StaleMarketData);
+    desk.state.on_tick(&top(1, 1_010, 1_010, desk.now));
+    assert_eq!(desk.verdict(&intent), RejectCode::StaleMarketData, "locked");
+}
+
+#[test]
+fn without_a_quote_nothing_passes() {
+    let mut state = State::new(&instruments(), limits(), EPOCH).expect("valid limits");
+    state.check_day(NOW);
+    let orders = [market(id(0, 1), 1, Side::Buy, 1), limit(id(0, 1), 1, Side::Buy, 1_000, 1)];
+    for intent in orders {
+        assert_eq!(state.check(&intent, ALICE, NOW, &OPEN), Err(RejectCode::NoReference));
+    }
+    // A filter that values a market order needs the price first.
+    assert_eq!(
+        state.check(&market(id(0, 1), 0, Side::Buy, 2), ALICE, NOW, &OPEN),
+        Err(RejectCode::NoReference)
+    );
+    // Its own book is good, that of the asset it is quoted in is not.
+    state.on_tick(&top(3, 9, 11, NOW));
+    let quoted_in_btc = limit(id(0, 1), 3, Side::Buy, 9, 1);
+    assert_eq!(state.check(&quoted_in_btc, ALICE, NOW, &OPEN), Err(RejectCode::NoReference));
+    state.on_tick(&top(0, 1_000, 1_010, NOW));
+    assert!(state.check(&quoted_in_btc, ALICE, NOW, &OPEN).is_ok());
+    state.on_tick_gap();
+    assert_eq!(state.check(&quoted_in_btc, ALICE, NOW, &OPEN), Err(RejectCode::StaleMarketData));
+}

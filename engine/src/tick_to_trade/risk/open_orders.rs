@@ -1,0 +1,341 @@
+//! Every order of ours that is not proven terminal, from its approval on: what it may still trade, and at which price.
+//!
+//! A fixed slab, an open-addressed index by id, and a list per (instrument, side) sorted best price first. Nothing
+//! allocates after it is made.
+
+use zerocopy::IntoBytes;
+
+use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Side};
+use crate::message::report::OrderState;
+use crate::message::{Report, ReportKind};
+use crate::tick_to_trade::risk::request::NewOrder;
+
+/// No slot.
+const NIL: u32 = u32::MAX;
+
+/// The table has no room for another order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TableFull;
+
+/// Where an order is, as far as risk cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// On its way to, or on, the venue's book.
+    Live,
+    /// The venue did not say: counted in full.
+    Unknown,
+    /// Terminal, but trades that its cumulative quantity tells of are still missing.
+    Settling,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    id: OrderId,
+    instrument: InstrumentIndex,
+    side: Side,
+    price: Price,
+    quantity: i64,
+    filled: i64,
+    phase: Phase,
+    /// The next worse of the same instrument and side; for a free slot, the next free one.
+    next: u32,
+    before: u32,
+}
+
+impl Slot {
+    fn left(&self) -> i128 {
+        i128::from(self.quantity).saturating_sub(self.filled.into()).max(0)
+    }
+
+    /// Sorts best first, settling orders last: they trade no more.
+    fn rank(&self) -> (bool, i128) {
+        let price = i128::from(self.price.0);
+        (self.phase == Phase::Settling, if self.side == Side::Buy { -price } else { price })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    head: u32,
+    left: i128,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { head: NIL, left: 0 }
+    }
+}
+
+/// Numbers of orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Live or unknown.
+    pub(super) open: u32,
+    /// Unknown.
+    pub(super) unknown: u32,
+}
+
+impl Tally {
+    fn count(&mut self, phase: Phase) {
+        self.open += u32::from(phase != Phase::Settling);
+        self.unknown += u32::from(phase == Phase::Unknown);
+    }
+
+    fn discount(&mut self, phase: Phase) {
+        self.open -= u32::from(phase != Phase::Settling);
+        self.unknown -= u32::from(phase == Phase::Unknown);
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct OpenOrders {
+    slots: Box<[Slot]>,
+    free: u32,
+    /// Slots by hash of their id, linear probing; twice as many as slots.
+    index: Box<[u32]>,
+    queues: Box<[BySide<Queue>]>,
+    tallies: Box<[Tally]>,
+    total: Tally,
+}
+
+impl OpenOrders {
+    pub(super) fn new(instruments: usize, capacity: usize) -> Self {
+        let capacity = u32::try_from(capacity.max(1)).unwrap_or(NIL - 1).min(NIL - 1);
+        let empty = |number: u32| Slot {
+            id: OrderId::NONE,
+            instrument: 0,
+            side: Side::Buy,
+            price: Price::NONE,
+            quantity: 0,
+            filled: 0,
+            phase: Phase::Live,
+            next: if number + 1 < capacity { number + 1 } else { NIL },
+            before: NIL,
+        };
+        Self {
+            slots: (0..capacity).map(empty).collect(),
+            free: 0,
+            index: vec![NIL; (capacity as usize * 2).next_power_of_two()].into(),
+            queues: vec![BySide::default(); instruments].into(),
+            tallies: vec![Tally::default(); instruments].into(),
+            total: Tally::default(),
+        }
+    }
+
+    /// Whether another order finds room.
+    pub(super) const fn has_room(&self) -> bool {
+        self.free != NIL
+    }
+
+    /// What open orders of `side` may still trade: Σ of what is left of each.
+    pub(super) fn left(&self, instrument: InstrumentIndex, side: Side) -> i128 {
+        self.queues[instrument as usize].get(side).left
+    }
+
+    /// The best price of our orders of `side` that may still trade.
+    pub(super) fn best(&self, instrument: InstrumentIndex, side: Side) -> Option<Price> {
+        let head = self.slots.get(self.queues[instrument as usize].get(side).head as usize)?;
+        (head.phase != Phase::Settling).then_some(head.price)
+    }
+
+    /// Numbers of orders on an instrument.
+    pub(super) fn tally(&self, instrument: InstrumentIndex) -> Tally {
+        self.tallies[instrument as usize]
+    }
+
+    /// Numbers of orders of the account.
+    pub(super) const fn total(&self) -> Tally {
+        self.total
+    }
+
+    /// The instrument of an order that may still be cancelled.
+    pub(super) fn instrument_of(&self, id: OrderId) -> Option<InstrumentIndex> {
+        let slot = &self.slots[self.find(id)? as usize];
+        (slot.phase != Phase::Settling).then_some(slot.instrument)
+    }
+
+    /// Counts an approved order in full, until reports say otherwise. One that is in the table already is the same
+    /// order: ids do not repeat.
+    ///
+    /// # Errors
+    /// When the table is full.
+    pub(super) fn reserve(&mut self, order: &NewOrder) -> Result<(), TableFull> {
+        if self.find(order.id).is_some() {
+            return Ok(());
+        }
+        self.add(Slot {
+            id: order.id,
+            instrument: order.instrument,
+            side: order.side,
+            price: order.worst_price(),
+            quantity: order.quantity.0,
+            filled: 0,
+            phase: Phase::Live,
+            next: NIL,
+            before: NIL,
+        })
+    }
+
+    /// Takes what a report says of its order, of which `traded` was just applied to the position.
+    ///
+    /// What is left is counted from the fills that reached the position, never from what a report claims: an order whose
+    /// trades are still on their way stays counted, also when it is terminal already.
+    ///
+    /// # Errors
+    /// When the report tells of an open order that is not in the table and there is no room for it, or its instrument
+    /// or side is not known: then exposure is not known any more.
+    pub(super) fn on_report(&mut self, report: &Report, traded: i64) -> Result<(), TableFull> {
+        // A state that this build does not know leaves the order unresolved (F20).
+        let state = OrderState::try_from(report.state).unwrap_or(OrderState::Unknown);
+        let Some(at) = self.find(report.id) else { return self.adopt(report, state) };
+        let mut slot = self.slots[at as usize];
+        slot.filled = slot.filled.saturating_add(traded);
+        if state.is_terminal() {
+            let missing = report.cumulative.0.saturating_sub(slot.filled);
+            if missing <= 0 {
+                self.remove(at);
+                return Ok(());
+            }
+            slot.quantity = report.cumulative.0;
+            slot.phase = Phase::Settling;
+        } else {
+            let claimed = report.cumulative.0.saturating_add(report.leaves.0);
+            slot.quantity = slot.quantity.max(claimed);
+            slot.phase = if state == OrderState::Unknown { Phase::Unknown } else { Phase::Live };
+        }
+        self.replace(at, slot);
+        Ok(())
+    }
+
+    /// An order that was not approved here in this life, or came back from the dead (F04, F24): it counts.
+    fn adopt(&mut self, report: &Report, state: OrderState) -> Result<(), TableFull> {
+        if state.is_terminal() || (report.leaves.0 <= 0 && state != OrderState::Unknown) {
+            return Ok(());
+        }
+        let side = Side::try_from(report.side).map_err(|_| TableFull)?;
+        if report.instrument as usize >= self.queues.len() {
+            return Err(TableFull);
+        }
+        // A fill's price is not the order's: without one, assume the worst.
+        let priced = report.kind != ReportKind::Fill.code() && report.price.is_some();
+        let worst = if side == Side::Buy { Price(i64::MAX) } else { Price::NONE };
+        let quantity = report.cumulative.0.saturating_add(report.leaves.0.max(0));
+        let quantity =
+            if report.kind == ReportKind::Fill.code() { quantity } else { quantity.max(report.quantity.0) };
+        self.add(Slot {
+            id: report.id,
+            instrument: report.instrument,
+            side,
+            price: if priced { report.price } else { worst },
+            quantity,
+            filled: report.cumulative.0.max(0),
+            phase: if state == OrderState::Unknown { Phase::Unknown } else { Phase::Live },
+            next: NIL,
+            before: NIL,
+        })
+    }
+
+    fn home(&self, id: OrderId) -> usize {
+        let hash = xxhash_rust::xxh3::xxh3_64(id.as_bytes());
+        (hash & (self.index.len() as u64 - 1)) as usize
+    }
+
+    fn find(&self, id: OrderId) -> Option<u32> {
+        let mask = self.index.len() - 1;
+        let mut at = self.home(id);
+        // At most half of the index is taken: an empty place ends every search.
+        loop {
+            match self.index[at] {
+                NIL => return None,
+                slot if self.slots[slot as usize].id == id => return Some(slot),
+                _ => at = (at + 1) & mask,
+            }
+        }
+    }
+
+    fn add(&mut self, slot: Slot) -> Result<(), TableFull> {
+        let at = self.free;
+        let free = self.slots.get(at as usize).ok_or(TableFull)?;
+        self.free = free.next;
+        let mask = self.index.len() - 1;
+        let mut place = self.home(slot.id);
+        while self.index[place] != NIL {
+            place = (place + 1) & mask;
+        }
+        self.index[place] = at;
+        self.link(at, slot);
+        Ok(())
+    }
+
+    fn remove(&mut self, at: u32) {
+        self.unlink(at);
+        let mask = self.index.len() - 1;
+        let mut hole = self.home(self.slots[at as usize].id);
+        while self.index[hole] != at {
+            hole = (hole + 1) & mask;
+        }
+        // Move back whatever the hole would cut off from its home (Knuth, 6.4, algorithm R).
+        let mut next = (hole + 1) & mask;
+        while self.index[next] != NIL {
+            let home = self.home(self.slots[self.index[next] as usize].id);
+            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
+                self.index[hole] = self.index[next];
+                hole = next;
+            }
+            next = (next + 1) & mask;
+        }
+        self.index[hole] = NIL;
+        self.slots[at as usize].next = self.free;
+        self.free = at;
+    }
+
+    fn replace(&mut self, at: u32, slot: Slot) {
+        self.unlink(at);
+        self.link(at, slot);
+    }
+
+    /// Puts a slot into its list and sums.
+    fn link(&mut self, at: u32, mut slot: Slot) {
+        let queue = self.queues[slot.instrument as usize].get(slot.side);
+        let (mut before, mut next) = (NIL, queue.head);
+        while next != NIL && self.slots[next as usize].rank() <= slot.rank() {
+            (before, next) = (next, self.slots[next as usize].next);
+        }
+        (slot.before, slot.next) = (before, next);
+        self.slots[at as usize] = slot;
+        if next != NIL {
+            self.slots[next as usize].before = at;
+        }
+        if before != NIL {
+            self.slots[before as usize].next = at;
+        }
+        let queue = self.queues[slot.instrument as usize].get_mut(slot.side);
+        queue.left += slot.left();
+        if before == NIL {
+            queue.head = at;
+        }
+        self.tallies[slot.instrument as usize].count(slot.phase);
+        self.total.count(slot.phase);
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let slot = self.slots[at as usize];
+        if slot.next != NIL {
+            self.slots[slot.next as usize].before = slot.before;
+        }
+        if slot.before != NIL {
+            self.slots[slot.before as usize].next = slot.next;
+        }
+        let queue = self.queues[slot.instrument as usize].get_mut(slot.side);
+        queue.left -= slot.left();
+        if slot.before == NIL {
+            queue.head = slot.next;
+        }
+        self.tallies[slot.instrument as usize].discount(slot.phase);
+        self.total.discount(slot.phase);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! C02: what an intent says, read once from the copy and checked: codes, ranges, identity.
+
+use crate::domain::{
+    InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, Side, SourceId, TimeInForce,
+};
+use crate::error::RejectCode;
+use crate::message::{Intent, IntentKind};
+use crate::tick_to_trade::risk::window::Content;
+
+/// A well-formed intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    New(NewOrder),
+    Cancel(Cancel),
+}
+
+/// A new order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NewOrder {
+    pub(super) id: OrderId,
+    pub(super) instrument: InstrumentIndex,
+    pub(super) side: Side,
+    pub(super) order_type: OrderType,
+    /// Above zero, except for a market order: [`Price::NONE`].
+    pub(super) price: Price,
+    /// Above zero.
+    pub(super) quantity: Quantity,
+    pub(super) valid_until: Nanos,
+}
+
+impl NewOrder {
+    pub(super) const fn is_market(&self) -> bool {
+        matches!(self.order_type, OrderType::Market)
+    }
+
+    pub(super) const fn content(&self) -> Content {
+        Content { instrument: self.instrument, side: self.side, price: self.price, quantity: self.quantity }
+    }
+
+    /// The worst price at which it may trade: an order without a limit may trade at any.
+    pub(super) const fn worst_price(&self) -> Price {
+        match (self.order_type, self.side) {
+            (OrderType::Market, Side::Buy) => Price(i64::MAX),
+            (OrderType::Market, Side::Sell) => Price::NONE,
+            _ => self.price,
+        }
+    }
+}
+
+/// A cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cancel {
+    pub(super) id: OrderId,
+    pub(super) target: OrderId,
+    pub(super) instrument: InstrumentIndex,
+}
+
+/// Who may write into the ring from which an intent came, and for which table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// Owner of the ring: identity comes from the ring, not from the message.
+    pub(super) source: SourceId,
+    /// The engine's epoch.
+    pub(super) epoch: u32,
+    /// Instruments in the table.
+    pub(super) instruments: usize,
+}
+
+/// Reads an intent.
+///
+/// # Errors
+/// BAD_REQUEST when a code names nothing, a spare bit is set, a field that must be empty is not, the instrument is not
+/// in the table, the identity is not the ring owner's in this epoch, or a quantity or price is not above zero.
+pub(super) fn read(intent: &Intent, origin: Origin) -> Result<Request, RejectCode> {
+    read_fields(intent, origin).ok_or(RejectCode::BadRequest)
+}
+
+fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
+    let kind = IntentKind::try_from(intent.kind).ok()?;
+    let id = intent.id;
+    let ours =
+        id.source == origin.source && id.epoch == origin.epoch && id.source_epoch > 0 && id.sequence > 0;
+    if !ours || intent.reserved != 0 || intent.instrument as usize >= origin.instruments {
+        return None;
+    }
+    match kind {
+        IntentKind::New => read_new(intent).map(Request::New),
+        IntentKind::Cancel => {
+            let empty = [intent.side, intent.order_type, intent.time_in_force] == [0; 3];
+            let empty = empty && intent.price == Price::NONE && intent.quantity == Quantity::ZERO;
+            let cancel = Cancel { id, target: intent.target, instrument: intent.instrument };
+            (empty && intent.target != OrderId::NONE).then_some(Request::Cancel(cancel))
+        }
+    }
+}
+
+fn read_new(intent: &Intent) -> Option<NewOrder> {
+    let side = Side::try_from(intent.side).ok()?;
+    let order_type = OrderType::try_from(intent.order_type).ok()?;
+    let time_in_force = TimeInForce::try_from(intent.time_in_force).ok()?;
+    let priced = match order_type {
+        OrderType::Market => intent.price == Price::NONE,
+        OrderType::Limit => intent.price.is_some(),
+        // A maker that must not rest is a contradiction.
+        OrderType::LimitMaker => intent.price.is_some() && time_in_force == TimeInForce::GoodTillCancel,
+    };
+    if !priced || intent.quantity.0 <= 0 || intent.target != OrderId::NONE {
+        return None;
+    }
+    Some(NewOrder {
+        id: intent.id,
+        instrument: intent.instrument,
+        side,
+        order_type,
+        price: intent.price,
+        quantity: intent.quantity,
+        valid_until: intent.valid_until,
+    })
+}

@@ -1,0 +1,354 @@
+//! Everything that the controls read, and how reports, ticks and approvals change it. No rings here.
+
+use crate::counters::halt::HaltState;
+use crate::domain::{Filters, InstrumentIndex, Instruments, Nanos, OrderId, Price, SourceId};
+use crate::error::{RejectCode, SetupError};
+use crate::ledger::{Applied, Ledger};
+use crate::message::{Report, ReportKind, Tick};
+use crate::tick_to_trade::risk::latch::Day;
+use crate::tick_to_trade::risk::limits::Limits;
+use crate::tick_to_trade::risk::market::Reference;
+use crate::tick_to_trade::risk::open_orders::OpenOrders;
+use crate::tick_to_trade::risk::position::Exposure;
+use crate::tick_to_trade::risk::rate::{SourceRates, counts_as_storm, slot};
+use crate::tick_to_trade::risk::request::NewOrder;
+use crate::tick_to_trade::risk::valuation::{NoValue, Prices, mark};
+use crate::tick_to_trade::risk::window::{Bucket, Window};
+
+/// A set of instruments: members in a list, their places beside it. Never grows after it is made.
+#[derive(Debug)]
+pub(super) struct InstrumentSet {
+    members: Vec<InstrumentIndex>,
+    places: Vec<Option<u32>>,
+}
+
+impl InstrumentSet {
+    fn new(instruments: usize) -> Self {
+        Self { members: Vec::with_capacity(instruments), places: vec![None; instruments] }
+    }
+
+    pub(super) fn members(&self) -> &[InstrumentIndex] {
+        &self.members
+    }
+
+    fn set(&mut self, instrument: InstrumentIndex, is_member: bool) {
+        match self.places[instrument as usize] {
+            None if is_member => {
+                self.places[instrument as usize] = u32::try_from(self.members.len()).ok();
+                self.members.push(instrument);
+            }
+            Some(place) if !is_member => {
+                self.places[instrument as usize] = None;
+                self.members.swap_remove(place as usize);
+                if let Some(&moved) = self.members.get(place as usize) {
+                    self.places[moved as usize] = Some(place);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What risk keeps of one source.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) rates: SourceRates,
+    /// Epoch and sequence of its latest intent.
+    pub(super) last: (u16, u64),
+    /// The control whose latch holds it.
+    pub(super) latched: Option<RejectCode>,
+    /// C18: its fills, by instrument.
+    fills: Vec<Window>,
+}
+
+/// A latch was raised: it must reach risk's halt page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Latch {
+    /// C18 or C21.
+    Source(SourceId, RejectCode),
+    /// C19.
+    Global(HaltState),
+}
+
+/// The state of risk.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) limits: Limits,
+    pub(super) epoch: u32,
+    pub(super) filters: Vec<Filters>,
+    pub(super) tradable: Vec<bool>,
+    pub(super) prices: Prices,
+    pub(super) ledger: Ledger,
+    pub(super) orders: OpenOrders,
+    /// Instruments with a position or open orders, or whose position is not known.
+    pub(super) active: InstrumentSet,
+    /// Instruments with fills.
+    traded: InstrumentSet,
+    pub(super) sources: Vec<Source>,
+    pub(super) account_orders: Bucket,
+    pub(super) account_cancels: Bucket,
+    pub(super) day: Day,
+    /// What C19 has latched.
+    pub(super) day_latch: HaltState,
+    /// Instruments whose position is not known: a fill could not be applied.
+    unreconciled: Vec<bool>,
+    /// Reports were lost or could not be attributed: no exposure is known.
+    pub(super) exposure_lost: bool,
+    /// Latches raised since they were last taken.
+    raised: Vec<Latch>,
+}
+
+impl State {
+    /// # Errors
+    /// When the limits are not valid for the instruments.
+    pub(super) fn new(instruments: &Instruments, limits: Limits, epoch: u32) -> Result<Self, SetupError> {
+        limits.validate(instruments)?;
+        let count = instruments.len();
+        let source = |own| Source {
+            rates: SourceRates::new(&limits, own),
+            last: (0, 0),
+            latched: None,
+            fills: vec![Window::new(limits.account.repeat_fills); count],
+        };
+        let sources: Vec<_> = limits.sources.iter().map(source).collect();
+        // Room for orders that reports bring in, beyond those that risk itself may have open.
+        let orders = limits.account.max_open as usize * 2 + 64;
+        Ok(Self {
+            epoch,
+            filters: instruments.iter().map(|(_, instrument)| instrument.filters).collect(),
+            tradable: instruments.iter().map(|(_, instrument)| instrument.untradable.is_none()).collect(),
+            prices: Prices::new(instruments, &limits.account),
+            ledger: Ledger::new(instruments, sources.len())?,
+            orders: OpenOrders::new(count, orders),
+            active: InstrumentSet::new(count),
+            traded: InstrumentSet::new(count),
+            account_orders: Bucket::full(limits.account.orders),
+            account_cancels: Bucket::full(limits.account.cancels),
+            day: Day::new(),
+            day_latch: HaltState::Active,
+            unreconciled: vec![false; count],
+            exposure_lost: false,
+            raised: Vec::with_capacity(sources.len() + 2),
+            sources,
+            limits,
+        })
+    }
+
+    /// Takes new limits over at once; everything counted so far stays counted.
+    ///
+    /// # Errors
+    /// When they are not valid, have other sources, or name another currency: the old ones stay.
+    pub(super) fn set_limits(
+        &mut self,
+        instruments: &Instruments,
+        limits: Limits,
+        now: Nanos,
+    ) -> Result<(), SetupError> {
+        limits.validate(instruments)?;
+        let fixed = |limits: &Limits| {
+            let account = &limits.account;
+            (limits.sources.len(), account.currency.clone(), account.at_par.clone())
+        };
+        if fixed(&limits) != fixed(&self.limits) {
+            return Err(SetupError::Invalid("limits: sources and currency are fixed at start".into()));
+        }
+        for (source, own) in self.sources.iter_mut().zip(&limits.sources) {
+            source.rates.set_limits(&limits, own, now);
+            source.fills.iter_mut().for_each(|window| window.set_rate(limits.account.repeat_fills));
+        }
+        self.account_orders.set_rate(limits.account.orders, now);
+        self.account_cancels.set_rate(limits.account.cancels, now);
+        self.limits = limits;
+        Ok(())
+    }
+
+    /// Whether the position and the open orders of an instrument are known.
+    pub(super) fn is_reconciled(&self, instrument: InstrumentIndex) -> bool {
+        !self.exposure_lost && !self.unreconciled[instrument as usize]
+    }
+
+    /// Position and open orders of an instrument.
+    pub(super) fn exposure(&self, instrument: InstrumentIndex) -> Exposure {
+        use crate::domain::Side::{Buy, Sell};
+        let position = self.ledger.position(instrument).map_or(0, |position| position.0);
+        let (buys, sells) = (self.orders.left(instrument, Buy), self.orders.left(instrument, Sell));
+        Exposure { position, buys, sells }
+    }
+
+    /// The reference price of an instrument.
+    ///
+    /// # Errors
+    /// NO_REF or STALE_MD.
+    pub(super) fn reference(&self, instrument: InstrumentIndex, now: Nanos) -> Result<Reference, RejectCode> {
+        self.prices.reference(&self.limits.instruments, instrument, now)
+    }
+
+    /// Value of the largest position that could come of `exposure`, in the account's currency.
+    ///
+    /// # Errors
+    /// When a price is missing, or the exposure itself is not known.
+    pub(super) fn worst_value(
+        &self,
+        instrument: InstrumentIndex,
+        exposure: &Exposure,
+        now: Nanos,
+    ) -> Result<i128, NoValue> {
+        if !self.is_reconciled(instrument) {
+            return Err(NoValue::Unconvertible);
+        }
+        let reference = self.reference(instrument, now).map_err(NoValue::Reference)?;
+        let price = (reference.doubled(), 2);
+        self.prices.value(&self.limits.instruments, instrument, exposure.worst(), price, now)
+    }
+
+    /// Takes a tick; true if the day's result may have changed by it.
+    pub(super) fn on_tick(&mut self, tick: &Tick) -> bool {
+        let Some(quote) = self.prices.quotes.get_mut(tick.instrument as usize) else { return false };
+        let moved = quote.on_tick(tick);
+        let held = || self.ledger.position(tick.instrument).is_some_and(|position| position.0 != 0);
+        moved && !self.traded.members().is_empty() && (self.prices.is_converter(tick.instrument) || held())
+    }
+
+    /// Ticks were missed: no book is trusted before its next top.
+    pub(super) fn on_tick_gap(&mut self) {
+        self.prices.quotes.iter_mut().for_each(super::market::Quote::on_gap);
+    }
+
+    /// Takes a report; true if it applied a fill.
+    pub(super) fn on_report(&mut self, report: &Report, now: Nanos) -> bool {
+        let Some(unreconciled) = self.unreconciled.get_mut(report.instrument as usize) else {
+            self.exposure_lost = true;
+            return false;
+        };
+        let mut traded = 0;
+        match self.ledger.apply(report) {
+            Ok(Applied::Fill(fill)) => traded = fill.quantity.0,
+            Ok(Applied::NoFill | Applied::Duplicate) => {}
+            Err(_) => *unreconciled = true,
+        }
+        if self.orders.on_report(report, traded).is_err() {
+            self.exposure_lost = true;
+        }
+        let (instrument, source) = (report.instrument, report.id.source);
+        if traded > 0 {
+            self.traded.set(instrument, true);
+            let window = &mut self.sources[slot(source)].fills[instrument as usize];
+            // A limit that is not set rejects at the order; it latches nothing.
+            if window.hit(now) && self.limits.account.repeat_fills.is_set() {
+                self.latch_source(source, RejectCode::RepeatExecution);
+            }
+        }
+        if report.kind == ReportKind::Rejected.code() {
+            self.on_reject(source, RejectCode::Venue, now);
+        }
+        self.update_active(instrument);
+        traded > 0
+    }
+
+    /// Remembers the identity of a well-formed intent, whatever became of it.
+    pub(super) fn on_identity(&mut self, id: OrderId) {
+        let last = &mut self.sources[slot(id.source)].last;
+        *last = (*last).max((id.source_epoch, id.sequence));
+    }
+
+    /// C21: counts a reject.
+    pub(super) fn on_reject(&mut self, source: SourceId, code: RejectCode, now: Nanos) {
+        let Some(own) = self.sources.get_mut(slot(source)) else { return };
+        if counts_as_storm(code) && own.rates.rejects.hit(now) && self.limits.account.reject_storm.is_set() {
+            self.latch_source(source, RejectCode::RejectStorm);
+        }
+    }
+
+    /// Counts an order that every control passed: in full, from now on.
+    pub(super) fn on_approval(&mut self, order: &NewOrder, now: Nanos) {
+        let source = &mut self.sources[slot(order.id.source)];
+        source.rates.orders.take(now);
+        source.rates.recent.remember(order.content(), now);
+        self.account_orders.take(now);
+        if self.orders.reserve(order).is_err() {
+            // C15 saw room; if there is none after all, what is open is not known any more.
+            self.exposure_lost = true;
+        }
+        self.update_active(order.instrument);
+    }
+
+    /// Counts a cancel that passed.
+    pub(super) fn on_cancel(&mut self, source: SourceId, now: Nanos) {
+        self.sources[slot(source)].rates.cancels.take(now);
+        self.account_cancels.take(now);
+    }
+
+    fn update_active(&mut self, instrument: InstrumentIndex) {
+        let is_active = self.unreconciled[instrument as usize] || !self.exposure(instrument).is_flat();
+        self.active.set(instrument, is_active);
+    }
+
+    fn latch_source(&mut self, source: SourceId, code: RejectCode) {
+        let latched = &mut self.sources[slot(source)].latched;
+        if latched.is_none() {
+            *latched = Some(code);
+            self.raised.push(Latch::Source(source, code));
+        }
+    }
+
+    /// An operator clears the latches of a source; what led to them is forgotten.
+    pub(super) fn clear_source(&mut self, source: SourceId) {
+        if let Some(own) = self.sources.get_mut(slot(source)) {
+            own.latched = None;
+            own.rates.rejects.clear();
+            own.fills.iter_mut().for_each(Window::clear);
+        }
+    }
+
+    /// An operator clears the latch of C19. It returns with the next check if the loss stands.
+    pub(super) fn clear_day_latch(&mut self) {
+        self.day_latch = HaltState::Active;
+    }
+
+    /// The latest latch that has not yet been taken.
+    pub(super) fn take_latch(&mut self) -> Option<Latch> {
+        self.raised.pop()
+    }
+
+    /// C19: computes the day's result at `now`, and starts a day that has begun.
+    pub(super) fn check_day(&mut self, now: Nanos) {
+        if self.day.is_over(now) {
+            // What was known of prices at midnight is what was last seen of them.
+            let total = self.total_pnl(|state, instrument| {
+                state.prices.quotes[instrument as usize]
+                    .last()
+                    .ok_or(NoValue::Reference(RejectCode::NoReference))
+            });
+            self.day.start(now, total);
+        }
+        let total =
+            self.total_pnl(|state, instrument| state.reference(instrument, now).map_err(NoValue::Reference));
+        let account = &self.limits.account;
+        let raised = self.day.check(total, account.day_loss_soft, account.day_loss_hard);
+        if raised > self.day_latch {
+            self.day_latch = raised;
+            self.raised.push(Latch::Global(raised));
+        }
+    }
+
+    /// Result of all time in the account's currency: realised, unrealised and fees; `None` when it is not known.
+    fn total_pnl(&self, rate: impl Fn(&Self, InstrumentIndex) -> Result<Reference, NoValue>) -> Option<i128> {
+        let mut total = 0_i128;
+        for &instrument in self.traded.members() {
+            if !self.is_reconciled(instrument) {
+                return None;
+            }
+            let position = self.ledger.position(instrument)?.0;
+            let price = if position == 0 {
+                // Only base fees of the past need it.
+                self.prices.quotes[instrument as usize].last().map_or(Price::NONE, Reference::floor)
+            } else {
+                mark(position, rate(self, instrument).ok()?)
+            };
+            let pnl = self.ledger.pnl(instrument, price).ok()?;
+            let value = self.prices.pnl(instrument, &pnl, |through| rate(self, through)).ok()?;
+            total = total.checked_add(value)?;
+        }
+        if self.exposure_lost { None } else { Some(total) }
+    }
+}

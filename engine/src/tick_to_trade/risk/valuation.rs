@@ -1,0 +1,316 @@
+//! What quantities and PnL are worth in the account's currency. Every rounding goes against us: exposures up, PnL down.
+
+use crate::domain::{InstrumentIndex, InstrumentKind, Instruments, Nanos, Price, Scale};
+use crate::error::RejectCode;
+use crate::ledger::{Pnl, Terms};
+use crate::tick_to_trade::risk::limits::{AccountLimits, InstrumentLimits};
+use crate::tick_to_trade::risk::market::{Quote, Reference};
+
+/// Decimals of money in the account's currency.
+pub const ACCOUNT_SCALE: u8 = 8;
+
+/// Why something has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoValue {
+    /// A needed price is missing or not healthy: NO_REF or STALE_MD.
+    Reference(RejectCode),
+    /// The asset has no market against the account's currency.
+    Unconvertible,
+    /// A product left its range.
+    Overflow,
+}
+
+impl NoValue {
+    /// The code of a reject: a missing price speaks for itself, the rest is `control`'s.
+    pub(super) const fn code(self, control: RejectCode) -> RejectCode {
+        match self {
+            Self::Reference(code) => code,
+            Self::Unconvertible | Self::Overflow => control,
+        }
+    }
+}
+
+/// How an instrument's quote asset becomes the account's currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Conversion {
+    /// It counts as the currency.
+    Par,
+    /// It is the base of this instrument, whose quote counts as the currency.
+    Through(InstrumentIndex),
+    /// Nobody knows.
+    Missing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    Up,
+    Down,
+}
+
+/// Books, terms and conversions of all instruments.
+#[derive(Debug)]
+pub(super) struct Prices {
+    pub(super) quotes: Vec<Quote>,
+    terms: Vec<Terms>,
+    conversions: Vec<Conversion>,
+    /// Whether some instrument's money is converted through this one.
+    converts: Vec<bool>,
+}
+
+/// `10^digits` for digits of scales, which are at most 36 together.
+fn unit(digits: u8) -> i128 {
+    10_i128.pow(u32::from(digits))
+}
+
+/// `value × multiply / divide`; `divide` is above zero.
+fn scaled(value: i128, multiply: i128, divide: i128, round: Round) -> Option<i128> {
+    let product = value.checked_mul(multiply)?;
+    let down = product.div_euclid(divide);
+    Some(if round == Round::Up && product.rem_euclid(divide) != 0 { down + 1 } else { down })
+}
+
+fn ratio(scale: u8) -> (i128, i128) {
+    (unit(ACCOUNT_SCALE.saturating_sub(scale)), unit(scale.saturating_sub(ACCOUNT_SCALE)))
+}
+
+/// Value of `quantity` in quote at a price of `numerator / denominator`, rounded up, with its decimals: those of price
+/// and quantity for spot and linear, those of quantity for inverse contracts, whose value in quote is fixed.
+pub(super) fn notional(
+    terms: &Terms,
+    quantity: i128,
+    numerator: i128,
+    denominator: i128,
+) -> Result<(i128, u8), NoValue> {
+    let digits = terms.quantity_scale.digits();
+    if terms.multiplier <= 0 {
+        return Err(NoValue::Unconvertible);
+    }
+    let contracts = quantity.checked_mul(i128::from(terms.multiplier)).ok_or(NoValue::Overflow)?;
+    if terms.kind == InstrumentKind::Inverse {
+        return Ok((contracts, digits));
+    }
+    let value = scaled(contracts, numerator, denominator, Round::Up).ok_or(NoValue::Overflow)?;
+    Ok((value, digits + terms.price_scale.digits()))
+}
+
+impl Prices {
+    pub(super) fn new(instruments: &Instruments, account: &AccountLimits) -> Self {
+        let converter = |asset: &str| {
+            let mut candidates = instruments.iter().filter(|(_, candidate)| {
+                candidate.kind == InstrumentKind::Spot
+                    && *candidate.base == *asset
+                    && account.is_par(&candidate.quote)
+            });
+            candidates.next().map(|(index, _)| index)
+        };
+        let conversions: Vec<_> = instruments
+            .iter()
+            .map(|(_, instrument)| {
+                if account.is_par(&instrument.quote) {
+                    return Conversion::Par;
+                }
+                converter(&instrument.quote).map_or(Conversion::Missing, Conversion::Through)
+            })
+            .collect();
+        let mut converts = vec![false; instruments.len()];
+        for conversion in &conversions {
+            if let Conversion::Through(index) = conversion {
+                converts[*index as usize] = true;
+            }
+        }
+        Self {
+            quotes: vec![Quote::default(); instruments.len()],
+            terms: instruments.iter().map(|(_, instrument)| Terms::of(instrument)).collect(),
+            conversions,
+            converts,
+        }
+    }
+
+    pub(super) fn terms(&self, instrument: InstrumentIndex) -> &Terms {
+        &self.terms[instrument as usize]
+    }
+
+    pub(super) fn is_converter(&self, instrument: InstrumentIndex) -> bool {
+        self.converts[instrument as usize]
+    }
+
+    /// The reference price of an instrument at `now`.
+    ///
+    /// # Errors
+    /// NO_REF or STALE_MD, see [`Quote::reference`].
+    pub(super) fn reference(
+        &self,
+        limits: &[InstrumentLimits],
+        instrument: InstrumentIndex,
+        now: Nanos,
+    ) -> Result<Reference, RejectCode> {
+        let index = instrument as usize;
+        self.quotes[index].reference(now, limits[index].stale_after)
+    }
+
+    /// Value in the account's currency of `value` in the quote asset of `instrument`; `rate` gives references.
+    fn to_account(
+        &self,
+        instrument: InstrumentIndex,
+        (value, scale): (i128, u8),
+        round: Round,
+        rate: impl Fn(InstrumentIndex) -> Result<Reference, NoValue>,
+    ) -> Result<i128, NoValue> {
+        let (multiply, divide) = ratio(scale);
+        let (multiply, divide) = match self.conversions[instrument as usize] {
+            _ if value == 0 => return Ok(0),
+            Conversion::Par => (multiply, divide),
+            Conversion::Missing => return Err(NoValue::Unconvertible),
+            Conversion::Through(through) => {
+                let price_unit = unit(self.terms(through).price_scale.digits());
+                let multiply = multiply.checked_mul(rate(through)?.doubled()).ok_or(NoValue::Overflow)?;
+                (multiply, divide.checked_mul(2 * price_unit).ok_or(NoValue::Overflow)?)
+            }
+        };
+        scaled(value, multiply, divide, round).ok_or(NoValue::Overflow)
+    }
+
+    /// Value of `quantity` of `instrument` at a price of `numerator / denominator`, in the account's currency.
+    ///
+    /// # Errors
+    /// When a price for the conversion is missing, there is no conversion, or a product overflows.
+    pub(super) fn value(
+        &self,
+        limits: &[InstrumentLimits],
+        instrument: InstrumentIndex,
+        quantity: i128,
+        (numerator, denominator): (i128, i128),
+        now: Nanos,
+    ) -> Result<i128, NoValue> {
+        let value = notional(self.terms(instrument), quantity, numerator, denominator)?;
+        self.to_account(instrument, value, Round::Up, |through| {
+            self.reference(limits, through, now).map_err(NoValue::Reference)
+        })
+    }
+
+    /// A PnL of `instrument` in the account's currency, with prices from `rate`.
+    ///
+    /// # Errors
+    /// As [`value`](Self::value).
+    pub(super) fn pnl(
+        &self,
+        instrument: InstrumentIndex,
+        pnl: &Pnl,
+        rate: impl Fn(InstrumentIndex) -> Result<Reference, NoValue>,
+    ) -> Result<i128, NoValue> {
+        let terms = self.terms(instrument);
+        let mut total = pnl.total;
+        if terms.kind == InstrumentKind::Inverse && total != 0 {
+            // Base becomes quote at the instrument's own price.
+            let divide = 2 * unit(terms.price_scale.digits());
+            let price = rate(instrument)?.doubled();
+            total = scaled(total, price, divide, Round::Down).ok_or(NoValue::Overflow)?;
+        }
+        self.to_account(instrument, (total, terms.scale()), Round::Down, rate)
+    }
+}
+
+/// The mark that makes a position worth least: down for a long, up for a short.
+pub(super) fn mark(position: i64, reference: Reference) -> Price {
+    if position >= 0 { reference.floor() } else { reference.ceil() }
+}
+
+const _: () = assert!(Scale::MAX.digits() <= 18, "two scales and a fee's decimals stay inside 10^38");
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::domain::{Filters, Instrument, Market};
+    use crate::tick_to_trade::risk::market::tests::top;
+
+    pub(in crate::tick_to_trade::risk) fn instrument(
+        symbol: &str,
+        kind: InstrumentKind,
+        multiplier: i64,
+        assets: [&str; 2],
+        scales: [u8; 2],
+    ) -> Instrument {
+        let scale = |digits| Scale::new(digits).expect("a valid scale");
+        Instrument {
+            symbol: symbol.into(),
+            market: Market::Spot,
+            kind,
+            base: assets[0].into(),
+            quote: assets[1].into(),
+            price_scale: scale(scales[0]),
+            quantity_scale: scale(scales[1]),
+            multiplier,
+            filters: Filters::default(),
+            untradable: None,
+        }
+    }
+
+    /// `whole` units of a currency at par, in account units.
+    pub(in crate::tick_to_trade::risk) fn par_value(whole: i128) -> i128 {
+        whole * unit(ACCOUNT_SCALE)
+    }
+
+    fn prices() -> (Prices, Vec<InstrumentLimits>) {
+        let table = vec![
+            instrument("BTCUSDT", InstrumentKind::Spot, 1, ["BTC", "USDT"], [2, 5]),
+            instrument("ETHBTC", InstrumentKind::Spot, 1, ["ETH", "BTC"], [5, 4]),
+            instrument("BTCUSD_PERP", InstrumentKind::Inverse, 100, ["BTC", "USD"], [1, 0]),
+            instrument("ETHEUR", InstrumentKind::Spot, 1, ["ETH", "EUR"], [2, 4]),
+        ];
+        let instruments = Instruments::new(table).expect("a valid table");
+        let account =
+            AccountLimits { currency: "USDT".into(), at_par: vec!["USD".into()], ..AccountLimits::default() };
+        let limits = InstrumentLimits { stale_after: Nanos(100), ..InstrumentLimits::default() };
+        (Prices::new(&instruments, &account), vec![limits; 4])
+    }
+
+    #[test]
+    fn values_reach_the_account_rounded_up() {
+        let (mut prices, limits) = prices();
+        let at =
+            |prices: &Prices, i, quantity, price| prices.value(&limits, i, quantity, (price, 1), Nanos(0));
+        // 0.5 × 20000.01 = 10000.005.
+        assert_eq!(at(&prices, 0, 50_000, 2_000_001), Ok(1_000_000_500_000));
+        // 3 contracts of 100 dollars, at any price.
+        assert_eq!(at(&prices, 2, 3, 1), Ok(300 * 100_000_000));
+        // 2 ETH × 0.05 BTC = 0.1 BTC; at 20000.01 that is 2000.001.
+        assert_eq!(at(&prices, 1, 20_000, 5_000), Err(NoValue::Reference(RejectCode::NoReference)));
+        prices.quotes[0].on_tick(&top(0, 2_000_000, 2_000_002, Nanos(0)));
+        assert_eq!(at(&prices, 1, 20_000, 5_000), Ok(200_000_100_000));
+        assert!(prices.is_converter(0) && !prices.is_converter(1));
+        // The smallest ETH lot at the smallest price: 10^-9 BTC, 0.00002000001 rounded up at the 8th decimal.
+        assert_eq!(at(&prices, 1, 1, 1), Ok(2_001));
+        assert_eq!(at(&prices, 3, 1, 1), Err(NoValue::Unconvertible));
+        assert_eq!(at(&prices, 0, i128::MAX, 2), Err(NoValue::Overflow));
+        let stale = prices.value(&limits, 1, 1, (1, 1), Nanos(101));
+        assert_eq!(stale, Err(NoValue::Reference(RejectCode::StaleMarketData)));
+    }
+
+    #[test]
+    fn pnl_reaches_the_account_rounded_down() {
+        let (mut prices, _) = prices();
+        prices.quotes[0].on_tick(&top(0, 2_000_000, 2_000_002, Nanos(0)));
+        prices.quotes[2].on_tick(&top(2, 200_000, 200_001, Nanos(0)));
+        let rate = |prices: &Prices, i: InstrumentIndex| {
+            prices.quotes[i as usize].last().ok_or(NoValue::Reference(RejectCode::NoReference))
+        };
+        let pnl = |prices: &Prices, i, total| {
+            prices.pnl(i, &Pnl { total, ..Pnl::default() }, |through| rate(prices, through))
+        };
+        // Spot money has 10 decimals: −0.0000000001 is a loss of one account unit, +0.0000000001 no gain.
+        assert_eq!((pnl(&prices, 0, -1), pnl(&prices, 0, 1)), (Ok(-1), Ok(0)));
+        // −0.01 BTC at 20000.05 dollars.
+        assert_eq!(pnl(&prices, 2, -10_000_000_000), Ok(-20_000_050_000));
+        assert_eq!(pnl(&prices, 3, -1), Err(NoValue::Unconvertible));
+        assert_eq!(pnl(&prices, 3, 0), Ok(0), "nothing is worth nothing anywhere");
+        assert_eq!(pnl(&prices, 2, i128::MIN), Err(NoValue::Overflow));
+    }
+
+    #[test]
+    fn marks_round_against_the_position() {
+        let mut quote = Quote::default();
+        quote.on_tick(&top(0, 100, 101, Nanos(0)));
+        let reference = quote.last().expect("a sound book");
+        assert_eq!((mark(1, reference), mark(-1, reference)), (Price(100), Price(101)));
+    }
+}

@@ -1,0 +1,33 @@
+//! What route counts.
+
+use crate::counters::counter_set;
+
+counter_set! {
+    /// What route counted since it started. Written by route alone.
+    RouteCounters {
+        /// New orders sent.
+        sent,
+        /// Cancels sent.
+        cancels,
+        /// Orders refused before sending: halted, expired, or the connection took none.
+        withheld,
+        /// Events taken from the venue.
+        events,
+        /// Fills applied.
+        fills,
+        /// Events that repeated or contradicted what was known (F10, F11).
+        stale,
+        /// Events for orders that are not ours, or long forgotten.
+        foreign,
+        /// Orders that became UNKNOWN.
+        unknown,
+        /// Orders revived after they were thought never to have lived (F04).
+        revived,
+        /// Fills refused because they exceed the order.
+        overfills,
+        /// Queries sent.
+        queries,
+        /// Orders that risk did not approve (C27).
+        unapproved,
+    }
+}

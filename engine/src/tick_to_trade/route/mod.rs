@@ -1,0 +1,444 @@
+//! Route: the order state machine, the journal of orders and reports, and the way to the venue.
+//!
+//! It takes `Order`s from risk, journals that each is sent *before* its first byte leaves, and turns the venue's
+//! events into `Report`s, which are the tail of its journal. It queries and never re-sends: an id leaves once ever.
+//! It reads the halt pages before every send, and holds what it sends against what risk approved (C27).
+
+pub mod counts;
+pub mod orders;
+pub mod state;
+pub mod timeouts;
+
+use crate::agent::{Agent, Observed};
+use crate::clock::Stopwatch;
+use crate::counters::Histograms;
+use crate::counters::halt::{HaltPage, HaltPages, HaltState};
+use crate::domain::{Nanos, OrderId, Side};
+use crate::error::RejectCode;
+use crate::journal::Journal;
+use crate::limits::POLL_BATCH;
+use crate::message::report::{OrderState, Report, ReportKind};
+use crate::message::{Intent, IntentKind, Order};
+use crate::ring::spsc;
+use crate::tick_to_trade::route::counts::RouteCounters;
+use crate::tick_to_trade::route::orders::Orders;
+use crate::tick_to_trade::route::state::{Effect, OrderRecord};
+use crate::tick_to_trade::route::timeouts::Timeouts;
+use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
+
+/// Journal records that one order or event may need.
+const RECORDS_PER_STEP: usize = 4;
+
+/// Answers "no such order" needed, at least a query interval apart, before an order counts as never placed (F03).
+const NOT_FOUND_NEEDED: u8 = 3;
+
+/// Delays of order entry (reliability.md §2).
+#[derive(Clone, Copy, Debug)]
+pub struct RouteTiming {
+    /// Without an answer for this long an order is UNKNOWN and queried (F16: 2 s).
+    pub answer: Nanos,
+    /// Time between queries of one order (F03: at least 1 s).
+    pub query: Nanos,
+    /// After this long nothing that was sent can still reach the venue's book: `recvWindow` + 10 s + margin.
+    pub conclusive: Nanos,
+}
+
+impl Default for RouteTiming {
+    fn default() -> Self {
+        Self { answer: Nanos::from_secs(2), query: Nanos::from_secs(1), conclusive: Nanos::from_secs(16) }
+    }
+}
+
+/// The rings and pages of route.
+pub struct RoutePorts {
+    /// Approved orders, from risk.
+    pub orders: spsc::Consumer<Order>,
+    /// Route's own journal; its tail is the report stream.
+    pub journal: Journal,
+    /// Every owner's halt page.
+    pub halts: HaltPages,
+    /// Route's own halt page.
+    pub own_halts: HaltPage,
+    /// Stage latencies: `route`, `tick_to_order`, `order_to_ack`, in this order.
+    pub histograms: Histograms,
+}
+
+/// Names of route's latency histograms, in the order of [`RoutePorts::histograms`].
+pub const ROUTE_STAGES: [&str; 3] = ["route", "tick_to_order", "order_to_ack"];
+
+/// The agent.
+pub struct Route<E> {
+    ports: RoutePorts,
+    entry: E,
+    stopwatch: Stopwatch,
+    timing: RouteTiming,
+    orders: Orders,
+    answers: Timeouts,
+    queries: Timeouts,
+    last_approval: u64,
+    /// Counts since start.
+    pub counters: RouteCounters,
+}
+
+impl<E: OrderEntry> Route<E> {
+    /// Joins the ports to a venue's order entry.
+    pub fn new(ports: RoutePorts, entry: E, stopwatch: Stopwatch, timing: RouteTiming) -> Self {
+        Self {
+            ports,
+            entry,
+            stopwatch,
+            timing,
+            orders: Orders::default(),
+            answers: Timeouts::new(timing.answer),
+            queries: Timeouts::new(timing.query),
+            last_approval: 0,
+            counters: RouteCounters::default(),
+        }
+    }
+
+    /// Every order that route remembers.
+    pub const fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// The way to the venue.
+    pub const fn entry(&self) -> &E {
+        &self.entry
+    }
+
+    fn take_orders(&mut self, now: Nanos) -> usize {
+        let mut taken = 0;
+        while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
+            let Some(order) = self.ports.orders.poll() else { break };
+            taken += 1;
+            let started = self.stopwatch.elapsed();
+            self.on_order(&order, now);
+            let done = self.stopwatch.elapsed();
+            self.ports.histograms.record(0, (done - started).0.unsigned_abs());
+        }
+        taken
+    }
+
+    fn on_order(&mut self, order: &Order, now: Nanos) {
+        // C27: each approval is used once, in order, and the content is what was approved.
+        if !order.is_intact() || order.approval() <= self.last_approval {
+            self.counters.unapproved += 1;
+            self.ports.own_halts.set_global(HaltState::Halted);
+            self.refuse(order.intent(), RejectCode::Unapproved, now);
+            return;
+        }
+        self.last_approval = order.approval();
+        match IntentKind::try_from(order.intent().kind) {
+            Ok(IntentKind::New) => self.place(order, now),
+            Ok(IntentKind::Cancel) => self.cancel(order, now),
+            Err(_) => self.refuse(order.intent(), RejectCode::BadRequest, now),
+        }
+    }
+
+    fn place(&mut self, order: &Order, now: Nanos) {
+        let intent = *order.intent();
+        if intent.valid_until < now {
+            return self.refuse(&intent, RejectCode::Expired, now);
+        }
+        let halt = self.ports.halts.state(intent.id.source, intent.instrument);
+        // Risk judged what a reduce-only order does; route stops what may not leave at all.
+        if matches!(halt, HaltState::CancelOnly | HaltState::Halted) {
+            return self.refuse(&intent, RejectCode::Halted, now);
+        }
+        let Ok(side) = Side::try_from(intent.side) else {
+            return self.refuse(&intent, RejectCode::BadRequest, now);
+        };
+        let record = OrderRecord::new(intent.id, intent.instrument, side, intent.price, intent.quantity, now);
+        if !self.orders.insert(record) {
+            return self.refuse(&intent, RejectCode::DuplicateId, now);
+        }
+        self.report(intent.id, ReportKind::Sent, RejectCode::None, now);
+        match self.entry.send(order, now) {
+            Ok(()) => {
+                self.counters.sent += 1;
+                self.answers.start(intent.id, now);
+                self.record_tick_to_order(&intent);
+            }
+            Err(_) => {
+                self.counters.withheld += 1;
+                let effect = self.orders.get_mut(intent.id).map(OrderRecord::never_placed);
+                self.settle(intent.id, effect, OrderState::Sent, None, now);
+            }
+        }
+    }
+
+    fn cancel(&mut self, order: &Order, now: Nanos) {
+        let target = order.intent().target;
+        let cancellable = self
+            .orders
+            .get(target)
+            .is_some_and(|order| !order.state.is_terminal() && order.state != OrderState::PendingCancel);
+        if !cancellable {
+            return self.refuse(order.intent(), RejectCode::UnknownOrder, now);
+        }
+        if self.entry.send(order, now).is_err() {
+            self.counters.withheld += 1;
+            return self.refuse(order.intent(), RejectCode::Venue, now);
+        }
+        self.counters.cancels += 1;
+        self.record_tick_to_order(order.intent());
+        if let Some(record) = self.orders.get_mut(target) {
+            // An unknown order stays unknown: its cancel may be refused for an order that is only late.
+            if record.state != OrderState::Unknown {
+                record.cancel_sent();
+            }
+            self.report(target, ReportKind::CancelSent, RejectCode::None, now);
+            self.answers.start(target, now);
+        }
+    }
+
+    /// From the taking up of the frame that caused a request to its leaving; timers cause requests without one.
+    fn record_tick_to_order(&mut self, intent: &Intent) {
+        if intent.stamp != 0 {
+            let since = self.stopwatch.stamp().wrapping_sub(intent.stamp);
+            self.ports.histograms.record(1, u64::from(since));
+        }
+    }
+
+    /// Reports an order that never left, or a cancel that found nothing to cancel.
+    fn refuse(&mut self, intent: &Intent, code: RejectCode, now: Nanos) {
+        self.counters.withheld += 1;
+        let cancel = intent.kind == IntentKind::Cancel.code();
+        if cancel && self.orders.get(intent.target).is_some() {
+            return self.report(intent.target, ReportKind::CancelRejected, code, now);
+        }
+        let (kind, state) = match code {
+            _ if cancel => (ReportKind::CancelRejected, OrderState::Rejected),
+            RejectCode::Expired => (ReportKind::Expired, OrderState::Expired),
+            _ => (ReportKind::Rejected, OrderState::Rejected),
+        };
+        let report = Report {
+            id: if cancel { intent.target } else { intent.id },
+            price: intent.price,
+            quantity: intent.quantity,
+            instrument: intent.instrument,
+            kind: kind.code(),
+            state: state.code(),
+            side: intent.side,
+            detail: code.code(),
+            at: now,
+            ..Report::default()
+        };
+        self.append(&report, now);
+    }
+
+    fn take_events(&mut self, now: Nanos) -> usize {
+        let mut taken = 0;
+        while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
+            let Some(event) = self.entry.poll(now) else { break };
+            taken += 1;
+            self.on_event(&event, now);
+        }
+        taken
+    }
+
+    fn on_event(&mut self, event: &VenueEvent, now: Nanos) {
+        self.counters.events += 1;
+        let Some(order) = self.orders.get_mut(event.id) else {
+            self.counters.foreign += 1;
+            return;
+        };
+        let before = order.state;
+        if before == OrderState::Sent {
+            let wait = (now - order.sent).0;
+            self.ports.histograms.record(2, wait.max(0).unsigned_abs());
+        }
+        let effect = if event.kind == VenueEventKind::QueryNotFound {
+            not_found(order, now, &self.timing)
+        } else {
+            order.apply(event)
+        };
+        self.settle(event.id, Some(effect), before, Some(event), now);
+    }
+
+    /// Reports what an effect was and keeps the books about the order.
+    fn settle(
+        &mut self,
+        id: OrderId,
+        effect: Option<Effect>,
+        before: OrderState,
+        event: Option<&VenueEvent>,
+        now: Nanos,
+    ) {
+        match effect {
+            None => {}
+            Some(Effect::Stale) => self.counters.stale += 1,
+            Some(Effect::Ask) => self.ask(id, now),
+            Some(Effect::Overfill) => {
+                self.counters.overfills += 1;
+                self.ports.own_halts.set_global(HaltState::Halted);
+            }
+            Some(Effect::Report { kind, reject, revived, implied_accept }) => {
+                if implied_accept {
+                    self.report(id, ReportKind::Accepted, RejectCode::None, now);
+                }
+                match (kind, event.map(|event| &event.kind)) {
+                    (ReportKind::Fill, Some(trade)) => self.report_fill(id, trade, now),
+                    _ => self.report(id, kind, reject, now),
+                }
+                self.keep(id, before, revived, now);
+            }
+        }
+    }
+
+    fn keep(&mut self, id: OrderId, before: OrderState, revived: bool, now: Nanos) {
+        let Some(order) = self.orders.get(id) else { return };
+        let (state, instrument) = (order.state, order.instrument);
+        if before.is_terminal() != state.is_terminal() {
+            self.orders.ended(id, state.is_terminal());
+        }
+        if revived {
+            self.counters.revived += 1;
+            self.ports.own_halts.set_instrument(instrument, HaltState::CancelOnly);
+        }
+        if state == OrderState::Unknown && before != OrderState::Unknown {
+            self.counters.unknown += 1;
+            self.ask(id, now);
+        }
+    }
+
+    /// Queries an order now, and again until it is settled; one chain of queries an order.
+    fn ask(&mut self, id: OrderId, now: Nanos) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        if order.state.is_terminal() || order.asking {
+            return;
+        }
+        order.asking = true;
+        let instrument = order.instrument;
+        if self.entry.query(instrument, id, now).is_ok() {
+            self.counters.queries += 1;
+        }
+        self.queries.start(id, now);
+    }
+
+    fn take_timeouts(&mut self, now: Nanos) -> usize {
+        let mut taken = 0;
+        while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
+            if let Some(id) = self.answers.due(now) {
+                taken += 1;
+                let Some(order) = self.orders.get_mut(id) else { continue };
+                let before = order.state;
+                let effect = match before {
+                    OrderState::Sent => Some(order.lost()),
+                    OrderState::PendingCancel => Some(Effect::Ask),
+                    _ => None,
+                };
+                self.settle(id, effect, before, None, now);
+            } else if let Some(id) = self.queries.due(now) {
+                taken += 1;
+                let Some(order) = self.orders.get_mut(id) else { continue };
+                order.asking = false;
+                if matches!(order.state, OrderState::Unknown | OrderState::PendingCancel) {
+                    self.ask(id, now);
+                }
+            } else {
+                break;
+            }
+        }
+        taken
+    }
+
+    fn report(&mut self, id: OrderId, kind: ReportKind, reject: RejectCode, now: Nanos) {
+        let Some(order) = self.orders.get(id) else { return };
+        let report = Report { detail: reject.code(), ..describe(order, kind, now) };
+        self.append(&report, now);
+    }
+
+    fn report_fill(&mut self, id: OrderId, trade: &VenueEventKind, now: Nanos) {
+        let VenueEventKind::Trade { price, quantity, trade_id, fee, fee_asset, liquidity } = *trade else {
+            return;
+        };
+        let Some(order) = self.orders.get(id) else { return };
+        self.counters.fills += 1;
+        let report = Report {
+            price,
+            quantity,
+            fee,
+            trade_id,
+            detail: liquidity.code() | fee_asset.code() << 4,
+            ..describe(order, ReportKind::Fill, now)
+        };
+        self.append(&report, now);
+    }
+
+    fn append(&mut self, report: &Report, now: Nanos) {
+        let elapsed = self.stopwatch.elapsed().0;
+        // Room was checked before the order or event was taken up, so this cannot fail; if it does, a report is lost
+        // and nothing may be trusted any more.
+        if self.ports.journal.append(now, elapsed, report).is_err() {
+            self.ports.own_halts.set_global(HaltState::Halted);
+        }
+    }
+}
+
+/// A report of `order` as it stands.
+fn describe(order: &OrderRecord, kind: ReportKind, now: Nanos) -> Report {
+    Report {
+        id: order.id,
+        venue_order_id: order.venue_order_id,
+        price: order.price,
+        quantity: order.quantity,
+        cumulative: order.cumulative,
+        leaves: order.leaves(),
+        fee: 0,
+        trade_id: 0,
+        instrument: order.instrument,
+        kind: kind.code(),
+        state: order.state.code(),
+        side: order.side.code(),
+        detail: 0,
+        at: now,
+    }
+}
+
+/// "No such order" proves something only when nothing that was sent can still arrive, and only when repeated with time
+/// between (F03).
+fn not_found(order: &mut OrderRecord, now: Nanos, timing: &RouteTiming) -> Effect {
+    if order.state != OrderState::Unknown || now < order.sent.saturating_add(timing.conclusive) {
+        return Effect::Stale;
+    }
+    if order.not_found > 0 && now < order.not_found_at.saturating_add(timing.query) {
+        return Effect::Stale;
+    }
+    order.not_found += 1;
+    order.not_found_at = now;
+    if order.not_found >= NOT_FOUND_NEEDED { order.never_placed() } else { Effect::Stale }
+}
+
+impl<E: OrderEntry> Agent for Route<E> {
+    fn name(&self) -> &'static str {
+        "route"
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        // Events first: a fill that has arrived must be known before the next order leaves.
+        self.take_events(now) + self.take_timeouts(now) + self.take_orders(now)
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        self.entry.next_deadline().min(self.answers.next_deadline()).min(self.queries.next_deadline())
+    }
+}
+
+impl<E: OrderEntry> Observed for Route<E> {
+    fn names(&self) -> Vec<String> {
+        RouteCounters::NAMES.iter().chain(&["live_orders"]).map(|&name| name.to_owned()).collect()
+    }
+
+    fn values(&self, set: &mut dyn FnMut(usize, u64)) {
+        let values = self.counters.to_array();
+        values
+            .into_iter()
+            .chain([self.orders.live() as u64])
+            .enumerate()
+            .for_each(|(i, value)| set(i, value));
+    }
+}
+
+#[cfg(test)]
+mod tests;

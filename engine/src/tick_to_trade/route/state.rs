@@ -1,0 +1,356 @@
+//! The order state machine (reliability.md §2): what each event of the venue does to an order.
+//!
+//! A trade is accepted in every state, terminal or not. Nothing here knows of time, journals or connections.
+
+use crate::domain::{InstrumentIndex, Nanos, OrderId, Price, Quantity, Side};
+use crate::error::RejectCode;
+use crate::message::report::{OrderState, ReportKind};
+use crate::venue::{VenueEvent, VenueEventKind};
+
+/// Most trades of one order that are told apart; more are refused as duplicates would be, and counted.
+const TRADES_PER_ORDER_MAX: usize = 4_096;
+
+/// What route knows of one order. Owned by route.
+#[derive(Clone, Debug)]
+pub struct OrderRecord {
+    /// Our id.
+    pub id: OrderId,
+    /// The venue's id; 0 until it said.
+    pub venue_order_id: u64,
+    /// The instrument.
+    pub instrument: InstrumentIndex,
+    /// Its side.
+    pub side: Side,
+    /// Its limit price; 0 for a market order.
+    pub price: Price,
+    /// Its quantity.
+    pub quantity: Quantity,
+    /// Filled so far: the sum of its trades.
+    pub cumulative: Quantity,
+    /// Where it is in its life.
+    pub state: OrderState,
+    /// When it left, on the engine's timeline.
+    pub sent: Nanos,
+    /// Conclusive answers that the venue knows no such order, and when the last one counted.
+    pub not_found: u8,
+    /// See `not_found`.
+    pub not_found_at: Nanos,
+    /// Whether a query of it is due or out.
+    pub asking: bool,
+    /// Trades applied, to tell a repeat (F11).
+    trades: Vec<u64>,
+}
+
+/// What an event meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It changed the order, and is to be reported.
+    Report {
+        /// What happened.
+        kind: ReportKind,
+        /// Why, for a rejection.
+        reject: RejectCode,
+        /// The order was thought never to have lived: alert, and stop the symbol (F04).
+        revived: bool,
+        /// A trade came before the acknowledgement: report the acceptance first (F13).
+        implied_accept: bool,
+    },
+    /// It repeats or contradicts what is known already: counted, not reported (F10, F11).
+    Stale,
+    /// The venue does not say what became of the order: ask (F01, F07).
+    Ask,
+    /// The trade would fill more than was ordered: not applied; the account cannot be trusted.
+    Overfill,
+}
+
+const fn report(kind: ReportKind) -> Effect {
+    Effect::Report { kind, reject: RejectCode::None, revived: false, implied_accept: false }
+}
+
+impl OrderRecord {
+    /// An order whose bytes are about to leave.
+    #[must_use]
+    pub const fn new(
+        id: OrderId,
+        instrument: InstrumentIndex,
+        side: Side,
+        price: Price,
+        quantity: Quantity,
+        sent: Nanos,
+    ) -> Self {
+        Self {
+            id,
+            venue_order_id: 0,
+            instrument,
+            side,
+            price,
+            quantity,
+            cumulative: Quantity::ZERO,
+            state: OrderState::Sent,
+            sent,
+            not_found: 0,
+            not_found_at: Nanos::ZERO,
+            asking: false,
+            trades: Vec::new(),
+        }
+    }
+
+    /// What may still trade at the venue: zero once terminal.
+    #[must_use]
+    pub const fn leaves(&self) -> Quantity {
+        if self.state.is_terminal() { Quantity::ZERO } else { Quantity(self.quantity.0 - self.cumulative.0) }
+    }
+
+    /// Applies an event of the venue.
+    pub fn apply(&mut self, event: &VenueEvent) -> Effect {
+        if event.venue_order_id != 0 {
+            self.venue_order_id = event.venue_order_id;
+        }
+        match event.kind {
+            VenueEventKind::Accepted => self.accepted(),
+            VenueEventKind::Trade { quantity, trade_id, .. } => self.traded(quantity, trade_id),
+            VenueEventKind::Canceled => self.ended(OrderState::Canceled),
+            VenueEventKind::Expired => self.ended(OrderState::Expired),
+            VenueEventKind::Rejected { .. } => self.rejected(),
+            VenueEventKind::CancelRejected { .. } => self.cancel_rejected(),
+            VenueEventKind::Unknown => self.lost(),
+            VenueEventKind::QueryState(state) => self.resolved(state),
+            // Whether "no such order" is conclusive depends on time: the agent decides.
+            VenueEventKind::QueryNotFound => Effect::Ask,
+        }
+    }
+
+    /// Takes the order as never placed, once that is proven (F03).
+    pub fn never_placed(&mut self) -> Effect {
+        self.state = OrderState::NeverPlaced;
+        report(ReportKind::NeverPlaced)
+    }
+
+    /// Marks a cancel as on its way.
+    pub fn cancel_sent(&mut self) -> Effect {
+        self.state = OrderState::PendingCancel;
+        report(ReportKind::CancelSent)
+    }
+
+    /// Marks the outcome as unknown, unless it is known.
+    pub fn lost(&mut self) -> Effect {
+        match self.state {
+            OrderState::Sent => {
+                self.state = OrderState::Unknown;
+                report(ReportKind::Unknown)
+            }
+            state if state.is_terminal() => Effect::Stale,
+            _ => Effect::Ask,
+        }
+    }
+
+    const fn working_state(&self) -> OrderState {
+        if self.cumulative.0 > 0 { OrderState::Partial } else { OrderState::Open }
+    }
+
+    fn accepted(&mut self) -> Effect {
+        match self.state {
+            OrderState::Sent | OrderState::Unknown => {
+                self.state = self.working_state();
+                report(ReportKind::Accepted)
+            }
+            OrderState::NeverPlaced | OrderState::Rejected => {
+                self.state = self.working_state();
+                Effect::Report {
+                    kind: ReportKind::Accepted,
+                    reject: RejectCode::None,
+                    revived: true,
+                    implied_accept: false,
+                }
+            }
+            _ => Effect::Stale,
+        }
+    }
+
+    fn traded(&mut self, quantity: Quantity, trade_id: u64) -> Effect {
+        if self.trades.contains(&trade_id) {
+            return Effect::Stale;
+        }
+        let Some(cumulative) = self.cumulative.0.checked_add(quantity.0) else { return Effect::Overfill };
+        if quantity.0 <= 0 || cumulative > self.quantity.0 || self.trades.len() >= TRADES_PER_ORDER_MAX {
+            return Effect::Overfill;
+        }
+        self.trades.push(trade_id);
+        self.cumulative = Quantity(cumulative);
+        let before = self.state;
+        let full = cumulative == self.quantity.0;
+        self.state = match before {
+            _ if full => OrderState::Filled,
+            // A cancelled or expired order keeps its end, with more filled than it ended with (F09).
+            OrderState::Canceled | OrderState::Expired | OrderState::PendingCancel => before,
+            _ => OrderState::Partial,
+        };
+        Effect::Report {
+            kind: ReportKind::Fill,
+            reject: RejectCode::None,
+            revived: matches!(before, OrderState::NeverPlaced | OrderState::Rejected),
+            implied_accept: matches!(before, OrderState::Sent | OrderState::Unknown),
+        }
+    }
+
+    fn ended(&mut self, state: OrderState) -> Effect {
+        if self.state.is_terminal() && self.state != OrderState::NeverPlaced {
+            return Effect::Stale;
+        }
+        self.state = state;
+        report(if state == OrderState::Canceled { ReportKind::Canceled } else { ReportKind::Expired })
+    }
+
+    fn rejected(&mut self) -> Effect {
+        match self.state {
+            OrderState::Sent | OrderState::Unknown => {
+                self.state = OrderState::Rejected;
+                Effect::Report {
+                    kind: ReportKind::Rejected,
+                    reject: RejectCode::Venue,
+                    revived: false,
+                    implied_accept: false,
+                }
+            }
+            _ => Effect::Stale,
+        }
+    }
+
+    /// A cancel refused because the order filled, or never was: only a query tells (F07). Until then the order stays
+    /// pending.
+    const fn cancel_rejected(&self) -> Effect {
+        if self.state.is_terminal() { Effect::Stale } else { Effect::Ask }
+    }
+
+    fn resolved(&mut self, state: OrderState) -> Effect {
+        if self.state.is_terminal() && self.state != OrderState::NeverPlaced {
+            return Effect::Stale;
+        }
+        self.not_found = 0;
+        match state {
+            OrderState::Open | OrderState::Partial => match self.state {
+                OrderState::Sent | OrderState::Unknown | OrderState::NeverPlaced => self.accepted(),
+                OrderState::PendingCancel => {
+                    self.state = self.working_state();
+                    report(ReportKind::CancelRejected)
+                }
+                _ => Effect::Stale,
+            },
+            OrderState::Canceled | OrderState::Expired => self.ended(state),
+            OrderState::Rejected => self.rejected(),
+            // The venue says filled: its trades, which carry prices and fees, are on their way or must be asked for.
+            _ => Effect::Stale,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Liquidity;
+    use crate::message::report::FeeAsset;
+
+    fn order(state: OrderState) -> OrderRecord {
+        let mut order = OrderRecord::new(OrderId::NONE, 0, Side::Buy, Price(100), Quantity(10), Nanos::ZERO);
+        order.state = state;
+        order
+    }
+
+    fn event(kind: VenueEventKind) -> VenueEvent {
+        VenueEvent {
+            kind,
+            id: OrderId::NONE,
+            venue_order_id: 5,
+            cumulative: Quantity::ZERO,
+            instrument: 0,
+            received: Nanos::ZERO,
+        }
+    }
+
+    fn trade(quantity: i64, trade_id: u64) -> VenueEvent {
+        event(VenueEventKind::Trade {
+            price: Price(100),
+            quantity: Quantity(quantity),
+            trade_id,
+            fee: 0,
+            fee_asset: FeeAsset::Quote,
+            liquidity: Liquidity::Maker,
+        })
+    }
+
+    #[test]
+    fn f01_a_lost_ack_is_unknown_until_the_venue_says() {
+        let mut order = order(OrderState::Sent);
+        assert_eq!(order.apply(&event(VenueEventKind::Unknown)), report(ReportKind::Unknown));
+        assert_eq!((order.state, order.leaves()), (OrderState::Unknown, Quantity(10)));
+        assert_eq!(order.apply(&event(VenueEventKind::Accepted)), report(ReportKind::Accepted));
+        assert_eq!(order.state, OrderState::Open);
+    }
+
+    #[test]
+    fn f04_a_report_revives_a_dead_order() {
+        for dead in [OrderState::NeverPlaced, OrderState::Rejected] {
+            let mut order = order(dead);
+            let Effect::Report { revived, .. } = order.apply(&trade(4, 1)) else { panic!("not reported") };
+            assert!(revived);
+            assert_eq!((order.state, order.cumulative), (OrderState::Partial, Quantity(4)));
+        }
+    }
+
+    #[test]
+    fn f07_a_refused_cancel_stays_pending() {
+        let mut order = order(OrderState::PendingCancel);
+        assert_eq!(order.apply(&event(VenueEventKind::CancelRejected { code: -2011 })), Effect::Ask);
+        assert_eq!(order.state, OrderState::PendingCancel);
+        order.apply(&trade(10, 1));
+        assert_eq!(order.state, OrderState::Filled);
+    }
+
+    #[test]
+    fn f09_a_trade_after_the_cancel_counts() {
+        let mut order = order(OrderState::Canceled);
+        order.apply(&trade(4, 1));
+        assert_eq!(
+            (order.state, order.cumulative, order.leaves()),
+            (OrderState::Canceled, Quantity(4), Quantity(0))
+        );
+        order.apply(&trade(6, 2));
+        assert_eq!(order.state, OrderState::Filled);
+    }
+
+    #[test]
+    fn f10_f11_stale_news_and_repeated_trades_change_nothing() {
+        let mut order = order(OrderState::Open);
+        order.apply(&trade(10, 1));
+        for stale in [
+            event(VenueEventKind::Canceled),
+            event(VenueEventKind::Accepted),
+            event(VenueEventKind::Expired),
+            event(VenueEventKind::Rejected { code: -2010 }),
+            event(VenueEventKind::QueryState(OrderState::Open)),
+            event(VenueEventKind::Unknown),
+            trade(10, 1),
+        ] {
+            assert_eq!(order.apply(&stale), Effect::Stale, "{stale:?}");
+            assert_eq!((order.state, order.cumulative), (OrderState::Filled, Quantity(10)));
+        }
+    }
+
+    #[test]
+    fn f13_a_fill_before_the_ack_implies_it() {
+        let mut order = order(OrderState::Sent);
+        let Effect::Report { implied_accept, .. } = order.apply(&trade(3, 1)) else { panic!("not reported") };
+        assert!(implied_accept);
+        assert_eq!(order.apply(&event(VenueEventKind::Accepted)), Effect::Stale);
+        assert_eq!(order.state, OrderState::Partial);
+    }
+
+    #[test]
+    fn more_than_was_ordered_is_never_applied() {
+        let mut order = order(OrderState::Open);
+        for quantity in [11, 0, -1, i64::MAX] {
+            assert_eq!(order.apply(&trade(quantity, 7)), Effect::Overfill);
+            assert_eq!(order.cumulative, Quantity(0));
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The agent with real rings and journals, against a venue that says what a test tells it to.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::counters::halt::HaltReader;
+use crate::domain::{InstrumentIndex, OrderType, Price, Quantity, SourceId, TimeInForce};
+use crate::journal::fixture::Workshop;
+use crate::journal::{JournalWriter, Tail};
+use crate::limits::RING_CAPACITY_MIN;
+use crate::ring::broadcast::Polled;
+use crate::venue::NotSent;
+
+const EPOCH: u32 = 1;
+const START: Nanos = Nanos::from_secs(1_000);
+
+/// What the venue saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Place(OrderId),
+    Cancel(OrderId),
+    Query(OrderId),
+}
+
+struct Script {
+    seen: Sender<Seen>,
+    events: Receiver<VenueEvent>,
+    refuse: bool,
+}
+
+impl OrderEntry for Script {
+    fn send(&mut self, order: &Order, _now: Nanos) -> Result<(), NotSent> {
+        if self.refuse {
+            return Err(NotSent);
+        }
+        let intent = order.intent();
+        let cancel = intent.kind == IntentKind::Cancel.code();
+        let seen = if cancel { Seen::Cancel(intent.target) } else { Seen::Place(intent.id) };
+        self.seen.send(seen).map_err(|_| NotSent)
+    }
+
+    fn query(&mut self, _instrument: InstrumentIndex, id: OrderId, _now: Nanos) -> Result<(), NotSent> {
+        self.seen.send(Seen::Query(id)).map_err(|_| NotSent)
+    }
+
+    fn poll(&mut self, _now: Nanos) -> Option<VenueEvent> {
+        self.events.try_recv().ok()
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        Nanos::NEVER
+    }
+}
+
+struct Bench {
+    route: Route<Script>,
+    orders: spsc::Producer<Order>,
+    seen: Receiver<Seen>,
+    events: Sender<VenueEvent>,
+    reports: Tail,
+    operator: HaltPage,
+    approvals: u64,
+    _writer: JournalWriter,
+    _workshop: Workshop,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| -> PathBuf { folder.path().join(name) };
+        let orders =
+            spsc::Producer::create(&at("orders"), &at("cursor"), RING_CAPACITY_MIN, EPOCH).expect("made");
+        let operator = HaltPage::create(&at("operator"), EPOCH).expect("made");
+        let own_halts = HaltPage::create(&at("route"), EPOCH).expect("made");
+        let pages = ["operator", "route"].map(|name| HaltReader::attach(&at(name)).expect("attached"));
+        let workshop = Workshop::new();
+        let (writer, journal) = workshop.start(EPOCH);
+        let ports = RoutePorts {
+            orders: spsc::Consumer::attach(&at("orders"), &at("cursor")).expect("attached"),
+            journal,
+            halts: HaltPages::new(pages.into()),
+            own_halts,
+            histograms: Histograms::create(&at("histograms"), &ROUTE_STAGES, EPOCH).expect("made"),
+        };
+        let (seen_sender, seen) = channel();
+        let (events, event_receiver) = channel();
+        let script = Script { seen: seen_sender, events: event_receiver, refuse: false };
+        let reports = Tail::attach_from(&workshop.ring, Some(&workshop.dir), 1).expect("attached");
+        let route = Route::new(ports, script, Stopwatch::calibrate(), RouteTiming::default());
+        let (_writer, _workshop, _folder) = (writer, workshop, folder);
+        Self { route, orders, seen, events, reports, operator, approvals: 0, _writer, _workshop, _folder }
+    }
+
+    fn approve(&mut self, intent: Intent) {
+        self.approvals += 1;
+        self.orders.try_push(&Order::approve(intent, self.approvals)).expect("room");
+    }
+
+    fn place(&mut self, sequence: u64) -> OrderId {
+        let intent = new_order(sequence);
+        self.approve(intent);
+        intent.id
+    }
+
+    fn tell(&self, id: OrderId, kind: VenueEventKind) {
+        let event = VenueEvent {
+            kind,
+            id,
+            venue_order_id: 77,
+            cumulative: Quantity::ZERO,
+            instrument: 0,
+            received: START,
+        };
+        self.events.send(event).expect("the agent lives");
+    }
+
+    fn work(&mut self, now: Nanos) -> Vec<(ReportKind, OrderState)> {
+        while self.route.do_work(now) > 0 {}
+        let mut told = Vec::new();
+        while let Polled::Message(record) = self.reports.poll() {
+            if let Some(report) = record.read::<Report>() {
+                let kind = ReportKind::try_from(report.kind).expect("a kind");
+                told.push((kind, OrderState::try_from(report.state).expect("a state")));
+            }
+        }
+        told
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.try_iter().collect()
+    }
+}
+
+fn new_order(sequence: u64) -> Intent {
+    Intent {
+        id: OrderId { epoch: EPOCH, source: SourceId(0), source_epoch: 1, sequence },
+        price: Price(100),
+        quantity: Quantity(10),
+        valid_until: START + Nanos::from_secs(60),
+        decided: START,
+        kind: IntentKind::New.code(),
+        side: Side::Buy.code(),
+        order_type: OrderType::Limit.code(),
+        time_in_force: TimeInForce::GoodTillCancel.code(),
+        ..Intent::default()
+    }
+}
+
+#[test]
+fn sent_is_journalled_before_the_first_byte_leaves() {
+    let mut bench = Bench::new();
+    let id = bench.place(1);
+    assert_eq!(bench.work(START), [(ReportKind::Sent, OrderState::Sent)]);
+    assert_eq!(bench.seen(), [Seen::Place(id)]);
+
+    // Nothing leaves that the journal has no room for.
+    while bench.route.ports.journal.free() >= RECORDS_PER_STEP {
+        bench.route.append(&Report::default(), START);
+    }
+    bench.place(2);
+    bench.route.do_work(START);
+    assert_eq!(bench.seen(), []);
+}
+
+#[test]
+fn f01_f05_a_lost_answer_is_queried_and_never_sent_again() {
+    let mut bench = Bench::new();
+    let id = bench.place(1);
+    bench.work(START);
+    let later = START + Nanos::from_secs(2);
+    assert_eq!(bench.work(later), [(ReportKind::Unknown, OrderState::Unknown)]);
+    assert_eq!(bench.seen(), [Seen::Place(id), Seen::Query(id)]);
+    bench.tell(id, VenueEventKind::Accepted);
+    assert_eq!(bench.work(later), [(ReportKind::Accepted, OrderState::Open)]);
+    assert_eq!(bench.work(later + Nanos::from_secs(60)), []);
+    assert_eq!(bench.seen(), [], "settled orders are not asked about");
+}
+
+#[test]
+fn f03_never_placed_needs_time_and_three_answers() {
+    let mut bench = Bench::new();
+    let id = bench.place(1);
+    bench.work(START);
+    let mut now = START + Nanos::from_secs(2);
+    bench.work(now);
+    // Before the conclusive time "no such order" proves nothing, however often it comes.
+    for _ in 0..10 {
+        bench.tell(id, VenueEventKind::QueryNotFound);
+        assert_eq!(bench.work(now), []);
+    }
+    now = START + bench.route.timing.conclusive;
+    for _ in 0..2 {
+        // Twice at one moment is no more than once.
+        for _ in 0..3 {
+            bench.tell(id, VenueEventKind::QueryNotFound);
+            assert_eq!(bench.work(now), []);
+        }
+        now = now + Nanos::from_secs(1);
+    }
+    bench.tell(id, VenueEventKind::QueryNotFound);
+    assert_eq!(bench.work(now), [(ReportKind::NeverPlaced, OrderState::NeverPlaced)]);
+    assert_eq!(bench.seen().iter().filter(|seen| matches!(seen, Seen::Place(_))).count(), 1);
+
+    // F04: it lived after all.
+    bench.tell(id, VenueEventKind::Accepted);
+    assert_eq!(bench.work(now), [(ReportKind::Accepted, OrderState::Open)]);
+    assert_eq!(bench.route.ports.halts.state(SourceId(0), 0), HaltState::CancelOnly);
+}
+
+#[test]
+fn an_order_that_risk_did_not_approve_halts_everything() {
+    for forged in [false, true] {
+        let mut bench = Bench::new();
+        let order = Order::approve(new_order(1), 1);
+        bench.orders.try_push(&order).expect("room");
+        let second = if forged {
+            // Another quantity under the same approval's digest.
+            let mut words: [u64; 12] = zerocopy::transmute!(order);
+            words[5] += 1;
+            zerocopy::transmute!(words)
+        } else {
+            order
+        };
+        bench.orders.try_push(&second).expect("room");
+        let told = bench.work(START);
+        assert_eq!(
+            told,
+            [(ReportKind::Sent, OrderState::Sent), (ReportKind::Rejected, OrderState::Rejected)]
+        );
+        assert_eq!(bench.seen().len(), 1);
+        assert_eq!(
+            (bench.route.counters.unapproved, bench.route.ports.halts.global()),
+            (1, HaltState::Halted)
+        );
+    }
+}
+
+#[test]
+fn what_is_halted_late_or_twice_does_not_leave() {
+    let mut bench = Bench::new();
+    bench.operator.set_global(HaltState::CancelOnly);
+    bench.place(1);
+    assert_eq!(bench.work(START), [(ReportKind::Rejected, OrderState::Rejected)]);
+    bench.operator.set_global(HaltState::Active);
+    bench.place(2);
+    assert_eq!(bench.work(START + Nanos::from_secs(61)), [(ReportKind::Expired, OrderState::Expired)]);
+    assert_eq!(bench.seen(), []);
+    bench.place(3);
+    bench.place(3);
+    assert_eq!(
+        bench.work(START),
+        [(ReportKind::Sent, OrderState::Sent), (ReportKind::Rejected, OrderState::Rejected)]
+    );
+    assert_eq!(bench.seen().len(), 1);
+}
+
+#[test]
+fn a_request_that_did_not_leave_was_never_placed() {
+    let mut bench = Bench::new();
+    bench.route.entry.refuse = true;
+    bench.place(1);
+    assert_eq!(
+        bench.work(START),
+        [(ReportKind::Sent, OrderState::Sent), (ReportKind::NeverPlaced, OrderState::NeverPlaced)]
+    );
+    assert_eq!(bench.route.orders().live(), 0);
+}
+
+#[test]
+fn f07_a_refused_cancel_is_settled_by_a_query() {
+    let mut bench = Bench::new();
+    let id = bench.place(1);
+    bench.tell(id, VenueEventKind::Accepted);
+    bench.work(START);
+    let cancel = Intent {
+        id: OrderId { sequence: 2, ..id },
+        target: id,
+        kind: IntentKind::Cancel.code(),
+        valid_until: START + Nanos::from_secs(60),
+        ..Intent::default()
+    };
+    bench.approve(cancel);
+    bench.work(START);
+    bench.tell(id, VenueEventKind::CancelRejected { code: -2011 });
+    assert_eq!(bench.work(START), []);
+    assert_eq!(bench.seen(), [Seen::Place(id), Seen::Cancel(id), Seen::Query(id)]);
+    bench.tell(id, VenueEventKind::QueryState(OrderState::Open));
+    assert_eq!(bench.work(START), [(ReportKind::CancelRejected, OrderState::Open)]);
+    // A cancel of what is gone is refused, and says so of the order as it stands.
+    bench.tell(id, VenueEventKind::Canceled);
+    bench.work(START);
+    bench.approve(Intent { id: OrderId { sequence: 3, ..id }, ..cancel });
+    assert_eq!(bench.work(START), [(ReportKind::CancelRejected, OrderState::Canceled)]);
+}

@@ -1,0 +1,40 @@
+//! Deadlines of orders in flight. Every queue has one fixed delay, so arrival order is deadline order.
+
+use std::collections::VecDeque;
+
+use crate::domain::{Nanos, OrderId};
+
+/// Orders waiting for one fixed delay.
+#[derive(Debug)]
+pub struct Timeouts {
+    delay: Nanos,
+    queue: VecDeque<(Nanos, OrderId)>,
+}
+
+impl Timeouts {
+    /// Every order put in comes out `delay` later.
+    #[must_use]
+    pub const fn new(delay: Nanos) -> Self {
+        Self { delay, queue: VecDeque::new() }
+    }
+
+    /// Starts the delay for `id` at `now`.
+    pub fn start(&mut self, id: OrderId, now: Nanos) {
+        self.queue.push_back((now.saturating_add(self.delay), id));
+    }
+
+    /// Takes out the next order whose delay is over. It may have been settled meanwhile: the caller looks.
+    pub fn due(&mut self, now: Nanos) -> Option<OrderId> {
+        if self.queue.front().is_some_and(|&(at, _)| at <= now) {
+            self.queue.pop_front().map(|(_, id)| id)
+        } else {
+            None
+        }
+    }
+
+    /// When the next delay is over.
+    #[must_use]
+    pub fn next_deadline(&self) -> Nanos {
+        self.queue.front().map_or(Nanos::NEVER, |&(at, _)| at)
+    }
+}

@@ -1,0 +1,322 @@
+//! The only way out of a strategy: an outbox makes intents, and nothing but intents.
+
+use crate::domain::{
+    InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, Side, SourceId, TimeInForce,
+};
+use crate::error::RejectCode;
+use crate::limits::CANCEL_RESERVE;
+use crate::message::{Intent, IntentKind};
+use crate::ring::spsc::Producer;
+use crate::tick_to_trade::strategy::parameter::{Kind, Parameter, Table};
+use crate::tick_to_trade::strategy::working::{WORKING_MAX, Working, WorkingState};
+
+/// How long an intent lives unless set otherwise: later it is EXPIRED, never sent.
+pub const ORDER_LIFE: Nanos = Nanos::from_secs(1);
+
+/// What can be set of an outbox, beside the parameters of its strategy.
+pub static PARAMETERS: Table<Nanos> = Table {
+    strategy: "outbox",
+    rows: &[Parameter {
+        key: "order_life",
+        doc: "how long after the decision an intent may still be sent",
+        kind: Kind::Duration { min: Nanos::from_millis(1), max: Nanos::from_secs(3_600), slot: |life| life },
+    }],
+    check: |_| Ok(()),
+};
+
+/// Who an outbox speaks for: the parts of an order id that do not change while it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Counts starts of the engine.
+    pub epoch: u32,
+    /// The source.
+    pub source: SourceId,
+    /// Counts starts of the source.
+    pub source_epoch: u16,
+}
+
+/// Makes intents for one source. It gives each its id, times and cause, and keeps the source's view of its working
+/// orders. A refusal here costs no id: the sequence has no holes.
+pub struct Outbox {
+    producer: Producer<Intent>,
+    identity: Identity,
+    sequence: u64,
+    life: Nanos,
+    now: Nanos,
+    stamp: u32,
+    working: Working,
+}
+
+impl Outbox {
+    /// An outbox of `identity` that writes to `producer`, with the source's `working` orders from before.
+    #[must_use]
+    pub fn new(producer: Producer<Intent>, identity: Identity, working: Working) -> Self {
+        Self { producer, identity, sequence: 0, life: ORDER_LIFE, now: Nanos::ZERO, stamp: 0, working }
+    }
+
+    /// Who it speaks for.
+    #[must_use]
+    pub const fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Intents made so far.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// How long its intents live.
+    #[must_use]
+    pub const fn life(&self) -> Nanos {
+        self.life
+    }
+
+    /// The source's working orders and positions.
+    #[must_use]
+    pub const fn working(&self) -> &Working {
+        &self.working
+    }
+
+    /// An order at `price` or better.
+    ///
+    /// # Errors
+    /// Why it was not sent: no price, no quantity, too many working orders, or the ring is full.
+    pub fn limit(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: Side,
+        price: Price,
+        quantity: Quantity,
+        time_in_force: TimeInForce,
+    ) -> Result<OrderId, RejectCode> {
+        self.priced(instrument, side, price, quantity, (OrderType::Limit, time_in_force))
+    }
+
+    /// An order at `price` that the venue refuses where it would take.
+    ///
+    /// # Errors
+    /// As [`limit`](Self::limit).
+    pub fn limit_maker(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: Side,
+        price: Price,
+        quantity: Quantity,
+    ) -> Result<OrderId, RejectCode> {
+        self.priced(instrument, side, price, quantity, (OrderType::LimitMaker, TimeInForce::GoodTillCancel))
+    }
+
+    /// An order at any price.
+    ///
+    /// # Errors
+    /// As [`limit`](Self::limit).
+    pub fn market(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: Side,
+        quantity: Quantity,
+    ) -> Result<OrderId, RejectCode> {
+        let how = (OrderType::Market, TimeInForce::ImmediateOrCancel);
+        self.new_order(instrument, side, Price::NONE, quantity, how)
+    }
+
+    /// Cancels the working order `target`. Returns the id of the request.
+    ///
+    /// # Errors
+    /// Why it was not sent: no such order works (`UNKNOWN_ORDER`), a cancel of it is on its way already (`DUP_ID`),
+    /// or the ring is full.
+    pub fn cancel(&mut self, target: OrderId) -> Result<OrderId, RejectCode> {
+        let order = self.working.find(target).ok_or(RejectCode::UnknownOrder)?;
+        if order.state == WorkingState::Cancelling {
+            return Err(RejectCode::DuplicateId);
+        }
+        let kind = IntentKind::Cancel.code();
+        self.send(Intent { target, instrument: order.instrument, kind, ..Intent::default() })
+    }
+
+    /// Cancels every order that still works, of `instrument` or of all; returns how many requests it sent.
+    ///
+    /// # Errors
+    /// When the ring is full before all are sent.
+    pub fn cancel_all(&mut self, instrument: Option<InstrumentIndex>) -> Result<usize, RejectCode> {
+        let mut sent = 0;
+        for at in 0..self.working.orders().len() {
+            let order = self.working.orders()[at];
+            let meant = instrument.is_none_or(|instrument| instrument == order.instrument);
+            if meant && order.state != WorkingState::Cancelling {
+                self.cancel(order.id)?;
+                sent += 1;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Begins a callback at `now`, caused by the tick with `stamp`, or by none (0).
+    pub(super) const fn begin(&mut self, now: Nanos, stamp: u32) {
+        self.now = now;
+        self.stamp = stamp;
+    }
+
+    /// Changes how long its intents live.
+    pub(super) const fn set_life(&mut self, life: Nanos) {
+        self.life = life;
+    }
+
+    /// The source's working orders, for the host to apply what it is told.
+    pub(super) const fn working_mut(&mut self) -> &mut Working {
+        &mut self.working
+    }
+
+    fn priced(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: Side,
+        price: Price,
+        quantity: Quantity,
+        how: (OrderType, TimeInForce),
+    ) -> Result<OrderId, RejectCode> {
+        if !price.is_some() {
+            return Err(RejectCode::FilterPrice);
+        }
+        self.new_order(instrument, side, price, quantity, how)
+    }
+
+    fn new_order(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: Side,
+        price: Price,
+        quantity: Quantity,
+        (order_type, time_in_force): (OrderType, TimeInForce),
+    ) -> Result<OrderId, RejectCode> {
+        if quantity <= Quantity::ZERO {
+            return Err(RejectCode::FilterLot);
+        }
+        if self.working.orders().len() >= WORKING_MAX {
+            return Err(RejectCode::MaxOpen);
+        }
+        if self.producer.free() <= CANCEL_RESERVE {
+            return Err(RejectCode::RingFull);
+        }
+        self.send(Intent {
+            price,
+            quantity,
+            instrument,
+            kind: IntentKind::New.code(),
+            side: side.code(),
+            order_type: order_type.code(),
+            time_in_force: time_in_force.code(),
+            ..Intent::default()
+        })
+    }
+
+    fn send(&mut self, intent: Intent) -> Result<OrderId, RejectCode> {
+        let Identity { epoch, source, source_epoch } = self.identity;
+        let id = OrderId { epoch, source, source_epoch, sequence: self.sequence + 1 };
+        let valid_until = self.now.saturating_add(self.life);
+        let intent = Intent { id, decided: self.now, valid_until, stamp: self.stamp, ..intent };
+        self.producer.try_push(&intent).map_err(|_| RejectCode::RingFull)?;
+        self.sequence += 1;
+        self.working.sent(&intent);
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::report::{OrderState, ReportKind};
+    use crate::tick_to_trade::strategy::testing::{CAPACITY, Rig, report_of};
+
+    const NOW: Nanos = Nanos::from_secs(50);
+
+    fn rig() -> Rig {
+        let mut rig = Rig::new();
+        rig.outbox.begin(NOW, 77);
+        rig
+    }
+
+    fn place(rig: &mut Rig) -> Result<OrderId, RejectCode> {
+        rig.outbox.limit(4, Side::Buy, Price(100), Quantity(8), TimeInForce::GoodTillCancel)
+    }
+
+    #[test]
+    fn an_intent_carries_its_identity_times_and_cause() {
+        let mut rig = rig();
+        let id = place(&mut rig).expect("sent");
+        let cancel = rig.outbox.cancel(id).expect("sent");
+        assert_eq!(rig.outbox.market(1, Side::Sell, Quantity(2)).map(|id| id.sequence), Ok(3));
+        let sent = rig.sent();
+        assert_eq!((sent[0].id, sent[1].id, sent[1].target), (id, cancel, id));
+        for (intent, sequence) in sent.iter().zip(1..) {
+            let id = OrderId { epoch: 3, source: SourceId(2), source_epoch: 5, sequence };
+            assert_eq!((intent.id, intent.decided, intent.valid_until), (id, NOW, NOW + ORDER_LIFE));
+            assert_eq!((intent.stamp, intent.reserved), (77, 0));
+        }
+        assert_eq!((sent[1].instrument, sent[1].kind, sent[1].side, sent[1].order_type), (4, 2, 0, 0));
+        assert_eq!((sent[2].price, sent[2].order_type), (Price::NONE, OrderType::Market.code()));
+    }
+
+    #[test]
+    fn ids_have_no_holes_whatever_is_refused() {
+        let mut rig = rig();
+        for n in 1..=20 {
+            let limit_maker = rig.outbox.limit_maker(0, Side::Sell, Price::NONE, Quantity(1));
+            assert_eq!(limit_maker, Err(RejectCode::FilterPrice));
+            assert_eq!(rig.outbox.market(0, Side::Buy, Quantity(-1)), Err(RejectCode::FilterLot));
+            assert_eq!(rig.outbox.cancel(OrderId::NONE), Err(RejectCode::UnknownOrder));
+            assert_eq!(place(&mut rig).map(|id| id.sequence), Ok(n));
+        }
+        let sequences: Vec<_> = rig.sent().iter().map(|intent| intent.id.sequence).collect();
+        assert_eq!(sequences, (1..=20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn cancels_find_room_where_new_orders_do_not() {
+        let mut rig = rig();
+        let mut placed = Vec::new();
+        let refused = loop {
+            match place(&mut rig) {
+                Ok(id) => placed.push(id),
+                Err(code) => break code,
+            }
+        };
+        assert_eq!((refused, placed.len()), (RejectCode::RingFull, CAPACITY - CANCEL_RESERVE));
+        for &id in placed.iter().take(CANCEL_RESERVE) {
+            rig.outbox.cancel(id).expect("room is kept for cancels");
+        }
+        assert_eq!(rig.outbox.cancel(placed[0]), Err(RejectCode::DuplicateId), "one is on its way");
+        assert_eq!(rig.outbox.cancel(placed[CANCEL_RESERVE]), Err(RejectCode::RingFull));
+        let mut sent = rig.sent();
+        assert_eq!(rig.outbox.cancel_all(None), Ok(placed.len() - CANCEL_RESERVE));
+        sent.extend(rig.sent());
+        let sequences: Vec<_> = sent.iter().map(|intent| intent.id.sequence).collect();
+        let all = CAPACITY + placed.len() - CANCEL_RESERVE;
+        assert_eq!(sequences, (1..=all as u64).collect::<Vec<_>>(), "a full ring costs no id");
+    }
+
+    #[test]
+    fn working_orders_are_bounded() {
+        let mut rig = rig();
+        for _ in 0..WORKING_MAX {
+            place(&mut rig).expect("room");
+            let intent = rig.sent()[0];
+            rig.outbox.working_mut().apply(&report_of(&intent, ReportKind::Accepted, OrderState::Open, 0));
+        }
+        assert_eq!(place(&mut rig), Err(RejectCode::MaxOpen));
+        assert_eq!(rig.outbox.cancel_all(Some(3)), Ok(0), "none of that instrument");
+    }
+
+    #[test]
+    fn the_life_of_an_intent_can_be_set() {
+        let mut rig = rig();
+        let mut life = rig.outbox.life();
+        PARAMETERS.set(&mut life, "order_life", "250ms").expect("valid");
+        rig.outbox.set_life(life);
+        place(&mut rig).expect("sent");
+        assert_eq!(rig.sent()[0].valid_until, NOW + Nanos::from_millis(250));
+        let error = PARAMETERS.set(&mut life, "order_life", "0s").expect_err("no life");
+        assert_eq!(error.to_string(), r#"outbox: order_life = "0s": out of range; it takes 1ms to 1h"#);
+    }
+}
