@@ -29,3 +29,4 @@ pub mod journal;
 pub mod ledger;
 pub mod venue;
 pub mod tick_to_trade;
+pub mod simulation;

@@ -1,0 +1,206 @@
+//! The simulated exchange as an agent: it plays frames, matches our orders against them, and answers.
+//!
+//! It keeps its own books, on the exchange's side of the latency.
+
+use std::sync::Arc;
+
+use crate::agent::{Agent, Observed};
+use crate::domain::{InstrumentIndex, Instruments, Market, Nanos};
+use crate::error::SetupError;
+use crate::limits::POLL_BATCH;
+use crate::ring::spsc;
+use crate::simulation::exchange_counts::ExchangeCounters;
+use crate::simulation::source::FrameSource;
+use crate::venue::binance::decode::Decoder;
+use crate::venue::link::{Answer, FeedWriter};
+use crate::venue::simulated::{Matching, Request, SimulationConfig};
+use crate::venue::{Frame, Source};
+
+/// The exchange's ends of the link to the engine.
+pub struct ExchangePorts {
+    /// Frames out.
+    pub feed: FeedWriter,
+    /// Wishes for snapshots in.
+    pub wishes: spsc::Consumer<u64>,
+    /// Requests in.
+    pub requests: spsc::Consumer<Request>,
+    /// Answers out.
+    pub answers: spsc::Producer<Answer>,
+}
+
+/// A frame that found no room in the feed.
+struct Held {
+    received: Nanos,
+    market: Market,
+    url: Option<String>,
+    payload: Vec<u8>,
+}
+
+/// The agent.
+pub struct SimulatedExchange<S> {
+    ports: ExchangePorts,
+    source: S,
+    decoder: Decoder,
+    matching: Matching,
+    feed_latency: Nanos,
+    held: Option<Held>,
+    /// When the source's next frame is due, as last asked.
+    frame_due: Nanos,
+    failure: Option<SetupError>,
+    /// Counts since start.
+    pub counters: ExchangeCounters,
+}
+
+impl<S: FrameSource> SimulatedExchange<S> {
+    /// Plays `source` to the engine behind `ports`; a frame arrives `feed_latency` after it happened.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn new(
+        ports: ExchangePorts,
+        mut source: S,
+        instruments: Arc<Instruments>,
+        config: SimulationConfig,
+        feed_latency: Nanos,
+    ) -> Result<Self, SetupError> {
+        let frame_due = source.next_time()?;
+        Ok(Self {
+            ports,
+            source,
+            decoder: Decoder::new(Arc::clone(&instruments)),
+            matching: Matching::new(instruments, config),
+            feed_latency,
+            held: None,
+            frame_due,
+            failure: None,
+            counters: ExchangeCounters::default(),
+        })
+    }
+
+    /// What went wrong with the source, if anything did. The exchange then plays no more frames.
+    pub const fn take_failure(&mut self) -> Option<SetupError> {
+        self.failure.take()
+    }
+
+    /// Whether every frame was played.
+    pub fn is_exhausted(&self) -> bool {
+        self.frame_due == Nanos::NEVER && self.held.is_none()
+    }
+
+    /// The matching engine, to look at its ledger.
+    pub const fn matching(&self) -> &Matching {
+        &self.matching
+    }
+
+    fn play_frames(&mut self, now: Nanos) -> usize {
+        let mut played = 0;
+        while played < POLL_BATCH && self.release_held() && self.frame_due <= now {
+            let due = self.frame_due;
+            self.matching.advance(due);
+            let outcome = self.play_one().and_then(|()| self.source.next_time());
+            self.frame_due = outcome.unwrap_or_else(|error| {
+                self.failure = Some(error);
+                Nanos::NEVER
+            });
+            played += 1;
+            self.counters.frames += 1;
+        }
+        played
+    }
+
+    fn play_one(&mut self) -> Result<(), SetupError> {
+        let Self { source, decoder, matching, ports, held, feed_latency, counters, .. } = self;
+        source.next(&mut |frame| {
+            match decoder.decode(frame) {
+                Ok(event) => matching.on_market(frame.received, &event),
+                Err(_) => counters.unreadable += 1,
+            }
+            let arriving = Frame { received: frame.received + *feed_latency, ..*frame };
+            if ports.feed.write(&arriving).is_err() {
+                counters.held += 1;
+                *held = Some(Held {
+                    received: arriving.received,
+                    market: frame.market,
+                    url: match frame.source {
+                        Source::Stream => None,
+                        Source::Rest(url) => Some(url.to_owned()),
+                    },
+                    payload: frame.payload.to_vec(),
+                });
+            }
+        })
+    }
+
+    /// Retries the frame that found no room. Returns whether the feed is free for the next.
+    fn release_held(&mut self) -> bool {
+        let Some(held) = &self.held else { return true };
+        let source = held.url.as_deref().map_or(Source::Stream, Source::Rest);
+        let frame = Frame { received: held.received, market: held.market, source, payload: &held.payload };
+        if self.ports.feed.write(&frame).is_ok() {
+            self.held = None;
+        }
+        self.held.is_none()
+    }
+
+    fn take_requests(&mut self) -> usize {
+        let mut taken = 0;
+        while taken < POLL_BATCH
+            && let Some(request) = self.ports.requests.poll()
+        {
+            let sent = request.sent;
+            self.matching.submit(&request, sent);
+            taken += 1;
+        }
+        self.counters.requests += taken as u64;
+        taken
+    }
+
+    fn give_answers(&mut self, now: Nanos) -> usize {
+        let mut given = 0;
+        while given < POLL_BATCH
+            && self.ports.answers.free() > 0
+            && let Some(event) = self.matching.next_event(now)
+            && self.ports.answers.try_push(&Answer::from(&event)).is_ok()
+        {
+            given += 1;
+        }
+        self.counters.answers += given as u64;
+        given
+    }
+}
+
+impl<S: FrameSource> Agent for SimulatedExchange<S> {
+    fn name(&self) -> &'static str {
+        "venue"
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        let mut work = self.take_requests();
+        while let Some(wish) = self.ports.wishes.poll() {
+            self.source
+                .request_snapshot(InstrumentIndex::try_from(wish).unwrap_or(InstrumentIndex::MAX), now);
+            // A snapshot may be due before what was thought to be next.
+            self.frame_due = self.source.next_time().unwrap_or(self.frame_due);
+            work += 1;
+        }
+        work += self.play_frames(now);
+        self.matching.advance(now);
+        work + self.give_answers(now)
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        // While a frame is held the engine must move first.
+        let frames = if self.held.is_some() { Nanos::NEVER } else { self.frame_due };
+        frames.min(self.matching.next_deadline())
+    }
+}
+
+impl<S: FrameSource> Observed for SimulatedExchange<S> {
+    fn names(&self) -> Vec<String> {
+        ExchangeCounters::NAMES.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    fn values(&self, set: &mut dyn FnMut(usize, u64)) {
+        self.counters.to_array().into_iter().enumerate().for_each(|(i, value)| set(i, value));
+    }
+}

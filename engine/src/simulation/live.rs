@@ -1,0 +1,98 @@
+//! A live session on one thread: the exchange and the agents cycle after cycle on the machine's clock, and the input
+//! log that makes it replayable.
+
+use crate::agent::Agent;
+use crate::clock::Stopwatch;
+use crate::domain::Nanos;
+use crate::journal::{InputRecord, Journal};
+use crate::tick_to_trade::assembly::Path;
+use crate::venue::{MarketData, OrderEntry};
+
+/// Inputs of the path, by their number in an [`InputRecord`].
+pub mod inputs {
+    /// Frames that ingest took.
+    pub const FRAMES: usize = 0;
+    /// Answers that route took.
+    pub const ANSWERS: usize = 1;
+    /// Commands to stop.
+    pub const STOPS: usize = 2;
+}
+
+/// The agents of a session on one thread, with their input log.
+pub struct LivePath<M, E> {
+    path: Path<M, E>,
+    log: Journal,
+    stopwatch: Stopwatch,
+    cycle: u64,
+    frames: u64,
+    answers: u64,
+    lost: u64,
+}
+
+impl<M: MarketData, E: OrderEntry> LivePath<M, E> {
+    /// Logs to `log` what `path` takes.
+    pub const fn new(path: Path<M, E>, log: Journal, stopwatch: Stopwatch) -> Self {
+        Self { path, log, stopwatch, cycle: 0, frames: 0, answers: 0, lost: 0 }
+    }
+
+    /// The agents.
+    pub const fn path(&self) -> &Path<M, E> {
+        &self.path
+    }
+
+    /// Cycles that the log had no room for: above zero, the session cannot be replayed.
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// The agents, when the session is over.
+    pub fn into_path(self) -> Path<M, E> {
+        self.path
+    }
+
+    /// Stops the strategies: each cancels its orders or keeps them, as it is set.
+    pub fn stop(&mut self, now: Nanos) {
+        self.path.stop(now);
+        self.log_cycle(now, Some(inputs::STOPS));
+    }
+
+    /// Copies out what is shown.
+    pub fn publish(&mut self) {
+        self.path.publish();
+    }
+
+    fn log_cycle(&mut self, now: Nanos, command: Option<usize>) {
+        self.cycle += 1;
+        let (frames, answers) = (self.path.frames_taken(), self.path.answers_taken());
+        let mut record = InputRecord::new(0, self.cycle);
+        let count = |total: u64, before: u64| u32::try_from(total - before).unwrap_or(u32::MAX);
+        let mut counted = record.took(inputs::FRAMES, count(frames, self.frames));
+        counted &= record.took(inputs::ANSWERS, count(answers, self.answers));
+        if let Some(command) = command {
+            counted &= record.took(command, 1);
+        }
+        (self.frames, self.answers) = (frames, answers);
+        let elapsed = self.stopwatch.elapsed().0;
+        if !counted || self.log.append(now, elapsed, &record).is_err() {
+            self.lost += 1;
+        }
+    }
+}
+
+impl<M: MarketData, E: OrderEntry> Agent for LivePath<M, E> {
+    fn name(&self) -> &'static str {
+        "path"
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        let work = self.path.do_work(now);
+        if work > 0 {
+            self.log_cycle(now, None);
+        }
+        work
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        self.path.next_deadline()
+    }
+}

@@ -1,0 +1,291 @@
+//! Recording a session: every frame in, every order out and every answer, on a tape that replays.
+//!
+//! The hot path copies into a ring and goes on; a thread of the recorder's own makes text of it. What finds no room is
+//! counted as lost: such a session cannot be replayed bit for bit, and says so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::agent::Agent;
+use crate::domain::{InstrumentIndex, Instruments, Nanos, OrderId, OrderType, Side, TimeInForce};
+use crate::error::SetupError;
+use crate::message::{Intent, IntentKind, Order};
+use crate::ring::spsc;
+use crate::venue::binance::order_request;
+use crate::venue::binance::user_data::{self, OrderFacts};
+use crate::venue::link::{Answer, FeedReader, FeedWriter};
+use crate::venue::replay::{TapeSource, TapeWriter};
+use crate::venue::{Frame, MarketData, NotSent, OrderEntry, Source, VenueEvent, VenueEventKind};
+use crate::wire::UnknownCode;
+
+/// Frames, orders or answers that the recorder takes in one cycle.
+const BATCH: usize = 256;
+
+/// Market data that leaves a copy for the recorder.
+pub struct RecordedFeed<M> {
+    inner: M,
+    tap: FeedWriter,
+    lost: u64,
+}
+
+impl<M> RecordedFeed<M> {
+    /// Copies what `inner` gives to `tap`.
+    pub const fn new(inner: M, tap: FeedWriter) -> Self {
+        Self { inner, tap, lost: 0 }
+    }
+
+    /// Frames that the recorder had no room for.
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+impl<M: MarketData> MarketData for RecordedFeed<M> {
+    fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool {
+        let Self { inner, tap, lost } = self;
+        inner.poll(now, &mut |frame| {
+            *lost += u64::from(tap.write(frame).is_err());
+            on_frame(frame);
+        })
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        self.inner.next_deadline()
+    }
+
+    fn request_snapshot(&mut self, instrument: InstrumentIndex, now: Nanos) {
+        self.inner.request_snapshot(instrument, now);
+    }
+}
+
+/// An order as it left, for the recorder.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Departure {
+    intent: Intent,
+    at: Nanos,
+}
+
+/// Order entry that leaves a copy for the recorder.
+pub struct RecordedEntry<E> {
+    inner: E,
+    departures: spsc::Producer<Departure>,
+    answers: spsc::Producer<Answer>,
+    lost: u64,
+}
+
+impl<E> RecordedEntry<E> {
+    /// Copies what `inner` sends and receives to the two rings.
+    pub const fn new(
+        inner: E,
+        departures: spsc::Producer<Departure>,
+        answers: spsc::Producer<Answer>,
+    ) -> Self {
+        Self { inner, departures, answers, lost: 0 }
+    }
+
+    /// Orders and answers that the recorder had no room for.
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
+    fn send(&mut self, order: &Order, now: Nanos) -> Result<(), NotSent> {
+        self.inner.send(order, now)?;
+        let departure = Departure { intent: *order.intent(), at: now };
+        self.lost += u64::from(self.departures.try_push(&departure).is_err());
+        Ok(())
+    }
+
+    fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {
+        self.inner.query(instrument, id, now)
+    }
+
+    fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
+        let event = self.inner.poll(now)?;
+        self.lost += u64::from(self.answers.try_push(&Answer::from(&event)).is_err());
+        Some(event)
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        self.inner.next_deadline()
+    }
+}
+
+/// Writes the tape, on a thread of its own.
+pub struct Recorder {
+    frames: FeedReader,
+    departures: spsc::Consumer<Departure>,
+    answers: spsc::Consumer<Answer>,
+    instruments: Arc<Instruments>,
+    /// Orders whose answers may still come: an event alone does not tell what was ordered.
+    orders: BTreeMap<OrderId, OrderFacts>,
+    executions: u64,
+    writer: TapeWriter,
+    text: Vec<u8>,
+    failure: Option<SetupError>,
+}
+
+impl Recorder {
+    /// Writes what comes through the three rings to `writer`.
+    #[must_use]
+    pub const fn new(
+        frames: FeedReader,
+        departures: spsc::Consumer<Departure>,
+        answers: spsc::Consumer<Answer>,
+        instruments: Arc<Instruments>,
+        writer: TapeWriter,
+    ) -> Self {
+        Self {
+            frames,
+            departures,
+            answers,
+            instruments,
+            orders: BTreeMap::new(),
+            executions: 0,
+            writer,
+            text: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// Writes what is left and closes the tape.
+    ///
+    /// # Errors
+    /// When writing failed, now or before.
+    pub fn finish(mut self) -> Result<(), SetupError> {
+        while self.do_work(Nanos::ZERO) > 0 {}
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => self.writer.finish(),
+        }
+    }
+
+    fn record(&mut self) -> Result<usize, SetupError> {
+        Ok(self.record_frames()? + self.record_departures()? + self.record_answers()?)
+    }
+
+    fn record_frames(&mut self) -> Result<usize, SetupError> {
+        let Self { frames, writer, .. } = self;
+        let mut written = 0;
+        let mut outcome = Ok(());
+        while written < BATCH && outcome.is_ok() {
+            let taken = frames.read(&mut |frame| {
+                let source = match frame.source {
+                    Source::Stream => TapeSource::Stream,
+                    Source::Rest(url) => TapeSource::Rest(url),
+                };
+                outcome = writer.write(frame.received, source, frame.payload);
+            });
+            if !taken {
+                break;
+            }
+            written += 1;
+        }
+        outcome.map(|()| written)
+    }
+
+    fn record_departures(&mut self) -> Result<usize, SetupError> {
+        let mut written = 0;
+        while written < BATCH
+            && let Some(Departure { intent, at }) = self.departures.poll()
+        {
+            written += 1;
+            let Some(instrument) = self.instruments.get(intent.instrument) else { continue };
+            self.text.clear();
+            if intent.kind == IntentKind::New.code() {
+                let Ok(facts) = facts_of(&intent, at) else { continue };
+                self.orders.insert(intent.id, facts);
+                if order_request::encode_place(&intent, instrument, at, &mut self.text).is_err() {
+                    continue;
+                }
+            } else {
+                if let Some(order) = self.orders.get_mut(&intent.target) {
+                    order.cancel = intent.id;
+                }
+                order_request::encode_cancel(&intent, instrument, at, &mut self.text);
+            }
+            self.writer.write(at, TapeSource::Request, &self.text)?;
+        }
+        Ok(written)
+    }
+
+    fn record_answers(&mut self) -> Result<usize, SetupError> {
+        let mut written = 0;
+        while written < BATCH
+            && let Some(answer) = self.answers.poll()
+        {
+            written += 1;
+            let Ok(event) = VenueEvent::try_from(&answer) else { continue };
+            self.text.clear();
+            if self.encode(&event) {
+                self.writer.write(event.received, TapeSource::User, &self.text)?;
+            }
+        }
+        Ok(written)
+    }
+
+    /// Makes the venue's own text of an event.
+    fn encode(&mut self, event: &VenueEvent) -> bool {
+        let Some(instrument) = self.instruments.get(event.instrument) else { return false };
+        let Some(order) = self.orders.get_mut(&event.id) else {
+            return user_data::encode_answer(event, instrument, &mut self.text);
+        };
+        self.executions += 1;
+        order.execution_id = self.executions;
+        order.time = event.received;
+        if let VenueEventKind::Trade { price, quantity, .. } = event.kind {
+            order.cumulative_quote += instrument.notional(price, quantity);
+        }
+        let told = user_data::encode_report(event, order, instrument, &mut self.text)
+            || user_data::encode_answer(event, instrument, &mut self.text);
+        if matches!(
+            event.kind,
+            VenueEventKind::Canceled | VenueEventKind::Expired | VenueEventKind::Rejected { .. }
+        ) || event.cumulative >= order.quantity
+        {
+            self.orders.remove(&event.id);
+        }
+        told
+    }
+}
+
+/// What a report must tell of the order that `intent` asks for, created at `at`.
+fn facts_of(intent: &Intent, at: Nanos) -> Result<OrderFacts, UnknownCode> {
+    Ok(OrderFacts {
+        side: Side::try_from(intent.side)?,
+        order_type: OrderType::try_from(intent.order_type)?,
+        // A report names a lifetime for orders without one, as the venue does.
+        time_in_force: TimeInForce::try_from(intent.time_in_force).unwrap_or(TimeInForce::GoodTillCancel),
+        price: intent.price,
+        quantity: intent.quantity,
+        cumulative_quote: 0,
+        cancel: OrderId::NONE,
+        execution_id: 0,
+        created: at,
+        time: at,
+    })
+}
+
+impl Agent for Recorder {
+    fn name(&self) -> &'static str {
+        "recorder"
+    }
+
+    fn do_work(&mut self, _now: Nanos) -> usize {
+        if self.failure.is_some() {
+            return 0;
+        }
+        self.record().unwrap_or_else(|failure| {
+            self.failure = Some(failure);
+            0
+        })
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        Nanos::NEVER
+    }
+}
