@@ -1,0 +1,28 @@
+//! `trading`: the operator's command line, and the whole system in one process.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use shells::cli::args::{Cli, Command};
+use shells::cli::{journal, looking};
+use shells::config::Environment;
+
+fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    // Bad usage ends in the parser with exit code 2.
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => shells::run::run(&args, &environment),
+        Command::Replay(args) => shells::replay::run(&args, &environment),
+        Command::Journal(command) => journal::run(&command, &environment),
+        Command::Latency(args) => looking::latency(&args, &environment),
+        Command::Counters(args) => looking::counters(&args, &environment),
+        Command::Book(args) => looking::book(&args, &environment),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("trading: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The operator's command line: what users type, and what they see.
+
+pub mod args;
+pub mod output;
+pub mod table;
+pub mod looking;
+pub mod journal;

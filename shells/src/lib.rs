@@ -1,0 +1,12 @@
+//! The processes around the engine: configuration, placement, and the operator's command line.
+//!
+//! Modules stand bottom-up: each uses only those above it, but for `cli::args`, which names what users may type.
+
+pub mod config;
+pub mod topology;
+pub mod cli;
+pub mod trade;
+pub mod session;
+pub mod assembly;
+pub mod replay;
+pub mod run;

@@ -1,0 +1,77 @@
+//! A recorded session again, held against what it came to when it was live.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use engine::clock::Stopwatch;
+use engine::domain::{Instruments, Market};
+use engine::error::SetupError;
+use engine::simulation::rerun::Rerun;
+use engine::tick_to_trade::assembly::{JournalSet, Path as AgentPath, journal_directory};
+use engine::venue::binance::exchange_info;
+use engine::venue::replay::{Catalog, TapeReader};
+
+use crate::assembly::{Link, PathSetup, rerun_ports};
+use crate::cli::args::ReplayArgs;
+use crate::cli::output::say;
+use crate::replay::Room;
+use crate::replay::summary::{Facts, Summary};
+use crate::session::Session;
+
+/// Runs the session in `directory` again.
+///
+/// # Errors
+/// When it cannot be read or was not wholly recorded, or the state hash differs from the live session's.
+pub fn run(directory: &Path, args: &ReplayArgs) -> Result<(), SetupError> {
+    let (session, file) = Session::open(directory)?;
+    let refuse = |reason: &str| Err(SetupError::file(directory, reason));
+    if file.placement != "shared" {
+        return refuse("was run on several threads, whose interleaving is not recorded: it does not replay");
+    }
+    if file.lost > 0 {
+        return refuse("was not wholly recorded: it does not replay");
+    }
+    let Some(live_hash) = &file.state_hash else {
+        return refuse("did not end in good order: there is no state hash to hold a replay against");
+    };
+    let tapes = [session.tape()];
+    let catalog = Catalog::scan(&tapes, exchange_info::instruments)?;
+    let instruments = Arc::new(Instruments::new(catalog.into_instruments())?);
+    let room = Room::new(args.report.as_deref())?;
+    let ipc = room.ipc()?;
+    let journals = room.journals();
+    let stopwatch = Stopwatch::calibrate();
+    let link = Link::create(&ipc, args.ring_capacity, file.epoch)?;
+    let now = TapeReader::open(&tapes[0])?.next()?.map_or(engine::domain::Nanos::ZERO, |line| line.received);
+    let setup = PathSetup {
+        ipc: &ipc,
+        journals: &journals,
+        sync: args.report.is_some(),
+        epoch: file.epoch,
+        instruments: &instruments,
+        stopwatch,
+        capacity: args.ring_capacity,
+        now,
+    };
+    let targets = file.trading.targets(&instruments, &[])?;
+    let strategies = file.trading.strategies(&instruments, &targets)?;
+    let config = setup.config(&file.trading, strategies.len())?;
+    let mut set = JournalSet::new(args.ring_capacity);
+    let path = AgentPath::assemble(&config, strategies, link.feed, link.entry, &mut set)?;
+    let mut rerun = Rerun::new(path, set, rerun_ports(link.venue));
+    let started = stopwatch.elapsed();
+    rerun.run(&tapes[0], Market::Spot, Arc::clone(&instruments), &journal_directory(directory, "input"))?;
+    let elapsed = stopwatch.elapsed() - started;
+    let facts = Facts { elapsed, inferred: Vec::new(), trading: file.trading.clone(), journals };
+    let summary = Summary::of(rerun.path(), rerun.journals(), &instruments, &ipc, facts)?;
+    room.keep(&summary)?;
+    summary.print(args.json);
+    if summary.state_hash() != live_hash {
+        let reason = format!("live it came to state hash {live_hash}, replayed to {}", summary.state_hash());
+        return Err(SetupError::file(directory, reason));
+    }
+    if !args.json {
+        say!("equal to the live session's");
+    }
+    Ok(())
+}

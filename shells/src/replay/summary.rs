@@ -1,0 +1,235 @@
+//! What a replay, a rerun or a live session came to.
+
+use std::sync::Arc;
+
+use engine::domain::{Decimal, InstrumentIndex, InstrumentKind, Instruments, Nanos, Price};
+use engine::error::SetupError;
+use engine::shm::paths::IpcPaths;
+use engine::simulation::audit::Audit;
+use engine::tick_to_trade::assembly::{JournalSet, Path};
+use engine::tick_to_trade::ingest::counts::IngestCounters;
+use engine::venue::{MarketData, OrderEntry};
+use serde_json::{Map, Value, json};
+
+use crate::cli::looking::{stage_table, stages};
+use crate::cli::output::say;
+use crate::cli::table::Table;
+use crate::trade::Trading;
+
+/// Facts that the agents do not know.
+pub struct Facts {
+    /// Real time that it took.
+    pub elapsed: Nanos,
+    /// Symbols whose rules were inferred.
+    pub inferred: Vec<String>,
+    /// What traded.
+    pub trading: Trading,
+    /// Where the journals lie.
+    pub journals: std::path::PathBuf,
+}
+
+/// Position and money of one instrument at the end.
+struct Line {
+    symbol: String,
+    money: String,
+    position: Decimal,
+    realised: Decimal,
+    unrealised: Decimal,
+    fees: Decimal,
+    total: Decimal,
+}
+
+/// The summary.
+pub struct Summary {
+    facts: Facts,
+    ingest: IngestCounters,
+    untrusted: Vec<String>,
+    audit: Audit,
+    lines: Vec<Line>,
+    stages: Map<String, Value>,
+    state_hash: String,
+    memory_peak_kib: Option<u64>,
+}
+
+impl Summary {
+    /// Audits the journals and gathers what the agents know.
+    ///
+    /// # Errors
+    /// When something does not reconcile, or a file cannot be read.
+    pub fn of<M: MarketData, E: OrderEntry>(
+        path: &Path<M, E>,
+        journals: &JournalSet,
+        instruments: &Arc<Instruments>,
+        ipc: &IpcPaths,
+        facts: Facts,
+    ) -> Result<Self, SetupError> {
+        let intents = path.host().iter().map(|hosted| hosted.outbox().sequence()).sum();
+        let audit = Audit::of(&facts.journals, path.risk().ledger(), intents)?;
+        let mut untrusted = Vec::new();
+        let mut lines = Vec::new();
+        for (index, instrument) in instruments.iter() {
+            let Some(book) = path.ingest().book(index) else { continue };
+            if book.version() > 0 && !book.is_trusted() {
+                untrusted.push(instrument.symbol.to_string());
+            }
+            lines.extend(line_of(path, instruments, index)?);
+        }
+        Ok(Self {
+            ingest: *path.ingest().counters(),
+            untrusted,
+            audit,
+            lines,
+            stages: stages(ipc)?,
+            state_hash: journals.state_hash().to_string(),
+            memory_peak_kib: memory_peak(),
+            facts,
+        })
+    }
+
+    /// State hash of the journals.
+    #[must_use]
+    pub fn state_hash(&self) -> &str {
+        &self.state_hash
+    }
+
+    /// Prints it.
+    pub fn print(&self, as_json: bool) {
+        if as_json {
+            say!("{}", self.to_json());
+        } else {
+            self.print_tables();
+        }
+    }
+
+    fn events_per_second(&self) -> u64 {
+        let nanos = u128::from(self.facts.elapsed.0.max(1).unsigned_abs());
+        u64::try_from(u128::from(self.ingest.events) * 1_000_000_000 / nanos).unwrap_or(u64::MAX)
+    }
+
+    /// The summary as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let counts: Map<String, Value> = IngestCounters::NAMES
+            .iter()
+            .zip(self.ingest.to_array())
+            .map(|(&name, n)| (name.to_owned(), json!(n)))
+            .collect();
+        let positions = self.lines.iter().map(|line| {
+            json!({
+                "symbol": line.symbol, "position": line.position.to_string(), "currency": line.money,
+                "realised": line.realised.to_string(), "unrealised": line.unrealised.to_string(),
+                "fees": line.fees.to_string(), "total": line.total.to_string(),
+            })
+        });
+        json!({
+            "events": self.ingest.events, "elapsed_ns": self.facts.elapsed.0,
+            "events_per_second": self.events_per_second(), "ingest": counts,
+            "books_untrusted": self.untrusted, "inferred": self.facts.inferred,
+            "strategy": self.facts.trading.strategy, "intents": self.audit.intents, "orders": self.audit.orders,
+            "cancels": self.audit.cancels, "sent": self.audit.sent, "fills": self.audit.fills,
+            "open": self.audit.open(), "order_states": self.audit.states, "rejects": self.audit.rejects,
+            "positions": positions.collect::<Vec<_>>(), "reconciled": true, "stages": self.stages,
+            "state_hash": self.state_hash, "memory_peak_kib": self.memory_peak_kib,
+        })
+    }
+
+    fn print_tables(&self) {
+        let (ingest, audit) = (&self.ingest, &self.audit);
+        let millis = self.facts.elapsed.0 / 1_000_000;
+        say!(
+            "events {} in {}.{:03} s, {} a second; frames {}, malformed {}, skipped {}",
+            ingest.events,
+            millis / 1_000,
+            millis % 1_000,
+            self.events_per_second(),
+            ingest.frames,
+            ingest.malformed,
+            ingest.skipped_events + ingest.skipped_symbols,
+        );
+        let trust = if self.untrusted.is_empty() {
+            "all trusted".to_owned()
+        } else {
+            format!("NOT TRUSTED: {}", self.untrusted.join(" "))
+        };
+        say!("books  gaps {}, snapshots {}, {trust}", ingest.gaps, ingest.snapshots);
+        if !self.facts.inferred.is_empty() {
+            say!("rules inferred from the tape, not told by the venue: {}", self.facts.inferred.join(" "));
+        }
+        say!(
+            "orders intents {}, approved {}, cancels {}, sent {}, fills {}, open {}",
+            audit.intents,
+            audit.orders,
+            audit.cancels,
+            audit.sent,
+            audit.fills,
+            audit.open(),
+        );
+        let list = |counts: &std::collections::BTreeMap<&str, u64>| {
+            counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+        };
+        if !audit.states.is_empty() {
+            say!("states {}", list(&audit.states));
+        }
+        if !audit.rejects.is_empty() {
+            say!("rejects {}", list(&audit.rejects));
+        }
+        if !self.lines.is_empty() {
+            let mut table =
+                Table::new(&["symbol", "position", "realised", "unrealised", "fees", "PnL", "in"]);
+            for line in &self.lines {
+                let numbers = [line.position, line.realised, line.unrealised, line.fees, line.total];
+                let mut cells = vec![line.symbol.clone()];
+                cells.extend(numbers.iter().map(ToString::to_string));
+                cells.push(line.money.clone());
+                table.row(cells);
+            }
+            say!(
+                "\n{table}\nreconciled: positions, cash and fees equal the sums of the fills to the last unit"
+            );
+        }
+        say!("\n{}", stage_table(&self.stages));
+        say!("\nstate hash {}", self.state_hash);
+    }
+}
+
+/// The most memory that this process has held so far, in KiB, where the kernel tells.
+fn memory_peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// The line of an instrument that traded, valued at the mid of its last top.
+fn line_of<M: MarketData, E: OrderEntry>(
+    path: &Path<M, E>,
+    instruments: &Arc<Instruments>,
+    index: InstrumentIndex,
+) -> Result<Option<Line>, SetupError> {
+    let ledger = path.risk().ledger();
+    let (Some(instrument), Some(terms), Some(account)) =
+        (instruments.get(index), ledger.terms(index), ledger.account(index))
+    else {
+        return Ok(None);
+    };
+    if account.bought == 0 && account.sold == 0 {
+        return Ok(None);
+    }
+    let mark = path.ingest().top(index).map_or(Price::NONE, |top| Price(top.mid_times_two() / 2));
+    let pnl = ledger.pnl(index, mark).map_err(|error| {
+        SetupError::Invalid(format!("{}: its PnL cannot be told: {error}", instrument.symbol))
+    })?;
+    let money = |value: i128| Decimal { value, scale: terms.scale() };
+    let asset = match instrument.kind {
+        InstrumentKind::Inverse => &instrument.base,
+        InstrumentKind::Spot | InstrumentKind::Linear => &instrument.quote,
+    };
+    Ok(Some(Line {
+        symbol: instrument.symbol.to_string(),
+        money: asset.to_string(),
+        position: instrument.show_quantity(account.position),
+        realised: money(pnl.realised),
+        unrealised: money(pnl.unrealised),
+        fees: money(pnl.fees),
+        total: money(pnl.total),
+    }))
+}

@@ -1,0 +1,204 @@
+//! A live session from the first thread to the last record.
+
+use std::sync::Arc;
+
+use engine::agent::{IdleStrategy, Published, Runner, StopSignal};
+use engine::clock::Clock;
+use engine::clock::tsc::LiveClock;
+use engine::counters::Counters;
+use engine::domain::{Instruments, Nanos};
+use engine::error::SetupError;
+use engine::ring::{bytes, spsc};
+use engine::shm::paths::IpcPaths;
+use engine::simulation::exchange::SimulatedExchange;
+use engine::simulation::live::LivePath;
+use engine::simulation::recorder::{RecordedEntry, RecordedFeed, Recorder};
+use engine::simulation::source::GeneratedFrames;
+use engine::tick_to_trade::assembly::{JournalSet, Path};
+use engine::venue::link::{FeedReader, FeedWriter};
+use engine::venue::replay::TapeWriter;
+
+use crate::assembly::{Link, PathSetup};
+use crate::cli::args::RunArgs;
+use crate::cli::output::say;
+use crate::replay::summary::{Facts, Summary};
+use crate::run::status::{Interrupt, Status};
+use crate::run::threads::{Entry, Exchange, Feed, JournalThread, SharedThread, Starter, Threads};
+use crate::run::{Plan, RING_CAPACITY};
+use crate::topology::Placement;
+use crate::trade::{Trading, simulation};
+
+/// Bytes of the recorder's ring of frames.
+const RECORDER_BYTES: usize = 32 << 20;
+
+/// How often the watching thread looks up.
+const WATCH: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// A running session.
+pub struct Live {
+    threads: Threads,
+    recorder: Runner<Recorder>,
+    journals: Runner<JournalThread>,
+    stop_agents: StopSignal,
+    stop_rest: StopSignal,
+    clock: LiveClock,
+    session: std::path::PathBuf,
+}
+
+/// A session that has ended.
+pub struct Ended {
+    /// What it came to.
+    pub summary: Summary,
+    /// Frames, orders, answers and cycles that were not recorded.
+    pub lost: u64,
+}
+
+/// The wrapped ends of the link, and the recorder behind them.
+struct Taps {
+    feed: Feed,
+    entry: Entry,
+    recorder: Recorder,
+}
+
+impl Live {
+    /// Makes everything and starts the threads.
+    ///
+    /// # Errors
+    /// When a file or thread cannot be made, or a setting is no good.
+    pub fn start(plan: Plan, args: &RunArgs, tape: TapeWriter) -> Result<Self, SetupError> {
+        let targets = plan.trading.targets(&plan.instruments, &[])?;
+        let strategies = plan.trading.strategies(&plan.instruments, &targets)?;
+        let Link { feed, entry, venue } = Link::create(&plan.ipc, RING_CAPACITY, plan.epoch)?;
+        let taps = Taps::create(&plan, feed, entry, tape)?;
+        let session = plan.session.directory().to_owned();
+        let mut clock = plan.clock;
+        let setup = PathSetup {
+            ipc: &plan.ipc,
+            journals: &session,
+            sync: true,
+            epoch: plan.epoch,
+            instruments: &plan.instruments,
+            stopwatch: plan.stopwatch,
+            capacity: RING_CAPACITY,
+            now: clock.now(),
+        };
+        let config = setup.config(&plan.trading, strategies.len())?;
+        let mut journals = JournalSet::new(RING_CAPACITY);
+        let path = Path::assemble(&config, strategies, taps.feed, taps.entry, &mut journals)?;
+        let log = journals.open("input", &config)?;
+        let (stop_agents, stop_rest) = (StopSignal::default(), StopSignal::default());
+        let starter = Starter::new(&plan, &stop_agents);
+        let frames = GeneratedFrames::new(plan.market, &plan.symbols, &plan.instruments);
+        let matching = simulation(&args.fills)?;
+        let latency = args.fills.feed_latency.0;
+        let exchange =
+            SimulatedExchange::new(venue, frames, Arc::clone(&plan.instruments), matching, latency)?;
+        let exchange = published(&plan.ipc, plan.epoch, exchange)?;
+
+        // Neither is in a hurry, and both would take a core from the agents if they spun.
+        let idle = IdleStrategy::Park;
+        let recorder = Runner::start(taps.recorder, plan.clock, None, idle, stop_rest.clone())?;
+        let journals = JournalThread { journals, failure: None };
+        let journals = Runner::start(journals, plan.clock, None, idle, stop_rest.clone())?;
+        let threads = match args.placement {
+            Placement::Shared => {
+                let path = LivePath::new(path, log, plan.stopwatch);
+                Threads::Shared(starter.start(SharedThread { exchange, path })?)
+            }
+            Placement::Dedicated => starter.start_each(exchange, path)?,
+        };
+        Ok(Self { threads, recorder, journals, stop_agents, stop_rest, clock, session })
+    }
+
+    /// Shows a line a second until the time is over, a signal comes, or a thread ends by itself.
+    ///
+    /// # Errors
+    /// When signals cannot be waited for.
+    pub fn watch(&self, duration: Option<Nanos>, mut status: Status, quiet: bool) -> Result<(), SetupError> {
+        let interrupt = Interrupt::catch()?;
+        let mut clock = self.clock;
+        let start = clock.now();
+        let end = duration.map_or(Nanos::NEVER, |duration| start.saturating_add(duration));
+        let mut next_line = start.saturating_add(Nanos::from_secs(1));
+        loop {
+            let now = clock.now();
+            if now >= end || interrupt.came() || self.threads.any_ended() {
+                return Ok(());
+            }
+            if now >= next_line {
+                next_line = next_line.saturating_add(Nanos::from_secs(1));
+                if !quiet {
+                    say!("{}", status.line(now - start));
+                }
+            }
+            std::thread::sleep(WATCH);
+        }
+    }
+
+    /// Stops in order: strategies, orders, agents, then recorder and journals.
+    ///
+    /// # Errors
+    /// When a thread panicked, a journal or the tape failed, or the session does not reconcile.
+    pub fn end(
+        self,
+        trading: &Trading,
+        instruments: &Arc<Instruments>,
+        ipc: &IpcPaths,
+        elapsed: Nanos,
+    ) -> Result<Ended, SetupError> {
+        self.stop_agents.stop();
+        let rested = self.threads.rest(self.clock)?;
+        self.stop_rest.stop();
+        self.recorder.join()?.finish()?;
+        let JournalThread { mut journals, failure } = self.journals.join()?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        journals.drain_all()?;
+        let path = rested.path;
+        let lost = rested.lost_cycles + path.ingest().feed().lost() + path.route().entry().lost();
+        let facts =
+            Facts { elapsed, inferred: Vec::new(), trading: trading.clone(), journals: self.session.clone() };
+        let summary = Summary::of(&path, &journals, instruments, ipc, facts)?;
+        drop(path);
+        journals.retire()?;
+        Ok(Ended { summary, lost })
+    }
+}
+
+impl Taps {
+    fn create(
+        plan: &Plan,
+        feed: engine::venue::link::LinkFeed,
+        entry: engine::venue::link::LinkOrderEntry,
+        tape: TapeWriter,
+    ) -> Result<Self, SetupError> {
+        let (frames, frames_cursor) = plan.ipc.link("recorded-frames");
+        let (departures, departures_cursor) = plan.ipc.link("recorded-departures");
+        let (answers, answers_cursor) = plan.ipc.link("recorded-answers");
+        let epoch = plan.epoch;
+        let tap = FeedWriter::new(bytes::Producer::create(&frames, &frames_cursor, RECORDER_BYTES, epoch)?);
+        let leaving = spsc::Producer::create(&departures, &departures_cursor, RING_CAPACITY, epoch)?;
+        let answering = spsc::Producer::create(&answers, &answers_cursor, RING_CAPACITY, epoch)?;
+        let recorder = Recorder::new(
+            FeedReader::new(bytes::Consumer::attach(&frames, &frames_cursor)?),
+            spsc::Consumer::attach(&departures, &departures_cursor)?,
+            spsc::Consumer::attach(&answers, &answers_cursor)?,
+            Arc::clone(&plan.instruments),
+            tape,
+        );
+        let feed = RecordedFeed::new(feed, tap);
+        Ok(Self { feed, entry: RecordedEntry::new(entry, leaving, answering), recorder })
+    }
+}
+
+fn published(
+    ipc: &IpcPaths,
+    epoch: u32,
+    exchange: SimulatedExchange<GeneratedFrames>,
+) -> Result<Exchange, SetupError> {
+    use engine::agent::Observed;
+    let names = exchange.names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Ok(Published::new(exchange, Counters::create(&ipc.counters("venue"), &names, epoch)?))
+}

@@ -1,0 +1,157 @@
+//! `trading run`: the whole system in one process, on a generated market with simulated fills.
+
+pub mod guard;
+pub mod live;
+pub mod recovery;
+pub mod status;
+pub mod threads;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use engine::agent::IdleStrategy;
+use engine::clock::tsc::LiveClock;
+use engine::clock::{Clock, Stopwatch};
+use engine::domain::{Instruments, Market, Nanos};
+use engine::error::SetupError;
+use engine::limits::SYMBOL_BYTES_MAX;
+use engine::shm::paths::IpcPaths;
+use engine::venue::binance::exchange_info;
+use engine::venue::generated::GeneratedMarket;
+use engine::venue::replay::{TapeSource, TapeWriter};
+
+use crate::cli::args::{PlaceArgs, RunArgs};
+use crate::cli::output::say;
+use crate::config::{Environment, Places};
+use crate::run::guard::Guard;
+use crate::run::live::Live;
+use crate::run::status::Status;
+use crate::session::{Session, SessionFile};
+use crate::topology::Cores;
+use crate::trade::{SYMBOLS, Trading};
+
+/// Capacity of every ring of a live session.
+pub const RING_CAPACITY: usize = 65_536;
+
+/// URL under which the generated market's rules stand on the tape.
+const EXCHANGE_INFO_URL: &str = "http://generated/api/v3/exchangeInfo";
+
+/// Everything about a run that is decided before the first agent is made.
+pub struct Plan {
+    /// The generated market, not yet begun.
+    pub market: GeneratedMarket,
+    /// Its symbols.
+    pub symbols: Vec<String>,
+    /// Its instruments.
+    pub instruments: Arc<Instruments>,
+    /// What trades.
+    pub trading: Trading,
+    /// Shared memory.
+    pub ipc: IpcPaths,
+    /// Where the session is recorded.
+    pub session: Session,
+    /// The engine's epoch.
+    pub epoch: u32,
+    /// The calibrated counter.
+    pub stopwatch: Stopwatch,
+    /// The clock.
+    pub clock: LiveClock,
+    /// Core of each thread.
+    pub cores: Cores,
+    /// What idle threads do.
+    pub idle: IdleStrategy,
+}
+
+/// Runs `trading run`.
+///
+/// # Errors
+/// When an argument is no good, another engine runs on this instance, or a thread fails.
+pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> {
+    let PlaceArgs { instance, ipc_dir, data_dir } = args.places.clone();
+    let places = Places::resolve(instance, ipc_dir, data_dir, environment)?;
+    let ipc = IpcPaths::new(&places.ipc);
+    ipc.create()?;
+    // Held until the end of the process, whatever that end is.
+    let _guard = Guard::lock(&ipc)?;
+    recovery::recover(&ipc, &places)?;
+    let plan = Plan::make(args, environment, &places, ipc)?;
+    let mut file = SessionFile::begin(
+        plan.epoch,
+        &args.placement.to_string(),
+        plan.trading.clone(),
+        RING_CAPACITY,
+        args.seed,
+    );
+    let session = plan.session.clone();
+    session.describe(&file)?;
+    let tape = begin_tape(&plan, &session.tape())?;
+    let status = Status::new(&plan);
+    let (stopwatch, instruments, ipc) = (plan.stopwatch, Arc::clone(&plan.instruments), plan.ipc.clone());
+    let trading = plan.trading.clone();
+
+    let started = stopwatch.elapsed();
+    let live = Live::start(plan, args, tape)?;
+    live.watch(args.duration.map(|span| span.0), status, args.json)?;
+    let ended = live.end(&trading, &instruments, &ipc, stopwatch.elapsed() - started)?;
+    file.state_hash = Some(ended.summary.state_hash().to_owned());
+    file.lost = ended.lost;
+    session.describe(&file)?;
+    ended.summary.print(args.json);
+    if !args.json {
+        say!("session {}", session.directory().display());
+        if ended.lost > 0 {
+            say!("{} frames, orders, answers or cycles were not recorded: it does not replay", ended.lost);
+        }
+    }
+    Ok(())
+}
+
+impl Plan {
+    fn make(
+        args: &RunArgs,
+        environment: &Environment,
+        places: &Places,
+        ipc: IpcPaths,
+    ) -> Result<Self, SetupError> {
+        let mut trading = Trading::resolve(&args.trade, environment)?;
+        if trading.symbols.is_empty() {
+            trading.symbols = SYMBOLS.map(str::to_owned).to_vec();
+        }
+        if let Some(symbol) = trading.symbols.iter().find(|symbol| symbol.len() > SYMBOL_BYTES_MAX) {
+            return Err(SetupError::Invalid(format!(
+                "symbol {symbol}: longer than {SYMBOL_BYTES_MAX} bytes"
+            )));
+        }
+        let stopwatch = Stopwatch::calibrate();
+        let mut clock = LiveClock::new(stopwatch);
+        let symbols: Vec<&str> = trading.symbols.iter().map(String::as_str).collect();
+        let market = GeneratedMarket::new(&symbols, args.seed, clock.now(), args.rate)?;
+        let listed = exchange_info::instruments(&market.exchange_info(), Market::Spot)?;
+        let instruments = Arc::new(Instruments::new(listed)?);
+        let (session, epoch) = Session::create(places)?;
+        Ok(Self {
+            market,
+            symbols: trading.symbols.clone(),
+            instruments,
+            ipc,
+            session,
+            epoch,
+            stopwatch,
+            clock,
+            cores: args
+                .cores
+                .clone()
+                .map_or_else(|| environment.resolve(None, "TRADING_CORES", Cores::default()), Ok)?,
+            idle: environment.resolve(args.idle, "TRADING_IDLE", IdleStrategy::Backoff)?,
+            trading,
+        })
+    }
+}
+
+/// Starts the tape with the market's rules, from which a replay makes its instrument table.
+fn begin_tape(plan: &Plan, path: &Path) -> Result<TapeWriter, SetupError> {
+    let mut tape = TapeWriter::create(path)?;
+    let now: Nanos = plan.market.next_time();
+    tape.write(now, TapeSource::Rest(EXCHANGE_INFO_URL), &plan.market.exchange_info())?;
+    Ok(tape)
+}

@@ -1,0 +1,85 @@
+//! One line a second about a live session, from shared memory alone.
+
+use std::sync::Arc;
+
+use engine::counters::{CounterReader, HistogramReader};
+use engine::domain::Nanos;
+use engine::error::SetupError;
+use engine::primitive::{AtomicBool, Ordering};
+use engine::shm::paths::IpcPaths;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::run::Plan;
+
+/// Reads what the agents count. The files appear when the agents are made.
+pub struct Status {
+    ipc: IpcPaths,
+    frames_before: u64,
+}
+
+impl Status {
+    /// Looks at the files of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self { ipc: plan.ipc.clone(), frames_before: 0 }
+    }
+
+    /// The line for `elapsed` since the start.
+    pub fn line(&mut self, elapsed: Nanos) -> String {
+        let read = |owner: &str, name: &str| {
+            CounterReader::attach(&self.ipc.counters(owner))
+                .ok()
+                .and_then(|reader| reader.get(name))
+                .unwrap_or(0)
+        };
+        let frames = read("ingest", "frames");
+        let latency = HistogramReader::attach(&self.ipc.histograms("route")).ok();
+        let quantile = |numerator, denominator| {
+            let value = latency
+                .as_ref()
+                .and_then(|reader| reader.percentile("tick_to_order", numerator, denominator));
+            value.unwrap_or(0)
+        };
+        let untrusted = read("ingest", "distrusts");
+        let line = format!(
+            "{:>4} s  frames/s {:>6}  orders {:>6}  fills {:>5}  open {:>3}  rejects {:>5}  gaps {}  distrusts {untrusted}  tick-to-order p50 {:.1} us p99 {:.1} us",
+            elapsed.0 / 1_000_000_000,
+            frames.saturating_sub(self.frames_before),
+            read("route", "sent"),
+            read("route", "fills"),
+            read("route", "live_orders"),
+            read("risk", "rejected"),
+            read("ingest", "gaps"),
+            quantile(1, 2) as f64 / 1_000.0,
+            quantile(99, 100) as f64 / 1_000.0,
+        );
+        self.frames_before = frames;
+        line
+    }
+}
+
+/// Whether the user, or the system, asked us to end.
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Catches SIGINT and SIGTERM from now on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn catch() -> Result<Self, SetupError> {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // A second signal ends the process at once: the way out when ending in order hangs.
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+                .map_err(|error| SetupError::io("signals", "catching them", error))?;
+        }
+        Ok(Self(flag))
+    }
+
+    /// Whether one came.
+    #[must_use]
+    pub fn came(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

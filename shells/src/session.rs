@@ -1,0 +1,154 @@
+//! A session's directory: its tape, its journals, and what it was run with.
+//!
+//! ```text
+//! DATA/INSTANCE/epoch               the last engine epoch, reserved durably
+//! DATA/INSTANCE/sessions/00000007/  session.json  tape.tsv  risk/  route/  input/
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use engine::error::SetupError;
+use engine::journal::epoch;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Places;
+use crate::trade::Trading;
+
+/// Sessions kept in an instance's directory; a new one removes the oldest beyond them.
+const SESSIONS_KEPT: usize = 16;
+
+/// What a session was run with and how it ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionFile {
+    /// Version of this file.
+    pub version: u32,
+    /// The engine's epoch.
+    pub epoch: u32,
+    /// `shared` or `dedicated`: only a session on one shared thread replays bit for bit.
+    pub placement: String,
+    /// What traded.
+    pub trading: Trading,
+    /// Capacity of the rings.
+    pub ring_capacity: usize,
+    /// Seed of the generated market.
+    pub seed: u64,
+    /// State hash at the end; absent while it runs, or when it was killed.
+    pub state_hash: Option<String>,
+    /// Frames, orders, answers and cycles that could not be recorded: above zero it does not replay.
+    pub lost: u64,
+}
+
+/// Version of [`SessionFile`].
+const VERSION: u32 = 1;
+
+/// Names inside a session's directory.
+const FILE: &str = "session.json";
+const TAPE: &str = "tape.tsv";
+
+/// A session's directory.
+#[derive(Clone, Debug)]
+pub struct Session {
+    directory: PathBuf,
+}
+
+impl Session {
+    /// Makes the directory of a new session under a new epoch.
+    ///
+    /// # Errors
+    /// When the operating system refuses, or the epoch's record is damaged.
+    pub fn create(places: &Places) -> Result<(Self, u32), SetupError> {
+        let io = |path: &Path, error| SetupError::io(path, "making the session's directory", error);
+        fs::create_dir_all(&places.data).map_err(|error| io(&places.data, error))?;
+        let epoch = epoch::reserve(&places.data)?;
+        let sessions = sessions(places);
+        let directory = sessions.join(format!("{epoch:08}"));
+        fs::create_dir_all(&directory).map_err(|error| io(&directory, error))?;
+        let mut older = list(&sessions);
+        while older.len() > SESSIONS_KEPT {
+            let oldest = older.remove(0);
+            fs::remove_dir_all(&oldest)
+                .map_err(|error| SetupError::io(oldest, "removing an old session", error))?;
+        }
+        Ok((Self { directory }, epoch))
+    }
+
+    /// Opens a recorded session.
+    ///
+    /// # Errors
+    /// When the directory holds none, or its description cannot be read.
+    pub fn open(directory: &Path) -> Result<(Self, SessionFile), SetupError> {
+        let path = directory.join(FILE);
+        let text = fs::read_to_string(&path).map_err(|error| SetupError::io(&path, "reading it", error))?;
+        let file: SessionFile =
+            serde_json::from_str(&text).map_err(|error| SetupError::file(&path, error.to_string()))?;
+        if file.version != VERSION {
+            return Err(SetupError::file(&path, format!("version {} is not {VERSION}", file.version)));
+        }
+        Ok((Self { directory: directory.to_owned() }, file))
+    }
+
+    /// Whether `directory` looks like a session's.
+    #[must_use]
+    pub fn is_one(directory: &Path) -> bool {
+        directory.join(FILE).is_file()
+    }
+
+    /// Writes what the session is run with, or how it ended.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn describe(&self, file: &SessionFile) -> Result<(), SetupError> {
+        let path = self.directory.join(FILE);
+        let text =
+            serde_json::to_string_pretty(file).map_err(|error| SetupError::file(&path, error.to_string()))?;
+        fs::write(&path, text + "\n").map_err(|error| SetupError::io(path, "writing it", error))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Its tape.
+    #[must_use]
+    pub fn tape(&self) -> PathBuf {
+        self.directory.join(TAPE)
+    }
+}
+
+impl SessionFile {
+    /// A session that begins.
+    #[must_use]
+    pub fn begin(epoch: u32, placement: &str, trading: Trading, ring_capacity: usize, seed: u64) -> Self {
+        let placement = placement.to_owned();
+        Self { version: VERSION, epoch, placement, trading, ring_capacity, seed, state_hash: None, lost: 0 }
+    }
+}
+
+/// The latest session of an instance.
+///
+/// # Errors
+/// When there is none.
+pub fn latest(places: &Places) -> Result<PathBuf, SetupError> {
+    let sessions = sessions(places);
+    list(&sessions)
+        .pop()
+        .ok_or_else(|| SetupError::file(sessions, "holds no session; make one with `trading run`"))
+}
+
+fn sessions(places: &Places) -> PathBuf {
+    places.data.join("sessions")
+}
+
+/// Sessions' directories, oldest first.
+fn list(sessions: &Path) -> Vec<PathBuf> {
+    let numbered = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let entries = fs::read_dir(sessions).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(numbered).collect();
+    found.sort();
+    found
+}

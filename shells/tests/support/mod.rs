@@ -1,0 +1,88 @@
+//! What the tests of the command line share: the binary, recorded or generated tapes, and scratch directories.
+
+#![allow(dead_code)] // Each test binary uses its own part.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use engine::domain::Nanos;
+use engine::venue::Source;
+use engine::venue::generated::GeneratedMarket;
+use engine::venue::replay::{TapeSource, TapeWriter};
+use serde_json::Value;
+
+/// Runs `trading` with `arguments`, with no setting of the outer environment and its files under `home`.
+pub fn trading(home: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_trading"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .env("TRADING_IPC_DIR", home.join("ipc"))
+        .env("TRADING_DATA_DIR", home.join("data"))
+        .output()
+        .expect("the binary runs")
+}
+
+/// Its standard output, which must tell of success.
+pub fn success(output: &Output) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "exit {:?}: {error}", output.status.code());
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+/// Runs `trading … --json` and reads what it prints.
+pub fn json(home: &Path, arguments: &[&str]) -> Value {
+    let text = success(&trading(home, &[arguments, &["--json"]].concat()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+/// The folder of recorded data, or `None` with a word about it.
+pub fn recorded() -> Option<PathBuf> {
+    let data = std::env::var_os("TRADING_TEST_DATA").map(PathBuf::from);
+    if data.is_none() {
+        println!("TRADING_TEST_DATA is not set: this test runs on generated captures");
+    }
+    data
+}
+
+/// Every recorded tape, or one generated one under `scratch`.
+pub fn tapes(scratch: &Path) -> Vec<PathBuf> {
+    let Some(data) = recorded() else { return vec![generated(scratch, 60)] };
+    let mut tapes: Vec<PathBuf> =
+        fs::read_dir(data.join("tape")).expect("tapes").flatten().map(|entry| entry.path()).collect();
+    tapes.sort();
+    assert!(tapes.len() >= 11, "{tapes:?}");
+    tapes
+}
+
+/// The recorded tape called `name`, or a generated one.
+pub fn tape(scratch: &Path, name: &str) -> PathBuf {
+    recorded().map_or_else(|| generated(scratch, 60), |data| data.join(format!("tape/{name}.tsv.gz")))
+}
+
+/// A generated capture of `seconds`.
+pub fn generated(scratch: &Path, seconds: i64) -> PathBuf {
+    generated_of(scratch, &["BTCUSDT", "ETHUSDT"], seconds)
+}
+
+/// A generated capture of `symbols`.
+pub fn generated_of(scratch: &Path, symbols: &[&str], seconds: i64) -> PathBuf {
+    let path = scratch.join("generated.tsv.gz");
+    let start = Nanos(1_700_000_000_000_000_000);
+    let mut market = GeneratedMarket::new(symbols, 7, start, 100).expect("a market");
+    let mut tape = TapeWriter::create(&path).expect("a tape");
+    let info = market.exchange_info();
+    tape.write(start, TapeSource::Rest("http://generated/api/v3/exchangeInfo"), &info).expect("written");
+    while market.next_time() < start + Nanos::from_secs(seconds) {
+        market.next_frame(&mut |received, source, payload| {
+            let source = match *source {
+                Source::Stream => TapeSource::Stream,
+                Source::Rest(url) => TapeSource::Rest(url),
+            };
+            tape.write(received, source, payload).expect("written");
+        });
+    }
+    tape.finish().expect("finished");
+    path
+}
