@@ -1,0 +1,73 @@
+//! The suites: each measures one part against its floor or its peers.
+
+pub mod baseline;
+pub mod decode;
+pub mod book;
+pub mod ring;
+
+use std::path::Path;
+
+use engine::error::SetupError;
+
+use crate::report::Report;
+use crate::rig::{Rig, Scale};
+
+/// A suite's name on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Suite {
+    /// Rings between threads and processes, beside their peers
+    Ring,
+
+    /// Frames to values, beside JSON parsers
+    Decode,
+    /// Books, beside a tree
+    Book,
+    /// What the measuring itself costs
+    Baseline,
+    /// Every suite
+    All,
+}
+
+/// What a suite works with.
+pub struct Bench<'a> {
+    /// The cores.
+    pub rig: &'a Rig,
+    /// Where rows go.
+    pub report: &'a mut Report,
+    /// A directory of its own in shared memory.
+    pub scratch: &'a Path,
+}
+
+impl Bench<'_> {
+    /// How much to measure.
+    #[must_use]
+    pub const fn scale(&self) -> Scale {
+        self.rig.scale
+    }
+
+    /// How often every row of a suite is measured, in turn with the others.
+    #[must_use]
+    pub const fn rounds(&self) -> u32 {
+        self.scale().of(15, 5, 1)
+    }
+}
+
+/// Runs a suite.
+///
+/// # Errors
+/// When something cannot be set up, or what is measured does not do what it should.
+pub fn run(suite: Suite, bench: &mut Bench<'_>) -> Result<(), SetupError> {
+    match suite {
+        Suite::Baseline => baseline::run(bench),
+        Suite::Decode => decode::run(bench),
+        Suite::Book => book::run(bench),
+        Suite::Ring => ring::run(bench),
+
+        Suite::All => {
+            for each in [Suite::Baseline, Suite::Decode, Suite::Book, Suite::Ring] {
+                run(each, bench)?;
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A stream of 56-byte messages as fast as they go, one at a time, every word checked.
+
+use std::path::Path;
+
+use engine::clock::Stopwatch;
+use engine::error::SetupError;
+
+use crate::histogram::Histogram;
+use crate::peers::raw::{BLOCK_LINES, Blocks};
+use crate::peers::{Line, Receiver, Sender, Transport};
+use crate::rig::Rig;
+use crate::suites::ring::meeting::{Meeting, THERE, Threads, place};
+
+/// Messages between two looks at the clock.
+const PER_LOOK: u64 = 4_096;
+
+/// The words of message `index`.
+#[inline(always)]
+pub fn line(index: u64) -> Line {
+    std::array::from_fn(|word| index.wrapping_add(STEPS[word]))
+}
+
+/// Differs in every word, so that words in each other's place are seen.
+const STEPS: Line = [
+    0,
+    0x9e37_79b9_7f4a_7c15,
+    0x3c6e_f372_fe94_f82a,
+    0xdaa6_6d2c_7ddf_743f,
+    0x78dd_e6e5_fd29_f054,
+    0x1715_609f_7c74_6c69,
+    0xb54c_da58_fbbe_e87e,
+];
+
+/// Bits of `found` that are not as message `index` should be.
+#[inline(always)]
+pub fn wrong(found: &Line, index: u64) -> u64 {
+    line(index).iter().zip(found).fold(0, |wrong, (own, theirs)| wrong | (own ^ theirs))
+}
+
+/// Counts and checks what arrives.
+struct Checker {
+    stopwatch: Stopwatch,
+    times: Histogram,
+    before: engine::domain::Nanos,
+    next: u64,
+    wrong: u64,
+}
+
+impl Checker {
+    fn new(stopwatch: Stopwatch) -> Self {
+        Self { stopwatch, times: Histogram::prepared(), before: stopwatch.elapsed(), next: 0, wrong: 0 }
+    }
+
+    #[inline(always)]
+    fn on_line(&mut self, found: &Line) {
+        self.wrong |= wrong(found, self.next);
+        self.next += 1;
+        if self.next.is_multiple_of(PER_LOOK) {
+            self.look();
+        }
+    }
+
+    #[cold]
+    fn look(&mut self) {
+        let now = self.stopwatch.elapsed();
+        self.times.record_mean(now - self.before, PER_LOOK);
+        self.before = now;
+    }
+
+    fn finish(self) -> Result<Histogram, SetupError> {
+        if self.wrong == 0 {
+            return Ok(self.times);
+        }
+        Err(SetupError::Invalid("ring: a word of a stream was lost or changed".to_owned()))
+    }
+}
+
+/// Between two threads, by `T`.
+///
+/// # Errors
+/// When an end cannot be opened or a word is wrong.
+pub fn threads<T: Transport>(rig: &Rig, scratch: &Path) -> Result<Histogram, SetupError> {
+    let place = place(scratch)?;
+    let (sender, receiver) = T::open(place.path(), THERE)?;
+    let (mut here, mut there) = Threads::pair();
+    let (stopwatch, wait) = (rig.stopwatch, rig.wait);
+    let count = rig.scale.of(64, 24, 1) * PER_LOOK;
+    let (times, sent) = rig.pair(
+        move || {
+            there.meet()?;
+            let mut receiver = receiver()?;
+            there.meet()?;
+            there.meet()?;
+            receiver.settle()?;
+            there.meet()?;
+            let mut checker = Checker::new(stopwatch);
+            while checker.next < count {
+                let before = checker.next;
+                receiver.drain(&mut |line| checker.on_line(&line));
+                if checker.next == before {
+                    wait.relax();
+                }
+            }
+            checker.finish()
+        },
+        move || {
+            let mut sender = sender()?;
+            here.meet()?;
+            here.meet()?;
+            sender.settle()?;
+            here.meet()?;
+            here.meet()?;
+            (0..count).for_each(|index| sender.send(&line(index), wait));
+            Ok(())
+        },
+    )?;
+    sent.and(times)
+}
+
+/// The floor: blocks of lines that change hands.
+///
+/// # Errors
+/// When a word is wrong.
+pub fn blocks(rig: &Rig) -> Result<Histogram, SetupError> {
+    let blocks = Blocks::default();
+    let (stopwatch, wait) = (rig.stopwatch, rig.wait);
+    let count = rig.scale.of(64, 24, 1) * PER_LOOK / BLOCK_LINES as u64;
+    let (times, ()) = rig.pair(
+        || {
+            let mut checker = Checker::new(stopwatch);
+            (0..count).for_each(|number| blocks.empty(number, wait, &mut |line| checker.on_line(&line)));
+            checker.finish()
+        },
+        || (0..count).for_each(|number| blocks.fill(number, wait, &line)),
+    )?;
+    times
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::clock::Stopwatch;
+
+    #[test]
+    fn a_lost_swapped_or_changed_word_is_found() {
+        assert_eq!(wrong(&line(7), 7), 0);
+        assert_ne!(wrong(&line(8), 7), 0);
+        for word in 0..7 {
+            let mut bad = line(7);
+            bad[word] ^= 1 << (word * 9);
+            assert_ne!(wrong(&bad, 7), 0);
+        }
+        let mut swapped = line(7);
+        swapped.swap(2, 5);
+        assert_ne!(wrong(&swapped, 7), 0);
+        let mut checker = Checker::new(Stopwatch::calibrate());
+        checker.on_line(&line(0));
+        checker.on_line(&line(2));
+        assert!(checker.finish().is_err());
+    }
+}
