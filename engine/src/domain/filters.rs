@@ -14,7 +14,7 @@ pub struct QuantityFilter {
     pub step: Quantity,
 }
 
-/// Bounds of an order's value in the quote asset, at [`Instrument::notional_scale`]; `None` is off.
+/// Bounds of an order's value in the quote asset, at `Instrument::notional_scale`; `None` is off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NotionalFilter {
     /// Smallest notional of an order.
