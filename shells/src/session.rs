@@ -15,9 +15,6 @@ use serde::{Deserialize, Serialize};
 use crate::config::Places;
 use crate::trade::Trading;
 
-/// Sessions kept in an instance's directory; a new one removes the oldest beyond them.
-const SESSIONS_KEPT: usize = 16;
-
 /// What a session was run with and how it ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionFile {
@@ -40,7 +37,7 @@ pub struct SessionFile {
 }
 
 /// Version of [`SessionFile`].
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Names inside a session's directory.
 const FILE: &str = "session.json";
@@ -53,11 +50,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes the directory of a new session under a new epoch.
+    /// Makes the directory of a new session under a new epoch; of all sessions the latest `kept` stay.
     ///
     /// # Errors
     /// When the operating system refuses, or the epoch's record is damaged.
-    pub fn create(places: &Places) -> Result<(Self, u32), SetupError> {
+    pub fn create(places: &Places, kept: usize) -> Result<(Self, u32), SetupError> {
         let io = |path: &Path, error| SetupError::io(path, "making the session's directory", error);
         fs::create_dir_all(&places.data).map_err(|error| io(&places.data, error))?;
         let epoch = epoch::reserve(&places.data)?;
@@ -65,7 +62,7 @@ impl Session {
         let directory = sessions.join(format!("{epoch:08}"));
         fs::create_dir_all(&directory).map_err(|error| io(&directory, error))?;
         let mut older = list(&sessions);
-        while older.len() > SESSIONS_KEPT {
+        while older.len() > kept {
             let oldest = older.remove(0);
             fs::remove_dir_all(&oldest)
                 .map_err(|error| SetupError::io(oldest, "removing an old session", error))?;

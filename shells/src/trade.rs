@@ -1,5 +1,6 @@
-//! What trades and how much it may: strategies and limits from the command line and the environment.
+//! What trades and how much it may: strategies and limits, as the settings say.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -13,25 +14,29 @@ use engine::tick_to_trade::strategy::registry::{self, Settings};
 use engine::venue::simulated::{FeeRate, QueueModel, SimulationConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::args::{FillArgs, TradeArgs};
-use crate::config::Environment;
+use crate::cli::args::{FillArgs, ParameterArgs};
+use crate::config::Settings as Resolved;
 use crate::config::amount::Amount;
+use crate::config::values::Choice;
 
-/// The strategy that runs when none is named.
-const STRATEGY: &str = "market_making";
-
-/// Symbols of the generated market when none are named.
-pub const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
+/// A strategy that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Its name in the registry.
+    pub name: String,
+    /// Its symbols; empty means all that are traded.
+    pub symbols: Vec<String>,
+    /// Its parameters; what is left out keeps its default.
+    pub parameters: Settings,
+}
 
 /// What trades, resolved; written beside a session so that it can be run again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trading {
     /// The symbols; empty means every one that a tape tells of.
     pub symbols: Vec<String>,
-    /// The strategy's name, or `none`.
-    pub strategy: String,
-    /// Its parameters.
-    pub parameters: Settings,
+    /// The strategies, each one on each of its symbols.
+    pub strategies: Vec<Planned>,
     /// Largest position of a symbol, in quote units.
     pub max_position_size: String,
     /// Loss of a day at which new risk stops, in quote units.
@@ -41,41 +46,37 @@ pub struct Trading {
 }
 
 impl Trading {
-    /// Resolves flags and environment.
+    /// What the settings say, with parameters from the command line on top.
     ///
     /// # Errors
-    /// When a value cannot be read.
-    pub fn resolve(args: &TradeArgs, environment: &Environment) -> Result<Self, SetupError> {
-        let symbols = if args.symbols.is_empty() {
-            let listed = environment.get("TRADING_SYMBOLS").unwrap_or_default();
-            listed.split(',').filter(|symbol| !symbol.is_empty()).map(str::to_owned).collect()
-        } else {
-            args.symbols.clone()
-        };
-        let mut parameters = Settings::new();
-        for parameter in &args.parameters {
-            let (key, value) = parameter
-                .split_once('=')
-                .ok_or_else(|| SetupError::Invalid(format!("--param {parameter}: expected KEY=VALUE")))?;
-            if parameters.insert(key.to_owned(), value.to_owned()).is_some() {
-                return Err(SetupError::Invalid(format!("--param {key}: given twice")));
+    /// When a parameter is no KEY=VALUE, is given twice, or it is not clear for which strategy it is meant.
+    pub fn of(settings: &Resolved, arguments: &ParameterArgs) -> Result<Self, SetupError> {
+        let mut given: BTreeMap<(String, String), String> = BTreeMap::new();
+        for argument in &arguments.parameters {
+            let (strategy, key, value) = split(argument, settings)?;
+            if given.insert((strategy, key), value).is_some() {
+                return Err(SetupError::Invalid(format!("--param {argument}: its key is given twice")));
             }
         }
-        let position =
-            environment.resolve(args.max_position_size, "MAX_POSITION_SIZE", Amount::whole(10_000))?;
-        let loss = environment.resolve(args.max_daily_loss, "MAX_DAILY_LOSS", Amount::whole(1_000))?;
+        let plan = |choice: &Choice| {
+            let mut parameters = settings.parameters.get(&choice.name).cloned().unwrap_or_default();
+            let own = given.iter().filter(|((strategy, _), _)| *strategy == choice.name);
+            parameters.extend(own.map(|((_, key), value)| (key.clone(), value.clone())));
+            Planned { name: choice.name.clone(), symbols: choice.symbols.clone(), parameters }
+        };
         Ok(Self {
-            symbols,
-            strategy: environment.resolve(
-                args.strategy.clone(),
-                "TRADING_STRATEGIES",
-                STRATEGY.to_owned(),
-            )?,
-            parameters,
-            max_position_size: position.to_string(),
-            max_daily_loss: loss.to_string(),
-            currency: environment.get("TRADING_ACCOUNT_CURRENCY").unwrap_or("USDT").to_owned(),
+            symbols: settings.symbols.clone(),
+            strategies: settings.strategies.iter().map(plan).collect(),
+            max_position_size: settings.max_position_size.to_string(),
+            max_daily_loss: settings.max_daily_loss.to_string(),
+            currency: settings.account_currency.clone(),
         })
+    }
+
+    /// The strategies' names.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.strategies.iter().map(|planned| planned.name.as_str()).collect()
     }
 
     /// The instruments to trade: those named, each of which must be known and tradable, or else every tradable one
@@ -106,27 +107,38 @@ impl Trading {
         self.symbols.iter().map(find).collect()
     }
 
-    /// One strategy a target.
+    /// The strategies, each once on every target that is one of its symbols.
     ///
     /// # Errors
-    /// When the strategy or a parameter is unknown.
+    /// When a strategy, a parameter, or one of its symbols is unknown.
     pub fn strategies(
         &self,
         instruments: &Arc<Instruments>,
         targets: &[InstrumentIndex],
     ) -> Result<Vec<StrategySlot>, SetupError> {
-        if self.strategy == "none" {
-            return Ok(Vec::new());
+        let mut slots = Vec::new();
+        for planned in &self.strategies {
+            let mut missing: Vec<&String> = planned.symbols.iter().collect();
+            for &index in targets {
+                let Some(instrument) = instruments.get(index) else {
+                    return Err(SetupError::Invalid(format!("there is no instrument {index}")));
+                };
+                missing.retain(|symbol| **symbol != *instrument.symbol);
+                if !planned.symbols.is_empty() && !planned.symbols.iter().any(|s| **s == *instrument.symbol) {
+                    continue;
+                }
+                let strategy = registry::create(&planned.name, index, instrument, &planned.parameters)?;
+                let name = format!("{}/{}", planned.name, instrument.symbol);
+                slots.push(StrategySlot { name, strategy, instruments: vec![index] });
+            }
+            if let Some(symbol) = missing.first() {
+                let name = &planned.name;
+                return Err(SetupError::Invalid(format!(
+                    "{name} is to trade {symbol}, which is not traded here"
+                )));
+            }
         }
-        let slot = |&index: &InstrumentIndex| {
-            let Some(instrument) = instruments.get(index) else {
-                return Err(SetupError::Invalid(format!("there is no instrument {index}")));
-            };
-            let strategy = registry::create(&self.strategy, index, instrument, &self.parameters)?;
-            let name = format!("{}/{}", self.strategy, instrument.symbol);
-            Ok(StrategySlot { name, strategy, instruments: vec![index] })
-        };
-        targets.iter().map(slot).collect()
+        Ok(slots)
     }
 
     /// Risk's limits for `sources` strategies on `instruments`.
@@ -176,6 +188,24 @@ impl Trading {
             instruments: lots.map(instrument).collect(),
             sources: vec![source; sources],
         })
+    }
+}
+
+/// Strategy, key and value of a `--param`.
+fn split(argument: &str, settings: &Resolved) -> Result<(String, String, String), SetupError> {
+    let refuse = |reason: &str| Err(SetupError::Invalid(format!("--param {argument}: {reason}")));
+    let Some((key, value)) = argument.split_once('=') else {
+        return refuse("expected KEY=VALUE");
+    };
+    let runs = |name: &str| settings.strategies.iter().any(|choice| choice.name == name);
+    match (key.split_once('.'), settings.strategies.as_slice()) {
+        (Some((strategy, key)), _) if runs(strategy) => {
+            Ok((strategy.to_owned(), key.to_owned(), value.to_owned()))
+        }
+        (Some((strategy, _)), _) => refuse(&format!("{strategy} does not run")),
+        (None, [only]) => Ok((only.name.clone(), key.to_owned(), value.to_owned())),
+        (None, []) => refuse("no strategy runs"),
+        (None, _) => refuse("several strategies run: expected STRATEGY.KEY=VALUE"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use shells::cli::args::{Cli, Command};
-use shells::cli::{journal, looking};
+use shells::cli::{config, journal, looking};
 use shells::config::Environment;
 
 fn main() -> ExitCode {
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Latency(args) => looking::latency(&args, &environment),
         Command::Counters(args) => looking::counters(&args, &environment),
         Command::Book(args) => looking::book(&args, &environment),
+        Command::Config(command) => config::run(&command, &environment),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

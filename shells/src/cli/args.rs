@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use engine::agent::IdleStrategy;
 
-use crate::config::Span;
-use crate::config::amount::Amount;
-use crate::topology::{Cores, Placement};
+use crate::config::{AllFlags, PlaceFlags, Span, TradeFlags};
+use crate::topology::Placement;
 
 /// A low-latency trading system for Binance: engine, simulated exchange and operator's tools in one binary.
 #[derive(Debug, Parser)]
@@ -34,40 +32,17 @@ pub enum Command {
     Counters(LookArgs),
     /// Show the top of an instrument's book
     Book(BookArgs),
+    /// Check or show the settings: flags, environment, TOML file and defaults
+    #[command(subcommand)]
+    Config(ConfigCommand),
 }
 
-/// Where the instance keeps its files.
-#[derive(Clone, Debug, Args)]
-pub struct PlaceArgs {
-    /// Name of the instance: separates directories and locks [env: TRADING_INSTANCE; default]
-    #[arg(long, value_name = "NAME")]
-    pub instance: Option<String>,
-    /// Directory of shared memory [env: TRADING_IPC_DIR; /dev/shm/trading-UID-INSTANCE]
-    #[arg(long, value_name = "DIR")]
-    pub ipc_dir: Option<PathBuf>,
-    /// Directory of journals and recordings [env: TRADING_DATA_DIR; the XDG data directory]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-}
-
-/// What trades, and how much it may.
-#[derive(Clone, Debug, Args)]
-pub struct TradeArgs {
-    /// Symbols to trade, separated by commas [env: TRADING_SYMBOLS]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub symbols: Vec<String>,
-    /// Strategy on every symbol, or `none` [env: TRADING_STRATEGIES; market_making]
-    #[arg(long, value_name = "NAME")]
-    pub strategy: Option<String>,
-    /// A parameter of the strategy, as KEY=VALUE; may be repeated
+/// Parameters of the strategies, beside those of the TOML file.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ParameterArgs {
+    /// A parameter as KEY=VALUE, or STRATEGY.KEY=VALUE where several run; may be repeated
     #[arg(long = "param", value_name = "KEY=VALUE")]
     pub parameters: Vec<String>,
-    /// Largest position of a symbol, in quote units of notional [env: MAX_POSITION_SIZE; 10000]
-    #[arg(long, value_name = "AMOUNT")]
-    pub max_position_size: Option<Amount>,
-    /// Loss of a day at which new risk stops, in quote units [env: MAX_DAILY_LOSS; 1000]
-    #[arg(long, value_name = "AMOUNT")]
-    pub max_daily_loss: Option<Amount>,
 }
 
 /// How simulated orders fill.
@@ -96,12 +71,12 @@ pub struct FillArgs {
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Where the instance keeps its files
+    /// Every setting
     #[command(flatten)]
-    pub places: PlaceArgs,
-    /// What trades, and how much it may
+    pub settings: AllFlags,
+    /// Parameters of the strategies
     #[command(flatten)]
-    pub trade: TradeArgs,
+    pub parameters: ParameterArgs,
     /// How simulated orders fill
     #[command(flatten)]
     pub fills: FillArgs,
@@ -111,12 +86,6 @@ pub struct RunArgs {
     /// All agents on one pinned thread, or one each
     #[arg(long, value_enum, default_value_t = Placement::Shared)]
     pub placement: Placement,
-    /// Core of each thread, such as `ingest=0,strategy=1`; `engine=N` places the shared one [env: TRADING_CORES]
-    #[arg(long, value_name = "LIST")]
-    pub cores: Option<Cores>,
-    /// What an idle thread does: spin, backoff or park [env: TRADING_IDLE; backoff]
-    #[arg(long, value_name = "STRATEGY")]
-    pub idle: Option<IdleStrategy>,
     /// Seed of the generated market
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -136,7 +105,10 @@ pub struct ReplayArgs {
     pub files: Vec<PathBuf>,
     /// What trades, and how much it may
     #[command(flatten)]
-    pub trade: TradeArgs,
+    pub settings: TradeFlags,
+    /// Parameters of the strategies
+    #[command(flatten)]
+    pub parameters: ParameterArgs,
     /// How simulated orders fill
     #[command(flatten)]
     pub fills: FillArgs,
@@ -172,6 +144,26 @@ pub enum Speed {
     Real,
 }
 
+/// What to do with the settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check every setting, and say nothing more
+    Check(ConfigArgs),
+    /// Print every setting, its value and where it was found; secrets are masked
+    Show(ConfigArgs),
+}
+
+/// Arguments of the config commands.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Every setting
+    #[command(flatten)]
+    pub settings: AllFlags,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What to do with journals.
 #[derive(Debug, Subcommand)]
 pub enum JournalCommand {
@@ -189,7 +181,7 @@ pub struct JournalArgs {
     pub directory: Option<PathBuf>,
     /// Where the instance keeps its files
     #[command(flatten)]
-    pub places: PlaceArgs,
+    pub places: PlaceFlags,
     /// JSON, one object a line
     #[arg(long)]
     pub json: bool,
@@ -200,7 +192,7 @@ pub struct JournalArgs {
 pub struct LookArgs {
     /// Where the instance keeps its files
     #[command(flatten)]
-    pub places: PlaceArgs,
+    pub places: PlaceFlags,
     /// JSON instead of a table
     #[arg(long)]
     pub json: bool,

@@ -7,10 +7,10 @@ use engine::error::SetupError;
 use engine::journal::{Describer, JournalReader, verify};
 use serde_json::json;
 
-use crate::cli::args::{JournalArgs, JournalCommand, PlaceArgs};
+use crate::cli::args::{JournalArgs, JournalCommand};
 use crate::cli::output::say;
 use crate::cli::table::Table;
-use crate::config::{Environment, Places};
+use crate::config::{Environment, Secrets, Settings};
 use crate::session;
 
 /// The journals of a session, as directories beside each other.
@@ -32,8 +32,8 @@ fn find(args: &JournalArgs, environment: &Environment) -> Result<Vec<PathBuf>, S
     let given = match &args.directory {
         Some(directory) => directory.clone(),
         None => {
-            let PlaceArgs { instance, ipc_dir, data_dir } = args.places.clone();
-            session::latest(&Places::resolve(instance, ipc_dir, data_dir, environment)?)?
+            let settings = Settings::resolve(&args.places, environment, Secrets::Withhold)?;
+            session::latest(&settings.places)?
         }
     };
     if !given.is_dir() {

@@ -11,19 +11,18 @@ use engine::journal::{InstrumentFacts, InstrumentRow};
 use engine::shm::paths::{IpcPaths, OWNERS};
 use serde_json::{Map, Value, json};
 
-use crate::cli::args::{BookArgs, LookArgs, PlaceArgs};
+use crate::cli::args::{BookArgs, LookArgs};
 use crate::cli::output::say;
 use crate::cli::table::{Table, micros};
-use crate::config::{Environment, Places};
+use crate::config::{Environment, PlaceFlags, Secrets, Settings};
 
 /// The fractions of a latency distribution that people look at.
 const PERCENTILES: [(&str, u64, u64); 4] =
     [("p50", 50, 100), ("p90", 90, 100), ("p99", 99, 100), ("p99.9", 999, 1000)];
 
 /// The files of the instance that `places` names.
-fn find(places: &PlaceArgs, environment: &Environment) -> Result<IpcPaths, SetupError> {
-    let PlaceArgs { instance, ipc_dir, data_dir } = places.clone();
-    let places = Places::resolve(instance, ipc_dir, data_dir, environment)?;
+fn find(places: &PlaceFlags, environment: &Environment) -> Result<IpcPaths, SetupError> {
+    let places = Settings::resolve(places, environment, Secrets::Withhold)?.places;
     if !places.ipc.is_dir() {
         return Err(SetupError::Invalid(format!(
             "no engine has run in {}; start one with `trading run`",

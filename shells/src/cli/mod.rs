@@ -5,3 +5,4 @@ pub mod output;
 pub mod table;
 pub mod looking;
 pub mod journal;
+pub mod config;

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use engine::error::SetupError;
 
-use crate::config::Environment;
+use crate::config::environment::Environment;
+use crate::config::layers::Layers;
 
 /// The directories of one instance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     /// Name of the instance (`TRADING_INSTANCE`): separates directories and locks.
     pub instance: String,
@@ -18,28 +19,24 @@ pub struct Places {
 }
 
 impl Places {
-    /// Resolves flags and environment.
+    /// The places that the settings name.
     ///
     /// # Errors
     /// When the instance's name could not be a directory name, or no data directory is known.
-    pub fn resolve(
-        instance: Option<String>,
-        ipc: Option<PathBuf>,
-        data: Option<PathBuf>,
-        environment: &Environment,
-    ) -> Result<Self, SetupError> {
-        let instance = environment.resolve(instance, "TRADING_INSTANCE", "default".to_owned())?;
+    pub fn of(layers: &Layers, environment: &Environment) -> Result<Self, SetupError> {
+        let instance: String = layers.value("TRADING_INSTANCE")?;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if instance.is_empty() || !instance.chars().all(plain) {
+        if !instance.chars().all(plain) {
             return Err(SetupError::Invalid(format!(
                 "TRADING_INSTANCE={instance}: letters, digits, - and _ only"
             )));
         }
-        let ipc = ipc
-            .or_else(|| environment.get("TRADING_IPC_DIR").map(PathBuf::from))
-            .unwrap_or_else(|| shared_memory().join(format!("trading-{}-{instance}", user())));
-        let data = data
-            .or_else(|| environment.get("TRADING_DATA_DIR").map(PathBuf::from))
+        let ipc = layers
+            .text("TRADING_IPC_DIR")
+            .map_or_else(|| shared_memory().join(format!("trading-{}-{instance}", user())), PathBuf::from);
+        let data = layers
+            .text("TRADING_DATA_DIR")
+            .map(PathBuf::from)
             .or_else(|| environment.get("XDG_DATA_HOME").map(|home| Path::new(home).join("trading")))
             .or_else(|| environment.get("HOME").map(|home| Path::new(home).join(".local/share/trading")))
             .ok_or_else(|| {
@@ -59,20 +56,4 @@ pub fn shared_memory() -> PathBuf {
 
 fn user() -> u32 {
     rustix::process::getuid().as_raw()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instance_has_directories_of_its_own() {
-        let environment: Environment =
-            [("HOME", "/nowhere"), ("TRADING_INSTANCE", "a1")].into_iter().collect();
-        let places = Places::resolve(None, None, None, &environment).expect("resolvable");
-        assert!(places.ipc.to_string_lossy().ends_with("-a1"));
-        assert_eq!(places.data, Path::new("/nowhere/.local/share/trading/a1"));
-        assert!(Places::resolve(Some("../x".to_owned()), None, None, &environment).is_err());
-        assert!(Places::resolve(None, None, None, &Environment::default()).is_err());
-    }
 }

@@ -22,8 +22,8 @@ use tempfile::TempDir;
 
 use crate::assembly::{Link, PathSetup};
 use crate::cli::args::ReplayArgs;
-use crate::config::Environment;
 use crate::config::places::shared_memory;
+use crate::config::{Environment, Secrets, Settings};
 use crate::replay::checkpoints::Checkpoints;
 use crate::replay::instruments::Table;
 use crate::replay::pace::Pace;
@@ -44,7 +44,11 @@ pub fn run(args: &ReplayArgs, environment: &Environment) -> Result<(), SetupErro
         }
         return rerun::run(directory, args);
     }
-    let trading = Trading::resolve(&args.trade, environment)?;
+    let settings = Settings::resolve(&args.settings, environment, Secrets::Withhold)?;
+    let mut trading = Trading::of(&settings, &args.parameters)?;
+    if !settings.has_symbols() {
+        trading.symbols.clear();
+    }
     let table = Table::of(&args.files, args.exchange_info.as_deref())?;
     let room = Room::new(args.report.as_deref())?;
     let mut replay = Replay::prepare(args, &trading, &table, &room)?;

@@ -125,7 +125,7 @@ impl Summary {
             "events": self.ingest.events, "elapsed_ns": self.facts.elapsed.0,
             "events_per_second": self.events_per_second(), "ingest": counts,
             "books_untrusted": self.untrusted, "inferred": self.facts.inferred,
-            "strategy": self.facts.trading.strategy, "intents": self.audit.intents, "orders": self.audit.orders,
+            "strategies": self.facts.trading.names(), "intents": self.audit.intents, "orders": self.audit.orders,
             "cancels": self.audit.cancels, "sent": self.audit.sent, "fills": self.audit.fills,
             "open": self.audit.open(), "order_states": self.audit.states, "rejects": self.audit.rejects,
             "positions": positions.collect::<Vec<_>>(), "reconciled": true, "stages": self.stages,

@@ -14,21 +14,20 @@ use engine::clock::tsc::LiveClock;
 use engine::clock::{Clock, Stopwatch};
 use engine::domain::{Instruments, Market, Nanos};
 use engine::error::SetupError;
-use engine::limits::SYMBOL_BYTES_MAX;
 use engine::shm::paths::IpcPaths;
 use engine::venue::binance::exchange_info;
 use engine::venue::generated::GeneratedMarket;
 use engine::venue::replay::{TapeSource, TapeWriter};
 
-use crate::cli::args::{PlaceArgs, RunArgs};
+use crate::cli::args::RunArgs;
 use crate::cli::output::say;
-use crate::config::{Environment, Places};
+use crate::config::{Environment, Secrets, Settings, Venue};
 use crate::run::guard::Guard;
 use crate::run::live::Live;
 use crate::run::status::Status;
 use crate::session::{Session, SessionFile};
 use crate::topology::Cores;
-use crate::trade::{SYMBOLS, Trading};
+use crate::trade::Trading;
 
 /// Capacity of every ring of a live session.
 pub const RING_CAPACITY: usize = 65_536;
@@ -67,14 +66,20 @@ pub struct Plan {
 /// # Errors
 /// When an argument is no good, another engine runs on this instance, or a thread fails.
 pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> {
-    let PlaceArgs { instance, ipc_dir, data_dir } = args.places.clone();
-    let places = Places::resolve(instance, ipc_dir, data_dir, environment)?;
+    let settings = Settings::resolve(&args.settings, environment, Secrets::Withhold)?;
+    if settings.venue != Venue::Simulated {
+        let venue = settings.venue;
+        return Err(SetupError::Invalid(format!(
+            "TRADING_VENUE={venue}: this command trades at `simulated` only"
+        )));
+    }
+    let places = &settings.places;
     let ipc = IpcPaths::new(&places.ipc);
     ipc.create()?;
     // Held until the end of the process, whatever that end is.
     let _guard = Guard::lock(&ipc)?;
-    recovery::recover(&ipc, &places)?;
-    let plan = Plan::make(args, environment, &places, ipc)?;
+    recovery::recover(&ipc, places)?;
+    let plan = Plan::make(args, &settings, ipc)?;
     let mut file = SessionFile::begin(
         plan.epoch,
         &args.placement.to_string(),
@@ -107,28 +112,15 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
 }
 
 impl Plan {
-    fn make(
-        args: &RunArgs,
-        environment: &Environment,
-        places: &Places,
-        ipc: IpcPaths,
-    ) -> Result<Self, SetupError> {
-        let mut trading = Trading::resolve(&args.trade, environment)?;
-        if trading.symbols.is_empty() {
-            trading.symbols = SYMBOLS.map(str::to_owned).to_vec();
-        }
-        if let Some(symbol) = trading.symbols.iter().find(|symbol| symbol.len() > SYMBOL_BYTES_MAX) {
-            return Err(SetupError::Invalid(format!(
-                "symbol {symbol}: longer than {SYMBOL_BYTES_MAX} bytes"
-            )));
-        }
+    fn make(args: &RunArgs, settings: &Settings, ipc: IpcPaths) -> Result<Self, SetupError> {
+        let trading = Trading::of(settings, &args.parameters)?;
         let stopwatch = Stopwatch::calibrate();
         let mut clock = LiveClock::new(stopwatch);
         let symbols: Vec<&str> = trading.symbols.iter().map(String::as_str).collect();
         let market = GeneratedMarket::new(&symbols, args.seed, clock.now(), args.rate)?;
         let listed = exchange_info::instruments(&market.exchange_info(), Market::Spot)?;
         let instruments = Arc::new(Instruments::new(listed)?);
-        let (session, epoch) = Session::create(places)?;
+        let (session, epoch) = Session::create(&settings.places, settings.sessions_kept)?;
         Ok(Self {
             market,
             symbols: trading.symbols.clone(),
@@ -138,11 +130,8 @@ impl Plan {
             epoch,
             stopwatch,
             clock,
-            cores: args
-                .cores
-                .clone()
-                .map_or_else(|| environment.resolve(None, "TRADING_CORES", Cores::default()), Ok)?,
-            idle: environment.resolve(args.idle, "TRADING_IDLE", IdleStrategy::Backoff)?,
+            cores: settings.cores.clone(),
+            idle: settings.idle,
             trading,
         })
     }

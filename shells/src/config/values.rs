@@ -1,0 +1,196 @@
+//! Values of settings that are words, lists or addresses.
+
+use std::str::FromStr;
+
+use engine::limits::SYMBOL_BYTES_MAX;
+
+/// `yes` or `no`; `true` and `false` do as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct YesNo(pub bool);
+
+impl FromStr for YesNo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "yes" | "true" => Ok(Self(true)),
+            "no" | "false" => Ok(Self(false)),
+            _ => Err("expected yes or no".to_owned()),
+        }
+    }
+}
+
+/// How logs are written (`TRADING_LOG_FORMAT`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("expected text or json".to_owned()),
+        }
+    }
+}
+
+/// What happens to resting orders when the system shuts down (`TRADING_ON_SHUTDOWN`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnShutdown {
+    /// They are cancelled.
+    Cancel,
+    /// They stay at the venue.
+    Keep,
+}
+
+impl FromStr for OnShutdown {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "cancel" => Ok(Self::Cancel),
+            "keep" => Ok(Self::Keep),
+            _ => Err("expected cancel or keep".to_owned()),
+        }
+    }
+}
+
+/// Symbols, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbols(pub Vec<String>);
+
+impl FromStr for Symbols {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut symbols = Vec::new();
+        for symbol in text.split(',') {
+            let printable = symbol.chars().all(|c| !c.is_control() && !c.is_whitespace());
+            if symbol.is_empty() || symbol.len() > SYMBOL_BYTES_MAX || !printable {
+                return Err(format!("{symbol:?} is no symbol of 1 to {SYMBOL_BYTES_MAX} bytes"));
+            }
+            if symbols.iter().any(|known| known == symbol) {
+                return Err(format!("{symbol} is named twice"));
+            }
+            symbols.push(symbol.to_owned());
+        }
+        Ok(Self(symbols))
+    }
+}
+
+/// A strategy and the symbols it trades: `NAME`, or `NAME@SYMBOL+SYMBOL`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The strategy's name.
+    pub name: String,
+    /// Its symbols; none means all that are traded.
+    pub symbols: Vec<String>,
+}
+
+/// The strategies that run, each one on each of its symbols. `none` is an empty list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choices(pub Vec<Choice>);
+
+impl FromStr for Choices {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(Vec::new()));
+        }
+        let mut choices: Vec<Choice> = Vec::new();
+        for part in text.split(',') {
+            let (name, symbols) = match part.split_once('@') {
+                Some((name, symbols)) => (name, symbols.replace('+', ",").parse::<Symbols>()?.0),
+                None => (part, Vec::new()),
+            };
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                return Err(format!("{part:?}: expected NAME or NAME@SYMBOL+SYMBOL"));
+            }
+            let twice = choices.iter().any(|known| {
+                known.name == name
+                    && (known.symbols.is_empty()
+                        || symbols.is_empty()
+                        || known.symbols.iter().any(|symbol| symbols.contains(symbol)))
+            });
+            if twice {
+                return Err(format!("{name} runs twice on the same symbol"));
+            }
+            choices.push(Choice { name: name.to_owned(), symbols });
+        }
+        Ok(Self(choices))
+    }
+}
+
+/// Where a service's ZeroMQ port is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(pub String);
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = text.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
+        match address {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err("expected tcp://HOST:PORT".to_owned()),
+        }
+    }
+}
+
+/// A count of messages or milliseconds that fits ZeroMQ's options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub i32);
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.chars().all(|c| c.is_ascii_digit());
+        let value = text.parse().ok().filter(|_| digits);
+        value.map(Self).ok_or_else(|| format!("expected a whole number up to {}", i32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_name_each_thing_once() {
+        let choices: Choices = "market_making,momentum@BTCUSDT+ETHUSDT".parse().expect("two");
+        assert_eq!(choices.0[0].symbols, Vec::<String>::new());
+        assert_eq!(choices.0[1].symbols, ["BTCUSDT", "ETHUSDT"]);
+        assert!("momentum@A,momentum@B".parse::<Choices>().is_ok());
+        for bad in ["", "a,", "a,a", "a@X,a", "a@X,a@X", "a@", "a b", "a@X+X", "@X"] {
+            assert!(bad.parse::<Choices>().is_err(), "{bad}");
+        }
+        assert_eq!("none".parse(), Ok(Choices(Vec::new())));
+        for bad in ["", "A,,B", "A,A", "A B", " A"] {
+            assert!(bad.parse::<Symbols>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_counts_are_whole() {
+        assert!("tcp://risk:5557".parse::<Endpoint>().is_ok());
+        for bad in ["risk:5557", "tcp://:1", "tcp://x", "tcp://x:99999", "ipc:///tmp/x", "tcp://x:"] {
+            assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
+        }
+        assert_eq!("1000".parse(), Ok(Count(1000)));
+        for bad in ["-1", "+1", "", "1.5", "99999999999"] {
+            assert!(bad.parse::<Count>().is_err(), "{bad}");
+        }
+        assert_eq!(("yes".parse(), "false".parse()), (Ok(YesNo(true)), Ok(YesNo(false))));
+        assert!("1".parse::<YesNo>().is_err() && "Yes".parse::<YesNo>().is_err());
+    }
+}
