@@ -1,5 +1,6 @@
 //! The four agents between a venue's frame and our order: ingest, strategy, risk, route.
 
+mod order_index;
 pub mod ingest;
 pub mod strategy;
 pub mod risk;

@@ -1,17 +1,13 @@
 //! Every order of ours that is not proven terminal, from its approval on: what it may still trade, and at which price.
 //!
-//! A fixed slab, an open-addressed index by id, and a list per (instrument, side) sorted best price first. Nothing
+//! A fixed slab, an index by id, and a list per (instrument, side) sorted best price first. Nothing
 //! allocates after it is made.
-
-use zerocopy::IntoBytes;
 
 use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Side};
 use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
+use crate::tick_to_trade::order_index::{NIL, OrderIndex};
 use crate::tick_to_trade::risk::request::NewOrder;
-
-/// No slot.
-const NIL: u32 = u32::MAX;
 
 /// The table has no room for another order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +88,7 @@ impl Tally {
 pub(super) struct OpenOrders {
     slots: Box<[Slot]>,
     free: u32,
-    /// Slots by hash of their id, linear probing; twice as many as slots.
-    index: Box<[u32]>,
+    index: OrderIndex,
     queues: Box<[BySide<Queue>]>,
     tallies: Box<[Tally]>,
     total: Tally,
@@ -116,7 +111,7 @@ impl OpenOrders {
         Self {
             slots: (0..capacity).map(empty).collect(),
             free: 0,
-            index: vec![NIL; (capacity as usize * 2).next_power_of_two()].into(),
+            index: OrderIndex::new(capacity as usize),
             queues: vec![BySide::default(); instruments].into(),
             tallies: vec![Tally::default(); instruments].into(),
             total: Tally::default(),
@@ -151,7 +146,7 @@ impl OpenOrders {
 
     /// The instrument of an order that may still be cancelled.
     pub(super) fn instrument_of(&self, id: OrderId) -> Option<InstrumentIndex> {
-        let slot = &self.slots[self.find(id)? as usize];
+        let slot = &self.slots[self.index.find(id)? as usize];
         (slot.phase != Phase::Settling).then_some(slot.instrument)
     }
 
@@ -161,7 +156,7 @@ impl OpenOrders {
     /// # Errors
     /// When the table is full.
     pub(super) fn reserve(&mut self, order: &NewOrder) -> Result<(), TableFull> {
-        if self.find(order.id).is_some() {
+        if self.index.find(order.id).is_some() {
             return Ok(());
         }
         self.add(Slot {
@@ -188,7 +183,7 @@ impl OpenOrders {
     pub(super) fn on_report(&mut self, report: &Report, traded: i64) -> Result<(), TableFull> {
         // A state that this build does not know leaves the order unresolved (F20).
         let state = OrderState::try_from(report.state).unwrap_or(OrderState::Unknown);
-        let Some(at) = self.find(report.id) else { return self.adopt(report, state) };
+        let Some(at) = self.index.find(report.id) else { return self.adopt(report, state) };
         let mut slot = self.slots[at as usize];
         slot.filled = slot.filled.saturating_add(traded);
         if state.is_terminal() {
@@ -236,56 +231,18 @@ impl OpenOrders {
         })
     }
 
-    fn home(&self, id: OrderId) -> usize {
-        let hash = xxhash_rust::xxh3::xxh3_64(id.as_bytes());
-        (hash & (self.index.len() as u64 - 1)) as usize
-    }
-
-    fn find(&self, id: OrderId) -> Option<u32> {
-        let mask = self.index.len() - 1;
-        let mut at = self.home(id);
-        // At most half of the index is taken: an empty place ends every search.
-        loop {
-            match self.index[at] {
-                NIL => return None,
-                slot if self.slots[slot as usize].id == id => return Some(slot),
-                _ => at = (at + 1) & mask,
-            }
-        }
-    }
-
     fn add(&mut self, slot: Slot) -> Result<(), TableFull> {
         let at = self.free;
         let free = self.slots.get(at as usize).ok_or(TableFull)?;
         self.free = free.next;
-        let mask = self.index.len() - 1;
-        let mut place = self.home(slot.id);
-        while self.index[place] != NIL {
-            place = (place + 1) & mask;
-        }
-        self.index[place] = at;
+        self.index.insert(slot.id, at);
         self.link(at, slot);
         Ok(())
     }
 
     fn remove(&mut self, at: u32) {
         self.unlink(at);
-        let mask = self.index.len() - 1;
-        let mut hole = self.home(self.slots[at as usize].id);
-        while self.index[hole] != at {
-            hole = (hole + 1) & mask;
-        }
-        // Move back whatever the hole would cut off from its home (Knuth, 6.4, algorithm R).
-        let mut next = (hole + 1) & mask;
-        while self.index[next] != NIL {
-            let home = self.home(self.slots[self.index[next] as usize].id);
-            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
-                self.index[hole] = self.index[next];
-                hole = next;
-            }
-            next = (next + 1) & mask;
-        }
-        self.index[hole] = NIL;
+        self.index.remove(self.slots[at as usize].id);
         self.slots[at as usize].next = self.free;
         self.free = at;
     }

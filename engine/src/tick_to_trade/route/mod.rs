@@ -7,6 +7,7 @@
 pub mod counts;
 pub mod orders;
 pub mod state;
+mod trades;
 pub mod timeouts;
 
 use crate::agent::{Agent, Observed};

@@ -5,6 +5,7 @@
 use crate::domain::{InstrumentIndex, Nanos, OrderId, Price, Quantity, Side};
 use crate::error::RejectCode;
 use crate::message::report::{OrderState, ReportKind};
+use crate::tick_to_trade::route::trades::Trades;
 use crate::venue::{VenueEvent, VenueEventKind};
 
 /// Most trades of one order that are told apart; more are refused as duplicates would be, and counted.
@@ -38,7 +39,7 @@ pub struct OrderRecord {
     /// Whether a query of it is due or out.
     pub asking: bool,
     /// Trades applied, to tell a repeat (F11).
-    trades: Vec<u64>,
+    pub(super) trades: Trades,
 }
 
 /// What an event meant.
@@ -91,7 +92,7 @@ impl OrderRecord {
             not_found: 0,
             not_found_at: Nanos::ZERO,
             asking: false,
-            trades: Vec::new(),
+            trades: Trades::new(),
         }
     }
 
@@ -168,7 +169,7 @@ impl OrderRecord {
     }
 
     fn traded(&mut self, quantity: Quantity, trade_id: u64) -> Effect {
-        if self.trades.contains(&trade_id) {
+        if self.trades.contains(trade_id) {
             return Effect::Stale;
         }
         let Some(cumulative) = self.cumulative.0.checked_add(quantity.0) else { return Effect::Overfill };

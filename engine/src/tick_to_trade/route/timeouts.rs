@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use crate::domain::{Nanos, OrderId};
 
+/// Orders in flight that there is room for from the start; more make the queue grow.
+const EXPECTED: usize = 16_384;
+
 /// Orders waiting for one fixed delay.
 #[derive(Debug)]
 pub struct Timeouts {
@@ -14,8 +17,8 @@ pub struct Timeouts {
 impl Timeouts {
     /// Every order put in comes out `delay` later.
     #[must_use]
-    pub const fn new(delay: Nanos) -> Self {
-        Self { delay, queue: VecDeque::new() }
+    pub fn new(delay: Nanos) -> Self {
+        Self { delay, queue: VecDeque::with_capacity(EXPECTED) }
     }
 
     /// Starts the delay for `id` at `now`.
