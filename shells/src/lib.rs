@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod topology;
+pub mod operator;
 pub mod cli;
 pub mod trade;
 pub mod session;

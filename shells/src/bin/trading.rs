@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use engine::counters::HaltState;
 use shells::cli::args::{Cli, Command};
-use shells::cli::{config, journal, looking};
+use shells::cli::{config, halt, journal, looking};
 use shells::config::Environment;
 
 fn main() -> ExitCode {
@@ -17,6 +18,9 @@ fn main() -> ExitCode {
         Command::Latency(args) => looking::latency(&args, &environment),
         Command::Counters(args) => looking::counters(&args, &environment),
         Command::Book(args) => looking::book(&args, &environment),
+        Command::Halt(args) => halt::run(HaltState::Halted, &args, &environment),
+        Command::ReduceOnly(args) => halt::run(HaltState::ReduceOnly, &args, &environment),
+        Command::Resume(args) => halt::run(HaltState::Active, &args, &environment),
         Command::Config(command) => config::run(&command, &environment),
     };
     match outcome {

@@ -32,6 +32,12 @@ pub enum Command {
     Counters(LookArgs),
     /// Show the top of an instrument's book
     Book(BookArgs),
+    /// Stop all trading at once, or that of one symbol; it stays so, across restarts, until `resume`
+    Halt(HaltArgs),
+    /// Let only orders pass that shrink a position
+    ReduceOnly(HaltArgs),
+    /// Take back the operator's own halt
+    Resume(HaltArgs),
     /// Check or show the settings: flags, environment, TOML file and defaults
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -142,6 +148,23 @@ pub enum Speed {
     Max,
     /// As it was recorded.
     Real,
+}
+
+/// Arguments of `halt`, `reduce-only` and `resume`.
+#[derive(Debug, Args)]
+pub struct HaltArgs {
+    /// One symbol instead of everything
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Option<String>,
+    /// Why, for the operator's log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Where the instance keeps its files
+    #[command(flatten)]
+    pub places: PlaceFlags,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with the settings.

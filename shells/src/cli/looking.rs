@@ -5,9 +5,9 @@ use std::path::Path;
 use engine::book::{BookCell, Level};
 use engine::counters::cell::CellReader;
 use engine::counters::{CounterReader, HistogramReader};
-use engine::domain::{Decimal, InstrumentIndex, Scale, Side};
+use engine::domain::{Decimal, Scale, Side};
 use engine::error::SetupError;
-use engine::journal::{InstrumentFacts, InstrumentRow};
+use engine::journal::InstrumentFacts;
 use engine::shm::paths::{IpcPaths, OWNERS};
 use serde_json::{Map, Value, json};
 
@@ -15,6 +15,7 @@ use crate::cli::args::{BookArgs, LookArgs};
 use crate::cli::output::say;
 use crate::cli::table::{Table, micros};
 use crate::config::{Environment, PlaceFlags, Secrets, Settings};
+use crate::operator::names;
 
 /// The fractions of a latency distribution that people look at.
 const PERCENTILES: [(&str, u64, u64); 4] =
@@ -125,7 +126,7 @@ fn read_counters(file: &Path) -> Result<Map<String, Value>, SetupError> {
 /// When no engine has run there, or it does not know the symbol.
 pub fn book(args: &BookArgs, environment: &Environment) -> Result<(), SetupError> {
     let paths = find(&args.look.places, environment)?;
-    let (index, facts) = find_instrument(&paths, &args.symbol)?;
+    let (index, facts) = names::instrument(&paths, &args.symbol)?;
     let cells = CellReader::<BookCell>::attach(&paths.books())?;
     let cell = cells.read(index as usize).ok_or_else(|| {
         SetupError::Invalid(format!("{}: no book has been published yet; try again", args.symbol))
@@ -158,13 +159,4 @@ pub fn book(args: &BookArgs, environment: &Environment) -> Result<(), SetupError
 fn show_level(level: &Level, facts: &InstrumentFacts) -> [String; 2] {
     let show = |value: i64, scale: Scale| Decimal::new(value, scale).to_string();
     [show(level.price.0, facts.price_scale), show(level.quantity.0, facts.quantity_scale)]
-}
-
-fn find_instrument(paths: &IpcPaths, symbol: &str) -> Result<(InstrumentIndex, InstrumentFacts), SetupError> {
-    let rows = CellReader::<InstrumentRow>::attach(&paths.instruments())?;
-    (0..)
-        .zip((0..rows.count()).filter_map(|index| rows.read(index)))
-        .filter_map(|(index, row)| Some((index, row.facts()?)))
-        .find(|(_, facts)| &*facts.symbol == symbol)
-        .ok_or_else(|| SetupError::Invalid(format!("{symbol}: the engine knows no such symbol")))
 }

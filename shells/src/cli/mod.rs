@@ -6,3 +6,4 @@ pub mod table;
 pub mod looking;
 pub mod journal;
 pub mod config;
+pub mod halt;

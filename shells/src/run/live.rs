@@ -5,8 +5,8 @@ use std::sync::Arc;
 use engine::agent::{IdleStrategy, Published, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
-use engine::counters::Counters;
-use engine::domain::{Instruments, Nanos};
+use engine::counters::{Counters, HaltState};
+use engine::domain::{Instruments, Nanos, SourceId};
 use engine::error::SetupError;
 use engine::ring::{bytes, spsc};
 use engine::shm::paths::IpcPaths;
@@ -14,13 +14,14 @@ use engine::simulation::exchange::SimulatedExchange;
 use engine::simulation::live::LivePath;
 use engine::simulation::recorder::{RecordedEntry, RecordedFeed, Recorder};
 use engine::simulation::source::GeneratedFrames;
-use engine::tick_to_trade::assembly::{JournalSet, Path};
+use engine::tick_to_trade::assembly::{JournalSet, Path, StrategySlot};
 use engine::venue::link::{FeedReader, FeedWriter};
 use engine::venue::replay::TapeWriter;
 
 use crate::assembly::{Link, PathSetup};
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
+use crate::operator;
 use crate::replay::summary::{Facts, Summary};
 use crate::run::status::{Interrupt, Status};
 use crate::run::threads::{Entry, Exchange, Feed, JournalThread, SharedThread, Starter, Threads};
@@ -68,6 +69,7 @@ impl Live {
     pub fn start(plan: Plan, args: &RunArgs, tape: TapeWriter) -> Result<Self, SetupError> {
         let targets = plan.trading.targets(&plan.instruments, &[])?;
         let strategies = plan.trading.strategies(&plan.instruments, &targets)?;
+        restore_halts(&plan, &strategies)?;
         let Link { feed, entry, venue } = Link::create(&plan.ipc, RING_CAPACITY, plan.epoch)?;
         let taps = Taps::create(&plan, feed, entry, tape)?;
         let session = plan.session.directory().to_owned();
@@ -190,6 +192,20 @@ impl Taps {
         let feed = RecordedFeed::new(feed, tap);
         Ok(Self { feed, entry: RecordedEntry::new(entry, leaving, answering), recorder })
     }
+}
+
+/// What the operator halted stays halted, whatever number it has in this session.
+fn restore_halts(plan: &Plan, strategies: &[StrategySlot]) -> Result<(), SetupError> {
+    let instruments: Vec<_> =
+        plan.instruments.iter().map(|(index, instrument)| (index, instrument.symbol.to_string())).collect();
+    let sources: Vec<_> =
+        (0..).zip(strategies).map(|(number, slot)| (SourceId(number), slot.name.clone())).collect();
+    let table = operator::halts::Table { instruments: &instruments, sources: &sources };
+    let state = operator::restore(&plan.places, &plan.ipc, table)?;
+    if state != HaltState::Active {
+        eprintln!("trading: the operator says {state}; `trading resume` takes it back");
+    }
+    Ok(())
 }
 
 fn published(

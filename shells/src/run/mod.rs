@@ -21,7 +21,7 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
-use crate::config::{Environment, Secrets, Settings, Venue};
+use crate::config::{Environment, Places, Secrets, Settings, Venue};
 use crate::run::guard::Guard;
 use crate::run::live::Live;
 use crate::run::status::Status;
@@ -45,6 +45,8 @@ pub struct Plan {
     pub instruments: Arc<Instruments>,
     /// What trades.
     pub trading: Trading,
+    /// Where the instance keeps its files.
+    pub places: Places,
     /// Shared memory.
     pub ipc: IpcPaths,
     /// Where the session is recorded.
@@ -122,6 +124,7 @@ impl Plan {
         let instruments = Arc::new(Instruments::new(listed)?);
         let (session, epoch) = Session::create(&settings.places, settings.sessions_kept)?;
         Ok(Self {
+            places: settings.places.clone(),
             market,
             symbols: trading.symbols.clone(),
             instruments,

@@ -86,3 +86,14 @@ pub fn generated_of(scratch: &Path, symbols: &[&str], seconds: i64) -> PathBuf {
     tape.finish().expect("finished");
     path
 }
+
+/// Waits until `is_so`, for as long as a slow machine may need.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..1_200 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("no {what} within a minute");
+}

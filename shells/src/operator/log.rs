@@ -1,0 +1,211 @@
+//! The operator's log: one JSON object a line, synced to the disk before the command answers.
+//!
+//! ```text
+//! DATA/INSTANCE/operator.log   {"time_ns":…,"uid":0,"user":"ann","act":"halt","scope":"symbol","of":"BTCUSDT",…}
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use engine::counters::HaltState;
+use engine::domain::Nanos;
+use engine::error::SetupError;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Environment;
+
+/// What a halt holds for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "scope", content = "of", rename_all = "snake_case")]
+pub enum Scope {
+    /// Everything.
+    Global,
+    /// One symbol.
+    Symbol(String),
+    /// One strategy: `NAME` on all of its symbols, or `NAME/SYMBOL`.
+    Strategy(String),
+}
+
+impl Scope {
+    /// Whether a source called `name` is meant.
+    #[must_use]
+    pub fn is_strategy(&self, name: &str) -> bool {
+        match self {
+            Self::Strategy(given) => {
+                name == given || name.strip_prefix(given).is_some_and(|rest| rest.starts_with('/'))
+            }
+            Self::Global | Self::Symbol(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Global => f.write_str("everything"),
+            Self::Symbol(symbol) => write!(f, "symbol {symbol}"),
+            Self::Strategy(strategy) => write!(f, "strategy {strategy}"),
+        }
+    }
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// A halt was raised, changed or lowered.
+    Halt {
+        /// Of what.
+        #[serde(flatten)]
+        scope: Scope,
+        /// What may be traded of it from now on.
+        state: HaltState,
+    },
+    /// A command was given to the engine.
+    Command {
+        /// The command, as it was understood.
+        command: String,
+    },
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, since the epoch.
+    pub time_ns: i64,
+    /// The user's number.
+    pub uid: u32,
+    /// The name that the user's session gave, which nobody vouches for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What was done.
+    #[serde(flatten)]
+    pub act: Act,
+    /// Why, in the operator's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Entry {
+    /// `act`, now, by the user of this process.
+    #[must_use]
+    pub fn now(act: Act, reason: Option<String>, environment: &Environment) -> Self {
+        let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| environment.get(name));
+        Self {
+            time_ns: wall_clock().0,
+            uid: rustix::process::getuid().as_raw(),
+            user: user.map(str::to_owned),
+            act,
+            reason,
+        }
+    }
+}
+
+/// The log of one instance.
+pub struct OperatorLog {
+    path: PathBuf,
+}
+
+impl OperatorLog {
+    /// The log in the instance's data directory.
+    #[must_use]
+    pub fn new(data: &Path) -> Self {
+        Self { path: data.join("operator.log") }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends `entry` and syncs it. A line that an earlier command left torn is ended first.
+    ///
+    /// # Errors
+    /// When it is not on the disk.
+    pub fn append(&self, entry: &Entry) -> Result<(), SetupError> {
+        let io = |action| move |error| SetupError::io(&self.path, action, error);
+        let fresh = !self.path.exists();
+        let text =
+            serde_json::to_string(entry).map_err(|error| SetupError::file(&self.path, error.to_string()))?;
+        let torn =
+            std::fs::read(&self.path).is_ok_and(|bytes| bytes.last().is_some_and(|&last| last != b'\n'));
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(&self.path).map_err(io("opening it"))?;
+        let start = if torn { "\n" } else { "" };
+        file.write_all(format!("{start}{text}\n").as_bytes()).map_err(io("writing it"))?;
+        file.sync_all().map_err(io("syncing it"))?;
+        if fresh && let Some(directory) = self.path.parent() {
+            // A new file is only there once its directory says so.
+            File::open(directory)
+                .and_then(|directory| directory.sync_all())
+                .map_err(io("syncing its directory"))?;
+        }
+        Ok(())
+    }
+
+    /// Every entry, oldest first. A torn line at a command's end is passed over: that command never answered.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line was damaged after it was written.
+    pub fn read(&self) -> Result<Vec<Entry>, SetupError> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(SetupError::io(&self.path, "reading it", error)),
+        };
+        let mut entries = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            match serde_json::from_str(line) {
+                Ok(entry) => entries.push(entry),
+                // Whole lines end in a brace: what does not was cut off.
+                Err(_) if !line.ends_with('}') => {}
+                Err(error) => {
+                    return Err(SetupError::file(&self.path, format!("line {}: {error}", number + 1)));
+                }
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// The machine's clock.
+#[must_use]
+pub fn wall_clock() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Nanos::from_secs(time.tv_sec).saturating_add(Nanos(time.tv_nsec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn halt(of: &str) -> Entry {
+        let act = Act::Halt { scope: Scope::Symbol(of.into()), state: HaltState::Halted };
+        Entry::now(act, Some("news".into()), &Environment::default())
+    }
+
+    #[test]
+    fn what_was_appended_is_read_back_past_a_torn_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = OperatorLog::new(folder.path());
+        assert_eq!(log.read().expect("nothing yet"), []);
+        let (first, second) = (halt("A"), halt("B"));
+        log.append(&first).expect("written");
+        let mut file = OpenOptions::new().append(true).open(log.path()).expect("there");
+        file.write_all(b"{\"time_ns\":12,\"ui").expect("torn");
+        log.append(&second).expect("written");
+        assert_eq!(log.read().expect("read"), [first, second]);
+    }
+
+    #[test]
+    fn a_damaged_line_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = OperatorLog::new(folder.path());
+        log.append(&halt("A")).expect("written");
+        std::fs::write(log.path(), "{\"time_ns\":1}\n").expect("damaged");
+        let error = log.read().expect_err("damaged").to_string();
+        assert!(error.contains("operator.log: line 1: "), "{error}");
+    }
+}

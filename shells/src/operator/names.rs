@@ -1,0 +1,28 @@
+//! Names of what the engine numbers: symbols, from the tables in shared memory.
+
+use engine::counters::cell::CellReader;
+use engine::domain::InstrumentIndex;
+use engine::error::SetupError;
+use engine::journal::{InstrumentFacts, InstrumentRow};
+use engine::shm::paths::IpcPaths;
+
+/// The instruments of the engine that runs, or ran last, by index.
+///
+/// # Errors
+/// When their table is missing or cannot be read.
+pub fn instruments(ipc: &IpcPaths) -> Result<Vec<(InstrumentIndex, InstrumentFacts)>, SetupError> {
+    let rows = CellReader::<InstrumentRow>::attach(&ipc.instruments())?;
+    let rows = (0..).zip((0..rows.count()).map(|index| rows.read(index)));
+    Ok(rows.filter_map(|(index, row)| Some((index, row?.facts()?))).collect())
+}
+
+/// The instrument called `symbol`.
+///
+/// # Errors
+/// When the engine knows none.
+pub fn instrument(ipc: &IpcPaths, symbol: &str) -> Result<(InstrumentIndex, InstrumentFacts), SetupError> {
+    instruments(ipc)?
+        .into_iter()
+        .find(|(_, facts)| &*facts.symbol == symbol)
+        .ok_or_else(|| SetupError::Invalid(format!("{symbol}: the engine knows no such symbol")))
+}

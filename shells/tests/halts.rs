@@ -1,0 +1,147 @@
+//! The operator's halt against a running system: at once, with it stopped or dead, and across its restart.
+
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use support::{json, success, trading, until};
+
+/// A session that trades until it is ended, with its files under `home`.
+struct Engine(Child);
+
+impl Engine {
+    fn start(home: &Path) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_trading"))
+            .args(["run", "--for", "300s", "--rate", "500", "--param", "warm_up=500ms", "--json"])
+            .env_clear()
+            .env("HOME", home)
+            .env("TRADING_IPC_DIR", home.join("ipc"))
+            .env("TRADING_DATA_DIR", home.join("data"))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary runs");
+        Self(child)
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, signal).expect("it is ours");
+    }
+
+    /// Ends it in good order.
+    fn end(mut self) {
+        self.signal(Signal::INT);
+        assert!(self.0.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A counter of the running session; 0 while there is none.
+fn counter(home: &Path, agent: &str, name: &str) -> u64 {
+    let output = trading(home, &["counters", "--json"]);
+    let counters: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    counters[agent][name].as_u64().unwrap_or(0)
+}
+
+fn wall_clock() -> i64 {
+    shells::operator::log::wall_clock().0
+}
+
+/// When the orders of the latest session left.
+fn sent(home: &Path) -> Vec<i64> {
+    let dump = success(&trading(home, &["journal", "dump", "--json"]));
+    let records = dump.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let sent = records.filter(|record| record["kind"] == "SENT");
+    sent.map(|record| record["at"].as_i64().expect("a time")).collect()
+}
+
+#[test]
+fn a_halt_stops_orders_at_once_and_a_resume_lets_them_go() {
+    let home = tempfile::tempdir().expect("a folder");
+    let home = home.path();
+    let engine = Engine::start(home);
+    until("an order", || counter(home, "route", "sent") > 0);
+    let answer = json(home, &["halt", "--reason", "a test"]);
+    let halted = wall_clock();
+    assert_eq!((&answer["state"], &answer["scope"]["scope"]), (&"HALTED".into(), &"global".into()));
+    // Strategies go on wanting orders, and get none.
+    until("a refusal", || counter(home, "risk", "rejected_HALTED") > 2);
+    let resumed = wall_clock();
+    success(&trading(home, &["resume"]));
+    let before = counter(home, "route", "sent");
+    until("an order after the halt", || counter(home, "route", "sent") > before);
+    engine.end();
+    let sent = sent(home);
+    let during: Vec<_> = sent.iter().filter(|&&at| (halted..resumed).contains(&at)).collect();
+    assert!(during.is_empty(), "sent during the halt: {during:?}");
+    assert!(sent.iter().any(|&at| at < halted) && sent.iter().any(|&at| at >= resumed), "{sent:?}");
+    // Who, what, why.
+    let log = std::fs::read_to_string(home.join("data/default/operator.log")).expect("a log");
+    let first: Value = serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(
+        (&first["reason"], &first["act"], &first["state"]),
+        (&"a test".into(), &"halt".into(), &"HALTED".into())
+    );
+    assert!(first["uid"].is_u64() && first["time_ns"].is_i64());
+}
+
+#[test]
+fn a_halt_works_with_the_engine_stopped_or_dead_and_survives_it() {
+    let home = tempfile::tempdir().expect("a folder");
+    let home = home.path();
+    let engine = Engine::start(home);
+    until("an order", || counter(home, "route", "sent") > 0);
+    engine.signal(Signal::STOP);
+    success(&trading(home, &["halt"]));
+    let halted = wall_clock();
+    engine.signal(Signal::CONT);
+    until("a refusal", || counter(home, "risk", "rejected_HALTED") > 0);
+    engine.signal(Signal::KILL);
+    drop(engine);
+    success(&trading(home, &["reduce-only"]));
+    success(&trading(home, &["halt", "--reason", "with nothing alive"]));
+    assert!(sent(home).iter().all(|&at| at < halted));
+    // Shared memory is lost, as at a reboot; the halt is not.
+    std::fs::remove_dir_all(home.join("ipc")).expect("there");
+    let engine = Engine::start(home);
+    until("a refusal", || counter(home, "risk", "rejected_HALTED") > 0);
+    assert_eq!(counter(home, "route", "sent"), 0);
+    success(&trading(home, &["resume"]));
+    until("an order", || counter(home, "route", "sent") > 0);
+    engine.end();
+}
+
+#[test]
+fn a_halt_of_one_symbol_leaves_the_other() {
+    let home = tempfile::tempdir().expect("a folder");
+    let home = home.path();
+    let refused = trading(home, &["halt", "--symbol", "BTCUSDT"]);
+    assert_eq!(refused.status.code(), Some(1), "no engine has told of its symbols");
+    let engine = Engine::start(home);
+    until("an order", || counter(home, "route", "sent") > 0);
+    let refused = trading(home, &["halt", "--symbol", "NOPE"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("NOPE: the engine knows no such symbol"));
+    success(&trading(home, &["halt", "--symbol", "BTCUSDT"]));
+    let halted = wall_clock();
+    until("a refusal", || counter(home, "risk", "rejected_HALTED") > 0);
+    let before = counter(home, "route", "sent");
+    until("an order of the other", || counter(home, "route", "sent") > before);
+    engine.end();
+    let dump = success(&trading(home, &["journal", "dump", "--json"]));
+    let late = dump
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .filter(|record| record["kind"] == "SENT" && record["at"].as_i64() > Some(halted));
+    let symbols: std::collections::BTreeSet<_> =
+        late.map(|record| record["symbol"].as_str().unwrap_or("").to_owned()).collect();
+    assert_eq!(symbols.into_iter().collect::<Vec<_>>(), ["ETHUSDT"]);
+}
