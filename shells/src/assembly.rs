@@ -83,6 +83,8 @@ pub struct PathSetup<'a> {
     pub stopwatch: Stopwatch,
     /// Capacity of every ring.
     pub capacity: usize,
+    /// Whether clients, the operator and the gateway may come while it runs.
+    pub external: bool,
     /// The present.
     pub now: Nanos,
 }
@@ -104,6 +106,7 @@ impl PathSetup<'_> {
             ingest: IngestConfig { silence: SILENCE },
             limits: trading.limits(self.instruments, strategies)?,
             timing: RouteTiming::default(),
+            external: self.external,
             now: self.now,
         })
     }

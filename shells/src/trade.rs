@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use engine::domain::{InstrumentIndex, Instruments, Nanos, Quantity};
+use engine::domain::{InstrumentIndex, Instruments, Nanos, Quantity, SourceId};
 use engine::error::SetupError;
 use engine::tick_to_trade::assembly::StrategySlot;
 use engine::tick_to_trade::risk::{
@@ -141,11 +141,11 @@ impl Trading {
         Ok(slots)
     }
 
-    /// Risk's limits for `sources` strategies on `instruments`.
+    /// Risk's limits for `strategies` and for the sources beside them, on `instruments`.
     ///
     /// # Errors
     /// When an amount cannot be read or does not fit.
-    pub fn limits(&self, instruments: &Instruments, sources: usize) -> Result<Limits, SetupError> {
+    pub fn limits(&self, instruments: &Instruments, strategies: usize) -> Result<Limits, SetupError> {
         let amount = |key: &str, text: &str| {
             Amount::from_str(text)
                 .ok()
@@ -169,7 +169,11 @@ impl Trading {
             Quantity(0) => Quantity(i64::MAX),
             max => max,
         });
-        let source = SourceLimits { orders: MESSAGES, cancels: MESSAGES, cancels_for_others: false };
+        let strategy = SourceLimits { orders: MESSAGES, cancels: MESSAGES, cancels_for_others: false };
+        // People may cancel what any strategy has open.
+        let people = SourceLimits { cancels_for_others: true, ..strategy };
+        let mut sources = vec![people; SourceId::EXTERNAL.len()];
+        sources.resize(sources.len() + strategies, strategy);
         Ok(Limits {
             account: AccountLimits {
                 currency: self.currency.clone().into(),
@@ -186,7 +190,7 @@ impl Trading {
                 max_unknown: 5,
             },
             instruments: lots.map(instrument).collect(),
-            sources: vec![source; sources],
+            sources,
         })
     }
 }

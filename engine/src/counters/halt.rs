@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
-use crate::domain::{InstrumentIndex, SourceId};
+use crate::domain::{InstrumentIndex, Nanos, SourceId};
 use crate::error::SetupError;
 use crate::limits::{CACHE_LINE, INSTRUMENTS_MAX, SOURCES_MAX};
 use crate::primitive::{AtomicU64, Ordering};
+use crate::shm::late::{Late, Presence};
 use crate::shm::words::WORD;
 use crate::shm::{Expected, Readable, SegmentKind, SegmentSpec, Writable};
 use crate::wire::wire_enum;
@@ -164,37 +165,85 @@ impl HaltReader {
     }
 }
 
+/// A page that may come late.
+struct Watched {
+    page: Late<HaltReader>,
+    /// What may be traded while no page was ever there.
+    absent: HaltState,
+}
+
+impl Watched {
+    #[inline]
+    fn read(&self, state: impl Fn(&HaltReader) -> HaltState) -> HaltState {
+        match (self.page.presence(), self.page.get()) {
+            (Presence::Here, Some(page)) => state(page),
+            (Presence::Absent, _) => self.absent,
+            // A page was there and says nothing any more: nobody knows what its owner wants.
+            _ => HaltState::Halted,
+        }
+    }
+}
+
 /// The pages of all owners.
 #[derive(Default)]
 pub struct HaltPages {
     pages: Vec<HaltReader>,
+    watched: Vec<Watched>,
+    /// When the watched pages are looked for again.
+    due: Nanos,
 }
 
 impl HaltPages {
     /// The pages to obey.
     #[must_use]
     pub const fn new(pages: Vec<HaltReader>) -> Self {
-        Self { pages }
+        Self { pages, watched: Vec::new(), due: Nanos(i64::MIN) }
     }
 
-    /// The pages, to attach again to those that are no longer current.
-    pub fn pages_mut(&mut self) -> &mut [HaltReader] {
-        &mut self.pages
+    /// Obeys the page at `path` as well: from when it appears, and again when it is replaced. Until then `absent` holds;
+    /// when it vanishes or cannot be read, nothing may be traded. It is looked for with every
+    /// [`refresh`](Self::refresh), the first of them here.
+    pub fn watch(&mut self, path: &Path, absent: HaltState, now: Nanos) {
+        let mut page = Late::new(path, HaltReader::attach);
+        page.look(now);
+        self.watched.push(Watched { page, absent });
+    }
+
+    /// Looks for the watched pages, if that is due; to be called in every duty cycle.
+    #[inline]
+    pub fn refresh(&mut self, now: Nanos) {
+        if now >= self.due {
+            self.look(now);
+        }
+    }
+
+    #[cold]
+    fn look(&mut self, now: Nanos) {
+        for watched in &mut self.watched {
+            watched.page.refresh(now);
+        }
+        self.due = self.watched.iter().map(|watched| watched.page.due()).min().unwrap_or(Nanos::NEVER);
     }
 
     /// What all pages together let `source` trade of `instrument`: the strictest wins. Halted if there is no page.
     #[inline]
     #[must_use]
     pub fn state(&self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
-        let states = self.pages.iter().map(|page| page.state(source, instrument));
-        states.max().unwrap_or(HaltState::Halted)
+        self.strictest(|page| page.state(source, instrument))
     }
 
     /// What all pages together let anybody trade at all. Halted if there is no page.
     #[inline]
     #[must_use]
     pub fn global(&self) -> HaltState {
-        self.pages.iter().map(HaltReader::global).max().unwrap_or(HaltState::Halted)
+        self.strictest(HaltReader::global)
+    }
+
+    #[inline]
+    fn strictest(&self, state: impl Fn(&HaltReader) -> HaltState) -> HaltState {
+        let fixed = self.pages.iter().map(&state);
+        let watched = self.watched.iter().map(|watched| watched.read(&state));
+        fixed.chain(watched).max().unwrap_or(HaltState::Halted)
     }
 }
 
@@ -265,6 +314,44 @@ mod tests {
         assert_eq!(pages.global(), HaltState::ReduceOnly);
         assert_eq!(HaltPages::default().state(ANY.0, ANY.1), HaltState::Halted);
         assert_eq!(HaltPages::default().global(), HaltState::Halted);
+    }
+
+    #[test]
+    fn a_page_that_comes_late_is_obeyed_and_one_that_vanishes_halts() {
+        let (folder, _own, reader) = page();
+        let path = folder.path().join("operator");
+        let look = |n: i64| Nanos::from_millis(100 * n);
+        let mut pages = HaltPages::new(vec![reader]);
+        pages.watch(&path, HaltState::Active, look(0));
+        assert_eq!(pages.state(ANY.0, ANY.1), HaltState::Active);
+        let mut operator = HaltPage::create(&path, 1).expect("made");
+        operator.set_instrument(ANY.1, HaltState::CancelOnly);
+        pages.refresh(look(1));
+        assert_eq!(pages.state(ANY.0, ANY.1), HaltState::CancelOnly);
+        operator.set_instrument(ANY.1, HaltState::Active);
+        assert_eq!(pages.state(ANY.0, ANY.1), HaltState::Active, "read at once, not with the next look");
+        std::fs::remove_file(&path).expect("removed");
+        pages.refresh(look(2));
+        assert_eq!((pages.state(ANY.0, ANY.1), pages.global()), (HaltState::Halted, HaltState::Halted));
+        let _again = HaltPage::create(&path, 1).expect("made");
+        pages.refresh(look(3));
+        assert_eq!(pages.global(), HaltState::Active);
+        std::fs::write(folder.path().join("other"), b"no page").expect("written");
+        std::fs::rename(folder.path().join("other"), &path).expect("renamed");
+        pages.refresh(look(4));
+        assert_eq!(pages.global(), HaltState::Halted);
+    }
+
+    #[test]
+    fn a_page_that_must_be_there_halts_until_it_is() {
+        let (folder, _own, reader) = page();
+        let path = folder.path().join("risk");
+        let mut pages = HaltPages::new(vec![reader]);
+        pages.watch(&path, HaltState::Halted, Nanos::ZERO);
+        assert_eq!(pages.state(ANY.0, ANY.1), HaltState::Halted);
+        let _page = HaltPage::create(&path, 1).expect("made");
+        pages.refresh(Nanos::from_millis(100));
+        assert_eq!(pages.state(ANY.0, ANY.1), HaltState::Active);
     }
 
     #[test]

@@ -10,6 +10,23 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 #[repr(transparent)]
 pub struct SourceId(pub u16);
 
+impl SourceId {
+    /// The clients of port 5556, together.
+    pub const CLIENT: Self = Self(0);
+    /// The operator's command line.
+    pub const OPERATOR: Self = Self(1);
+    /// The first strategy; the others follow.
+    pub const FIRST_STRATEGY: Self = Self(2);
+    /// Sources that are not strategies: their rings come and go while the engine runs.
+    pub const EXTERNAL: [Self; 2] = [Self::CLIENT, Self::OPERATOR];
+
+    /// The strategy number `n`, from 0.
+    #[must_use]
+    pub const fn strategy(n: u16) -> Self {
+        Self(Self::FIRST_STRATEGY.0 + n)
+    }
+}
+
 /// Identity of an order: (engine epoch, source, source epoch, sequence).
 ///
 /// Only epochs are reserved durably; the sequence restarts with its epoch, so no id repeats even when the tail of

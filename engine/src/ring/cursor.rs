@@ -72,6 +72,12 @@ impl Gate {
         Self { cached: 0, capacity: ring.capacity, page: None, refusals: 0, path, ring: ring.instance }
     }
 
+    /// For a ring taken over from a dead producer that had come to `position`. That one went by this gate too: until
+    /// the cursor is read, it may have used all the room there was.
+    pub(super) fn resume(path: &Path, ring: &Descriptor, position: u64) -> Self {
+        Self { cached: position.saturating_sub(ring.capacity), ..Self::new(path, ring) }
+    }
+
     /// Units surely free, by the cached cursor.
     #[inline]
     pub(super) fn room(&self, position: u64) -> u64 {

@@ -134,6 +134,23 @@ pub(super) fn head<T>(body: &[AtomicU64], mask: u64, known: u64) -> u64 {
     low + 1
 }
 
+/// One past the newest message that was committed; for a producer that takes over from one that is dead. A message
+/// whose writing was only begun was never seen by anybody, and its number is given again.
+pub(super) fn committed<T>(body: &[AtomicU64], mask: u64) -> u64 {
+    let head = head::<T>(body, mask, 0);
+    let begun = head.checked_sub(1).map(|last| stamped::stamp(slot::<T>(body, mask, last)));
+    if begun.is_some_and(|stamp| stamp & BUSY != 0) { head - 1 } else { head }
+}
+
+/// Leaves message `index` as a producer leaves it that dies while it writes.
+#[cfg(test)]
+pub(super) fn begin<T>(body: &[AtomicU64], mask: u64, index: u64) {
+    use crate::primitive::Ordering;
+    let slot = slot::<T>(body, mask, index);
+    slot[0].store(BUSY | (index + 1), Ordering::Relaxed);
+    slot[1].store(!index, Ordering::Relaxed);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,8 +168,10 @@ mod tests {
             let next = &slot::<u64>(&body, MASK, published)[0];
             let before = next.swap(BUSY | (published + 1), Ordering::Relaxed);
             assert_eq!(head::<u64>(&body, MASK, published), published + 1);
+            assert_eq!(committed::<u64>(&body, MASK), published);
             next.store(before, Ordering::Relaxed);
             write(&body, MASK, published, &published);
+            assert_eq!(committed::<u64>(&body, MASK), published + 1);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::error::SetupError;
 use crate::ring::cursor::{Cursor, Gate};
 use crate::ring::message::{Full, Message};
 use crate::ring::slot;
-use crate::shm::{Readable, SegmentKind, Writable};
+use crate::shm::{Late, Readable, SegmentKind, Writable};
 
 /// Most messages that a consumer takes before it publishes its cursor.
 const PUBLISH_EVERY: u64 = 64;
@@ -37,6 +37,45 @@ impl<T: Message> Producer<T> {
         let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
         let gate = Gate::new(cursor, page.descriptor());
         Ok(Self { position: 0, mask, ring: page, gate, _message: PhantomData })
+    }
+
+    /// Takes over the ring file that a dead life of this producer left, in the same epoch and of the same capacity:
+    /// goes on behind the last message that was committed. Consumers stay attached and lose nothing; a message whose
+    /// writing was only begun never was.
+    ///
+    /// The caller holds the owner's lock, so that no other life can be writing.
+    ///
+    /// # Errors
+    /// When the ring is missing or foreign, or has another epoch or capacity.
+    pub fn resume(ring: &Path, cursor: &Path, capacity: usize, epoch: u32) -> Result<Self, SetupError> {
+        // Looked at before it is touched: a ring that is not ours to go on with keeps its life.
+        let found = *Readable::attach(ring, &slot::expected::<T>(SegmentKind::Ring))?.descriptor();
+        if (found.epoch, found.capacity) != (epoch, capacity as u64) {
+            let reason = format!(
+                "is of epoch {} and holds {} messages, not of epoch {epoch} with {capacity}",
+                found.epoch, found.capacity
+            );
+            return Err(SetupError::file(ring, reason));
+        }
+        let page = Writable::take_over(ring, &slot::expected::<T>(SegmentKind::Ring))?;
+        let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
+        let position = slot::committed::<T>(page.body(), mask);
+        let gate = Gate::resume(cursor, page.descriptor(), position);
+        Ok(Self { position, mask, ring: page, gate, _message: PhantomData })
+    }
+
+    /// [Resumes](Self::resume) if there is a ring to go on with, else [creates](Self::create) one.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn open(ring: &Path, cursor: &Path, capacity: usize, epoch: u32) -> Result<Self, SetupError> {
+        Self::resume(ring, cursor, capacity, epoch).or_else(|_| Self::create(ring, cursor, capacity, epoch))
+    }
+
+    /// How many lives of this producer wrote the ring before this one: 0 in a ring that it made.
+    #[must_use]
+    pub fn life(&self) -> u64 {
+        self.ring.life()
     }
 
     /// Writes `message` behind the others.
@@ -87,6 +126,14 @@ pub struct Consumer<T> {
 }
 
 impl<T: Message> Consumer<T> {
+    /// The consumer of a ring that may come late, vanish, or be replaced; it opens its own `cursor` file with the first
+    /// ring.
+    #[must_use]
+    pub fn late(ring: &Path, cursor: &Path) -> Late<Self> {
+        let cursor = cursor.to_owned();
+        Late::new(ring, move |ring| Self::attach(ring, &cursor))
+    }
+
     /// Attaches to the producer's `ring` and opens its own `cursor` file: where an earlier life left it if it read
     /// this very ring, else at the first message.
     ///
@@ -160,6 +207,12 @@ impl<T: Message> Consumer<T> {
         self.ring.descriptor().epoch
     }
 
+    /// How many times a later life of the producer has taken the ring over. The producer's word: not to be relied on.
+    #[must_use]
+    pub fn life(&self) -> u64 {
+        self.ring.life()
+    }
+
     /// Whether the ring still stands under its name; `false` means that the producer made a new one: attach again.
     /// A system call.
     #[must_use]
@@ -169,225 +222,4 @@ impl<T: Message> Consumer<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ring::patience::Patience;
-    use proptest::prelude::*;
-    use std::thread;
-    use tempfile::TempDir;
-
-    type Line = [u64; 7];
-    const CAPACITY: usize = 64;
-
-    fn line(n: u64) -> Line {
-        std::array::from_fn(|at| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ at as u64)
-    }
-
-    struct Ring {
-        _folder: TempDir,
-        ring: std::path::PathBuf,
-        cursor: std::path::PathBuf,
-    }
-
-    impl Ring {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().expect("a folder");
-            let (ring, cursor) = (folder.path().join("ring"), folder.path().join("cursor"));
-            Self { _folder: folder, ring, cursor }
-        }
-
-        fn producer(&self, capacity: usize) -> Producer<Line> {
-            Producer::create(&self.ring, &self.cursor, capacity, 1).expect("made")
-        }
-
-        fn consumer(&self) -> Consumer<Line> {
-            Consumer::attach(&self.ring, &self.cursor).expect("attached")
-        }
-    }
-
-    #[derive(Clone, Copy, Debug)]
-    enum Step {
-        Push(u64),
-        Poll(u64),
-        Hold(u64),
-        Commit,
-        Restart,
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            4 => (1_u64..100).prop_map(Step::Push),
-            3 => (1_u64..100).prop_map(Step::Poll),
-            1 => (1_u64..40).prop_map(Step::Hold),
-            1 => Just(Step::Commit),
-            1 => Just(Step::Restart),
-        ];
-        prop::collection::vec(step, 1..60)
-    }
-
-    proptest! {
-        #[test]
-        fn behaves_as_a_bounded_queue(steps in steps()) {
-            let files = Ring::new();
-            let (mut producer, mut consumer) = (files.producer(CAPACITY), files.consumer());
-            // The model: message n is `line(n)`; these three counts say everything about the queue.
-            let (mut pushed, mut taken, mut published) = (0_u64, 0_u64, 0_u64);
-            for step in steps {
-                match step {
-                    Step::Push(count) => for _ in 0..count {
-                        let room = pushed - published < CAPACITY as u64;
-                        prop_assert_eq!(producer.try_push(&line(pushed)), if room { Ok(()) } else { Err(Full) });
-                        pushed += u64::from(room);
-                    },
-                    Step::Poll(count) => for _ in 0..count {
-                        let wanted = (taken < pushed).then(|| line(taken));
-                        prop_assert_eq!(consumer.peek(), wanted);
-                        prop_assert_eq!(consumer.poll(), wanted);
-                        taken += u64::from(wanted.is_some());
-                        if wanted.is_none() || taken - published >= CAPACITY as u64 / 4 {
-                            published = taken;
-                        }
-                    },
-                    Step::Hold(count) => for _ in 0..count {
-                        let wanted = (taken < pushed).then(|| line(taken));
-                        prop_assert_eq!(consumer.poll_held(), wanted);
-                        taken += u64::from(wanted.is_some());
-                    },
-                    Step::Commit => {
-                        consumer.commit();
-                        published = taken;
-                    }
-                    Step::Restart => {
-                        // What was taken but not published comes again.
-                        consumer = files.consumer();
-                        taken = published;
-                    }
-                }
-                prop_assert_eq!((producer.position(), consumer.position()), (pushed, taken));
-                let (free, exact) = (producer.free() as u64, CAPACITY as u64 - (pushed - published));
-                prop_assert!(free <= exact && (free == exact || free >= CAPACITY as u64 / 2), "{} of {}", free, exact);
-            }
-        }
-    }
-
-    #[test]
-    fn every_word_arrives_between_threads() {
-        const MESSAGES: u64 = 200_000;
-        let files = Ring::new();
-        let (mut producer, mut consumer) = (files.producer(CAPACITY), files.consumer());
-        thread::scope(|scope| {
-            let reading = scope.spawn(move || {
-                let (mut n, mut patience) = (0, Patience::default());
-                while n < MESSAGES {
-                    if let Some(found) = consumer.poll() {
-                        assert_eq!(found, line(n));
-                        n += 1;
-                        patience.renew();
-                    } else {
-                        patience.wait();
-                    }
-                }
-                assert_eq!(consumer.poll(), None);
-            });
-            let mut n = 0;
-            // A reader that failed empties nothing any more: stop and let the scope report it.
-            while n < MESSAGES && !reading.is_finished() {
-                match producer.try_push(&line(n)) {
-                    Ok(()) => n += 1,
-                    Err(Full) => thread::yield_now(),
-                }
-            }
-        });
-    }
-
-    #[test]
-    fn the_consumer_may_come_late_and_find_a_full_ring() {
-        let files = Ring::new();
-        let mut producer = files.producer(CAPACITY);
-        for n in 0..CAPACITY as u64 {
-            assert_eq!(producer.try_push(&line(n)), Ok(()));
-        }
-        assert_eq!((producer.try_push(&line(64)), producer.free()), (Err(Full), 0));
-        let mut consumer = files.consumer();
-        assert_eq!(consumer.poll(), Some(line(0)));
-        assert_eq!(producer.free(), 0, "taken, but not given back yet");
-        consumer.commit();
-        assert_eq!((producer.free(), producer.try_push(&line(64))), (1, Ok(())));
-    }
-
-    #[test]
-    fn a_new_ring_does_not_confuse_those_of_the_old_one() {
-        let files = Ring::new();
-        let mut producer = files.producer(CAPACITY);
-        let mut consumer = files.consumer();
-        for n in 0..10 {
-            producer.try_push(&line(n)).expect("room");
-        }
-        assert_eq!((consumer.poll(), consumer.poll()), (Some(line(0)), Some(line(1))));
-        consumer.commit();
-        // The same epoch on purpose: files are told apart by their creation, not by what their owner claims.
-        let mut successor = files.producer(CAPACITY);
-        for n in 100..164 {
-            successor.try_push(&line(n)).expect("room");
-        }
-        assert_eq!(
-            successor.try_push(&line(164)),
-            Err(Full),
-            "the old ring's cursor gives no room in this one"
-        );
-        assert!(!consumer.is_current());
-        assert_eq!(
-            (consumer.poll(), consumer.position()),
-            (Some(line(2)), 3),
-            "it still reads what it had mapped"
-        );
-        let mut consumer = files.consumer();
-        assert!(consumer.is_current());
-        assert_eq!(consumer.position(), 0);
-        for n in 100..200 {
-            assert_eq!(consumer.poll(), Some(line(n)));
-            consumer.commit();
-            successor.try_push(&line(n + 64)).expect("the new cursor is found");
-        }
-    }
-
-    #[test]
-    fn a_cursor_that_lies_is_not_believed() {
-        let files = Ring::new();
-        let mut producer = files.producer(CAPACITY);
-        let consumer = files.consumer();
-        for n in 0..CAPACITY as u64 {
-            producer.try_push(&line(n)).expect("room");
-        }
-        let mut cursor = Cursor::open(&files.cursor, consumer.ring.descriptor()).expect("its own file");
-        for lie in [65, u64::MAX, 1 << 63] {
-            cursor.publish(lie);
-            assert_eq!((producer.free(), producer.try_push(&line(64))), (0, Err(Full)), "{lie}");
-            assert!(Consumer::<Line>::attach(&files.ring, &files.cursor).is_err(), "{lie}");
-        }
-        cursor.publish(2);
-        assert_eq!(producer.free(), 2);
-        cursor.publish(1);
-        assert_eq!((producer.try_push(&line(64)), producer.try_push(&line(65))), (Ok(()), Ok(())));
-        assert_eq!(producer.try_push(&line(66)), Err(Full), "it ran backwards");
-    }
-
-    #[test]
-    fn capacity_and_type_are_checked() {
-        let files = Ring::new();
-        for bad in [0, 1, 32, 63, 65, 1 << 25, usize::MAX] {
-            assert!(Producer::<Line>::create(&files.ring, &files.cursor, bad, 1).is_err(), "{bad}");
-        }
-        assert!(Consumer::<Line>::attach(&files.ring, &files.cursor).is_err(), "no ring");
-        let _producer = files.producer(CAPACITY);
-        assert!(Consumer::<[u64; 6]>::attach(&files.ring, &files.cursor).is_err());
-        assert!(Consumer::<[i64; 7]>::attach(&files.ring, &files.cursor).is_err());
-    }
-
-    #[test]
-    fn ends_can_move_to_their_threads() {
-        fn assert_send<T: Send>() {}
-        assert_send::<Producer<Line>>();
-        assert_send::<Consumer<Line>>();
-    }
-}
+mod tests;

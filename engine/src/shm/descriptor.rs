@@ -12,7 +12,7 @@ use crate::wire::wire_enum;
 
 /// Bytes in front of the body: one page, so that the body is aligned for anything. Loom checks no more words than are
 /// used.
-pub const DESCRIPTOR_BYTES: usize = if cfg!(loom) { size_of::<Page>() } else { 4096 };
+pub const DESCRIPTOR_BYTES: usize = if cfg!(loom) { size_of::<Page>() + WORD } else { 4096 };
 /// Words in front of the body.
 pub const DESCRIPTOR_WORDS: usize = DESCRIPTOR_BYTES / WORD;
 /// First word of every file of ours; the digit is the version of this page.
@@ -90,6 +90,11 @@ struct Page {
 
 const READY_AT: usize = offset_of!(Page, ready) / WORD;
 
+/// The word behind the page: how many writers have taken the file over from a dead one. It is no part of the
+/// descriptor, which never changes: one word is stored or not, so that a writer that dies while it takes over leaves
+/// a whole file.
+const LIFE_AT: usize = size_of::<Page>() / WORD;
+
 const _: () = {
     assert!(offset_of!(Page, magic) == 0 && offset_of!(Page, kind) == 8 && offset_of!(Page, layout) == 16);
     assert!(offset_of!(Page, build) == 24 && offset_of!(Page, boot) == 32 && offset_of!(Page, epoch) == 48);
@@ -97,8 +102,19 @@ const _: () = {
     assert!(offset_of!(Page, body_bytes) == 64 && offset_of!(Page, instance) == 72);
     assert!(offset_of!(Page, parent) == 80 && offset_of!(Page, owner) == 88);
     assert!(offset_of!(Page, ready) == 128 && size_of::<Page>() == 136);
-    assert!(size_of::<Page>() <= DESCRIPTOR_BYTES);
+    assert!(size_of::<Page>() + WORD <= DESCRIPTOR_BYTES);
 };
+
+/// How many times the file was taken over by a later life of its owner.
+pub(super) fn life(page: &[AtomicU64]) -> u64 {
+    page[LIFE_AT].load(Ordering::Relaxed)
+}
+
+/// Notes that a later life of the owner takes the file over. Only the file's one writer calls this.
+pub(super) fn begin_life(page: &[AtomicU64]) {
+    // The count tells lives apart and orders nothing: what the earlier life wrote, the kernel has seen it die.
+    page[LIFE_AT].store(life(page).wrapping_add(1), Ordering::Relaxed);
+}
 
 impl Page {
     fn seal(&self) -> u64 {

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::error::SetupError;
 use crate::primitive::AtomicU64;
-use crate::shm::descriptor::{DESCRIPTOR_BYTES, Descriptor, SegmentKind};
+use crate::shm::descriptor::{self, DESCRIPTOR_BYTES, Descriptor, SegmentKind};
 use crate::shm::identity::{BUILD_HASH, BootId, instance};
 #[cfg(not(any(loom, miri, tsan)))]
 use crate::shm::posix as memory;
 #[cfg(any(loom, miri, tsan))]
 use crate::shm::process_local as memory;
 use crate::shm::words::WORD;
-use memory::{Access, Identity, Opened, Region};
+pub(super) use memory::Identity;
+use memory::{Access, Opened, Region};
 
 /// The body's length is a multiple of this: whole pages, where there are pages.
 const BODY_GRAIN: usize = if cfg!(loom) { WORD } else { 4096 };
@@ -140,6 +141,23 @@ impl Writable {
         Ok(Self { region: opened.region, descriptor })
     }
 
+    /// Maps the file that a dead life of the owner left and takes it over: its [`life`](Self::life) is one higher. The
+    /// caller holds the owner's lock, so that no other life can be writing.
+    ///
+    /// # Errors
+    /// As [`reopen`](Self::reopen).
+    pub fn take_over(path: &Path, expected: &Expected) -> Result<Self, SetupError> {
+        let taken = Self::reopen(path, expected)?;
+        descriptor::begin_life(taken.region.page());
+        Ok(taken)
+    }
+
+    /// How many times the file was taken over.
+    #[must_use]
+    pub fn life(&self) -> u64 {
+        descriptor::life(self.region.page())
+    }
+
     /// What the file is.
     #[must_use]
     pub const fn descriptor(&self) -> &Descriptor {
@@ -186,6 +204,12 @@ impl Readable {
         self.region.body()
     }
 
+    /// How many times a later life of the owner has taken the file over. The owner's word: not to be relied on.
+    #[must_use]
+    pub fn life(&self) -> u64 {
+        descriptor::life(self.region.page())
+    }
+
     /// Whether the file that is mapped still stands under its name. `false` means: attach again.
     ///
     /// A system call: not for the hot path.
@@ -193,6 +217,11 @@ impl Readable {
     pub fn is_current(&self) -> bool {
         memory::identity(&self.path) == Some(self.identity)
     }
+}
+
+/// What stands under the name `path` now, to tell two files of one name apart; `None` if nothing does. A system call.
+pub(super) fn standing(path: &Path) -> Option<Identity> {
+    memory::identity(path)
 }
 
 fn open_checked(
@@ -370,6 +399,20 @@ mod tests {
         drop(writable);
         let again = Writable::reopen(&path, &EXPECTED).expect("reopened");
         assert_eq!((again.body()[3].load(Ordering::Relaxed), again.descriptor().epoch), (42, 9));
+    }
+
+    #[test]
+    fn a_later_life_is_told_from_the_first() {
+        let (_folder, path, writable) = made();
+        let reader = Readable::attach(&path, &EXPECTED).expect("attached");
+        assert_eq!((writable.life(), reader.life()), (0, 0));
+        drop(writable);
+        for life in 1..3 {
+            let taken = Writable::take_over(&path, &EXPECTED).expect("taken over");
+            assert_eq!((taken.life(), reader.life(), reader.is_current()), (life, life, true));
+        }
+        let late = Readable::attach(&path, &EXPECTED).expect("attached");
+        assert_eq!((late.life(), late.descriptor()), (2, reader.descriptor()));
     }
 
     #[test]

@@ -19,7 +19,9 @@ mod posix;
 #[cfg(any(loom, miri, tsan))]
 pub mod process_local;
 pub mod mapping;
+pub mod late;
 pub mod paths;
 
 pub use descriptor::{Descriptor, SegmentKind};
+pub use late::Late;
 pub use mapping::{Expected, Readable, SegmentSpec, Writable};

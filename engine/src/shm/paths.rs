@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::domain::SourceId;
 use crate::error::SetupError;
 
-/// Owners of directories: the four agents, the input log, the venue's end of the link, and the operator.
-pub const OWNERS: [&str; 7] = ["ingest", "strategy", "risk", "route", "input", "venue", "operator"];
+/// Owners of directories: the four agents, the input log, the venue's end of the link, and those who may halt.
+pub const OWNERS: [&str; 8] =
+    ["ingest", "strategy", "risk", "route", "input", "venue", "operator", "gateway"];
 
 /// The files under one engine's ipc directory.
 #[derive(Clone, Debug)]
@@ -58,10 +59,16 @@ impl IpcPaths {
         self.root.join("ingest/books.cells")
     }
 
-    /// The intent ring of a source.
+    /// The intent ring of a source, in the directory of whoever makes it: strategies, the operator's command line, and
+    /// the order execution service, which hosts route, for the clients of port 5556.
     #[must_use]
     pub fn intents(&self, source: SourceId) -> PathBuf {
-        self.root.join(format!("strategy/intents-{}.ring", source.0))
+        let owner = match source {
+            SourceId::CLIENT => "route",
+            SourceId::OPERATOR => "operator",
+            _ => "strategy",
+        };
+        self.root.join(format!("{owner}/intents-{}.ring", source.0))
     }
 
     /// Risk's cursor in a source's intent ring.

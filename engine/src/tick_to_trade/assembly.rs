@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::agent::{Agent, Observed, Published};
 use crate::clock::Stopwatch;
 use crate::counters::cell::CellWriter;
-use crate::counters::halt::{HaltPage, HaltPages, HaltReader};
+use crate::counters::halt::{HaltPage, HaltPages, HaltReader, HaltState};
 use crate::counters::{Counters, Histograms};
 use crate::domain::{InstrumentIndex, Instruments, Nanos, SourceId};
 use crate::error::SetupError;
@@ -14,6 +14,7 @@ use crate::journal::digest::combine;
 use crate::journal::{EpochStart, InstrumentRow, Journal, JournalWriter, SegmentOptions, StateHash, Tail};
 use crate::message::Intent;
 use crate::ring::{broadcast, spsc};
+use crate::shm::Late;
 use crate::shm::identity::BUILD_HASH;
 use crate::shm::paths::IpcPaths;
 use crate::tick_to_trade::ingest::{INGEST_STAGES, Ingest, IngestConfig, IngestPorts};
@@ -79,6 +80,8 @@ pub struct PathConfig {
     pub limits: Limits,
     /// Route's delays.
     pub timing: RouteTiming,
+    /// Whether clients, the operator and the gateway may come and go while it runs: in a replay nobody does.
+    pub external: bool,
     /// The present, for the journals' first records.
     pub now: Nanos,
 }
@@ -335,8 +338,11 @@ impl<M: MarketData, E: OrderEntry> Agent for Path<M, E> {
     }
 }
 
-/// Owners of halt pages.
-const HALT_OWNERS: [&str; 3] = ["operator", "risk", "route"];
+/// Owners of halt pages within the path.
+const HALT_OWNERS: [&str; 2] = ["risk", "route"];
+
+/// Owners of halt pages that come and go.
+const HALT_VISITORS: [&str; 2] = ["operator", "gateway"];
 
 /// The halt pages that the path writes.
 struct HaltOwners {
@@ -347,17 +353,17 @@ struct HaltOwners {
 impl HaltOwners {
     fn create(config: &PathConfig) -> Result<Self, SetupError> {
         let page = |owner: &str| HaltPage::create(&config.ipc.halts(owner), config.epoch);
-        // The operator's page outlives engines: an operator's halt is a latch.
-        if HaltReader::attach(&config.ipc.halts("operator")).is_err() {
-            page("operator")?;
-        }
         Ok(Self { risk: page("risk")?, route: page("route")? })
     }
 }
 
 fn attach_halts(config: &PathConfig) -> Result<HaltPages, SetupError> {
     let pages = HALT_OWNERS.iter().map(|owner| HaltReader::attach(&config.ipc.halts(owner)));
-    Ok(HaltPages::new(pages.collect::<Result<Vec<_>, _>>()?))
+    let mut pages = HaltPages::new(pages.collect::<Result<Vec<_>, _>>()?);
+    for owner in HALT_VISITORS.iter().filter(|_| config.external) {
+        pages.watch(&config.ipc.halts(owner), HaltState::Active, config.now);
+    }
+    Ok(pages)
 }
 
 fn tail(config: &PathConfig, journal: &str) -> Result<Tail, SetupError> {
@@ -375,7 +381,7 @@ fn write_instruments(config: &PathConfig) -> Result<(), SetupError> {
 }
 
 /// Risk's end of each source's ring.
-type IntentRings = Vec<(SourceId, spsc::Consumer<Intent>)>;
+type IntentRings = Vec<(SourceId, Late<spsc::Consumer<Intent>>)>;
 
 /// The host with its strategies, and risk's ends of their rings.
 fn assemble_host(
@@ -389,12 +395,14 @@ fn assemble_host(
         decisions: tail(config, "risk")?,
     };
     let mut host = StrategyHost::new(inputs, Arc::clone(instruments));
-    let mut intents = Vec::new();
+    let external = SourceId::EXTERNAL.into_iter().filter(|_| config.external);
+    let late = |source| spsc::Consumer::late(&ipc.intents(source), &ipc.intents_cursor(source));
+    let mut intents: IntentRings = external.map(|source| (source, late(source))).collect();
     for (number, slot) in (0..).zip(strategies) {
-        let source = SourceId(number);
+        let source = SourceId::strategy(number);
         let (ring, cursor) = (ipc.intents(source), ipc.intents_cursor(source));
         let producer = spsc::Producer::create(&ring, &cursor, config.rings.intents, *epoch)?;
-        intents.push((source, spsc::Consumer::attach(&ring, &cursor)?));
+        intents.push((source, Late::fixed(spsc::Consumer::attach(&ring, &cursor)?)));
         let identity = Identity { epoch: *epoch, source, source_epoch: 1 };
         let outbox = Outbox::new(producer, identity, Working::new(&[], &[]));
         host.add(Hosted::new(slot.name, slot.strategy, outbox, slot.instruments))?;

@@ -144,6 +144,7 @@ impl Replay {
             instruments: &instruments,
             stopwatch,
             capacity: args.ring_capacity,
+            external: false,
             now: frames.next_time()?,
         };
         let config = setup.config(trading, strategies.len())?;

@@ -51,6 +51,7 @@ pub fn run(directory: &Path, args: &ReplayArgs) -> Result<(), SetupError> {
         instruments: &instruments,
         stopwatch,
         capacity: args.ring_capacity,
+        external: false,
         now,
     };
     let targets = file.trading.targets(&instruments, &[])?;

@@ -82,6 +82,7 @@ impl Live {
             instruments: &plan.instruments,
             stopwatch: plan.stopwatch,
             capacity: RING_CAPACITY,
+            external: true,
             now: clock.now(),
         };
         let config = setup.config(&plan.trading, strategies.len())?;
@@ -158,7 +159,11 @@ impl Live {
         }
         journals.drain_all()?;
         let path = rested.path;
-        let lost = rested.lost_cycles + path.ingest().feed().lost() + path.route().entry().lost();
+        // What people sent is on no tape either.
+        let lost = rested.lost_cycles
+            + path.ingest().feed().lost()
+            + path.route().entry().lost()
+            + path.risk().counts().external;
         let facts =
             Facts { elapsed, inferred: Vec::new(), trading: trading.clone(), journals: self.session.clone() };
         let summary = Summary::of(&path, &journals, instruments, ipc, facts)?;

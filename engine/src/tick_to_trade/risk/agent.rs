@@ -15,6 +15,7 @@ use crate::limits::POLL_BATCH;
 use crate::message::{Intent, Order, Report, Tick};
 use crate::ring::broadcast::{Polled, Reader};
 use crate::ring::spsc::{Consumer, Producer};
+use crate::shm::Late;
 use crate::tick_to_trade::risk::controls::{Gates, JOURNAL_RESERVE};
 use crate::tick_to_trade::risk::counts::RiskCounts;
 use crate::tick_to_trade::risk::flood::Flood;
@@ -34,8 +35,8 @@ pub type Verdict = Result<(), RejectCode>;
 
 /// What risk is connected to.
 pub struct RiskPorts {
-    /// A ring of intents per source. Identity comes from the ring.
-    pub intents: Vec<(SourceId, Consumer<Intent>)>,
+    /// A ring of intents per source, each of which may come late. Identity comes from the ring.
+    pub intents: Vec<(SourceId, Late<Consumer<Intent>>)>,
     /// The tick stream.
     pub ticks: Reader<Tick>,
     /// Reports: the tail of route's journal.
@@ -68,6 +69,8 @@ pub struct Risk {
     /// Whether prices have moved the day's result since it was last computed.
     day_due: bool,
     day_checked: Nanos,
+    /// When the rings of the sources are looked for again.
+    look_due: Nanos,
 }
 
 impl Risk {
@@ -93,6 +96,7 @@ impl Risk {
             first: 0,
             day_due: false,
             day_checked: Nanos(i64::MIN),
+            look_due: Nanos(i64::MIN),
         })
     }
 
@@ -277,6 +281,15 @@ impl Risk {
         if self.day_due { self.day_checked.saturating_add(DAY_CHECK_EVERY) } else { Nanos::NEVER }
     }
 
+    /// Looks for files that came, went or were replaced. It decides nothing: what they say is taken up as usual.
+    #[cold]
+    fn look(&mut self, now: Nanos) {
+        for (_, ring) in &mut self.ports.intents {
+            ring.refresh(now);
+        }
+        self.look_due = self.ports.intents.iter().map(|(_, ring)| ring.due()).min().unwrap_or(Nanos::NEVER);
+    }
+
     /// Takes intents in turn, one of each source a round.
     fn take_intents(&mut self, now: Nanos) -> usize {
         let (mut taken, sources) = (0, self.ports.intents.len());
@@ -289,8 +302,9 @@ impl Risk {
                 }
                 let (source, ring) = &mut self.ports.intents[(self.first + turn) % sources];
                 let source = *source;
-                if let Some(intent) = ring.poll() {
+                if let Some(intent) = ring.get_mut().and_then(Consumer::poll) {
                     let started = self.elapsed();
+                    self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
                     self.decide(&intent, source, now);
                     let spent = self.elapsed() - started;
                     self.ports.histograms.record(0, spent.unsigned_abs());
@@ -416,6 +430,10 @@ impl Agent for Risk {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        if now >= self.look_due {
+            self.look(now);
+        }
+        self.ports.halts.refresh(now);
         let mut work = 0;
         if self.state.day.is_over(now) {
             // Before today's ticks: what was won and lost until now was so yesterday.
@@ -444,7 +462,7 @@ impl Observed for Risk {
     fn names(&self) -> Vec<String> {
         let codes = RejectCode::ALL.iter().map(|code| format!("rejected_{}", code.as_str()));
         let names = ["orders", "cancels", "rejected", "reports", "reports_missed", "ticks", "ticks_missed"];
-        let names = names.iter().chain(&["latches", "orders_lost"]).map(|&name| name.to_owned());
+        let names = names.iter().chain(&["latches", "orders_lost", "external"]).map(|&name| name.to_owned());
         names.chain(codes).collect()
     }
 
@@ -460,6 +478,7 @@ impl Observed for Risk {
             c.ticks_missed,
             c.latches,
             c.orders_lost,
+            c.external,
         ];
         sums.iter().chain(&c.rejected).enumerate().for_each(|(index, &value)| set(index, value));
     }

@@ -23,6 +23,8 @@ pub struct RiskCounts {
     pub latches: u64,
     /// Approved orders that did not fit the ring after all: an error in the program, which halts everything.
     pub orders_lost: u64,
+    /// Intents taken from sources that are not strategies.
+    pub external: u64,
 }
 
 impl Default for RiskCounts {
@@ -37,6 +39,7 @@ impl Default for RiskCounts {
             ticks_missed: 0,
             latches: 0,
             orders_lost: 0,
+            external: 0,
         }
     }
 }

@@ -417,6 +417,7 @@ impl<E: OrderEntry> Agent for Route<E> {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        self.ports.halts.refresh(now);
         // Events first: a fill that has arrived must be known before the next order leaves.
         self.take_events(now) + self.take_timeouts(now) + self.take_orders(now)
     }

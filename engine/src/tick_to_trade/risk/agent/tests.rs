@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::counters::halt::HaltReader;
-use crate::domain::Side;
+use crate::domain::{Quantity, Side};
 use crate::journal::fixture::Workshop;
 use crate::journal::{JournalWriter, Record};
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
@@ -51,7 +51,8 @@ impl Rig {
         for source in 0..3_u16 {
             let (ring, cursor) = (at(&format!("intents{source}")), at(&format!("intents{source}.cursor")));
             intents.push(Producer::create(&ring, &cursor, RING_CAPACITY_MIN, EPOCH).expect("made"));
-            consumers.push((SourceId(source), Consumer::attach(&ring, &cursor).expect("attached")));
+            let consumer = Consumer::attach(&ring, &cursor).expect("attached");
+            consumers.push((SourceId(source), Late::fixed(consumer)));
         }
         let mut ticks = broadcast::Producer::create(&at("ticks"), RING_CAPACITY_MIN, EPOCH).expect("made");
         let reader = Reader::attach(&at("ticks")).expect("attached");
@@ -179,6 +180,51 @@ fn every_intent_has_one_decision_and_every_order_one_approval() {
     assert!(
         counts.orders > 100 && counts.rejected[usize::from(RejectCode::BadRequest.code())] > 50,
         "{counts:?}"
+    );
+}
+
+#[test]
+fn a_source_may_come_late_vanish_and_come_again() {
+    let mut rig = Rig::new(limits());
+    let (ring, cursor) = (path(rig.folder.path(), "late"), path(rig.folder.path(), "late.cursor"));
+    rig.risk.ports.intents[1].1 = Consumer::late(&ring, &cursor);
+    let after = |looks: i64| NOW.saturating_add(Nanos::from_millis(100 * looks));
+    rig.settle(after(0));
+    let intent =
+        |source_epoch, sequence| limit(OrderId { source_epoch, ..id(1, sequence) }, 0, Side::Buy, 1_000, 2);
+    let first = intent(1, 1);
+    let mut producer = Producer::create(&ring, &cursor, RING_CAPACITY_MIN, EPOCH).expect("made");
+    producer.try_push(&first).expect("room");
+    rig.settle(after(0));
+    assert!(rig.orders().is_empty(), "it is not looked for before it is due");
+    rig.settle(after(1));
+    assert_eq!(rig.risk.counts().rejected.iter().sum::<u64>(), 0, "{:?}", rig.decisions());
+    assert_eq!(rig.orders().iter().map(|order| order.intent().id).collect::<Vec<_>>(), [first.id]);
+    // It dies and comes again with a higher source epoch, in its own ring.
+    drop(producer);
+    let mut producer = Producer::open(&ring, &cursor, RING_CAPACITY_MIN, EPOCH).expect("taken over");
+    assert_eq!((producer.life(), producer.position()), (1, 1));
+    let mut second = intent(2, 1);
+    second.quantity = Quantity(4);
+    producer.try_push(&second).expect("room");
+    rig.settle(after(1));
+    assert_eq!(rig.risk.counts().rejected.iter().sum::<u64>(), 0, "{:?}", rig.decisions().last());
+    assert_eq!(rig.orders().iter().map(|order| order.intent().id).collect::<Vec<_>>(), [second.id]);
+    // A ring that is gone stays readable; one that took its place is read from its start.
+    std::fs::remove_file(&ring).expect("removed");
+    rig.settle(after(2));
+    let mut producer = Producer::open(&ring, &cursor, RING_CAPACITY_MIN, EPOCH).expect("made anew");
+    let mut third = intent(3, 1);
+    third.quantity = Quantity(6);
+    producer.try_push(&third).expect("room");
+    producer.try_push(&second).expect("room");
+    rig.settle(after(3));
+    let orders = rig.orders();
+    assert_eq!(orders.iter().map(|order| order.intent().id).collect::<Vec<_>>(), [third.id]);
+    assert_eq!(
+        rig.risk.counts().rejected[usize::from(RejectCode::DuplicateId.code())],
+        1,
+        "an id passes once"
     );
 }
 
@@ -436,7 +482,8 @@ fn rings_without_limits_or_with_a_twin_are_refused() {
                 (path(folder.path(), &format!("r{i}")), path(folder.path(), &format!("c{i}")));
             let _producer =
                 Producer::<Intent>::create(&ring, &cursor, RING_CAPACITY_MIN, EPOCH).expect("made");
-            (SourceId(source), Consumer::attach(&ring, &cursor).expect("attached"))
+            let consumer = Consumer::attach(&ring, &cursor).expect("attached");
+            (SourceId(source), Late::fixed(consumer))
         });
         rig.risk.ports.intents = intents.collect();
         let error = Risk::new(&instruments(), limits(), rig.risk.ports).err().expect(text);
