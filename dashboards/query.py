@@ -19,8 +19,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "json"
 # What Grafana puts in for its variables when everything is chosen.
 VARIABLES = {"$__rate_interval": "30s", "$symbol": ".*", "$service": ".*", "$stage": ".*"}
-# Functions and words of the query language: every other name is a metric or a label.
-METRIC = re.compile(r"\b(?:trading|http|process|stage|service)[a-z_]*(?::[a-z0-9_]+)*\b(?=[\[{\s)]|$)")
+# Our metrics and recorded series, by their first word.
+METRIC = re.compile(r"\b(?:(?:trading|http|process)_[a-z_]+|(?:stage|service):[a-z0-9_:]+)\b")
 
 
 def get(base, path, **parameters):
