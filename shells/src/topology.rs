@@ -35,6 +35,11 @@ impl Cores {
     pub fn of(&self, thread: &str) -> Option<usize> {
         self.0.get(thread).copied()
     }
+
+    /// Every core that a thread is placed on, once a thread.
+    pub fn all(&self) -> impl Iterator<Item = usize> {
+        self.0.values().copied()
+    }
 }
 
 impl FromStr for Cores {

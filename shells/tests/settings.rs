@@ -67,3 +67,35 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn doctor_fails_what_cannot_work_and_says_what_to_do() {
+    let home = tempfile::tempdir().expect("a folder");
+    let doctor = |environment: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_trading"))
+            .args(["doctor", "--json"])
+            .env_clear()
+            .env("HOME", home.path())
+            .envs(environment.iter().copied())
+            .output()
+            .expect("the binary runs");
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let checks = found["checks"].as_array().expect("checks").clone();
+        let of = |name: &str| checks.iter().find(|check| check["check"] == name).cloned().unwrap_or_default();
+        (output.status.code(), of("limits"), of("settings"))
+    };
+    let (code, limits, _) = doctor(&[("MAX_POSITION_SIZE", "0")]);
+    assert_eq!((code, &limits["level"]), (Some(1), &"FAIL".into()));
+    assert!(limits["advice"].as_str().is_some_and(|advice| advice.contains("MAX_POSITION_SIZE")));
+    let (code, _, settings) = doctor(&[("TRADING_VENUE", "ftx")]);
+    assert_eq!((code, &settings["level"]), (Some(1), &"FAIL".into()));
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_trading")).args(["completions", shell]).output();
+        let script = String::from_utf8(output.expect("the binary runs").stdout).expect("text");
+        assert!(script.contains("reduce-only") && script.contains("max-position-size"), "{shell}");
+    }
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use engine::counters::HaltState;
 use shells::cli::args::{Cli, Command};
-use shells::cli::{config, halt, journal, looking};
+use shells::cli::{config, doctor, halt, journal, looking};
 use shells::config::Environment;
 
 fn main() -> ExitCode {
@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         Command::Halt(args) => halt::run(HaltState::Halted, &args, &environment),
         Command::ReduceOnly(args) => halt::run(HaltState::ReduceOnly, &args, &environment),
         Command::Resume(args) => halt::run(HaltState::Active, &args, &environment),
+        Command::Doctor(args) => doctor::run(&args, &environment),
+        Command::Completions(args) => shells::cli::completions(args.shell),
         Command::Config(command) => config::run(&command, &environment),
     };
     match outcome {

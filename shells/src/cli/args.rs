@@ -38,6 +38,10 @@ pub enum Command {
     ReduceOnly(HaltArgs),
     /// Take back the operator's own halt
     Resume(HaltArgs),
+    /// Examine this machine and the settings, and say what to do
+    Doctor(DoctorArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
     /// Check or show the settings: flags, environment, TOML file and defaults
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -165,6 +169,25 @@ pub struct HaltArgs {
     /// JSON instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Every setting
+    #[command(flatten)]
+    pub settings: AllFlags,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// What to do with the settings.

@@ -6,4 +6,19 @@ pub mod table;
 pub mod looking;
 pub mod journal;
 pub mod config;
+pub mod doctor;
 pub mod halt;
+
+use clap::CommandFactory;
+use engine::error::SetupError;
+
+/// `trading completions SHELL`.
+///
+/// # Errors
+/// Never: the signature is that of every command.
+pub fn completions(shell: clap_complete::Shell) -> Result<(), SetupError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::Cli::command(), "trading", &mut script);
+    output::print(format_args!("{}", String::from_utf8_lossy(&script).trim_end()));
+    Ok(())
+}

@@ -68,6 +68,8 @@ pub struct Row {
     pub value: Value,
     /// Where it was found.
     pub source: Source,
+    /// The file that its value was read from, where a file was named.
+    pub file: Option<PathBuf>,
 }
 
 /// What was found, and where it may still be: a text, or the name of a file with it.
@@ -250,19 +252,20 @@ fn from_document(key: &'static Key, document: &Document) -> Result<Option<Found>
 fn row(key: &'static Key, found: Option<Found>, secrets: Secrets) -> Result<Row, SetupError> {
     let Some(Found { text, is_file, name, source }) = found else {
         let value = key.default.map_or(Value::Unset, |default| Value::Plain(default.to_owned()));
-        return Ok(Row { key, value, source: Source::Default });
+        return Ok(Row { key, value, source: Source::Default, file: None });
     };
     let is_secret = key.secret_file.is_some();
     if is_secret && secrets == Secrets::Withhold {
-        return Ok(Row { key, value: Value::Withheld, source });
+        return Ok(Row { key, value: Value::Withheld, source, file: None });
     }
+    let file = is_file.then(|| PathBuf::from(&text));
     let text = if is_file { read_file(&name, Path::new(&text))? } else { text };
     (key.check)(&text).map_err(|error| {
         let shown = if is_secret || is_file { String::new() } else { format!("={text}") };
         SetupError::Invalid(format!("{name}{shown}: {error}"))
     })?;
     let value = if is_secret { Value::Secret(Secret::new(text)) } else { Value::Plain(text) };
-    Ok(Row { key, value, source })
+    Ok(Row { key, value, source, file })
 }
 
 #[cfg(test)]

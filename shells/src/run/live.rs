@@ -204,7 +204,7 @@ fn restore_halts(plan: &Plan, strategies: &[StrategySlot]) -> Result<(), SetupEr
     let instruments: Vec<_> =
         plan.instruments.iter().map(|(index, instrument)| (index, instrument.symbol.to_string())).collect();
     let sources: Vec<_> =
-        (0..).zip(strategies).map(|(number, slot)| (SourceId(number), slot.name.clone())).collect();
+        (0..).zip(strategies).map(|(number, slot)| (SourceId::strategy(number), slot.name.clone())).collect();
     let table = operator::halts::Table { instruments: &instruments, sources: &sources };
     let state = operator::restore(&plan.places, &plan.ipc, table)?;
     if state != HaltState::Active {

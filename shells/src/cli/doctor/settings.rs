@@ -1,0 +1,63 @@
+//! Limits and venue: settings that can be read and still make no sense together.
+
+use super::Finding;
+use crate::config::amount::Amount;
+use crate::config::{Settings, Venue};
+
+pub(super) fn check(settings: &Settings) -> Vec<Finding> {
+    vec![limits(settings), venue(settings)]
+}
+
+fn limits(settings: &Settings) -> Finding {
+    const CHECK: &str = "limits";
+    let (position, loss) = (settings.max_position_size, settings.max_daily_loss);
+    let found = format!("position {position}, daily loss {loss} {}", settings.account_currency);
+    let zero = Amount::whole(0);
+    if position == zero || loss == zero {
+        Finding::fail(
+            CHECK,
+            found,
+            "a limit of zero rejects every order: set MAX_POSITION_SIZE and MAX_DAILY_LOSS",
+        )
+    } else if loss > position {
+        Finding::warn(CHECK, found, "a day may lose more than a whole position: lower MAX_DAILY_LOSS")
+    } else {
+        Finding::ok(CHECK, found)
+    }
+}
+
+fn venue(settings: &Settings) -> Finding {
+    const CHECK: &str = "venue";
+    let venue = settings.venue;
+    if venue.needs_credentials() && settings.credentials().is_err() {
+        let advice = "set BINANCE_API_KEY_FILE and BINANCE_API_SECRET_FILE";
+        return Finding::fail(CHECK, format!("{venue} signs orders, and there is no key"), advice);
+    }
+    match venue {
+        Venue::Binance => {
+            Finding::warn(CHECK, "binance: REAL MONEY", "be sure; `trading halt` stops it at once")
+        }
+        _ => Finding::ok(CHECK, venue.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::Level;
+    use crate::config::{AllFlags, Environment, Secrets};
+
+    #[test]
+    fn limits_and_keys_that_make_no_sense_are_told_of() {
+        let levels = |settings: &[(&str, &str)]| {
+            let environment: Environment = settings.iter().copied().chain([("HOME", "/nowhere")]).collect();
+            let settings =
+                Settings::resolve(&AllFlags::default(), &environment, Secrets::Read).expect("good");
+            check(&settings).into_iter().map(|finding| finding.level).collect::<Vec<_>>()
+        };
+        assert_eq!(levels(&[]), [Level::Ok, Level::Ok]);
+        assert_eq!(levels(&[("MAX_POSITION_SIZE", "0")]), [Level::Fail, Level::Ok]);
+        assert_eq!(levels(&[("MAX_DAILY_LOSS", "20000")]), [Level::Warn, Level::Ok]);
+        assert_eq!(levels(&[("TRADING_VENUE", "binance-demo")]), [Level::Ok, Level::Fail]);
+    }
+}
