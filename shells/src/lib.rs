@@ -2,12 +2,15 @@
 //!
 //! Modules stand bottom-up: each uses only those above it, but for `cli::args`, which names what users may type.
 
+pub mod api;
 pub mod config;
 pub mod topology;
 pub mod operator;
 pub mod cli;
 pub mod trade;
 pub mod session;
+pub mod service;
+pub mod zmq;
 pub mod assembly;
 pub mod replay;
 pub mod run;

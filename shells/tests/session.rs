@@ -10,7 +10,8 @@ use support::{json, success, trading};
 #[test]
 fn a_session_on_one_thread_replays_to_its_own_hash() {
     let home = tempfile::tempdir().expect("a folder");
-    let live = json(home.path(), &["run", "--for", "4s", "--rate", "500", "--param", "warm_up=500ms"]);
+    let live =
+        json(home.path(), &["run", "--headless", "--for", "4s", "--rate", "500", "--param", "warm_up=500ms"]);
     assert!(live["orders"].as_u64() > Some(0), "nothing was traded: {live}");
     let sessions = home.path().join("data/default/sessions");
     let session = fs::read_dir(&sessions).expect("sessions").flatten().next().expect("one").path();
@@ -48,8 +49,18 @@ fn a_session_on_one_thread_replays_to_its_own_hash() {
 #[test]
 fn dedicated_threads_trade_and_reconcile() {
     let home = tempfile::tempdir().expect("a folder");
-    let arguments =
-        ["run", "--for", "4s", "--placement", "dedicated", "--rate", "500", "--param", "warm_up=500ms"];
+    let arguments = [
+        "run",
+        "--headless",
+        "--for",
+        "4s",
+        "--placement",
+        "dedicated",
+        "--rate",
+        "500",
+        "--param",
+        "warm_up=500ms",
+    ];
     let live = json(home.path(), &arguments);
     assert_eq!(live["reconciled"], Value::Bool(true));
     assert!(live["orders"].as_u64() > Some(0), "nothing was traded: {live}");
@@ -58,7 +69,7 @@ fn dedicated_threads_trade_and_reconcile() {
 #[test]
 fn the_status_line_comes_every_second() {
     let home = tempfile::tempdir().expect("a folder");
-    let text = success(&trading(home.path(), &["run", "--for", "3s"]));
+    let text = success(&trading(home.path(), &["run", "--headless", "--for", "3s"]));
     assert!(text.lines().filter(|line| line.contains("frames/s")).count() >= 2, "{text}");
     assert!(text.contains("state hash"), "{text}");
 }

@@ -131,4 +131,10 @@ impl IpcPaths {
     pub fn instruments(&self) -> PathBuf {
         self.root.join("ingest/instruments.cells")
     }
+
+    /// What the strategy host shows of each strategy.
+    #[must_use]
+    pub fn strategies(&self) -> PathBuf {
+        self.root.join("strategy/strategies.cells")
+    }
 }

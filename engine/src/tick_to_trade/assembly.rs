@@ -12,6 +12,7 @@ use crate::domain::{InstrumentIndex, Instruments, Nanos, SourceId};
 use crate::error::SetupError;
 use crate::journal::digest::combine;
 use crate::journal::{EpochStart, InstrumentRow, Journal, JournalWriter, SegmentOptions, StateHash, Tail};
+use crate::limits::SOURCES_MAX;
 use crate::message::Intent;
 use crate::ring::{broadcast, spsc};
 use crate::shm::Late;
@@ -395,6 +396,7 @@ fn assemble_host(
         decisions: tail(config, "risk")?,
     };
     let mut host = StrategyHost::new(inputs, Arc::clone(instruments));
+    host.show_in(CellWriter::create(&ipc.strategies(), SOURCES_MAX, *epoch)?);
     let external = SourceId::EXTERNAL.into_iter().filter(|_| config.external);
     let late = |source| spsc::Consumer::late(&ipc.intents(source), &ipc.intents_cursor(source));
     let mut intents: IntentRings = external.map(|source| (source, late(source))).collect();

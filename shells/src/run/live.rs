@@ -28,6 +28,7 @@ use crate::run::threads::{Entry, Exchange, Feed, JournalThread, SharedThread, St
 use crate::run::{Plan, RING_CAPACITY};
 use crate::topology::Placement;
 use crate::trade::{Trading, simulation};
+use crate::zmq::all::Ports;
 
 /// Bytes of the recorder's ring of frames.
 const RECORDER_BYTES: usize = 32 << 20;
@@ -117,16 +118,30 @@ impl Live {
     ///
     /// # Errors
     /// When signals cannot be waited for.
-    pub fn watch(&self, duration: Option<Nanos>, mut status: Status, quiet: bool) -> Result<(), SetupError> {
+    pub fn watch(
+        &self,
+        duration: Option<Nanos>,
+        mut status: Status,
+        quiet: bool,
+        ports: Option<&Ports>,
+    ) -> Result<(), SetupError> {
         let interrupt = Interrupt::catch()?;
         let mut clock = self.clock;
         let start = clock.now();
         let end = duration.map_or(Nanos::NEVER, |duration| start.saturating_add(duration));
         let mut next_line = start.saturating_add(Nanos::from_secs(1));
+        let mut told = Vec::new();
         loop {
             let now = clock.now();
             if now >= end || interrupt.came() || self.threads.any_ended() {
                 return Ok(());
+            }
+            // A port that is taken stops no trading: people are told, once.
+            for complaint in ports.map(Ports::complaints).unwrap_or_default() {
+                if !told.contains(&complaint) {
+                    eprintln!("trading: {complaint}");
+                    told.push(complaint);
+                }
             }
             if now >= next_line {
                 next_line = next_line.saturating_add(Nanos::from_secs(1));

@@ -28,6 +28,7 @@ use crate::run::status::Status;
 use crate::session::{Session, SessionFile};
 use crate::topology::Cores;
 use crate::trade::Trading;
+use crate::zmq::all::{FIRST_PORT, Ports};
 
 /// Capacity of every ring of a live session.
 pub const RING_CAPACITY: usize = 65_536;
@@ -97,8 +98,15 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     let trading = plan.trading.clone();
 
     let started = stopwatch.elapsed();
+    let clock = plan.clock;
     let live = Live::start(plan, args, tape)?;
-    live.watch(args.duration.map(|span| span.0), status, args.json)?;
+    let port = settings.port.unwrap_or(FIRST_PORT);
+    let ports =
+        if args.headless || port == 0 { None } else { Some(Ports::start(port, &settings, &ipc, clock)?) };
+    live.watch(args.duration.map(|span| span.0), status, args.json, ports.as_ref())?;
+    if let Some(ports) = ports {
+        ports.stop();
+    }
     let ended = live.end(&trading, &instruments, &ipc, stopwatch.elapsed() - started)?;
     file.state_hash = Some(ended.summary.state_hash().to_owned());
     file.lost = ended.lost;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::agent::{Agent, Observed};
+use crate::counters::CellWriter;
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
 use crate::journal::{Decision, Tail};
@@ -10,6 +11,10 @@ use crate::limits::{POLL_BATCH, SOURCES_MAX};
 use crate::message::{Report, Tick};
 use crate::ring::broadcast::{Polled, Reader};
 use crate::tick_to_trade::strategy::hosted::Hosted;
+use crate::tick_to_trade::strategy::row::StrategyRow;
+
+/// How often the strategies' rows are refreshed, at most.
+const ROWS_EVERY: Nanos = Nanos::from_millis(100);
 
 /// What the host reads.
 pub struct Inputs {
@@ -33,6 +38,8 @@ pub struct StrategyHost {
     by_source: [Option<usize>; SOURCES_MAX],
     missed: u64,
     lost: u64,
+    rows: Option<CellWriter<StrategyRow>>,
+    rows_due: Nanos,
 }
 
 impl StrategyHost {
@@ -41,7 +48,36 @@ impl StrategyHost {
     pub fn new(inputs: Inputs, instruments: Arc<Instruments>) -> Self {
         let by_instrument = vec![Vec::new(); instruments.len()];
         let by_source = [None; SOURCES_MAX];
-        Self { inputs, instruments, hosted: Vec::new(), by_instrument, by_source, missed: 0, lost: 0 }
+        Self {
+            inputs,
+            instruments,
+            hosted: Vec::new(),
+            by_instrument,
+            by_source,
+            missed: 0,
+            lost: 0,
+            rows: None,
+            rows_due: Nanos(i64::MIN),
+        }
+    }
+
+    /// Shows every strategy in `rows`, one cell a source, at most 100 ms late.
+    pub fn show_in(&mut self, rows: CellWriter<StrategyRow>) {
+        self.rows = Some(rows);
+    }
+
+    /// A view for people: it changes no decision, so it is no work to replay.
+    fn write_rows(&mut self, now: Nanos) {
+        if now < self.rows_due {
+            return;
+        }
+        self.rows_due = now.saturating_add(ROWS_EVERY);
+        if let Some(rows) = &mut self.rows {
+            for hosted in &self.hosted {
+                let row = StrategyRow::of(hosted);
+                rows.write(usize::from(row.source.0), &row);
+            }
+        }
     }
 
     /// Takes a strategy in; it starts with the next cycle. Its outbox's working orders must hold all that the tails
@@ -204,6 +240,7 @@ impl Agent for StrategyHost {
         let ticks = self.take_ticks(now);
         let told_all = no_more_reports && no_more_decisions;
         let timed: usize = self.hosted.iter_mut().map(|hosted| hosted.time(now, told_all)).sum();
+        self.write_rows(now);
         started + reports + decisions + ticks + timed
     }
 

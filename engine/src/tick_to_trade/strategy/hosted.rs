@@ -6,19 +6,21 @@ use crate::message::{Report, Tick};
 use crate::tick_to_trade::strategy::outbox::{self, Outbox};
 use crate::tick_to_trade::strategy::working::{WorkingOrder, WorkingState};
 use crate::tick_to_trade::strategy::{ParameterError, ParameterValue, Start, Strategy};
+use crate::wire::wire_enum;
 
 /// How long after a stop, and again, the host cancels what still works.
 const SWEEP: Nanos = Nanos::from_secs(1);
 
-/// Whether a strategy acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activity {
-    /// It starts with the next cycle.
-    Starting,
-    /// It is told of the market and its timers.
-    Running,
-    /// It is told of its orders only, and the host cancels them.
-    Stopped,
+wire_enum! {
+    /// Whether a strategy acts.
+    Activity {
+        /// It starts with the next cycle.
+        Starting = 1 => "STARTING",
+        /// It is told of the market and its timers.
+        Running = 2 => "RUNNING",
+        /// It is told of its orders only, and the host cancels them.
+        Stopped = 3 => "STOPPED",
+    }
 }
 
 /// One strategy with all that is its own.

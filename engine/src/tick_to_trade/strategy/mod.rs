@@ -16,6 +16,7 @@ pub mod market_making;
 pub mod momentum;
 pub mod registry;
 pub mod hosted;
+pub mod row;
 pub mod host;
 
 use crate::domain::{InstrumentIndex, Instruments, Nanos};

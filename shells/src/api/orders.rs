@@ -1,0 +1,207 @@
+//! Port 5556: orders and execution reports.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// `order.place`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceOrder {
+    /// The client's own name for it, echoed; at most 64 bytes. It may be used to cancel on the same connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The symbol.
+    pub symbol: String,
+    /// `BUY` or `SELL`.
+    pub side: String,
+    /// `LIMIT`, `MARKET` or `LIMIT_MAKER`.
+    #[serde(rename = "type", default = "limit")]
+    pub order_type: String,
+    /// `GTC`, `IOC` or `FOK`; by default `GTC`, or `IOC` for a market order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_in_force: Option<String>,
+    /// Quantity of the base asset.
+    pub quantity: String,
+    /// Limit price; absent for a market order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+    /// How long it may still be sent after this request; by default 1000, at most an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_for_ms: Option<u64>,
+}
+
+fn limit() -> String {
+    "LIMIT".to_owned()
+}
+
+/// `order.cancel`: by our id, or by the id that the client gave it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelOrder {
+    /// Our id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    /// The client's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+}
+
+/// `order.get`: as [`CancelOrder`].
+pub type GetOrder = CancelOrder;
+
+/// `order.amend`: a smaller quantity at the same price, or another of either; and `order.replace`: the same by
+/// cancelling and placing anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AmendOrder {
+    /// Our id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    /// The client's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The new quantity, what is filled included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<String>,
+    /// The new price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+}
+
+/// `order.cancel_all` and `orders.open`: all, or those of one symbol or strategy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderFilter {
+    /// Of this symbol alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// Of this source alone: a strategy's name, `client` or `operator`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+}
+
+/// `flatten`: cancel everything and close positions with market orders, through risk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Flatten {
+    /// This symbol alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+}
+
+/// `fills`: the newest, newest last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FillsQuery {
+    /// Of this symbol alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// At most so many; by default 100, at most 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// An order as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Order {
+    /// Our id, which is also the venue's client order id.
+    pub order_id: String,
+    /// The client's own name for it, where one placed it on this port since the service started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The venue's id, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub venue_order_id: Option<u64>,
+    /// The symbol.
+    pub symbol: String,
+    /// Whose it is: a strategy's name, `client`, `operator`, or `source-N`.
+    pub strategy: String,
+    /// `BUY` or `SELL`.
+    pub side: String,
+    /// `LIMIT`, `MARKET` or `LIMIT_MAKER`.
+    #[serde(rename = "type")]
+    pub order_type: String,
+    /// `GTC`, `IOC` or `FOK`.
+    pub time_in_force: String,
+    /// Limit price; absent for a market order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+    /// Its quantity.
+    pub quantity: String,
+    /// Filled so far.
+    pub filled: String,
+    /// Average price of the fills, truncated at the instrument's scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_price: Option<String>,
+    /// `APPROVED` until it leaves, then as route reports it: `SENT`, `OPEN`, `PARTIAL`, `PENDING_CANCEL`, `UNKNOWN`,
+    /// `FILLED`, `CANCELED`, `EXPIRED`, `REJECTED`, `NEVER_PLACED`.
+    pub state: String,
+    /// Why risk, route or the venue refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reject_code: Option<String>,
+    /// When its source decided.
+    pub created_ns: i64,
+    /// When it was last heard of.
+    pub updated_ns: i64,
+}
+
+/// A fill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fill {
+    /// The order.
+    pub order_id: String,
+    /// The symbol.
+    pub symbol: String,
+    /// Whose it is.
+    pub strategy: String,
+    /// `BUY` or `SELL`.
+    pub side: String,
+    /// Its price.
+    pub price: String,
+    /// Its quantity.
+    pub quantity: String,
+    /// The fee; a rebate is negative.
+    pub fee: String,
+    /// `quote`, `base` or `other`.
+    pub fee_asset: String,
+    /// `MAKER` or `TAKER`.
+    pub liquidity: String,
+    /// The venue's id of the trade.
+    pub trade_id: u64,
+    /// When route learned of it.
+    pub time_ns: i64,
+}
+
+/// A push of port 5556: one event in the life of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Report {
+    /// What happened: `SENT`, `ACCEPTED`, `FILL`, `CANCELED`, `EXPIRED`, `REJECTED`, `CANCEL_SENT`,
+    /// `CANCEL_REJECTED`, `UNKNOWN`, `NEVER_PLACED`; from risk `RISK_REJECTED`.
+    pub kind: String,
+    /// The fill, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<Fill>,
+    /// The order after it.
+    pub order: Order,
+    /// When route, or risk, learned of it.
+    pub time_ns: i64,
+}
+
+/// What `order.place` and `order.replace` answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Placed {
+    /// Our id: known before the venue knows the order.
+    pub order_id: String,
+    /// The client's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+}
+
+/// What `order.cancel_all` and `flatten` answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Swept {
+    /// Orders for which a cancel was sent.
+    pub canceled: Vec<String>,
+    /// Closing orders that were sent.
+    pub placed: Vec<String>,
+}

@@ -1,0 +1,156 @@
+//! What every request port shares: its views, its health, and the operations that all of them answer.
+
+use engine::domain::{InstrumentIndex, Nanos, Price};
+use engine::shm::paths::IpcPaths;
+
+use crate::api::service::ServiceStatus;
+use crate::api::{ApiError, code, envelope::Request};
+use crate::config::Places;
+use crate::service::account::{Account, Event};
+use crate::service::instruments::Table;
+use crate::service::latency::latency;
+use crate::service::liveness::Liveness;
+use crate::service::market::BookView;
+use crate::service::show::{Names, counters};
+use crate::zmq::desk::{Outcome, result};
+use crate::zmq::router::RouterCounts;
+
+/// The views of a request port.
+pub struct Views {
+    service: &'static str,
+    /// Shared memory.
+    pub ipc: IpcPaths,
+    /// Books and instruments.
+    pub books: BookView,
+    /// Orders, fills, positions.
+    pub account: Account,
+    /// Names of sources.
+    pub names: Names,
+    liveness: Liveness,
+    ready: Result<(), String>,
+    counts: RouterCounts,
+    prices: Vec<Option<Price>>,
+}
+
+impl Views {
+    /// Views for `service`, whose agent is `agent`.
+    #[must_use]
+    pub fn new(service: &'static str, agent: &'static str, ipc: &IpcPaths, places: &Places) -> Self {
+        Self {
+            service,
+            ipc: ipc.clone(),
+            books: BookView::new(ipc),
+            account: Account::new(ipc, places),
+            names: Names::new(ipc),
+            liveness: Liveness::new(agent, ipc),
+            ready: Err("starting".to_owned()),
+            counts: RouterCounts::default(),
+            prices: Vec::new(),
+        }
+    }
+
+    /// Attaches to what is there.
+    ///
+    /// # Errors
+    /// Why the service cannot be used.
+    pub fn refresh(&mut self, now: Nanos) -> Result<(), String> {
+        self.names.refresh(now);
+        if self.books.refresh(now) {
+            let table = self.books.table().ok();
+            self.prices = vec![None; table.map_or(0, Table::len)];
+            self.account.restart(table).map_err(|error| error.to_string())?;
+        }
+        let alive = self.liveness.check(now);
+        let attached = self.books.table().map(|_| ()).map_err(str::to_owned);
+        self.ready = alive.and(attached);
+        self.ready.clone()
+    }
+
+    /// Takes what the journals tell.
+    pub fn poll(&mut self, now: Nanos, on_event: &mut dyn FnMut(&Event)) -> usize {
+        self.account.poll(now, on_event)
+    }
+
+    /// Takes note of what the router counted.
+    pub const fn counted(&mut self, counts: RouterCounts) {
+        self.counts = counts;
+    }
+
+    /// What the router has counted.
+    #[must_use]
+    pub const fn counts(&self) -> &RouterCounts {
+        &self.counts
+    }
+
+    /// The engine's epoch; 0 while there is none.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.liveness.epoch()
+    }
+
+    /// The instrument table.
+    ///
+    /// # Errors
+    /// `NOT_READY`.
+    pub fn table(&self) -> Result<&Table, ApiError> {
+        self.books.table().map_err(not_ready)
+    }
+
+    /// The price at which a position is valued: the middle of the book, else its last value.
+    #[must_use]
+    pub fn mark(&self, instrument: InstrumentIndex) -> Option<Price> {
+        self.books.mark(instrument)
+    }
+
+    /// Serves `status`, `latency` and `instruments`; `None` for any other operation.
+    #[must_use]
+    pub fn serve(&self, request: &Request, now: Nanos) -> Option<Outcome> {
+        let no_fields = || match request.fields.keys().next() {
+            Some(field) => {
+                Err(ApiError::new(code::BAD_REQUEST, format!("{}: unknown field `{field}`", request.op)))
+            }
+            None => Ok(()),
+        };
+        let outcome = match request.op.as_str() {
+            "status" => no_fields().and_then(|()| result(&self.status(now))),
+            "latency" => no_fields().and_then(|()| result(&latency(&self.ipc))),
+            "instruments" => no_fields().and_then(|()| result(&self.table()?.show())),
+            _ => return None,
+        };
+        Some(outcome)
+    }
+
+    fn status(&self, now: Nanos) -> ServiceStatus {
+        let RouterCounts { requests, malformed, oversized, throttled, dropped, peers, subscribers } =
+            self.counts;
+        ServiceStatus {
+            service: self.service.to_owned(),
+            ready: self.ready.is_ok(),
+            reason: self.ready.clone().err(),
+            epoch: self.epoch(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            time_ns: now.0,
+            counters: counters(&[
+                ("requests", requests),
+                ("malformed", malformed),
+                ("oversized", oversized),
+                ("throttled", throttled),
+                ("dropped", dropped),
+                ("peers", peers),
+                ("subscribers", subscribers),
+                ("records_lost", self.account.lost()),
+            ]),
+        }
+    }
+}
+
+/// `NOT_READY`, for a reason.
+pub fn not_ready(reason: &str) -> ApiError {
+    ApiError::new(code::NOT_READY, reason)
+}
+
+/// `UNKNOWN_OP`.
+#[must_use]
+pub fn unknown(request: &Request) -> ApiError {
+    ApiError::new(code::UNKNOWN_OP, format!("{:?}: this port has no such operation", request.op))
+}

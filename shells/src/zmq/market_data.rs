@@ -1,0 +1,324 @@
+//! Port 5555: books, best prices, trades and bars, from the tick stream and the book cells.
+
+use engine::book::BookCell;
+use engine::domain::{InstrumentIndex, Nanos, Price, Quantity, Side};
+use engine::message::{Tick, TickKind};
+use engine::shm::paths::IpcPaths;
+use serde::Serialize;
+
+use crate::api::market::{self, topic};
+use crate::service::bars::{self, Bars};
+use crate::service::instruments::{price, quantity};
+use crate::service::liveness::Liveness;
+use crate::service::market::{BookView, Heard, TickView};
+use crate::zmq::port::Shell;
+use crate::zmq::publisher::Publisher;
+
+/// Most ticks taken in one turn.
+const BATCH: usize = 4_096;
+
+/// How often a book that changed is published, at most.
+const BOOK_EVERY: Nanos = Nanos::from_millis(100);
+
+/// How often the status is published.
+const STATUS_EVERY: Nanos = Nanos::from_secs(1);
+
+/// The lengths of bars, and what topics call them.
+const BAR_LENGTHS: [(&str, Nanos); 2] = [("1s", Nanos::from_secs(1)), ("1m", Nanos::from_secs(60))];
+
+/// How often a bar in the making is published, at most.
+const BAR_EVERY: Nanos = Nanos::from_millis(250);
+
+/// What is kept of an instrument.
+struct Watched {
+    bbo: String,
+    book: String,
+    trade: String,
+    bars: [(String, Bars, bool); BAR_LENGTHS.len()],
+    version: Option<u64>,
+    newest: Option<Nanos>,
+}
+
+/// The port's shell.
+pub struct MarketData {
+    books: BookView,
+    ticks: TickView,
+    liveness: Liveness,
+    publisher: Publisher,
+    watched: Vec<Watched>,
+    book_due: Nanos,
+    bar_due: Nanos,
+    status_due: Nanos,
+}
+
+impl MarketData {
+    /// Looks at the engine under `ipc`.
+    #[must_use]
+    pub fn new(ipc: &IpcPaths) -> Self {
+        Self {
+            books: BookView::new(ipc),
+            ticks: TickView::new(ipc),
+            liveness: Liveness::new("ingest", ipc),
+            publisher: Publisher::default(),
+            watched: Vec::new(),
+            book_due: Nanos::ZERO,
+            bar_due: Nanos::ZERO,
+            status_due: Nanos::ZERO,
+        }
+    }
+
+    fn take_ticks(&mut self, now: Nanos, mut socket: Option<&mut zmq::Socket>) -> usize {
+        for taken in 0..BATCH {
+            match self.ticks.poll() {
+                Heard::Nothing => return taken,
+                Heard::Hole => self.missed(now),
+                Heard::Tick(tick) => self.on_tick(&tick, socket.as_deref_mut()),
+            }
+        }
+        BATCH
+    }
+
+    /// Trades are missing: no bar in the making is whole.
+    fn missed(&mut self, now: Nanos) {
+        for watched in &mut self.watched {
+            watched.bars.iter_mut().for_each(|(_, bars, _)| bars.missed(now));
+        }
+    }
+
+    fn on_tick(&mut self, tick: &Tick, socket: Option<&mut zmq::Socket>) {
+        match TickKind::try_from(tick.kind) {
+            Ok(TickKind::Top) => self.on_top(tick, socket),
+            Ok(TickKind::Trade) => self.on_trade(tick, socket),
+            // The venue's bars carry no length; ours are made from trades. Trust shows in books and status.
+            _ => {}
+        }
+    }
+
+    fn on_top(&mut self, tick: &Tick, socket: Option<&mut zmq::Socket>) {
+        let Self { books, publisher, watched, .. } = self;
+        let Some(watched) = watched.get_mut(tick.instrument as usize) else { return };
+        let Some(facts) = books.table().ok().and_then(|table| table.get(tick.instrument)) else { return };
+        watched.newest = Some(tick.received);
+        let top = tick.top();
+        let side = |at: Price| at.is_some().then(|| price(facts, at));
+        let message = market::Bbo {
+            symbol: facts.symbol.to_string(),
+            seq: publisher.next_seq(&watched.bbo),
+            time_ns: tick.received.0,
+            bid: side(top.bid),
+            bid_quantity: quantity(facts, top.bid_quantity),
+            ask: side(top.ask),
+            ask_quantity: quantity(facts, top.ask_quantity),
+            trusted: tick.trusted(),
+        };
+        publish(publisher, socket, &watched.bbo, &message);
+    }
+
+    fn on_trade(&mut self, tick: &Tick, mut socket: Option<&mut zmq::Socket>) {
+        let Self { books, publisher, watched, .. } = self;
+        let Some(watched) = watched.get_mut(tick.instrument as usize) else { return };
+        let Some(facts) = books.table().ok().and_then(|table| table.get(tick.instrument)) else { return };
+        let (at, traded, aggressor) = tick.trade();
+        let message = market::Trade {
+            symbol: facts.symbol.to_string(),
+            seq: publisher.next_seq(&watched.trade),
+            time_ns: tick.received.0,
+            trade_id: tick.values[2],
+            price: price(facts, at),
+            quantity: quantity(facts, traded),
+            aggressor: aggressor.map(|side| side.to_string()),
+        };
+        publish(publisher, socket.as_deref_mut(), &watched.trade, &message);
+        let traded_at = Nanos(tick.received.0 + i64::from(tick.exchange_offset_us) * 1_000);
+        let mut closed = Vec::new();
+        for (place, (_, bars, changed)) in watched.bars.iter_mut().enumerate() {
+            *changed = true;
+            closed.extend(bars.add(traded_at, at, traded).map(|bar| (place, bar)));
+        }
+        for (place, bar) in closed {
+            self.publish_bar(tick.instrument, place, &bar, true, socket.as_deref_mut());
+        }
+    }
+
+    fn publish_bar(
+        &mut self,
+        instrument: InstrumentIndex,
+        place: usize,
+        bar: &bars::Bar,
+        closed: bool,
+        socket: Option<&mut zmq::Socket>,
+    ) {
+        let Self { books, publisher, watched, .. } = self;
+        let Some(watched) = watched.get(instrument as usize) else { return };
+        let Some(facts) = books.table().ok().and_then(|table| table.get(instrument)) else { return };
+        let name = &watched.bars[place].0;
+        let message = market::Bar {
+            symbol: facts.symbol.to_string(),
+            seq: publisher.next_seq(name),
+            interval: BAR_LENGTHS[place].0.to_owned(),
+            open_time_ns: bar.opened.0,
+            open: price(facts, bar.open),
+            high: price(facts, bar.high),
+            low: price(facts, bar.low),
+            close: price(facts, bar.close),
+            volume: quantity(facts, bar.volume),
+            trades: bar.trades,
+            complete: bar.complete,
+            closed,
+        };
+        publish(publisher, socket, name, &message);
+    }
+
+    /// Closes bars whose time is over, and shows those that changed.
+    fn tend_bars(&mut self, now: Nanos, mut socket: Option<&mut zmq::Socket>) -> usize {
+        if now < self.bar_due {
+            return 0;
+        }
+        self.bar_due = now.saturating_add(BAR_EVERY);
+        let mut shown = Vec::new();
+        for (instrument, watched) in (0..).zip(&mut self.watched) {
+            for (place, (_, bars, changed)) in watched.bars.iter_mut().enumerate() {
+                if let Some(bar) = bars.close(now) {
+                    shown.push((instrument, place, bar, true));
+                    *changed = false;
+                } else if std::mem::take(changed)
+                    && let Some(bar) = bars.present()
+                {
+                    shown.push((instrument, place, *bar, false));
+                }
+            }
+        }
+        let done = shown.len();
+        for (instrument, place, bar, closed) in shown {
+            self.publish_bar(instrument, place, &bar, closed, socket.as_deref_mut());
+        }
+        done
+    }
+
+    fn publish_books(&mut self, now: Nanos, mut socket: Option<&mut zmq::Socket>) -> usize {
+        if now < self.book_due {
+            return 0;
+        }
+        self.book_due = now.saturating_add(BOOK_EVERY);
+        let Self { books, publisher, watched, .. } = self;
+        let Ok(table) = books.table() else { return 0 };
+        let mut done = 0;
+        for (facts, watched) in table.iter().zip(watched) {
+            let Some(cell) = books.book(facts.index) else { continue };
+            if watched.version == Some(cell.version) {
+                continue;
+            }
+            watched.version = Some(cell.version);
+            let message = show_book(&cell, facts, publisher.next_seq(&watched.book));
+            publish(publisher, socket.as_deref_mut(), &watched.book, &message);
+            done += 1;
+        }
+        done
+    }
+
+    fn publish_status(&mut self, now: Nanos, socket: Option<&mut zmq::Socket>) -> usize {
+        if now < self.status_due {
+            return 0;
+        }
+        self.status_due = now.saturating_add(STATUS_EVERY);
+        let Self { books, publisher, watched, ticks, .. } = self;
+        let Ok(table) = books.table() else { return 0 };
+        let symbols = table.iter().zip(watched.iter()).map(|(facts, watched)| market::SymbolStatus {
+            symbol: facts.symbol.to_string(),
+            trusted: books.book(facts.index).is_some_and(|cell| cell.is_trusted()),
+            age_ns: watched.newest.map(|newest| (now - newest).0.max(0)),
+        });
+        let message = market::MarketStatus {
+            seq: publisher.next_seq(topic::STATUS),
+            time_ns: now.0,
+            missed_ticks: ticks.missed(),
+            dropped: publisher.dropped(),
+            symbols: symbols.collect(),
+        };
+        publish(publisher, socket, topic::STATUS, &message);
+        1
+    }
+}
+
+/// A book cell as a message.
+pub fn show_book(cell: &BookCell, facts: &engine::journal::InstrumentFacts, seq: u64) -> market::Book {
+    let side = |side| -> Vec<market::PriceLevel> {
+        let show = |level: engine::book::Level| [price(facts, level.price), show_size(facts, level.quantity)];
+        cell.levels(side).map(show).collect()
+    };
+    market::Book {
+        symbol: facts.symbol.to_string(),
+        seq,
+        time_ns: cell.time.0,
+        update_id: cell.update_id,
+        trusted: cell.is_trusted(),
+        bids: side(Side::Buy),
+        asks: side(Side::Sell),
+    }
+}
+
+fn show_size(facts: &engine::journal::InstrumentFacts, size: Quantity) -> String {
+    quantity(facts, size)
+}
+
+fn publish(
+    publisher: &mut Publisher,
+    socket: Option<&mut zmq::Socket>,
+    topic: &str,
+    message: &impl Serialize,
+) {
+    if let Ok(text) = serde_json::to_vec(message) {
+        publisher.publish(socket, topic, text);
+    }
+}
+
+impl Shell for MarketData {
+    fn socket_type(&self) -> zmq::SocketType {
+        zmq::XPUB
+    }
+
+    fn prepare(&mut self, socket: &mut zmq::Socket) -> Result<(), zmq::Error> {
+        self.publisher.prepare(socket)
+    }
+
+    fn refresh(&mut self, now: Nanos) -> Result<(), String> {
+        if self.books.refresh(now) {
+            self.publisher.forget();
+            let watch = |facts: &engine::journal::InstrumentFacts| {
+                let symbol = &facts.symbol;
+                Watched {
+                    bbo: topic::bbo(symbol),
+                    book: topic::book(symbol),
+                    trade: topic::trade(symbol),
+                    bars: BAR_LENGTHS
+                        .map(|(name, length)| (topic::bar(name, symbol), Bars::new(length, now), false)),
+                    version: None,
+                    newest: None,
+                }
+            };
+            self.watched =
+                self.books.table().map_or_else(|_| Vec::new(), |table| table.iter().map(watch).collect());
+        }
+        if self.ticks.refresh(now) {
+            self.missed(now);
+        }
+        self.liveness.check(now)?;
+        self.books.check().map_err(str::to_owned)?;
+        self.ticks.epoch().map(|_| ()).map_err(str::to_owned)
+    }
+
+    fn work(&mut self, now: Nanos, mut socket: Option<&mut zmq::Socket>) -> usize {
+        let mut done = self.take_ticks(now, socket.as_deref_mut());
+        done += self.publish_books(now, socket.as_deref_mut());
+        done += self.tend_bars(now, socket.as_deref_mut());
+        done += self.publish_status(now, socket.as_deref_mut());
+        if let Some(socket) = socket {
+            done += self.publisher.serve(socket, now);
+        }
+        done
+    }
+
+    fn epoch(&self) -> u32 {
+        self.liveness.epoch()
+    }
+}

@@ -1,0 +1,111 @@
+//! Port 5558: strategies and their signals.
+
+use engine::domain::{Nanos, Side};
+use engine::error::RejectCode;
+use engine::journal::{Decision, InstrumentFacts};
+use engine::message::IntentKind;
+use engine::shm::paths::IpcPaths;
+
+use crate::api::envelope::Request;
+use crate::api::strategies::{Signal, Strategy, StrategyName};
+use crate::api::{ApiError, code};
+use crate::config::Places;
+use crate::service::account::Event;
+use crate::service::instruments::{price, quantity};
+use crate::service::show::{self, Names};
+use crate::zmq::desk::{Desk, Outcome, Ticket, result};
+use crate::zmq::looking::{Views, unknown};
+use crate::zmq::router::{Operations, RouterCounts};
+
+/// The port's operations.
+pub struct StrategyEngine {
+    views: Views,
+}
+
+impl StrategyEngine {
+    /// Looks at the engine under `ipc`, whose journals lie under `places`.
+    #[must_use]
+    pub fn new(ipc: &IpcPaths, places: &Places) -> Self {
+        Self { views: Views::new("strategy_engine", "strategy", ipc, places) }
+    }
+
+    fn answer(&self, request: &Request, now: Nanos) -> Outcome {
+        if let Some(outcome) = self.views.serve(request, now) {
+            return outcome;
+        }
+        match request.op.as_str() {
+            "strategies" => {
+                let table = self.views.table()?;
+                let rows: Vec<Strategy> =
+                    self.views.names.rows().map(|row| show::strategy(&row, table)).collect();
+                result(&rows)
+            }
+            "strategy.get" => result(&self.get(&request.read()?)?),
+            _ => Err(unknown(request)),
+        }
+    }
+
+    fn get(&self, query: &StrategyName) -> Result<Strategy, ApiError> {
+        let table = self.views.table()?;
+        let row = self.views.names.rows().find(|row| row.name() == Some(&query.name));
+        row.map(|row| show::strategy(&row, table)).ok_or_else(|| {
+            ApiError::new(code::UNKNOWN_STRATEGY, format!("{:?}: there is no such strategy", query.name))
+        })
+    }
+}
+
+fn signal(decision: &Decision, facts: &InstrumentFacts, names: &Names) -> Signal {
+    let intent = &decision.intent;
+    let is_new = intent.kind == IntentKind::New.code();
+    let verdict = RejectCode::try_from(decision.code).unwrap_or(RejectCode::BadRequest);
+    Signal {
+        strategy: names.of(intent.id.source),
+        kind: if is_new { "NEW" } else { "CANCEL" }.to_owned(),
+        id: intent.id.to_string(),
+        target: (!is_new).then(|| intent.target.to_string()),
+        symbol: facts.symbol.to_string(),
+        side: Side::try_from(intent.side).ok().map(|side| side.to_string()),
+        price: intent.price.is_some().then(|| price(facts, intent.price)),
+        quantity: is_new.then(|| quantity(facts, intent.quantity)),
+        verdict: verdict.to_string(),
+        time_ns: intent.decided.0,
+    }
+}
+
+impl Operations for StrategyEngine {
+    fn refresh(&mut self, now: Nanos) -> Result<(), String> {
+        self.views.refresh(now)
+    }
+
+    fn work(&mut self, now: Nanos, desk: &mut Desk) -> usize {
+        let mut decisions = Vec::new();
+        let heard = desk.is_heard();
+        let done = self.views.poll(now, &mut |event| {
+            if heard && let Event::Decision(decision, _, _) = event {
+                decisions.push(*decision);
+            }
+        });
+        for decision in decisions {
+            let Views { names, .. } = &self.views;
+            let facts = self.views.table().ok().and_then(|table| table.get(decision.intent.instrument));
+            // What clients and the operator send are orders, not signals.
+            if let (Some(facts), true) = (facts, names.row(decision.intent.id.source).is_some()) {
+                desk.push("signal", &signal(&decision, facts, names));
+            }
+        }
+        done
+    }
+
+    fn serve(&mut self, request: &Request, ticket: Ticket, now: Nanos, desk: &mut Desk) {
+        let outcome = self.answer(request, now);
+        desk.reply(ticket, outcome);
+    }
+
+    fn epoch(&self) -> u32 {
+        self.views.epoch()
+    }
+
+    fn counted(&mut self, counts: RouterCounts) {
+        self.views.counted(counts);
+    }
+}
