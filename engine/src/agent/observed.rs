@@ -1,7 +1,7 @@
 //! Counters of an agent, copied to its mapped file off the hot path.
 
 use crate::agent::Agent;
-use crate::counters::Counters;
+use crate::counters::{Counters, Heartbeat};
 use crate::domain::Nanos;
 
 /// An agent that counts what it does in plain fields.
@@ -21,6 +21,7 @@ const INTERVAL: Nanos = Nanos::from_millis(100);
 pub struct Published<A> {
     agent: A,
     counters: Counters,
+    heartbeat: Option<Heartbeat>,
     due: Nanos,
     stale: bool,
 }
@@ -28,7 +29,13 @@ pub struct Published<A> {
 impl<A: Agent + Observed> Published<A> {
     /// Joins an agent and the file made from its names.
     pub fn new(agent: A, counters: Counters) -> Self {
-        Self { agent, counters, due: Nanos(i64::MIN), stale: true }
+        Self { agent, counters, heartbeat: None, due: Nanos(i64::MIN), stale: true }
+    }
+
+    /// Shows every duty cycle in `heartbeat` as well.
+    #[must_use]
+    pub fn beating(self, heartbeat: Heartbeat) -> Self {
+        Self { heartbeat: Some(heartbeat), ..self }
     }
 
     /// The agent.
@@ -60,6 +67,9 @@ impl<A: Agent + Observed> Agent for Published<A> {
         if self.stale && now >= self.due {
             self.publish();
             self.due = now.saturating_add(INTERVAL);
+        }
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.beat(now);
         }
         work
     }

@@ -11,11 +11,13 @@ pub mod histogram;
 pub mod snapshot;
 pub mod halt;
 pub mod cell;
+pub mod heartbeat;
 
 pub(crate) use set::counter_set;
 
 pub use cell::{CellReader, CellWriter};
 pub use counter::{CounterReader, Counters};
 pub use halt::{HaltPage, HaltPages, HaltReader, HaltState};
+pub use heartbeat::{Heartbeat, HeartbeatReader, Pulse};
 pub use histogram::{HistogramReader, Histograms};
 pub use snapshot::Snapshot;

@@ -37,6 +37,8 @@ wire_enum! {
         Halt = 7 => "halt page",
         /// Seqlock cells.
         Cells = 8 => "cells",
+        /// The duty cycles of an agent.
+        Heartbeat = 9 => "heartbeat",
     }
 }
 

@@ -21,7 +21,9 @@ pub mod process_local;
 pub mod mapping;
 pub mod late;
 pub mod paths;
+pub mod guard;
 
 pub use descriptor::{Descriptor, SegmentKind};
+pub use guard::OwnerLock;
 pub use late::Late;
 pub use mapping::{Expected, Readable, SegmentSpec, Writable};

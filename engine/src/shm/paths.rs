@@ -101,6 +101,18 @@ impl IpcPaths {
         self.root.join(owner).join("journal.cursor")
     }
 
+    /// Held locked by the process that writes the directory of `owner`.
+    #[must_use]
+    pub fn lock(&self, owner: &str) -> PathBuf {
+        self.root.join(owner).join("lock")
+    }
+
+    /// Heartbeat of the agent `owner`.
+    #[must_use]
+    pub fn heartbeat(&self, owner: &str) -> PathBuf {
+        self.root.join(owner).join("heartbeat")
+    }
+
     /// Counters of `owner`.
     #[must_use]
     pub fn counters(&self, owner: &str) -> PathBuf {

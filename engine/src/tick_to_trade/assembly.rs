@@ -7,7 +7,7 @@ use crate::agent::{Agent, Observed, Published};
 use crate::clock::Stopwatch;
 use crate::counters::cell::CellWriter;
 use crate::counters::halt::{HaltPage, HaltPages, HaltReader, HaltState};
-use crate::counters::{Counters, Histograms};
+use crate::counters::{Counters, Heartbeat, Histograms};
 use crate::domain::{InstrumentIndex, Instruments, Nanos, SourceId};
 use crate::error::SetupError;
 use crate::journal::digest::combine;
@@ -416,5 +416,6 @@ fn publish<A: Agent + Observed>(config: &PathConfig, agent: A) -> Result<Publish
     let names = agent.names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let counters = Counters::create(&config.ipc.counters(agent.name()), &names, config.epoch)?;
-    Ok(Published::new(agent, counters))
+    let heartbeat = Heartbeat::create(&config.ipc.heartbeat(agent.name()), config.epoch)?;
+    Ok(Published::new(agent, counters).beating(heartbeat))
 }

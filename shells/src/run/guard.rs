@@ -1,33 +1,28 @@
-//! One engine to an instance: a lock that the kernel drops when its holder dies, however it dies.
-
-use std::fs::File;
+//! One engine to an instance, by locks that the kernel drops when their holder dies.
 
 use engine::error::SetupError;
+use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;
-use rustix::fs::{FlockOperation, flock};
+
+/// Whose directories an engine with everything in one process writes.
+const OWNERS: [&str; 6] = ["ingest", "strategy", "risk", "route", "input", "venue"];
 
 /// Held while an engine runs.
 pub struct Guard {
-    _file: File,
+    _engine: OwnerLock,
+    _owners: Vec<OwnerLock>,
 }
 
 impl Guard {
-    /// Takes the lock.
+    /// Takes the locks.
     ///
     /// # Errors
-    /// When another engine holds it.
+    /// When another engine holds one, or a process that hosts one of its agents does.
     pub fn lock(ipc: &IpcPaths) -> Result<Self, SetupError> {
-        let path = ipc.guard();
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|error| SetupError::io(&path, "opening it", error))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(SetupError::file(
-                ipc.root(),
-                "another engine runs on this instance; stop it, or choose another with --instance",
-            )),
-            Err(error) => Err(SetupError::io(path, "locking it", error.into())),
-        }
+        let busy = "another engine runs on this instance; stop it, or choose another with --instance";
+        let engine = OwnerLock::take_file(&ipc.guard(), busy)?;
+        let owners = OWNERS.iter().map(|owner| OwnerLock::take(ipc, owner)).collect::<Result<_, _>>()?;
+        Ok(Self { _engine: engine, _owners: owners })
     }
 }
 
@@ -39,9 +34,13 @@ mod tests {
     fn a_second_engine_is_refused_until_the_first_is_gone() {
         let folder = tempfile::tempdir().expect("a folder");
         let ipc = IpcPaths::new(folder.path());
+        ipc.create().expect("made");
         let first = Guard::lock(&ipc).expect("free");
         assert!(Guard::lock(&ipc).err().expect("held").to_string().contains("another engine"));
         drop(first);
+        let risk = OwnerLock::take(&ipc, "risk").expect("free");
+        assert!(Guard::lock(&ipc).err().expect("held").to_string().contains("another process is risk"));
+        drop(risk);
         assert!(Guard::lock(&ipc).is_ok());
     }
 }
