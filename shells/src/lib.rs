@@ -13,4 +13,5 @@ pub mod service;
 pub mod zmq;
 pub mod assembly;
 pub mod replay;
+pub mod exchange;
 pub mod run;
