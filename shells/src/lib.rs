@@ -11,6 +11,8 @@ pub mod trade;
 pub mod session;
 pub mod service;
 pub mod zmq;
+pub mod http;
+pub mod ports;
 pub mod assembly;
 pub mod replay;
 pub mod exchange;

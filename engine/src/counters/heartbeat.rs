@@ -109,8 +109,8 @@ impl Pulse {
     /// Looks; to be called at least every 100 ms or so.
     pub fn look(&mut self, now: Nanos) {
         if self.file.refresh(now) {
-            // Another life: its count starts anew.
-            self.cycles = 0;
+            // Another life, or what a dead one left: alive once its count is seen to move.
+            self.cycles = self.file.get().map_or(0, HeartbeatReader::cycles);
         }
         let cycles = self.file.get().map_or(0, HeartbeatReader::cycles);
         let slept = now.saturating_add(Nanos(-ALIVE_WITHIN.0)) > self.looked && self.is_seen();
@@ -190,6 +190,9 @@ mod tests {
         let mut heart = Heartbeat::create(&path, 1).expect("made");
         heart.beat(at(0));
         let mut pulse = Pulse::new(&path);
+        pulse.look(at(-10));
+        assert!(!pulse.is_alive(), "it may be what a dead one left");
+        heart.beat(at(-5));
         pulse.look(at(0));
         pulse.look(at(60_000));
         assert!(pulse.is_alive(), "a minute asleep: it may have slept as well");

@@ -53,6 +53,20 @@ impl Cursor {
     }
 }
 
+/// The cursor of `ring` at `path`, for an onlooker.
+pub(super) fn watch(path: &Path, ring: &Descriptor) -> Result<Readable, SetupError> {
+    let page = Readable::attach(path, &EXPECTED)?;
+    if page.descriptor().parent != ring.instance {
+        return Err(SetupError::file(path, "belongs to another ring"));
+    }
+    Ok(page)
+}
+
+/// Where a cursor that is [`watch`]ed stands. Nothing may be overwritten because of it: it orders nothing.
+pub(super) fn watched(page: &Readable) -> u64 {
+    page.body()[0].load(Ordering::Relaxed)
+}
+
 /// The producer's side: how much room there is, from a cached copy of the cursor.
 pub(super) struct Gate {
     /// The cursor as last read: never ahead of the truth.

@@ -16,6 +16,7 @@ pub mod spsc;
 pub mod broadcast;
 pub mod tail;
 pub mod bytes;
+pub mod backlog;
 
 pub use message::{Full, Message};
 

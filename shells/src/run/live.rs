@@ -22,13 +22,13 @@ use crate::assembly::{Link, PathSetup};
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
 use crate::operator;
+use crate::ports::Ports;
 use crate::replay::summary::{Facts, Summary};
 use crate::run::status::{Interrupt, Status};
 use crate::run::threads::{Entry, Exchange, Feed, JournalThread, SharedThread, Starter, Threads};
 use crate::run::{Plan, RING_CAPACITY};
 use crate::topology::Placement;
 use crate::trade::{Trading, simulation};
-use crate::zmq::all::Ports;
 
 /// Bytes of the recorder's ring of frames.
 const RECORDER_BYTES: usize = 32 << 20;

@@ -22,13 +22,13 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
 use crate::config::{Environment, Places, Secrets, Settings, Venue};
+use crate::ports::{FIRST_PORT, Ports};
 use crate::run::guard::Guard;
 use crate::run::live::Live;
 use crate::run::status::Status;
 use crate::session::{Session, SessionFile};
 use crate::topology::Cores;
 use crate::trade::Trading;
-use crate::zmq::all::{FIRST_PORT, Ports};
 
 /// Capacity of every ring of a live session.
 pub const RING_CAPACITY: usize = 65_536;
@@ -101,8 +101,11 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     let clock = plan.clock;
     let live = Live::start(plan, args, tape)?;
     let port = settings.port.unwrap_or(FIRST_PORT);
-    let ports =
-        if args.headless || port == 0 { None } else { Some(Ports::start(port, &settings, &ipc, clock)?) };
+    let ports = if args.headless || port == 0 {
+        None
+    } else {
+        Some(Ports::start(port, &settings, &ipc, clock, stopwatch)?)
+    };
     live.watch(args.duration.map(|span| span.0), status, args.json, ports.as_ref())?;
     if let Some(ports) = ports {
         ports.stop();

@@ -10,3 +10,7 @@ pub mod bars;
 pub mod account;
 pub mod orders;
 pub mod show;
+pub mod families;
+pub mod tally;
+pub mod money;
+pub mod rings;

@@ -1,5 +1,6 @@
 //! What every request port shares: its views, its health, and the operations that all of them answer.
 
+use engine::counters::{CounterReader, HistogramReader};
 use engine::domain::{InstrumentIndex, Nanos, Price};
 use engine::shm::paths::IpcPaths;
 
@@ -7,10 +8,12 @@ use crate::api::service::ServiceStatus;
 use crate::api::{ApiError, code, envelope::Request};
 use crate::config::Places;
 use crate::service::account::{Account, Event};
+use crate::service::families::Families;
 use crate::service::instruments::Table;
 use crate::service::latency::latency;
 use crate::service::liveness::Liveness;
 use crate::service::market::BookView;
+use crate::service::rings::Rings;
 use crate::service::show::{Names, counters};
 use crate::zmq::desk::{Outcome, result};
 use crate::zmq::router::RouterCounts;
@@ -18,6 +21,7 @@ use crate::zmq::router::RouterCounts;
 /// The views of a request port.
 pub struct Views {
     service: &'static str,
+    agent: &'static str,
     /// Shared memory.
     pub ipc: IpcPaths,
     /// Books and instruments.
@@ -27,9 +31,10 @@ pub struct Views {
     /// Names of sources.
     pub names: Names,
     liveness: Liveness,
+    rings: Rings,
     ready: Result<(), String>,
     counts: RouterCounts,
-    prices: Vec<Option<Price>>,
+    generation: u64,
 }
 
 impl Views {
@@ -38,14 +43,16 @@ impl Views {
     pub fn new(service: &'static str, agent: &'static str, ipc: &IpcPaths, places: &Places) -> Self {
         Self {
             service,
+            agent,
             ipc: ipc.clone(),
             books: BookView::new(ipc),
             account: Account::new(ipc, places),
             names: Names::new(ipc),
             liveness: Liveness::new(agent, ipc),
+            rings: Rings::of(agent, ipc),
             ready: Err("starting".to_owned()),
             counts: RouterCounts::default(),
-            prices: Vec::new(),
+            generation: 0,
         }
     }
 
@@ -57,13 +64,19 @@ impl Views {
         self.names.refresh(now);
         if self.books.refresh(now) {
             let table = self.books.table().ok();
-            self.prices = vec![None; table.map_or(0, Table::len)];
+            self.generation += 1;
             self.account.restart(table).map_err(|error| error.to_string())?;
         }
         let alive = self.liveness.check(now);
         let attached = self.books.table().map(|_| ()).map_err(str::to_owned);
         self.ready = alive.and(attached);
         self.ready.clone()
+    }
+
+    /// Counts how often the account began anew.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Takes what the journals tell.
@@ -100,6 +113,23 @@ impl Views {
     #[must_use]
     pub fn mark(&self, instrument: InstrumentIndex) -> Option<Price> {
         self.books.mark(instrument)
+    }
+
+    /// Metrics of its agent: heartbeat, stages and rings.
+    pub fn families(&mut self, now: Nanos, families: &mut Families) {
+        self.liveness.families(families);
+        self.rings.families(now, families);
+        if let Ok(reader) = HistogramReader::attach(&self.ipc.histograms(self.agent)) {
+            families.stages(&reader);
+        }
+    }
+
+    /// The agent's counters.
+    ///
+    /// # Errors
+    /// Why they are not attached.
+    pub fn counters(&self) -> Result<&CounterReader, &str> {
+        self.liveness.counters()
     }
 
     /// Serves `status`, `latency` and `instruments`; `None` for any other operation.

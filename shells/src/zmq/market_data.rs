@@ -1,6 +1,7 @@
 //! Port 5555: books, best prices, trades and bars, from the tick stream and the book cells.
 
 use engine::book::BookCell;
+use engine::counters::HistogramReader;
 use engine::domain::{InstrumentIndex, Nanos, Price, Quantity, Side};
 use engine::message::{Tick, TickKind};
 use engine::shm::paths::IpcPaths;
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::api::market::{self, topic};
 use crate::service::bars::{self, Bars};
+use crate::service::families::{Families, names};
 use crate::service::instruments::{price, quantity};
 use crate::service::liveness::Liveness;
 use crate::service::market::{BookView, Heard, TickView};
@@ -37,10 +39,15 @@ struct Watched {
     bars: [(String, Bars, bool); BAR_LENGTHS.len()],
     version: Option<u64>,
     newest: Option<Nanos>,
+    /// Ticks by kind, in the order of `TickKind::ALL`.
+    ticks: [u64; TickKind::ALL.len()],
+    distrusts: u64,
+    silent: bool,
 }
 
 /// The port's shell.
 pub struct MarketData {
+    ipc: IpcPaths,
     books: BookView,
     ticks: TickView,
     liveness: Liveness,
@@ -56,6 +63,7 @@ impl MarketData {
     #[must_use]
     pub fn new(ipc: &IpcPaths) -> Self {
         Self {
+            ipc: ipc.clone(),
             books: BookView::new(ipc),
             ticks: TickView::new(ipc),
             liveness: Liveness::new("ingest", ipc),
@@ -86,9 +94,17 @@ impl MarketData {
     }
 
     fn on_tick(&mut self, tick: &Tick, socket: Option<&mut zmq::Socket>) {
-        match TickKind::try_from(tick.kind) {
-            Ok(TickKind::Top) => self.on_top(tick, socket),
-            Ok(TickKind::Trade) => self.on_trade(tick, socket),
+        let Ok(kind) = TickKind::try_from(tick.kind) else { return };
+        if let Some(watched) = self.watched.get_mut(tick.instrument as usize) {
+            watched.silent = kind == TickKind::Silence;
+            watched.distrusts += u64::from(kind == TickKind::Trust && tick.values[0] == 0);
+            if let Some(place) = TickKind::ALL.iter().position(|known| *known == kind) {
+                watched.ticks[place] += 1;
+            }
+        }
+        match kind {
+            TickKind::Top => self.on_top(tick, socket),
+            TickKind::Trade => self.on_trade(tick, socket),
             // The venue's bars carry no length; ours are made from trades. Trust shows in books and status.
             _ => {}
         }
@@ -294,6 +310,9 @@ impl Shell for MarketData {
                         .map(|(name, length)| (topic::bar(name, symbol), Bars::new(length, now), false)),
                     version: None,
                     newest: None,
+                    ticks: [0; TickKind::ALL.len()],
+                    distrusts: 0,
+                    silent: false,
                 }
             };
             self.watched =
@@ -320,5 +339,32 @@ impl Shell for MarketData {
 
     fn epoch(&self) -> u32 {
         self.liveness.epoch()
+    }
+
+    fn families(&mut self, now: Nanos, families: &mut Families) {
+        self.liveness.families(families);
+        if let Ok(reader) = HistogramReader::attach(&self.ipc.histograms("ingest")) {
+            families.stages(&reader);
+        }
+        families.counter(names::DROPPED, &[], self.publisher.dropped());
+        let lapped = [("ring", "ticks"), ("reader", "market_data_service")];
+        families.counter(names::LAPPED, &lapped, self.ticks.missed());
+        let reconnects = self.liveness.counters().ok().and_then(|reader| reader.get("reconnects"));
+        families.counter(names::RECONNECTS, &[], reconnects.unwrap_or(0));
+        let Ok(table) = self.books.table() else { return };
+        for (facts, watched) in table.iter().zip(&self.watched) {
+            let symbol = &*facts.symbol;
+            for (kind, count) in TickKind::ALL.iter().zip(watched.ticks) {
+                families.counter(names::TICKS, &[("symbol", symbol), ("kind", kind.as_str())], count);
+            }
+            let labels = [("symbol", symbol)];
+            let trusted = self.books.book(facts.index).is_some_and(|cell| cell.is_trusted());
+            families.gauge(names::TRUSTED, &labels, f64::from(u8::from(trusted)));
+            families.counter(names::GAPS, &labels, watched.distrusts);
+            families.gauge(names::SILENT, &[("stream", symbol)], f64::from(u8::from(watched.silent)));
+            if let Some(newest) = watched.newest {
+                families.gauge(names::BOOK_AGE, &labels, (now - newest).0.max(0) as f64 / 1e9);
+            }
+        }
     }
 }

@@ -12,4 +12,3 @@ pub mod market_data;
 pub mod order_execution;
 pub mod risk_management;
 pub mod strategy_engine;
-pub mod all;

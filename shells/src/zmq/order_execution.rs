@@ -8,8 +8,10 @@ use crate::api::orders::{Fill, FillsQuery, GetOrder, Order, OrderFilter};
 use crate::api::{ApiError, code};
 use crate::config::Places;
 use crate::service::account::Event;
+use crate::service::families::Families;
 use crate::service::orders::OrderRow;
 use crate::service::show;
+use crate::service::tally::Tally;
 use crate::zmq::desk::{Desk, Outcome, Ticket, result};
 use crate::zmq::looking::{Views, not_ready, unknown};
 use crate::zmq::router::{Operations, RouterCounts};
@@ -21,13 +23,14 @@ const FILLS_MAX: usize = 1_000;
 /// The port's operations.
 pub struct OrderExecution {
     views: Views,
+    tally: Tally,
 }
 
 impl OrderExecution {
     /// Looks at the engine under `ipc`, whose journals lie under `places`.
     #[must_use]
     pub fn new(ipc: &IpcPaths, places: &Places) -> Self {
-        Self { views: Views::new("order_execution", "route", ipc, places) }
+        Self { views: Views::new("order_execution", "route", ipc, places), tally: Tally::default() }
     }
 
     fn answer(&self, request: &Request, now: Nanos) -> Outcome {
@@ -111,13 +114,20 @@ fn find(query: &GetOrder) -> Result<OrderId, ApiError> {
 
 impl Operations for OrderExecution {
     fn refresh(&mut self, now: Nanos) -> Result<(), String> {
-        self.views.refresh(now)
+        let generation = self.views.generation();
+        let ready = self.views.refresh(now);
+        if self.views.generation() != generation {
+            self.tally = Tally::default();
+        }
+        ready
     }
 
     fn work(&mut self, now: Nanos, desk: &mut Desk) -> usize {
         let mut events = Vec::new();
         let heard = desk.is_heard();
-        let done = self.views.poll(now, &mut |event| {
+        let Self { views, tally } = self;
+        let done = views.poll(now, &mut |event| {
+            tally.count(event);
             if heard && let Event::Report(report, row) = event {
                 events.push((*report, *row));
             }
@@ -141,5 +151,13 @@ impl Operations for OrderExecution {
 
     fn counted(&mut self, counts: RouterCounts) {
         self.views.counted(counts);
+    }
+
+    fn families(&mut self, now: Nanos, families: &mut Families) {
+        self.views.families(now, families);
+        let Self { views, tally } = self;
+        if let Ok(table) = views.table() {
+            tally.families(&views.account, table, &views.names, families);
+        }
     }
 }

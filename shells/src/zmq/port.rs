@@ -5,15 +5,20 @@ use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::Nanos;
 use engine::error::SetupError;
+use prometheus::proto::MetricFamily;
 use tokio::sync::watch;
 
 use crate::config::{Settings, ZmqOptions};
+use crate::service::families::{Families, names};
 
 /// How long a port's thread waits for a message when it has nothing to do.
 const IDLE_MS: i64 = 2;
 
 /// How often a port that could not be bound is tried again.
 const BIND_EVERY: Nanos = Nanos::from_millis(100);
+
+/// How often metrics are made.
+const FAMILIES_EVERY: Nanos = Nanos::from_secs(1);
 
 /// How long a port that was ours may stay taken before it is given up.
 const BIND_PATIENCE: Nanos = Nanos::from_secs(5);
@@ -68,6 +73,8 @@ pub struct Readiness {
     pub state: Result<(), String>,
     /// Since when.
     pub since: Nanos,
+    /// When this was last found so: its age is that of the port's thread.
+    pub checked: Nanos,
     /// Set when it cannot recover by itself: the process has to end, for this reason.
     pub fatal: Option<String>,
     /// Epoch of the engine that it looks at; 0 while none.
@@ -80,8 +87,26 @@ impl Readiness {
     /// Not ready yet, since `now`.
     #[must_use]
     pub fn starting(now: Nanos) -> Self {
-        Self { state: Err("starting".to_owned()), since: now, fatal: None, epoch: 0, endpoint: None }
+        Self {
+            state: Err("starting".to_owned()),
+            since: now,
+            checked: now,
+            fatal: None,
+            epoch: 0,
+            endpoint: None,
+        }
     }
+}
+
+/// What a service tells of itself.
+#[derive(Clone)]
+pub struct Told {
+    /// Its name.
+    pub service: &'static str,
+    /// Whether it can be used.
+    pub readiness: watch::Receiver<Readiness>,
+    /// Its metrics, at most a second old.
+    pub families: watch::Receiver<Vec<MetricFamily>>,
 }
 
 /// What stands behind a port.
@@ -106,6 +131,9 @@ pub trait Shell: Send {
 
     /// Epoch of the engine that it looks at; 0 while none.
     fn epoch(&self) -> u32;
+
+    /// Its metrics. Called once a second.
+    fn families(&mut self, now: Nanos, families: &mut Families);
 }
 
 /// A port on its thread.
@@ -118,6 +146,8 @@ pub struct Port<S> {
     bind_due: Nanos,
     refused_since: Option<Nanos>,
     readiness: watch::Sender<Readiness>,
+    families: watch::Sender<Vec<MetricFamily>>,
+    families_due: Nanos,
 }
 
 impl<S: Shell + 'static> Port<S> {
@@ -132,6 +162,8 @@ impl<S: Shell + 'static> Port<S> {
             bind_due: Nanos(i64::MIN),
             refused_since: None,
             readiness: watch::Sender::new(Readiness::starting(now)),
+            families: watch::Sender::default(),
+            families_due: now,
         }
     }
 
@@ -139,6 +171,12 @@ impl<S: Shell + 'static> Port<S> {
     #[must_use]
     pub fn readiness(&self) -> watch::Receiver<Readiness> {
         self.readiness.subscribe()
+    }
+
+    /// Tells its metrics.
+    #[must_use]
+    pub fn families(&self) -> watch::Receiver<Vec<MetricFamily>> {
+        self.families.subscribe()
     }
 
     /// Serves on a thread called `name` until `stop`.
@@ -182,12 +220,20 @@ impl<S: Shell + 'static> Port<S> {
             if present.state.is_ok() != state.is_ok() {
                 present.since = now;
             }
+            present.checked = now;
             if changed {
                 (present.state, present.fatal, present.epoch) = (state, fatal, epoch);
                 present.endpoint = endpoint;
             }
             changed
         });
+        if now >= self.families_due {
+            self.families_due = now.saturating_add(FAMILIES_EVERY);
+            let mut families = Families::default();
+            self.shell.families(now, &mut families);
+            families.gauge(names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+            self.families.send_replace(families.finish());
+        }
         self.shell.work(now, self.socket.as_mut())
     }
 

@@ -1,9 +1,7 @@
 //! Port 5557: limits, positions, halts.
 
-use std::collections::BTreeMap;
-
 use engine::counters::{CounterReader, HaltReader, HaltState};
-use engine::domain::{Nanos, SourceId};
+use engine::domain::{InstrumentIndex, Nanos, SourceId};
 use engine::shm::paths::IpcPaths;
 
 use crate::api::envelope::Request;
@@ -12,7 +10,9 @@ use crate::api::{ApiError, code};
 use crate::config::Places;
 use crate::service::account::Event;
 use crate::service::attach::Attached;
-use crate::service::show;
+use crate::service::families::{Families, names};
+use crate::service::instruments::Table;
+use crate::service::{money, show};
 use crate::zmq::desk::{Desk, Outcome, Ticket, result};
 use crate::zmq::looking::{Views, not_ready, unknown};
 use crate::zmq::router::{Operations, RouterCounts};
@@ -20,11 +20,19 @@ use crate::zmq::router::{Operations, RouterCounts};
 /// Owners of halt pages.
 const HALT_OWNERS: [&str; 3] = ["operator", "risk", "route"];
 
+/// A source and an instrument that nobody halts: what a page says of them is its global word, or one scope's.
+const NOBODY: SourceId = SourceId(engine::limits::SOURCES_MAX as u16 - 1);
+const NOTHING: InstrumentIndex = engine::limits::INSTRUMENTS_MAX as InstrumentIndex - 1;
+
+/// What risk refused, by code.
+fn rejections(reader: &CounterReader) -> impl Iterator<Item = (&str, u64)> {
+    reader.iter().filter_map(|(name, value)| Some((name.strip_prefix("rejected_")?, value)))
+}
+
 /// The port's operations.
 pub struct RiskManagement {
     views: Views,
     pages: Vec<(&'static str, Attached<HaltReader>)>,
-    risk: Attached<CounterReader>,
     last_halt: Option<HaltEvent>,
 }
 
@@ -36,11 +44,9 @@ impl RiskManagement {
             let path = ipc.halts(owner);
             (owner, Attached::new(move || HaltReader::attach(&path)))
         };
-        let counters = ipc.counters("risk");
         Self {
             views: Views::new("risk_management", "risk", ipc, places),
             pages: HALT_OWNERS.map(page).into(),
-            risk: Attached::new(move || CounterReader::attach(&counters)),
             last_halt: None,
         }
     }
@@ -76,35 +82,49 @@ impl RiskManagement {
         Ok(symbol)
     }
 
+    /// What all pages together say of `source` on `instrument`.
+    fn strictest(&self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
+        let readers = self.pages.iter().filter_map(|(_, page)| page.get().ok());
+        readers.map(|page| page.state(source, instrument)).max().unwrap_or(HaltState::Halted)
+    }
+
+    /// What they say globally.
+    fn global(&self) -> HaltState {
+        self.strictest(NOBODY, NOTHING)
+    }
+
+    fn halted(&self, table: &Table, families: &mut Families) {
+        let mut show = |scope: &str, state: HaltState| {
+            families.gauge(names::HALTED, &[("scope", scope)], f64::from(state.code() - 1));
+        };
+        show("global", self.global());
+        for facts in table.iter() {
+            show(&facts.symbol, self.strictest(NOBODY, facts.index));
+        }
+        for row in self.views.names.rows() {
+            show(row.name().unwrap_or("strategy"), self.strictest(row.source, NOTHING));
+        }
+    }
+
     fn state(&self) -> Result<RiskState, ApiError> {
         let table = self.views.table()?;
-        let readers: Vec<&HaltReader> = self.pages.iter().filter_map(|(_, page)| page.get().ok()).collect();
-        let strictest =
-            |states: &mut dyn Iterator<Item = HaltState>| states.max().unwrap_or(HaltState::Halted);
-        let global = strictest(&mut readers.iter().map(|page| page.global()));
-        // A page's answer for one scope includes its global word, so what is stricter than that is the scope's own.
-        let nobody = SourceId(engine::limits::SOURCES_MAX as u16 - 1);
-        let nothing = engine::limits::INSTRUMENTS_MAX as u32 - 1;
         let symbols = table.iter().filter_map(|facts| {
-            let state = strictest(&mut readers.iter().map(|page| page.state(nobody, facts.index)));
+            let state = self.strictest(NOBODY, facts.index);
             (state != HaltState::Active).then(|| (facts.symbol.to_string(), state.to_string()))
         });
         let strategies = self.views.names.rows().filter_map(|row| {
-            let state = strictest(&mut readers.iter().map(|page| page.state(row.source, nothing)));
+            let state = self.strictest(row.source, NOTHING);
             let name = row.name().unwrap_or_default().to_owned();
             (state != HaltState::Active).then(|| (name, state.to_string()))
         });
         let orders = self.views.account.orders().map_err(not_ready)?;
         let open = || orders.iter().filter(|row| row.is_open());
         let unknown = open().filter(|row| row.state == Some(engine::message::OrderState::Unknown));
-        let counters = self.risk.get().map_err(not_ready)?;
-        let rejected: BTreeMap<String, u64> = counters
-            .iter()
-            .filter_map(|(name, value)| Some((name.strip_prefix("rejected_")?.to_owned(), value)))
-            .filter(|&(_, value)| value > 0)
-            .collect();
+        let counters = self.views.counters().map_err(not_ready)?;
+        let rejected = rejections(counters).filter(|&(_, count)| count > 0);
+        let rejected = rejected.map(|(code, count)| (code.to_owned(), count)).collect();
         Ok(RiskState {
-            state: global.to_string(),
+            state: self.global().to_string(),
             pages: self
                 .pages
                 .iter()
@@ -131,7 +151,6 @@ impl Operations for RiskManagement {
         self.pages.iter_mut().for_each(|(_, page)| {
             page.refresh(now);
         });
-        self.risk.refresh(now);
         self.views.refresh(now)
     }
 
@@ -162,5 +181,22 @@ impl Operations for RiskManagement {
 
     fn counted(&mut self, counts: RouterCounts) {
         self.views.counted(counts);
+    }
+
+    fn families(&mut self, now: Nanos, families: &mut Families) {
+        self.views.families(now, families);
+        if let Ok(reader) = self.views.counters() {
+            for (code, count) in rejections(reader) {
+                families.counter(names::REJECTIONS, &[("code", code)], count);
+            }
+            let lapped = [("ring", "ticks"), ("reader", "risk")];
+            families.from_counter(names::LAPPED, &lapped, reader, "ticks_missed");
+        }
+        let views = &self.views;
+        let Ok(table) = views.table() else { return };
+        self.halted(table, families);
+        if let Ok(ledger) = views.account.ledger() {
+            money::families((table, ledger), &views.names, &|index| views.mark(index), families);
+        }
     }
 }

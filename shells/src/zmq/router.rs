@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::api::envelope::Request;
 use crate::api::{ApiError, Push, Reply, code};
+use crate::service::families::{Families, names};
 use crate::zmq::desk::{Desk, Outcome, Ticket};
 use crate::zmq::port::Shell;
 
@@ -43,8 +44,11 @@ pub trait Operations: Send {
     /// Epoch of the engine that it looks at; 0 while none.
     fn epoch(&self) -> u32;
 
-    /// Takes note of what the router has counted, for `status` and metrics.
+    /// Takes note of what the router has counted, for `status`.
     fn counted(&mut self, counts: RouterCounts);
+
+    /// Its metrics, beside the router's own.
+    fn families(&mut self, now: Nanos, families: &mut Families);
 }
 
 /// What a router has counted.
@@ -269,6 +273,20 @@ impl<O: Operations> Shell for Router<O> {
 
     fn epoch(&self) -> u32 {
         self.operations.epoch()
+    }
+
+    fn families(&mut self, now: Nanos, families: &mut Families) {
+        let RouterCounts { requests, malformed, oversized, throttled, dropped, .. } = self.counts;
+        families.counter(names::DROPPED, &[], dropped);
+        for (outcome, count) in [
+            ("served", requests),
+            ("malformed", malformed),
+            ("oversized", oversized),
+            ("throttled", throttled),
+        ] {
+            families.counter(names::ZMQ_REQUESTS, &[("outcome", outcome)], count);
+        }
+        self.operations.families(now, families);
     }
 }
 

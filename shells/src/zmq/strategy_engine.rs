@@ -11,6 +11,7 @@ use crate::api::strategies::{Signal, Strategy, StrategyName};
 use crate::api::{ApiError, code};
 use crate::config::Places;
 use crate::service::account::Event;
+use crate::service::families::{Families, names};
 use crate::service::instruments::{price, quantity};
 use crate::service::show::{self, Names};
 use crate::zmq::desk::{Desk, Outcome, Ticket, result};
@@ -107,5 +108,13 @@ impl Operations for StrategyEngine {
 
     fn counted(&mut self, counts: RouterCounts) {
         self.views.counted(counts);
+    }
+
+    fn families(&mut self, now: Nanos, families: &mut Families) {
+        self.views.families(now, families);
+        if let Ok(reader) = self.views.counters() {
+            let lapped = [("ring", "ticks"), ("reader", "strategy")];
+            families.from_counter(names::LAPPED, &lapped, reader, "ticks_missed");
+        }
     }
 }

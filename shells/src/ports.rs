@@ -3,16 +3,17 @@
 use std::thread::JoinHandle;
 
 use engine::agent::StopSignal;
-use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
+use engine::clock::{Clock, Stopwatch};
 use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
-use tokio::sync::watch;
 
 use crate::config::Settings;
+use crate::http::OFFSET;
+use crate::http::server::Servers;
 use crate::zmq::market_data::MarketData;
 use crate::zmq::order_execution::OrderExecution;
-use crate::zmq::port::{Port, PortConfig, Readiness, Shell};
+use crate::zmq::port::{Port, PortConfig, Shell, Told};
 use crate::zmq::risk_management::RiskManagement;
 use crate::zmq::router::Router;
 use crate::zmq::strategy_engine::StrategyEngine;
@@ -27,7 +28,8 @@ pub const SERVICES: [&str; 4] = ["market_data", "order_execution", "risk_managem
 pub struct Ports {
     stop: StopSignal,
     threads: Vec<JoinHandle<()>>,
-    readiness: Vec<(&'static str, watch::Receiver<Readiness>)>,
+    told: Vec<Told>,
+    http: Result<Servers, SetupError>,
 }
 
 impl Ports {
@@ -40,9 +42,12 @@ impl Ports {
         settings: &Settings,
         ipc: &IpcPaths,
         mut clock: LiveClock,
+        stopwatch: Stopwatch,
     ) -> Result<Self, SetupError> {
         let context = zmq::Context::new();
-        let mut ports = Self { stop: StopSignal::default(), threads: Vec::new(), readiness: Vec::new() };
+        let not_yet = Err(SetupError::Invalid("http is not served yet".to_owned()));
+        let stop = StopSignal::default();
+        let mut ports = Self { stop, threads: Vec::new(), told: Vec::new(), http: not_yet };
         let now = clock.now();
         let places = &settings.places;
         let config = |place: u16| {
@@ -58,6 +63,14 @@ impl Ports {
         ports.add(SERVICES[2], Port::new(&context, config(2)?, risk, now), clock)?;
         let strategies = Router::new(StrategyEngine::new(ipc, places));
         ports.add(SERVICES[3], Port::new(&context, config(3)?, strategies, now), clock)?;
+        let http_port = |place: usize| match first {
+            0 => Some(0),
+            first => first.checked_add(OFFSET)?.checked_add(u16::try_from(place).ok()?),
+        };
+        let told = ports.told.iter().cloned().enumerate();
+        let told: Option<Vec<_>> = told.map(|(place, told)| Some((told, http_port(place)?))).collect();
+        let told = told.ok_or_else(|| SetupError::Invalid(format!("port {first}: too high for HTTP")))?;
+        ports.http = Servers::start(settings.bind, told, clock, stopwatch);
         Ok(ports)
     }
 
@@ -67,29 +80,41 @@ impl Ports {
         port: Port<S>,
         clock: LiveClock,
     ) -> Result<(), SetupError> {
-        self.readiness.push((name, port.readiness()));
+        self.told.push(Told { service: name, readiness: port.readiness(), families: port.families() });
         self.threads.push(port.start(name, clock, self.stop.clone())?);
         Ok(())
     }
 
-    /// What each service tells of its readiness.
+    /// What each service tells of itself.
     #[must_use]
-    pub fn readiness(&self) -> &[(&'static str, watch::Receiver<Readiness>)] {
-        &self.readiness
+    pub fn told(&self) -> &[Told] {
+        &self.told
+    }
+
+    /// The HTTP servers, in the order of [`SERVICES`].
+    ///
+    /// # Errors
+    /// Why they do not listen.
+    pub const fn http(&self) -> Result<&Servers, &SetupError> {
+        self.http.as_ref()
     }
 
     /// Why a port cannot serve at all; a line each.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
-        let fatal = |(name, receiver): &(&str, watch::Receiver<Readiness>)| {
-            receiver.borrow().fatal.as_ref().map(|reason| format!("{name}: {reason}"))
+        let fatal = |told: &Told| {
+            told.readiness.borrow().fatal.as_ref().map(|reason| format!("{}: {reason}", told.service))
         };
-        self.readiness.iter().filter_map(fatal).collect()
+        let http = self.http.as_ref().err().map(|error| format!("http: {error}"));
+        self.told.iter().filter_map(fatal).chain(http).collect()
     }
 
     /// Closes the ports and ends the threads.
     pub fn stop(self) {
         self.stop.stop();
+        if let Ok(http) = self.http {
+            http.stop();
+        }
         for thread in self.threads {
             // A thread that panicked has said so; there is nothing more to end.
             let _ = thread.join();
