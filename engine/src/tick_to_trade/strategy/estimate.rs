@@ -13,7 +13,7 @@ pub fn seconds(span: Nanos) -> f64 {
 }
 
 /// What is left of a weight after `elapsed`; 1 for time that did not pass.
-fn decay(elapsed: Nanos, half_life: Nanos) -> f64 {
+pub(super) fn decay(elapsed: Nanos, half_life: Nanos) -> f64 {
     libm::exp2(-(elapsed.0.max(0) as f64) / half_life.0.max(1) as f64)
 }
 

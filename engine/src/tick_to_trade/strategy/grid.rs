@@ -141,14 +141,37 @@ impl Grid {
     #[must_use]
     pub fn order_quantity(&self, size: f64, unit: SizeUnit, mid: f64) -> Option<Quantity> {
         let quantity = self.quantise_quantity(size / self.size_of_one(unit, mid))?;
-        // The notional filter is in quote × quantity units, which for inverse contracts are no notional: off there.
         let value =
             self.quantise_price(mid, Rounding::Down).map(|at| self.instrument.notional(at, quantity))?;
-        let least = match self.instrument.kind {
+        self.least_notional().is_none_or(|least| value >= least).then_some(quantity)
+    }
+
+    /// The notional filter is in quote × quantity units, which for inverse contracts are no notional: off there.
+    fn least_notional(&self) -> Option<i128> {
+        match self.instrument.kind {
             InstrumentKind::Inverse => None,
             InstrumentKind::Spot | InstrumentKind::Linear => self.instrument.filters.notional.min,
-        };
-        least.is_none_or(|least| value >= least).then_some(quantity)
+        }
+    }
+
+    /// `size` as a quantity when the mid price is `mid`, however many orders that takes. `None` when it is no
+    /// quantity that fits.
+    #[must_use]
+    pub fn whole_quantity(&self, size: f64, unit: SizeUnit, mid: f64) -> Option<Quantity> {
+        let units = to_integer(libm::floor(snap(size / self.size_of_one(unit, mid) * self.quantity_unit)))?;
+        (units > 0).then_some(Quantity(units))
+    }
+
+    /// The least quantity of an order that the venue takes when the mid price is `mid`.
+    #[must_use]
+    pub fn least_quantity(&self, mid: f64) -> Option<Quantity> {
+        let QuantityFilter { min, step, .. } = self.instrument.filters.lot;
+        let mut least = i128::from(min.0.max(1));
+        if let Some(notional) = self.least_notional() {
+            let of_one = self.instrument.notional(self.quantise_price(mid, Rounding::Down)?, Quantity(1));
+            least = least.max((notional + of_one - 1) / of_one.max(1));
+        }
+        ceil_to(i64::try_from(least).ok()?, step.0.max(1)).map(Quantity)
     }
 
     /// The size of `quantity`, signed as it is, when the mid price is `mid`.
@@ -266,6 +289,11 @@ mod tests {
         let grid = Grid::new(&small);
         assert_eq!(grid.order_quantity(5.0, SizeUnit::Notional, 100.0), Some(Quantity(50)));
         assert_eq!(grid.order_quantity(4.9, SizeUnit::Notional, 100.0), None);
+        assert_eq!(grid.least_quantity(100.0), Some(Quantity(50)));
+        assert_eq!(grid.least_quantity(99.0), Some(Quantity(52)), "0.0506 up to the lot grid");
+        assert_eq!(grid.least_quantity(5_000.0), Some(Quantity(4)), "the least lot");
+        assert_eq!(grid.whole_quantity(8_000.0, SizeUnit::Notional, 100.0), Some(Quantity(80_000)));
+        assert_eq!(grid.whole_quantity(1e-9, SizeUnit::Notional, 100.0), None);
     }
 
     proptest! {

@@ -5,15 +5,14 @@
 //! leaves when the averages cross back, at a stop, or after a time.
 #![allow(clippy::float_arithmetic)]
 
-use crate::domain::{Instrument, InstrumentIndex, Nanos, OrderId, Price, Quantity, Side, TimeInForce};
-use crate::message::report::ReportKind;
-use crate::message::tick::{TickKind, Top};
+use crate::domain::{BySide, Instrument, InstrumentIndex, Nanos, Side};
+use crate::message::tick::TickKind;
 use crate::message::{Report, Tick};
+use crate::taker_rows;
 use crate::tick_to_trade::strategy::estimate::{Average, Flow};
-use crate::tick_to_trade::strategy::grid::{Grid, SizeUnit};
 use crate::tick_to_trade::strategy::parameter::{Kind, Parameter, ParameterError, ParameterValue, Table};
-use crate::tick_to_trade::strategy::pause::Pause;
-use crate::tick_to_trade::strategy::touch::{Touch, Touched};
+use crate::tick_to_trade::strategy::taker::{Taker, TakerParameters, Wish};
+use crate::tick_to_trade::strategy::touch::Touched;
 use crate::tick_to_trade::strategy::{Outbox, Refusal, Start, Strategy};
 
 /// Its name in the registry.
@@ -27,11 +26,7 @@ pub struct Parameters {
     entry_bps: f64,
     flow: f64,
     flow_half_life: Nanos,
-    size_unit: SizeUnit,
-    order_size: f64,
-    stop_bps: f64,
-    max_hold: Nanos,
-    between: Nanos,
+    taker: TakerParameters,
 }
 
 impl Default for Parameters {
@@ -42,11 +37,7 @@ impl Default for Parameters {
             entry_bps: 3.0,
             flow: 0.2,
             flow_half_life: Nanos::from_secs(10),
-            size_unit: SizeUnit::Notional,
-            order_size: 250.0,
-            stop_bps: 15.0,
-            max_hold: Nanos::from_secs(300),
-            between: Nanos::from_millis(250),
+            taker: TakerParameters::default(),
         }
     }
 }
@@ -57,7 +48,7 @@ const MILLISECOND: Nanos = Nanos::from_millis(1);
 /// The parameters, as users see them.
 pub static PARAMETERS: Table<Parameters> = Table {
     strategy: NAME,
-    rows: &[
+    rows: taker_rows![
         Parameter {
             key: "fast",
             doc: "half life of the fast average of the mid",
@@ -83,35 +74,6 @@ pub static PARAMETERS: Table<Parameters> = Table {
             doc: "time after which a trade counts half",
             kind: Kind::Duration { min: MILLISECOND, max: HOUR, slot: |p| &mut p.flow_half_life },
         },
-        Parameter {
-            key: "size_unit",
-            doc: "what order_size is in: quote asset, or the instrument's units (base, contracts)",
-            kind: Kind::Choice {
-                words: SizeUnit::WORDS,
-                set: |p, index| p.size_unit = SizeUnit::from_index(index),
-                get: |p| p.size_unit.index(),
-            },
-        },
-        Parameter {
-            key: "order_size",
-            doc: "size of the position it takes, in size_unit",
-            kind: Kind::Number { min: 1e-8, max: 1e12, slot: |p| &mut p.order_size },
-        },
-        Parameter {
-            key: "stop_bps",
-            doc: "it leaves when the mid is this far against the entry price, in basis points",
-            kind: Kind::Number { min: 0.1, max: 10_000.0, slot: |p| &mut p.stop_bps },
-        },
-        Parameter {
-            key: "max_hold",
-            doc: "it leaves after this time",
-            kind: Kind::Duration { min: MILLISECOND, max: Nanos(24 * HOUR.0), slot: |p| &mut p.max_hold },
-        },
-        Parameter {
-            key: "between",
-            doc: "least time between two of its orders",
-            kind: Kind::Duration { min: MILLISECOND, max: HOUR, slot: |p| &mut p.between },
-        },
     ],
     check: |p| if p.slow <= p.fast { Err("slow is not longer than fast") } else { Ok(()) },
 };
@@ -119,21 +81,12 @@ pub static PARAMETERS: Table<Parameters> = Table {
 /// The strategy, on one instrument.
 pub struct Momentum {
     parameters: Parameters,
-    instrument: InstrumentIndex,
-    grid: Grid,
-    touch: Touch,
+    taker: Taker,
     fast: Average,
     slow: Average,
     flow: Flow,
-    pause: Pause,
     /// When it began to watch without interruption; `None` while it does not.
     watching_since: Option<Nanos>,
-    /// The price that the stop is measured from and when the position was first seen; `None` when flat.
-    entry: Option<(Price, Nanos)>,
-    /// Before this it sends no order.
-    next_order: Nanos,
-    /// When it must decide although no price comes.
-    timer: Nanos,
 }
 
 impl Momentum {
@@ -142,17 +95,11 @@ impl Momentum {
     pub fn new(parameters: Parameters, index: InstrumentIndex, instrument: &Instrument) -> Self {
         Self {
             parameters,
-            instrument: index,
-            grid: Grid::new(instrument),
-            touch: Touch::default(),
+            taker: Taker::new(index, instrument),
             fast: Average::default(),
             slow: Average::default(),
             flow: Flow::default(),
-            pause: Pause::default(),
             watching_since: None,
-            entry: None,
-            next_order: Nanos::ZERO,
-            timer: Nanos::NEVER,
         }
     }
 
@@ -168,46 +115,14 @@ impl Momentum {
         self.watching_since = None;
     }
 
-    /// Sends the order that the moment asks for, if any.
     fn decide(&mut self, now: Nanos, outbox: &mut Outbox) {
-        self.timer = Nanos::NEVER;
-        let Some(top) = self.touch.top() else { return };
-        let working = outbox.working();
-        let position = working.position(self.instrument);
-        // What the venue would not take for being too small is as good as flat.
-        let held = self.grid.fit(Quantity(position.quantity.0.saturating_abs()));
-        match (held, self.entry) {
-            (None, _) => self.entry = None,
-            (Some(_), Some(_)) => {}
-            (Some(_), None) => {
-                self.entry = Some((position.entry().unwrap_or(Price(top.mid_times_two() / 2)), now));
-            }
-        }
-        if let Some((_, since)) = self.entry {
-            let due = since.saturating_add(self.parameters.max_hold);
-            self.timer = due.max(now.saturating_add(self.parameters.between));
-        }
-        if working.of(self.instrument).count() > 0 || now < self.next_order || self.pause.holds(now) {
-            return;
-        }
-        let order = match held {
-            Some(held) => {
-                let side = if position.quantity.0 > 0 { Side::Sell } else { Side::Buy };
-                self.leaves(side, top, now).then_some((side, held))
-            }
-            None => self.enters(now).zip(self.quantity(top)),
+        let signal = self.signal();
+        let leave = BySide {
+            buy: signal.is_some_and(|signal| signal < 0.0),
+            sell: signal.is_some_and(|signal| signal > 0.0),
         };
-        if let Some((side, quantity)) = order {
-            let touch = if side == Side::Buy { top.ask } else { top.bid };
-            self.next_order = now.saturating_add(self.parameters.between);
-            // What is refused here, as by a full ring, is tried again like an order that found no taker.
-            _ = outbox.limit(self.instrument, side, touch, quantity, TimeInForce::ImmediateOrCancel);
-        }
-    }
-
-    fn quantity(&self, top: Top) -> Option<Quantity> {
-        let Parameters { order_size, size_unit, .. } = self.parameters;
-        self.grid.order_quantity(order_size, size_unit, self.grid.mid(top.mid_times_two()))
+        let wish = Wish { enter: self.enters(now), leave };
+        self.taker.decide(&self.parameters.taker, wish, now, outbox);
     }
 
     /// The side to enter on, if any.
@@ -225,16 +140,6 @@ impl Momentum {
             None
         }
     }
-
-    /// Whether to leave the position by an order on `side`.
-    fn leaves(&self, side: Side, top: Top, now: Nanos) -> bool {
-        let Some((entry, since)) = self.entry else { return false };
-        let against = side.sign() as f64;
-        let mid = self.grid.mid(top.mid_times_two());
-        let loss = against * (mid / self.grid.price(entry) - 1.0) * 1e4;
-        let turned = self.signal().is_some_and(|signal| signal * against > 0.0);
-        loss >= self.parameters.stop_bps || turned || now - since >= self.parameters.max_hold
-    }
 }
 
 impl Strategy for Momentum {
@@ -243,26 +148,23 @@ impl Strategy for Momentum {
     }
 
     fn on_start(&mut self, start: &Start<'_>, _outbox: &mut Outbox) {
-        self.touch = Touch::default();
+        self.taker.start(start.now);
         self.forget();
         self.flow = Flow::default();
-        self.pause = Pause::default();
-        self.entry = None;
-        self.next_order = start.now;
-        self.timer = Nanos::NEVER;
     }
 
     fn on_tick(&mut self, tick: &Tick, now: Nanos, outbox: &mut Outbox) {
         if tick.kind == TickKind::Trade.code() {
             let (_, quantity, side) = tick.trade();
             if let Some(side) = side {
-                self.flow.observe(side, self.grid.quantity(quantity), now, self.parameters.flow_half_life);
+                let quantity = self.taker.grid().quantity(quantity);
+                self.flow.observe(side, quantity, now, self.parameters.flow_half_life);
             }
             return;
         }
-        match self.touch.observe(tick) {
+        match self.taker.observe(tick) {
             Touched::Known(top) => {
-                let mid = self.grid.mid(top.mid_times_two());
+                let mid = self.taker.grid().mid(top.mid_times_two());
                 self.fast.observe(mid, now, self.parameters.fast);
                 self.slow.observe(mid, now, self.parameters.slow);
                 self.watching_since.get_or_insert(now);
@@ -274,18 +176,11 @@ impl Strategy for Momentum {
     }
 
     fn on_report(&mut self, report: &Report, now: Nanos, _outbox: &mut Outbox) {
-        if report.kind == ReportKind::Rejected.code() {
-            self.pause.refused(now);
-        } else if report.kind == ReportKind::Accepted.code() || report.kind == ReportKind::Fill.code() {
-            self.pause.accepted();
-        }
-        self.timer = now;
+        self.taker.report(report, now);
     }
 
     fn on_refusal(&mut self, refusal: &Refusal, now: Nanos, _outbox: &mut Outbox) {
-        if refusal.target == OrderId::NONE {
-            self.pause.refused(now);
-        }
+        self.taker.refusal(refusal, now);
     }
 
     fn on_timer(&mut self, now: Nanos, outbox: &mut Outbox) {
@@ -293,7 +188,7 @@ impl Strategy for Momentum {
     }
 
     fn next_timer(&self) -> Nanos {
-        self.timer
+        self.taker.next_timer()
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), ParameterError> {
@@ -314,8 +209,9 @@ impl Strategy for Momentum {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{OrderId, Price, Quantity, TimeInForce};
     use crate::message::Intent;
-    use crate::message::report::OrderState;
+    use crate::message::report::{OrderState, ReportKind};
     use crate::tick_to_trade::strategy::testing::{Bench, instrument, report_of, top_tick, trade_tick};
     use crate::tick_to_trade::strategy::touch::untrusted;
     use crate::tick_to_trade::strategy::working::Working;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::domain::{Instrument, InstrumentIndex};
 use crate::error::SetupError;
 use crate::tick_to_trade::strategy::parameter::{ParameterError, ParameterValue, Table};
-use crate::tick_to_trade::strategy::{Strategy, market_making, momentum};
+use crate::tick_to_trade::strategy::{
+    Strategy, book_imbalance, market_making, mean_reversion, momentum, twap,
+};
 
 /// Parameters as users write them, by key.
 pub type Settings = BTreeMap<String, String>;
@@ -41,6 +43,33 @@ pub static TABLE: &[Entry] = &[
             Ok(Box::new(momentum::Momentum::new(parameters, index, instrument)))
         },
         defaults: || defaults(&momentum::PARAMETERS),
+    },
+    Entry {
+        name: mean_reversion::NAME,
+        doc: "takes against a price that has left its usual range, and leaves when it is back",
+        create: |index, instrument, settings| {
+            let parameters = read(&mean_reversion::PARAMETERS, settings)?;
+            Ok(Box::new(mean_reversion::MeanReversion::new(parameters, index, instrument)))
+        },
+        defaults: || defaults(&mean_reversion::PARAMETERS),
+    },
+    Entry {
+        name: book_imbalance::NAME,
+        doc: "takes with the heavier side of the best prices",
+        create: |index, instrument, settings| {
+            let parameters = read(&book_imbalance::PARAMETERS, settings)?;
+            Ok(Box::new(book_imbalance::BookImbalance::new(parameters, index, instrument)))
+        },
+        defaults: || defaults(&book_imbalance::PARAMETERS),
+    },
+    Entry {
+        name: twap::NAME,
+        doc: "buys or sells a size in equal slices over a time (execution)",
+        create: |index, instrument, settings| {
+            let parameters = read(&twap::PARAMETERS, settings)?;
+            Ok(Box::new(twap::Twap::new(parameters, index, instrument)))
+        },
+        defaults: || defaults(&twap::PARAMETERS),
     },
 ];
 
@@ -103,7 +132,10 @@ mod tests {
 
     #[test]
     fn refusals_name_what_was_wrong_and_what_there_is() {
-        assert_eq!(refusal("hodl", "x", "1"), r#"no strategy "hodl"; there are market_making, momentum"#);
+        assert_eq!(
+            refusal("hodl", "x", "1"),
+            r#"no strategy "hodl"; there are market_making, momentum, mean_reversion, book_imbalance, twap"#
+        );
         assert_eq!(
             refusal("market_making", "gamma", "-1"),
             r#"market_making: gamma = "-1": out of range; it takes 0.000001 to 100"#

@@ -116,11 +116,16 @@ impl<S: Strategy> Bench<S> {
     pub fn new(strategy: S, working: Working) -> Self {
         let mut bench =
             Self { strategy, rig: Rig::with(working), now: Nanos::from_secs(1_000), news: Vec::new() };
-        let instruments = Instruments::new(vec![instrument()]).expect("valid");
-        let start = Start { instruments: &instruments, now: bench.now };
-        bench.rig.outbox.begin(bench.now, 0);
-        bench.strategy.on_start(&start, &mut bench.rig.outbox);
+        bench.restart();
         bench
+    }
+
+    /// Starts the strategy, again after it was stopped.
+    pub fn restart(&mut self) {
+        let instruments = Instruments::new(vec![instrument()]).expect("valid");
+        let start = Start { instruments: &instruments, now: self.now };
+        self.rig.outbox.begin(self.now, 0);
+        self.strategy.on_start(&start, &mut self.rig.outbox);
     }
 
     /// Moves time on, calling the timer where it is due.
