@@ -81,6 +81,8 @@ pub struct Script {
     draws: Draws,
     mid: i64,
     update_id: u64,
+    /// The last update that a diff has told of.
+    told: u64,
     events: u64,
 }
 
@@ -88,7 +90,8 @@ impl Script {
     /// The market of `instrument`.
     #[must_use]
     pub const fn new(instrument: Instrument, seed: u64) -> Self {
-        Self { instrument, draws: Draws::new(seed), mid: 6_400_000, update_id: 50_000_000_000, events: 0 }
+        let start = 50_000_000_000;
+        Self { instrument, draws: Draws::new(seed), mid: 6_400_000, update_id: start, told: start, events: 0 }
     }
 
     /// The id of the last update.
@@ -112,10 +115,15 @@ impl Script {
 
     /// The next ids: a diff covers a few updates.
     pub fn ids(&mut self) -> DiffIds {
-        let (first, previous) = (self.update_id + 1, self.update_id);
-        self.update_id += 1 + self.draws.below(40);
+        let (first, previous) = (self.told + 1, self.told);
+        self.told = self.next_update();
         let previous = (self.instrument.market != Market::Spot).then_some(previous);
-        DiffIds { first, last: self.update_id, previous }
+        DiffIds { first, last: self.told, previous }
+    }
+
+    const fn next_update(&mut self) -> u64 {
+        self.update_id += 1 + self.draws.below(40);
+        self.update_id
     }
 
     /// A full book of `levels` a side.
@@ -170,6 +178,15 @@ impl Script {
         format!("[{}]", each.join(","))
     }
 
+    /// The REST answer with a full book of `levels` a side, and its URL.
+    pub fn snapshot(&mut self, levels: usize) -> (String, Vec<u8>) {
+        let book = self.book(levels);
+        let (bids, asks) = (self.levels(&book.bids), self.levels(&book.asks));
+        let url = format!("/api/v3/depth?symbol={}&limit=1000", self.instrument.symbol);
+        let text = format!("{{\"lastUpdateId\":{},\"bids\":{bids},\"asks\":{asks}}}", self.update_id);
+        (url, text.into_bytes())
+    }
+
     /// A diff of `levels` a side.
     pub fn depth(&mut self, levels: usize) -> Vec<u8> {
         self.depth_in_order(levels, false)
@@ -215,7 +232,7 @@ impl Script {
     }
 
     fn book_ticker_in_order(&mut self, shuffled: bool) -> Vec<u8> {
-        let (top, id, time) = (self.book(1), self.ids().last, self.time_ms());
+        let (top, id, time) = (self.book(1), self.next_update(), self.time_ms());
         let text = |level: &Level| (self.price(level.price), self.amount(level.quantity));
         let ((bid, bid_size), (ask, ask_size)) = (text(&top.bids[0]), text(&top.asks[0]));
         let symbol = &self.instrument.symbol;

@@ -50,6 +50,15 @@ impl fmt::Display for Machine {
     }
 }
 
+/// Memory of this process that is in use, mapped files included.
+#[must_use]
+pub fn resident_bytes() -> usize {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    kib.unwrap_or(0) * 1_024
+}
+
 fn unknown(text: Option<String>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }

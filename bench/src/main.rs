@@ -11,6 +11,7 @@ mod machine;
 mod report;
 mod frames;
 mod peers;
+mod desk;
 mod suites;
 
 use std::path::PathBuf;

@@ -3,6 +3,11 @@
 pub mod baseline;
 pub mod decode;
 pub mod book;
+pub mod risk;
+pub mod order_rate;
+pub mod growth;
+pub mod replay;
+pub mod tick_to_order;
 pub mod ring;
 
 use std::path::Path;
@@ -17,11 +22,20 @@ use crate::rig::{Rig, Scale};
 pub enum Suite {
     /// Rings between threads and processes, beside their peers
     Ring,
-
     /// Frames to values, beside JSON parsers
     Decode,
     /// Books, beside a tree
     Book,
+    /// Every control of risk, beside a JSON parser
+    Risk,
+    /// A frame's bytes to an order's bytes, through everything between
+    TickToOrder,
+    /// Orders a second, in bursts and for ever
+    OrderRate,
+    /// A recorded tape through everything in virtual time
+    Replay,
+    /// What more instruments cost
+    Growth,
     /// What the measuring itself costs
     Baseline,
     /// Every suite
@@ -61,10 +75,22 @@ pub fn run(suite: Suite, bench: &mut Bench<'_>) -> Result<(), SetupError> {
         Suite::Baseline => baseline::run(bench),
         Suite::Decode => decode::run(bench),
         Suite::Book => book::run(bench),
+        Suite::OrderRate => order_rate::run(bench),
+        Suite::Replay => replay::run(bench),
+        Suite::Growth => growth::run(bench),
+        Suite::Risk => risk::run(bench),
+        Suite::TickToOrder => tick_to_order::run(bench),
         Suite::Ring => ring::run(bench),
-
         Suite::All => {
-            for each in [Suite::Baseline, Suite::Decode, Suite::Book, Suite::Ring] {
+            for each in [
+                Suite::Baseline,
+                Suite::Decode,
+                Suite::Book,
+                Suite::Risk,
+                Suite::TickToOrder,
+                Suite::Growth,
+                Suite::Ring,
+            ] {
                 run(each, bench)?;
             }
             Ok(())

@@ -27,6 +27,9 @@ use crate::tick_to_trade::risk::state::{Latch, State};
 /// Shortest time between two computations of the day's result because prices moved (C19). A fill computes it at once.
 const DAY_CHECK_EVERY: Nanos = Nanos::from_millis(100);
 
+/// Reports taken in one cycle: an order brings a few, and what is known of the orders must keep pace with the intents.
+const REPORTS_BATCH: usize = 4 * POLL_BATCH;
+
 /// Records that one intent may need: what is left of a flood, and its own. With less room none is taken.
 const RECORDS_PER_INTENT: usize = 2;
 
@@ -228,7 +231,7 @@ impl Risk {
 
     fn take_reports(&mut self, now: Nanos) -> usize {
         let mut taken = 0;
-        while taken < POLL_BATCH {
+        while taken < REPORTS_BATCH {
             match self.ports.reports.poll() {
                 Polled::Empty => break,
                 Polled::Lapped { missed } => {

@@ -1,0 +1,198 @@
+//! The system under test: the four agents with their rings, journals and stage stamps, fed with frames by hand and
+//! answered by a venue that takes every order's bytes and lets the order expire.
+
+pub mod feed;
+pub mod entry;
+pub mod taker;
+pub mod quoter;
+pub mod playing;
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use engine::agent::Agent as _;
+use engine::clock::Stopwatch;
+use engine::domain::{InstrumentIndex, Instruments, Nanos, Quantity};
+use engine::error::SetupError;
+use engine::shm::paths::IpcPaths;
+use engine::tick_to_trade::assembly::{JournalSet, Path, PathConfig, PathParts, RingSizes, StrategySlot};
+use engine::tick_to_trade::ingest::IngestConfig;
+use engine::tick_to_trade::risk::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
+use engine::tick_to_trade::route::RouteTiming;
+use tempfile::TempDir;
+
+use crate::desk::entry::Encoder;
+use crate::desk::feed::{Frames, Given};
+use crate::desk::taker::Taker;
+
+/// When the desk's time begins, and how far it moves from frame to frame.
+const START: Nanos = Nanos::from_secs(1_723_161_600);
+pub const STEP: Nanos = Nanos::from_millis(1);
+
+/// Records of each journal ring.
+const JOURNAL_RING: usize = 1 << 12;
+
+/// What a desk is made of.
+pub struct Plan {
+    /// What trades.
+    pub instruments: Arc<Instruments>,
+    /// What is fed to it, in turn.
+    pub frames: Vec<Given>,
+    /// Orders that the strategy sends on each new top.
+    pub orders_per_top: usize,
+    /// Records that a journal ring holds.
+    pub journal: usize,
+    /// Whether journals are synced, and where they lie if not in shared memory.
+    pub disk: Option<std::path::PathBuf>,
+    /// Whether the ring of clients may come late.
+    pub external: bool,
+}
+
+impl Plan {
+    /// One order a top, journals in shared memory.
+    #[must_use]
+    pub const fn new(instruments: Arc<Instruments>, frames: Vec<Given>) -> Self {
+        Self { instruments, frames, orders_per_top: 1, journal: JOURNAL_RING, disk: None, external: false }
+    }
+}
+
+/// The agents, assembled as in every session.
+pub struct Desk {
+    /// The agents.
+    pub agents: PathParts<Frames, Encoder>,
+    /// Their journals' writers.
+    pub journals: JournalSet,
+    /// The shared files.
+    pub ipc: IpcPaths,
+    now: Nanos,
+    _room: TempDir,
+}
+
+impl Desk {
+    /// Assembles the agents in a directory of their own under `scratch`.
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub fn new(plan: Plan, stopwatch: Stopwatch, scratch: &FilePath) -> Result<Self, SetupError> {
+        let room = tempfile::tempdir_in(scratch)
+            .map_err(|error| SetupError::io(scratch, "making a directory in it", error))?;
+        let ipc = IpcPaths::new(room.path().join("ipc"));
+        ipc.create()?;
+        let all: Vec<InstrumentIndex> = plan.instruments.iter().map(|(index, _)| index).collect();
+        let strategy = Box::new(Taker::new(plan.orders_per_top));
+        let slot = StrategySlot { name: "taker".to_owned(), strategy, instruments: all };
+        let config = PathConfig {
+            ipc: ipc.clone(),
+            journals: plan.disk.clone().unwrap_or_else(|| room.path().join("journals")),
+            sync: plan.disk.is_some(),
+            epoch: 1,
+            instruments: Arc::clone(&plan.instruments),
+            stopwatch,
+            rings: RingSizes { journal: plan.journal, ..RingSizes::all(JOURNAL_RING) },
+            ingest: IngestConfig { silence: Nanos::NEVER },
+            limits: limits(&plan.instruments),
+            timing: RouteTiming::default(),
+            external: plan.external,
+            now: START,
+        };
+        let mut journals = JournalSet::new(plan.journal);
+        let entry = Encoder::new(Arc::clone(&plan.instruments));
+        let path = Path::assemble(&config, vec![slot], Frames::new(plan.frames), entry, &mut journals)?;
+        Ok(Self { agents: path.into_parts(), journals, ipc, now: START, _room: room })
+    }
+
+    /// Where its frames come from.
+    #[must_use]
+    pub const fn feed(&self) -> &Frames {
+        self.agents.ingest.agent().feed()
+    }
+
+    /// Orders encoded so far.
+    #[must_use]
+    pub const fn orders(&self) -> u64 {
+        self.agents.route.agent().entry().orders
+    }
+
+    /// The present.
+    #[must_use]
+    pub const fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// Moves time on by `span`.
+    pub fn pass(&mut self, span: Nanos) {
+        self.now = self.now + span;
+    }
+
+    /// Makes the next frame arrive, a step later than the last. Nobody has looked at it yet.
+    pub fn arrive(&mut self) {
+        self.pass(STEP);
+        self.feed().give(1);
+    }
+
+    /// One duty cycle of every agent.
+    pub fn cycle(&mut self) -> usize {
+        let PathParts { ingest, host, risk, route } = &mut self.agents;
+        let now = self.now;
+        ingest.do_work(now) + host.do_work(now) + risk.do_work(now) + route.do_work(now)
+    }
+
+    /// Lets everybody come to rest and the journals be written.
+    ///
+    /// # Errors
+    /// When a journal cannot be written.
+    pub fn rest(&mut self) -> Result<(), SetupError> {
+        while self.cycle() > 0 {}
+        self.journals.drain_all()
+    }
+
+    /// Takes `count` frames, unmeasured.
+    ///
+    /// # Errors
+    /// When a journal cannot be written.
+    pub fn warm_up(&mut self, count: usize) -> Result<(), SetupError> {
+        for _ in 0..count {
+            self.arrive();
+            self.rest()?;
+        }
+        Ok(())
+    }
+}
+
+/// Limits that no order of the taker meets, every one of them set.
+#[must_use]
+pub fn limits(instruments: &Instruments) -> Limits {
+    const MONEY: i128 = 1 << 90;
+    let each = InstrumentLimits {
+        max_quantity: Quantity(1 << 50),
+        max_notional: MONEY,
+        max_position: Quantity(1 << 60),
+        max_position_value: MONEY,
+        collar_aggressive_bps: 100,
+        collar_passive_bps: 1_000,
+        stale_after: Nanos::from_secs(3_600),
+        max_open: 200,
+        max_unknown: 1,
+    };
+    // As many as the memory of duplicates allows: a burst, and as many again while it is remembered.
+    let messages = Rate::new(30_000, Nanos::from_millis(50));
+    let source = SourceLimits { orders: messages, cancels: messages, cancels_for_others: false };
+    Limits {
+        account: AccountLimits {
+            currency: "USDT".into(),
+            at_par: Vec::new(),
+            max_gross: MONEY,
+            max_open: 4_096,
+            orders: messages,
+            cancels: messages,
+            day_loss_soft: MONEY,
+            day_loss_hard: MONEY,
+            duplicates: Rate::new(3, Nanos::from_millis(50)),
+            repeat_fills: Rate::new(200, Nanos::from_secs(10)),
+            reject_storm: Rate::new(1_000, Nanos::from_secs(10)),
+            max_unknown: 5,
+        },
+        instruments: vec![each; instruments.len()],
+        sources: vec![source; 4],
+    }
+}

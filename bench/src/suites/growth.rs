@@ -1,0 +1,123 @@
+//! What more instruments cost: the whole way at its slow end, and memory.
+
+use std::sync::Arc;
+
+use engine::domain::{Instruments, Market, Nanos};
+use engine::error::SetupError;
+
+use crate::desk::feed::Given;
+use crate::desk::{Desk, Plan};
+use crate::frames::{Draws, Script, instrument};
+use crate::histogram::Histogram;
+use crate::machine::resident_bytes;
+use crate::report::{Ratio, Row, Target};
+use crate::rig::Placement;
+use crate::suites::Bench;
+
+const SUITE: &str = "growth";
+
+/// Instruments of each row.
+const COUNTS: [usize; 4] = [1, 10, 100, 1_000];
+
+/// At the most instruments, the 99th percentile may be this many times that of one.
+const FLAT: Target = Target::AtMost(1.2);
+
+/// Levels a side of each book.
+const DEPTH: usize = 100;
+
+/// Frames between two writings of the journals.
+const CHUNK: usize = 64;
+
+/// Runs the suite.
+///
+/// # Errors
+/// When a file cannot be made, or a frame does not lead to exactly one order.
+pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
+    let counts = &COUNTS[..bench.scale().of(4, 4, 2)];
+    memory(bench, counts)?;
+    let mut times: Vec<Histogram> = counts.iter().map(|_| Histogram::prepared()).collect();
+    for round in 0..bench.scale().of(9, 3, 1) {
+        for (&count, times) in counts.iter().zip(&mut times) {
+            let frames = bench.scale().of(8_000, 4_000, 64);
+            let mut desk = desk(bench, count, frames, round)?;
+            for _ in 0..frames.div_ceil(CHUNK) {
+                for _ in 0..CHUNK.min(desk.feed().left()) {
+                    times.record(take(bench, &mut desk)?);
+                }
+                desk.journals.drain_all()?;
+            }
+        }
+    }
+    let one = times[0].at(0.99);
+    for (&count, times) in counts.iter().zip(times) {
+        let ratio = Ratio {
+            to: "one instrument's p99, at p99".to_owned(),
+            value: times.at(0.99) / one,
+            target: (count == COUNTS[3]).then_some(FLAT),
+        };
+        let name = format!("bookTicker to order bytes, {count} instruments");
+        bench.report.push(Row::times(SUITE, name, Placement::Alone, times).with(ratio));
+    }
+    Ok(())
+}
+
+/// One frame to its order.
+fn take(bench: &Bench<'_>, desk: &mut Desk) -> Result<Nanos, SetupError> {
+    desk.arrive();
+    let before = desk.orders();
+    let (_, time) = bench.rig.time(|| desk.cycle());
+    let sent = desk.orders() - before;
+    if sent != 1 {
+        return Err(SetupError::Invalid(format!("{SUITE}: a bookTicker led to {sent} orders")));
+    }
+    while desk.cycle() > 0 {}
+    Ok(time)
+}
+
+/// A desk of `count` instruments whose books are loaded, with `frames` bookTickers of them to come, in a random order.
+fn desk(bench: &Bench<'_>, count: usize, frames: usize, seed: u64) -> Result<Desk, SetupError> {
+    let table: Vec<_> = (0..count).map(|n| instrument(&format!("S{n}USDT"), Market::Spot)).collect();
+    let mut scripts: Vec<_> =
+        table.iter().zip(1..).map(|(each, n)| Script::new(each.clone(), seed * 10_000 + n)).collect();
+    let given = |url, payload| Given { market: Market::Spot, url, payload };
+    let mut all = Vec::with_capacity(3 * count + frames);
+    for script in &mut scripts {
+        let (url, payload) = script.snapshot(DEPTH);
+        all.push(given(Some(url), payload));
+        all.push(given(None, script.depth(20)));
+        all.push(given(None, script.book_ticker()));
+    }
+    let mut draws = Draws::new(seed);
+    for _ in 0..frames {
+        let which = draws.below(count as u64) as usize;
+        all.push(given(None, scripts[which].book_ticker()));
+    }
+    let plan = Plan::new(Arc::new(Instruments::new(table)?), all);
+    let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
+    desk.warm_up(3 * count)?;
+    Ok(desk)
+}
+
+/// What an instrument takes of memory: of the largest desk, less what the smallest takes.
+fn memory(bench: &mut Bench<'_>, counts: &[usize]) -> Result<(), SetupError> {
+    let (least, most) = (counts[0], counts[counts.len() - 1]);
+    let taken = |count| {
+        let before = resident_bytes();
+        let desk = desk(bench, count, 0, 1)?;
+        // Frames are no part of the system.
+        let frames: usize = desk.feed().bytes();
+        Ok::<_, SetupError>((resident_bytes().saturating_sub(before).saturating_sub(frames), desk))
+    };
+    let (small, _kept) = taken(least)?;
+    let (large, _kept) = taken(most)?;
+    let each = large.saturating_sub(small) / (most - least);
+    let mut row = |name: String, bytes: usize| {
+        let mut value = Histogram::default();
+        value.record(Nanos(bytes as i64));
+        let row = Row::times(SUITE, name, Placement::Alone, value);
+        bench.report.push(Row { unit: "bytes", ..row });
+    };
+    row(format!("an instrument, books of 2 x {DEPTH} levels"), each);
+    row("the system with one instrument".to_owned(), small);
+    Ok(())
+}

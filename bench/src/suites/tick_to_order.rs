@@ -1,0 +1,149 @@
+//! From a frame's bytes to the order's bytes on one thread: decoding, book, strategy, every control of risk, the state
+//! of the order, both journals and all stage stamps, beside serde_json reading the same frame into typed text.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use engine::domain::{Instruments, Market};
+use engine::error::SetupError;
+
+use crate::desk::feed::Given;
+use crate::desk::{Desk, Plan};
+use crate::frames::{Script, instrument};
+use crate::histogram::Histogram;
+use crate::peers::json::{self, BookTicker, DepthUpdate, Typed};
+use crate::report::{Ratio, Target};
+use crate::series::{Samples, Series};
+use crate::suites::Bench;
+
+const SUITE: &str = "tick-to-order";
+
+/// Frames before the first that counts: every buffer has grown and every branch was taken.
+const WARM: usize = 256;
+
+/// Frames between two writings of the journals, which are not part of the way.
+const CHUNK: usize = 64;
+
+/// The longest of a thousand may take this many times the middle one.
+const TAIL: Target = Target::AtMost(3.0);
+
+/// A kind of frame that moves the top each time.
+pub struct Kind {
+    /// What reports call it.
+    pub name: &'static str,
+    market: Market,
+    make: fn(&mut Script) -> Vec<u8>,
+    parse: fn(&[u8]) -> bool,
+    /// Most that the whole way may take of serde_json's parse alone.
+    target: f64,
+}
+
+/// The two kinds that promises are about.
+pub const KINDS: [Kind; 2] = [
+    Kind {
+        name: "bookTicker",
+        market: Market::UsdMargined,
+        make: Script::book_ticker,
+        parse: <BookTicker<'_> as Typed>::serde,
+        target: 0.8,
+    },
+    Kind {
+        name: "depthUpdate 20+20",
+        market: Market::Spot,
+        make: |script| script.depth(20),
+        parse: <DepthUpdate<'_> as Typed>::serde,
+        target: 0.3,
+    },
+];
+
+impl Kind {
+    /// A desk that has the book, and `count` frames to come.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn plan(&self, count: usize, seed: u64) -> Result<Plan, SetupError> {
+        let instrument = instrument("BTCUSDT", self.market);
+        let mut script = Script::new(instrument.clone(), seed);
+        let (url, payload) = script.snapshot(1_000);
+        let mut frames = vec![Given { market: self.market, url: Some(url), payload }];
+        let stream = |payload| Given { market: self.market, url: None, payload };
+        frames.push(stream(script.depth(20)));
+        frames.extend((0..count).map(|_| stream((self.make)(&mut script))));
+        Ok(Plan::new(Arc::new(Instruments::new(vec![instrument])?), frames))
+    }
+}
+
+/// Runs the suite.
+///
+/// # Errors
+/// When a file cannot be made, or a frame does not lead to exactly one order.
+pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
+    let mut rows: Vec<[Series; 2]> = KINDS.iter().map(|_| Default::default()).collect();
+    let count = bench.scale().of(6_400, 3_200, 64);
+    for round in 0..bench.rounds() {
+        for (kind, [ours, serde]) in KINDS.iter().zip(&mut rows) {
+            let plan = kind.plan(2 * WARM + count, u64::from(round) + 1)?;
+            let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
+            desk.warm_up(2 + WARM)?;
+            let [own, theirs] = measure(bench, kind, &mut desk, count)?;
+            ours.add_alone(&own);
+            serde.add_alone(&theirs);
+        }
+    }
+    for (kind, [ours, serde]) in KINDS.iter().zip(&rows) {
+        let ratios = |_, own: &Samples| {
+            let over = serde.alone().map_or(f64::NAN, |serde| own.over(serde));
+            let tail = own.times.at(0.999) / own.times.at(0.5);
+            vec![
+                Ratio::promised("serde_json's parse of the frame", over, Target::AtMost(kind.target)),
+                Ratio::promised("its own p50 at p99.9", tail, TAIL),
+            ]
+        };
+        bench.report.push_series(SUITE, &format!("{}: bytes to order bytes", kind.name), ours, &ratios);
+        let name = format!("{}: {} reads the frame", kind.name, json::SERDE);
+        bench.report.push_series(SUITE, &name, serde, &|_, _| Vec::new());
+    }
+    bench
+        .report
+        .note("tick-to-order: each frame alone between two readings of the clock, which are included");
+    Ok(())
+}
+
+/// Times of the whole way, and of the parse alone, frame by frame.
+fn measure(
+    bench: &Bench<'_>,
+    kind: &Kind,
+    desk: &mut Desk,
+    count: usize,
+) -> Result<[Histogram; 2], SetupError> {
+    let (mut own, mut theirs) = (Histogram::prepared(), Histogram::prepared());
+    let mut left = count;
+    while left > 0 {
+        let chunk = left.min(CHUNK);
+        left -= chunk;
+        for given in desk.feed().ahead(chunk) {
+            let payload = black_box(given.payload.as_slice());
+            // Once unmeasured: whoever received it has just touched its bytes, here and below.
+            black_box((kind.parse)(payload));
+            let (read, time) = bench.rig.time(|| (kind.parse)(payload));
+            theirs.record(time);
+            if !read {
+                return Err(SetupError::Invalid(format!("{SUITE}: serde_json cannot read a {}", kind.name)));
+            }
+        }
+        for _ in 0..chunk {
+            desk.arrive();
+            let before = desk.orders();
+            let (_, time) = bench.rig.time(|| desk.cycle());
+            own.record(time);
+            let sent = desk.orders() - before;
+            if sent != 1 {
+                return Err(SetupError::Invalid(format!("{SUITE}: a {} led to {sent} orders", kind.name)));
+            }
+            // The venue's answer comes later, and is no part of the way.
+            while desk.cycle() > 0 {}
+        }
+        desk.journals.drain_all()?;
+    }
+    Ok([own, theirs])
+}
