@@ -10,7 +10,7 @@ use engine::ring::{bytes, spsc};
 use engine::shm::paths::IpcPaths;
 use engine::simulation::exchange::ExchangePorts;
 use engine::simulation::rerun::RerunPorts;
-use engine::tick_to_trade::assembly::{PathConfig, RingSizes};
+use engine::tick_to_trade::assembly::{PathConfig, RingSizes, StrategySlot};
 use engine::tick_to_trade::ingest::IngestConfig;
 use engine::tick_to_trade::route::RouteTiming;
 use engine::venue::link::{FeedReader, FeedWriter, LinkFeed, LinkOrderEntry};
@@ -90,11 +90,11 @@ pub struct PathSetup<'a> {
 }
 
 impl PathSetup<'_> {
-    /// The engine's configuration, for `strategies` sources.
+    /// The engine's configuration, for `strategies`.
     ///
     /// # Errors
     /// When a limit cannot be read.
-    pub fn config(&self, trading: &Trading, strategies: usize) -> Result<PathConfig, SetupError> {
+    pub fn config(&self, trading: &Trading, strategies: &[StrategySlot]) -> Result<PathConfig, SetupError> {
         Ok(PathConfig {
             ipc: self.ipc.clone(),
             journals: self.journals.to_owned(),

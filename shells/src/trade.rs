@@ -30,6 +30,18 @@ pub struct Planned {
     pub parameters: Settings,
 }
 
+/// The one key of every strategy that is not its own but risk's: `MAX_POSITION_SIZE` for it alone.
+pub const OWN_LIMIT: &str = "max_position_size";
+
+impl Planned {
+    /// What the strategy itself is to know.
+    fn own_parameters(&self) -> Settings {
+        let mut own = self.parameters.clone();
+        own.remove(OWN_LIMIT);
+        own
+    }
+}
+
 /// What trades, resolved; written beside a session so that it can be run again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trading {
@@ -127,7 +139,7 @@ impl Trading {
                 if !planned.symbols.is_empty() && !planned.symbols.iter().any(|s| **s == *instrument.symbol) {
                     continue;
                 }
-                let strategy = registry::create(&planned.name, index, instrument, &planned.parameters)?;
+                let strategy = registry::create(&planned.name, index, instrument, &planned.own_parameters())?;
                 let name = format!("{}/{}", planned.name, instrument.symbol);
                 slots.push(StrategySlot { name, strategy, instruments: vec![index] });
             }
@@ -141,19 +153,45 @@ impl Trading {
         Ok(slots)
     }
 
+    /// Risk's limits on each source: the people's, then those of `strategies`.
+    fn sources(&self, strategies: &[StrategySlot]) -> Result<Vec<SourceLimits>, SetupError> {
+        // People may cancel and close what any strategy has open: the account's limits hold them.
+        let people = SourceLimits {
+            orders: MESSAGES,
+            cancels: MESSAGES,
+            max_position_value: i128::MAX,
+            cancels_for_others: true,
+        };
+        let mut sources = vec![people; SourceId::EXTERNAL.len()];
+        for slot in strategies {
+            let max_position_value = match self.own_limit(slot) {
+                Some(text) => account_amount(&format!("{}.{OWN_LIMIT}", slot.name), text)?,
+                None => i128::MAX,
+            };
+            sources.push(SourceLimits { max_position_value, cancels_for_others: false, ..people });
+        }
+        Ok(sources)
+    }
+
+    /// Largest position that the strategy in `slot` may come to, where it has a limit of its own.
+    fn own_limit(&self, slot: &StrategySlot) -> Option<&str> {
+        let planned = self.strategies.iter().find(|planned| {
+            slot.name.strip_prefix(&planned.name).is_some_and(|rest| rest.starts_with('/'))
+        })?;
+        planned.parameters.get(OWN_LIMIT).map(String::as_str)
+    }
+
     /// Risk's limits for `strategies` and for the sources beside them, on `instruments`.
     ///
     /// # Errors
     /// When an amount cannot be read or does not fit.
-    pub fn limits(&self, instruments: &Instruments, strategies: usize) -> Result<Limits, SetupError> {
-        let amount = |key: &str, text: &str| {
-            Amount::from_str(text)
-                .ok()
-                .and_then(|amount| amount.at_scale(ACCOUNT_SCALE))
-                .ok_or_else(|| SetupError::Invalid(format!("{key}={text}: no amount that fits")))
-        };
-        let position = amount("MAX_POSITION_SIZE", &self.max_position_size)?;
-        let loss = amount("MAX_DAILY_LOSS", &self.max_daily_loss)?;
+    pub fn limits(
+        &self,
+        instruments: &Instruments,
+        strategies: &[StrategySlot],
+    ) -> Result<Limits, SetupError> {
+        let position = account_amount("MAX_POSITION_SIZE", &self.max_position_size)?;
+        let loss = account_amount("MAX_DAILY_LOSS", &self.max_daily_loss)?;
         let instrument = |max_quantity: Quantity| InstrumentLimits {
             max_quantity,
             max_notional: position,
@@ -169,11 +207,6 @@ impl Trading {
             Quantity(0) => Quantity(i64::MAX),
             max => max,
         });
-        let strategy = SourceLimits { orders: MESSAGES, cancels: MESSAGES, cancels_for_others: false };
-        // People may cancel what any strategy has open.
-        let people = SourceLimits { cancels_for_others: true, ..strategy };
-        let mut sources = vec![people; SourceId::EXTERNAL.len()];
-        sources.resize(sources.len() + strategies, strategy);
         Ok(Limits {
             account: AccountLimits {
                 currency: self.currency.clone().into(),
@@ -190,9 +223,17 @@ impl Trading {
                 max_unknown: 5,
             },
             instruments: lots.map(instrument).collect(),
-            sources,
+            sources: self.sources(strategies)?,
         })
     }
+}
+
+/// The amount `text` in the account's currency; `key` is named when it is none.
+fn account_amount(key: &str, text: &str) -> Result<i128, SetupError> {
+    Amount::from_str(text)
+        .ok()
+        .and_then(|amount| amount.at_scale(ACCOUNT_SCALE))
+        .ok_or_else(|| SetupError::Invalid(format!("{key}={text}: no amount that fits")))
 }
 
 /// Strategy, key and value of a `--param`.

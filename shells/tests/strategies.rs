@@ -34,3 +34,42 @@ fn an_execution_trades_its_size_and_no_more() {
     let position = summary["positions"][0]["position"].as_str().expect("a position");
     assert_eq!(position.parse::<f64>().expect("a number"), -0.02, "{summary}");
 }
+#[test]
+fn several_run_side_by_side_with_their_own_limits_positions_and_results() {
+    let home = tempfile::tempdir().expect("a folder");
+    let tape = generated_of(home.path(), &["BTCUSDT", "ETHUSDT"], 60);
+    let twap = ["duration=20s", "slices=10", "size=2000", "side=buy"].map(|pair| format!("twap.{pair}"));
+    let mut arguments = vec!["replay", tape.to_str().expect("a path")];
+    arguments.extend(["--strategy", "market_making@ETHUSDT,twap@BTCUSDT+ETHUSDT"]);
+    twap.iter().for_each(|pair| arguments.extend(["--param", pair]));
+    arguments.extend(["--param", "market_making.warm_up=1s"]);
+    let whole = json(home.path(), &arguments);
+    let lines = |summary: &Value| {
+        let lines = summary["by_strategy"].as_array().expect("lines").clone();
+        lines.into_iter().map(|line| (line["strategy"].to_string(), line)).collect::<Vec<_>>()
+    };
+    let number =
+        |line: &Value, key: &str| line[key].as_str().expect("text").parse::<f64>().expect("a number");
+    let own = lines(&whole);
+    let names: Vec<_> = own.iter().map(|(name, _)| name.trim_matches('"')).collect();
+    assert_eq!(names, ["market_making/ETHUSDT", "twap/BTCUSDT", "twap/ETHUSDT"], "{whole}");
+    // What each made adds up to what the account made.
+    for total in whole["positions"].as_array().expect("positions") {
+        for key in ["position", "fees", "total"] {
+            let parts = own.iter().filter(|(_, line)| line["symbol"] == total["symbol"]);
+            let sum: f64 = parts.map(|(_, line)| number(line, key)).sum();
+            assert!((sum - number(total, key)).abs() < 1e-9, "{key}: {whole}");
+        }
+    }
+    // A limit of one is no limit of the other.
+    arguments.extend(["--param", "twap.max_position_size=500"]);
+    let held = json(home.path(), &arguments);
+    assert!(held["rejects"]["MAX_POS"].as_u64() > Some(0), "{held}");
+    let size = |summary: &Value, strategy: &str| {
+        let own = lines(summary);
+        let line = own.iter().find(|(name, _)| name.contains(strategy)).map(|(_, line)| line.clone());
+        number(&line.expect("it traded"), "position")
+    };
+    assert!(size(&held, "twap/BTCUSDT") > 0.0);
+    assert!(size(&held, "twap/BTCUSDT") < 0.3 * size(&whole, "twap/BTCUSDT"), "{held}");
+}

@@ -176,7 +176,12 @@ pub fn limits(instruments: &Instruments) -> Limits {
     };
     // As many as the memory of duplicates allows: a burst, and as many again while it is remembered.
     let messages = Rate::new(30_000, Nanos::from_millis(50));
-    let source = SourceLimits { orders: messages, cancels: messages, cancels_for_others: false };
+    let source = SourceLimits {
+        orders: messages,
+        cancels: messages,
+        max_position_value: i128::MAX,
+        cancels_for_others: false,
+    };
     Limits {
         account: AccountLimits {
             currency: "USDT".into(),

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::keys::KEYS;
+use crate::trade::OWN_LIMIT;
 
 /// Section of strategies' parameters: `[strategy.NAME]`.
 const STRATEGY: &str = "strategy";
@@ -113,8 +114,9 @@ impl Document {
             for (key, value) in parameters {
                 let line = line_of(text, &key.span());
                 let key = key.get_ref();
-                if !known.iter().any(|parameter| parameter.key == *key) {
-                    let known: Vec<_> = known.iter().map(|parameter| parameter.key).collect();
+                if *key != OWN_LIMIT && !known.iter().any(|parameter| parameter.key == *key) {
+                    let own = known.iter().map(|parameter| parameter.key);
+                    let known: Vec<_> = own.chain([OWN_LIMIT]).collect();
                     let reason = format!("{name} has no parameter {key}; it has {}", known.join(", "));
                     return Err(self.refuse(line, reason));
                 }

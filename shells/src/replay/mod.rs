@@ -147,7 +147,7 @@ impl Replay {
             external: false,
             now: frames.next_time()?,
         };
-        let config = setup.config(trading, strategies.len())?;
+        let config = setup.config(trading, &strategies)?;
         let mut set = JournalSet::new(args.ring_capacity);
         let mut path = AgentPath::assemble(&config, strategies, link.feed, link.entry, &mut set)?;
         let checkpoints = match (&args.checkpoints, args.every) {

@@ -56,7 +56,7 @@ pub fn run(directory: &Path, args: &ReplayArgs) -> Result<(), SetupError> {
     };
     let targets = file.trading.targets(&instruments, &[])?;
     let strategies = file.trading.strategies(&instruments, &targets)?;
-    let config = setup.config(&file.trading, strategies.len())?;
+    let config = setup.config(&file.trading, &strategies)?;
     let mut set = JournalSet::new(args.ring_capacity);
     let path = AgentPath::assemble(&config, strategies, link.feed, link.entry, &mut set)?;
     let mut rerun = Rerun::new(path, set, rerun_ports(link.venue));

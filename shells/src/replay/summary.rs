@@ -8,6 +8,7 @@ use engine::shm::paths::IpcPaths;
 use engine::simulation::audit::Audit;
 use engine::tick_to_trade::assembly::{JournalSet, Path};
 use engine::tick_to_trade::ingest::counts::IngestCounters;
+use engine::tick_to_trade::strategy::hosted::Hosted;
 use engine::venue::{MarketData, OrderEntry};
 use serde_json::{Map, Value, json};
 
@@ -28,8 +29,9 @@ pub struct Facts {
     pub journals: std::path::PathBuf,
 }
 
-/// Position and money of one instrument at the end.
+/// Position and money of one instrument at the end, or of one strategy on it.
 struct Line {
+    strategy: Option<String>,
     symbol: String,
     money: String,
     position: Decimal,
@@ -46,6 +48,7 @@ pub struct Summary {
     untrusted: Vec<String>,
     audit: Audit,
     lines: Vec<Line>,
+    own_lines: Vec<Line>,
     stages: Map<String, Value>,
     state_hash: String,
     memory_peak_kib: Option<u64>,
@@ -72,13 +75,20 @@ impl Summary {
             if book.version() > 0 && !book.is_trusted() {
                 untrusted.push(instrument.symbol.to_string());
             }
-            lines.extend(line_of(path, instruments, index)?);
+            lines.extend(line_of(path, instruments, index, None)?);
+        }
+        let mut own_lines = Vec::new();
+        for hosted in path.host().iter() {
+            for &index in hosted.instruments() {
+                own_lines.extend(line_of(path, instruments, index, Some(hosted))?);
+            }
         }
         Ok(Self {
             ingest: *path.ingest().counters(),
             untrusted,
             audit,
             lines,
+            own_lines,
             stages: stages(ipc)?,
             state_hash: journals.state_hash().to_string(),
             memory_peak_kib: memory_peak(),
@@ -114,13 +124,7 @@ impl Summary {
             .zip(self.ingest.to_array())
             .map(|(&name, n)| (name.to_owned(), json!(n)))
             .collect();
-        let positions = self.lines.iter().map(|line| {
-            json!({
-                "symbol": line.symbol, "position": line.position.to_string(), "currency": line.money,
-                "realised": line.realised.to_string(), "unrealised": line.unrealised.to_string(),
-                "fees": line.fees.to_string(), "total": line.total.to_string(),
-            })
-        });
+        let all = |lines: &[Line]| lines.iter().map(Line::to_json).collect::<Vec<_>>();
         json!({
             "events": self.ingest.events, "elapsed_ns": self.facts.elapsed.0,
             "events_per_second": self.events_per_second(), "ingest": counts,
@@ -128,7 +132,7 @@ impl Summary {
             "strategies": self.facts.trading.names(), "intents": self.audit.intents, "orders": self.audit.orders,
             "cancels": self.audit.cancels, "sent": self.audit.sent, "fills": self.audit.fills,
             "open": self.audit.open(), "order_states": self.audit.states, "rejects": self.audit.rejects,
-            "positions": positions.collect::<Vec<_>>(), "reconciled": true, "stages": self.stages,
+            "positions": all(&self.lines), "by_strategy": all(&self.own_lines), "reconciled": true, "stages": self.stages,
             "state_hash": self.state_hash, "memory_peak_kib": self.memory_peak_kib,
         })
     }
@@ -174,22 +178,48 @@ impl Summary {
             say!("rejects {}", list(&audit.rejects));
         }
         if !self.lines.is_empty() {
-            let mut table =
-                Table::new(&["symbol", "position", "realised", "unrealised", "fees", "PnL", "in"]);
-            for line in &self.lines {
-                let numbers = [line.position, line.realised, line.unrealised, line.fees, line.total];
-                let mut cells = vec![line.symbol.clone()];
-                cells.extend(numbers.iter().map(ToString::to_string));
-                cells.push(line.money.clone());
-                table.row(cells);
-            }
+            let table = table_of("", &self.lines);
             say!(
                 "\n{table}\nreconciled: positions, cash and fees equal the sums of the fills to the last unit"
             );
         }
+        // With one strategy they say the same.
+        if self.own_lines.len() > 1 {
+            say!("\n{}", table_of("strategy", &self.own_lines));
+        }
         say!("\n{}", stage_table(&self.stages));
         say!("\nstate hash {}", self.state_hash);
     }
+}
+
+impl Line {
+    fn to_json(&self) -> Value {
+        let mut line = json!({
+            "symbol": self.symbol, "position": self.position.to_string(), "currency": self.money,
+            "realised": self.realised.to_string(), "unrealised": self.unrealised.to_string(),
+            "fees": self.fees.to_string(), "total": self.total.to_string(),
+        });
+        if let Some(strategy) = &self.strategy {
+            line["strategy"] = json!(strategy);
+        }
+        line
+    }
+}
+
+/// A table of `lines`, each with its strategy under the heading `who`, if there is one.
+fn table_of(who: &'static str, lines: &[Line]) -> Table {
+    let columns = ["symbol", "position", "realised", "unrealised", "fees", "PnL", "in"];
+    let heading: Vec<&str> = [who].into_iter().filter(|who| !who.is_empty()).chain(columns).collect();
+    let mut table = Table::new(&heading);
+    for line in lines {
+        let numbers = [line.position, line.realised, line.unrealised, line.fees, line.total];
+        let mut cells: Vec<String> = line.strategy.iter().cloned().collect();
+        cells.push(line.symbol.clone());
+        cells.extend(numbers.iter().map(ToString::to_string));
+        cells.push(line.money.clone());
+        table.row(cells);
+    }
+    table
 }
 
 /// The most memory that this process has held so far, in KiB, where the kernel tells.
@@ -199,15 +229,18 @@ fn memory_peak() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// The line of an instrument that traded, valued at the mid of its last top.
+/// The line of an instrument that traded, valued at the mid of its last top: of all sources, or of one strategy.
 fn line_of<M: MarketData, E: OrderEntry>(
     path: &Path<M, E>,
     instruments: &Arc<Instruments>,
     index: InstrumentIndex,
+    strategy: Option<&Hosted>,
 ) -> Result<Option<Line>, SetupError> {
     let ledger = path.risk().ledger();
+    let source = strategy.map(|hosted| hosted.outbox().identity().source);
+    let account = source.map_or_else(|| ledger.account(index), |source| ledger.account_of(index, source));
     let (Some(instrument), Some(terms), Some(account)) =
-        (instruments.get(index), ledger.terms(index), ledger.account(index))
+        (instruments.get(index), ledger.terms(index), account)
     else {
         return Ok(None);
     };
@@ -215,7 +248,7 @@ fn line_of<M: MarketData, E: OrderEntry>(
         return Ok(None);
     }
     let mark = path.ingest().top(index).map_or(Price::NONE, |top| Price(top.mid_times_two() / 2));
-    let pnl = ledger.pnl(index, mark).map_err(|error| {
+    let pnl = account.pnl(terms, mark).map_err(|error| {
         SetupError::Invalid(format!("{}: its PnL cannot be told: {error}", instrument.symbol))
     })?;
     let money = |value: i128| Decimal { value, scale: terms.scale() };
@@ -224,6 +257,7 @@ fn line_of<M: MarketData, E: OrderEntry>(
         InstrumentKind::Spot | InstrumentKind::Linear => &instrument.quote,
     };
     Ok(Some(Line {
+        strategy: strategy.map(|hosted| hosted.name().to_owned()),
         symbol: instrument.symbol.to_string(),
         money: asset.to_string(),
         position: instrument.show_quantity(account.position),

@@ -86,7 +86,7 @@ impl Live {
             external: true,
             now: clock.now(),
         };
-        let config = setup.config(&plan.trading, strategies.len())?;
+        let config = setup.config(&plan.trading, &strategies)?;
         let mut journals = JournalSet::new(RING_CAPACITY);
         let path = Path::assemble(&config, strategies, taps.feed, taps.entry, &mut journals)?;
         let log = journals.open("input", &config)?;

@@ -156,6 +156,7 @@ impl Subject<'_> {
         let limits = &state.limits.instruments[order.instrument as usize];
         let value = state.worst_value(order.instrument, after, *now);
         max_position(after, *reduces, value, limits)?;
+        self.own_position()?;
         let value_of = |instrument| {
             if instrument == order.instrument {
                 return value;
@@ -164,6 +165,22 @@ impl Subject<'_> {
         };
         let limit = state.limits.account.max_gross;
         max_gross(state.active.members(), order.instrument, *reduces, value_of, limit)
+    }
+
+    /// C11 for the source alone. What shrinks its own position passes, whatever it does to the account's.
+    fn own_position(&self) -> Result<(), RejectCode> {
+        let Self { state, order, now, .. } = self;
+        let limit = state.limits.sources[slot(order.id.source)].max_position_value;
+        if limit == i128::MAX {
+            return Ok(());
+        }
+        let own = state.exposure_of(order.id.source, order.instrument).with(order);
+        if own.only_shrinks(order.side) {
+            return Ok(());
+        }
+        let value = state.worst_value(order.instrument, &own, *now);
+        let value = value.map_err(|error| error.code(RejectCode::MaxPosition))?;
+        if value <= limit { Ok(()) } else { Err(RejectCode::MaxPosition) }
     }
 
     /// C15, C16.

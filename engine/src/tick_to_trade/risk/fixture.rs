@@ -63,7 +63,12 @@ pub(super) fn limits() -> Limits {
         max_open: 5,
         max_unknown: 1,
     };
-    let source = SourceLimits { orders: second(20), cancels: second(10), cancels_for_others: false };
+    let source = SourceLimits {
+        orders: second(20),
+        cancels: second(10),
+        max_position_value: i128::MAX,
+        cancels_for_others: false,
+    };
     Limits {
         account: AccountLimits {
             currency: "USDT".into(),

@@ -72,6 +72,9 @@ pub struct SourceLimits {
     pub orders: Rate,
     /// C16: cancels, in a bucket of their own.
     pub cancels: Rate,
+    /// C11, for the source alone: largest worst-case position of its own on an instrument, as a value at the
+    /// reference price. `i128::MAX` is none, for those who close what others opened.
+    pub max_position_value: i128,
     /// Whether it may cancel the orders of other sources, as the operator may.
     pub cancels_for_others: bool,
 }
@@ -159,6 +162,7 @@ impl Limits {
             let owner = format!("source {source}");
             sound_rate(&owner, "orders", limits.orders)?;
             sound_rate(&owner, "cancels", limits.cancels)?;
+            not_negative(&owner, "max_position_value", limits.max_position_value)?;
             if self.remembered(limits).is_none() {
                 return invalid(format!(
                     "limits of {owner}: {} orders in {} ns are more than {DUPLICATES_MAX} in the {} ns of duplicates",

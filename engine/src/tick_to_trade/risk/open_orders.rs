@@ -3,7 +3,7 @@
 //! A fixed slab, an index by id, and a list per (instrument, side) sorted best price first. Nothing
 //! allocates after it is made.
 
-use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Side};
+use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Side, SourceId};
 use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
 use crate::tick_to_trade::order_index::{NIL, OrderIndex};
@@ -126,6 +126,17 @@ impl OpenOrders {
     /// What open orders of `side` may still trade: Σ of what is left of each.
     pub(super) fn left(&self, instrument: InstrumentIndex, side: Side) -> i128 {
         self.queues[instrument as usize].get(side).left
+    }
+
+    /// The same of one source alone. Walks the side's orders, of which C15 bounds the number.
+    pub(super) fn left_of(&self, source: SourceId, instrument: InstrumentIndex, side: Side) -> i128 {
+        let mut at = self.queues[instrument as usize].get(side).head;
+        let mut left = 0;
+        while let Some(slot) = self.slots.get(at as usize) {
+            left += if slot.id.source == source { slot.left() } else { 0 };
+            at = slot.next;
+        }
+        left
     }
 
     /// The best price of our orders of `side` that may still trade.

@@ -175,6 +175,14 @@ impl State {
         Exposure { position, buys, sells }
     }
 
+    /// Position and open orders of one source on an instrument.
+    pub(super) fn exposure_of(&self, source: SourceId, instrument: InstrumentIndex) -> Exposure {
+        use crate::domain::Side::{Buy, Sell};
+        let position = self.ledger.account_of(instrument, source).map_or(0, |own| own.position.0);
+        let left = |side| self.orders.left_of(source, instrument, side);
+        Exposure { position, buys: left(Buy), sells: left(Sell) }
+    }
+
     /// The reference price of an instrument.
     ///
     /// # Errors

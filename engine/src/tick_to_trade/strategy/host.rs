@@ -440,7 +440,7 @@ mod tests {
             ("other", 2, 9, "strategy other: there is no instrument 9"),
         ] {
             let outbox = world.outbox(source);
-            let echo = Box::new(Echo { log: channel().0, timer: Nanos::NEVER });
+            let echo = Box::new(Echo { log: channel().0, timer: Nanos::NEVER, stuck: false });
             let error =
                 world.host.add(Hosted::new(name, echo, outbox, vec![instrument])).expect_err("refused");
             assert_eq!(error.to_string(), reason);

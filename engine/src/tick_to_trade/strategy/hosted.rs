@@ -1,5 +1,7 @@
 //! A strategy in the host's care: with its name, outbox and instruments, running or stopped.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::domain::{InstrumentIndex, Instruments, Nanos, OrderId};
 use crate::error::{RejectCode, SetupError};
 use crate::message::{Report, Tick};
@@ -11,6 +13,12 @@ use crate::wire::wire_enum;
 /// How long after a stop, and again, the host cancels what still works.
 const SWEEP: Nanos = Nanos::from_secs(1);
 
+/// Refusals of intents that no sound strategy makes, in a row, at which the host stops one.
+const BAD_INTENTS_MAX: u32 = 10;
+
+/// Timers of one strategy at one moment at which the host stops it: with it, time would never pass.
+const TIMERS_PER_MOMENT_MAX: u32 = 1_000;
+
 wire_enum! {
     /// Whether a strategy acts.
     Activity {
@@ -20,6 +28,8 @@ wire_enum! {
         Running = 2 => "RUNNING",
         /// It is told of its orders only, and the host cancels them.
         Stopped = 3 => "STOPPED",
+        /// Stopped for good, because it panicked or misbehaved: it is told nothing, and the host cancels its orders.
+        Failed = 4 => "FAILED",
     }
 }
 
@@ -33,6 +43,11 @@ pub struct Hosted {
     /// While stopped: when to cancel what still works.
     next_sweep: Nanos,
     blind: bool,
+    /// Why it was stopped for good.
+    failure: Option<String>,
+    /// Bad intents in a row, and timers at the last moment that it had one.
+    bad_intents: u32,
+    timers: (Nanos, u32),
 }
 
 impl Hosted {
@@ -53,6 +68,9 @@ impl Hosted {
             activity,
             next_sweep: Nanos::ZERO,
             blind: false,
+            failure: None,
+            bad_intents: 0,
+            timers: (Nanos::ZERO, 0),
         }
     }
 
@@ -86,6 +104,12 @@ impl Hosted {
         self.activity
     }
 
+    /// Why it was stopped for good, where it was.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
     /// Its parameters and its outbox's, with their present values.
     #[must_use]
     pub fn parameters(&self) -> Vec<ParameterValue> {
@@ -111,11 +135,16 @@ impl Hosted {
     /// Starts it with the next cycle, if it is stopped.
     ///
     /// # Errors
-    /// When reports were lost: its positions may be wrong until the host is made anew.
+    /// When it failed, or reports were lost: its positions may be wrong until the host is made anew.
     pub fn start(&mut self) -> Result<(), SetupError> {
+        let refuse = |reason: &str| {
+            Err(SetupError::Invalid(format!("strategy {}: {reason}: restart the strategy engine", self.name)))
+        };
+        if let Some(failure) = &self.failure {
+            return refuse(failure);
+        }
         if self.blind {
-            let reason = "reports of its orders were lost: restart the strategy engine";
-            return Err(SetupError::Invalid(format!("strategy {}: {reason}", self.name)));
+            return refuse("reports of its orders were lost");
         }
         if self.activity == Activity::Stopped {
             self.activity = Activity::Starting;
@@ -125,15 +154,16 @@ impl Hosted {
 
     /// Stops it and cancels its orders. Does nothing to a stopped one.
     pub fn stop(&mut self, now: Nanos) {
-        if self.activity == Activity::Stopped {
+        if matches!(self.activity, Activity::Stopped | Activity::Failed) {
             return;
         }
-        self.outbox.begin(now, 0);
         if self.activity == Activity::Running {
-            self.strategy.on_stop(now, &mut self.outbox);
+            self.call(now, 0, |strategy, outbox| strategy.on_stop(now, outbox));
         }
-        self.activity = Activity::Stopped;
-        self.sweep(now);
+        if self.activity != Activity::Failed {
+            self.activity = Activity::Stopped;
+            self.sweep(now);
+        }
     }
 
     /// Stops it for good: reports were lost, so that what it knows of its orders and positions may be wrong.
@@ -142,43 +172,73 @@ impl Hosted {
         self.stop(now);
     }
 
+    /// Stops it for good and cancels its orders; it is not asked.
+    fn fail(&mut self, reason: String, now: Nanos) {
+        if self.activity == Activity::Failed {
+            return;
+        }
+        self.failure = Some(reason);
+        self.activity = Activity::Failed;
+        self.sweep(now);
+    }
+
+    /// Lets the strategy act at `now`, caused by the tick with `stamp`. Its panic is its own end and nobody else's:
+    /// what it was in the middle of stays as it is, and it is never called again.
+    fn call(&mut self, now: Nanos, stamp: u32, act: impl FnOnce(&mut dyn Strategy, &mut Outbox)) {
+        if self.activity == Activity::Failed {
+            return;
+        }
+        self.outbox.begin(now, stamp);
+        let Self { strategy, outbox, .. } = self;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(&mut **strategy, outbox))) {
+            let told = panic.downcast_ref::<String>().map(String::as_str);
+            let told =
+                told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why");
+            self.fail(format!("it panicked: {told}"), now);
+        }
+    }
+
     /// Tells it that it begins, once; returns whether it did.
     pub(super) fn begin(&mut self, instruments: &Instruments, now: Nanos) -> usize {
         if self.activity != Activity::Starting {
             return 0;
         }
         self.activity = Activity::Running;
-        self.outbox.begin(now, 0);
-        self.strategy.on_start(&Start { instruments, now }, &mut self.outbox);
+        self.call(now, 0, |strategy, outbox| strategy.on_start(&Start { instruments, now }, outbox));
         1
     }
 
     pub(super) fn tick(&mut self, tick: &Tick, now: Nanos) {
         if self.activity == Activity::Running {
-            self.outbox.begin(now, tick.stamp);
-            self.strategy.on_tick(tick, now, &mut self.outbox);
+            self.call(now, tick.stamp, |strategy, outbox| strategy.on_tick(tick, now, outbox));
         }
     }
 
     pub(super) fn lapped(&mut self, now: Nanos) {
-        if self.activity == Activity::Running {
-            self.outbox.begin(now, 0);
-            for &instrument in &self.instruments {
-                self.strategy.on_lapped(instrument, now, &mut self.outbox);
+        for at in 0..self.instruments.len() {
+            if self.activity == Activity::Running {
+                let instrument = self.instruments[at];
+                self.call(now, 0, |strategy, outbox| strategy.on_lapped(instrument, now, outbox));
             }
         }
     }
 
     pub(super) fn report(&mut self, report: &Report, now: Nanos) {
-        self.outbox.begin(now, 0);
+        self.bad_intents = 0;
         self.outbox.working_mut().apply(report);
-        self.strategy.on_report(report, now, &mut self.outbox);
+        self.call(now, 0, |strategy, outbox| strategy.on_report(report, now, outbox));
     }
 
     pub(super) fn refuse(&mut self, id: OrderId, code: RejectCode, now: Nanos) {
+        if is_bad(code) {
+            self.bad_intents += 1;
+            if self.bad_intents == BAD_INTENTS_MAX {
+                let reason = format!("{BAD_INTENTS_MAX} bad intents in a row, the last refused with {code}");
+                self.fail(reason, now);
+            }
+        }
         if let Some(refusal) = self.outbox.working_mut().refuse(id, code) {
-            self.outbox.begin(now, 0);
-            self.strategy.on_refusal(&refusal, now, &mut self.outbox);
+            self.call(now, 0, |strategy, outbox| strategy.on_refusal(&refusal, now, outbox));
         }
     }
 
@@ -187,13 +247,12 @@ impl Hosted {
     pub(super) fn time(&mut self, now: Nanos, drained: bool) -> usize {
         let mut done = 0;
         while drained && let Some(refusal) = self.outbox.working_mut().lost(now) {
-            self.outbox.begin(now, 0);
-            self.strategy.on_refusal(&refusal, now, &mut self.outbox);
+            self.call(now, 0, |strategy, outbox| strategy.on_refusal(&refusal, now, outbox));
             done += 1;
         }
-        if self.activity == Activity::Running && self.strategy.next_timer() <= now {
-            self.outbox.begin(now, 0);
-            self.strategy.on_timer(now, &mut self.outbox);
+        if self.activity == Activity::Running && self.next_timer() <= now {
+            self.count_timer(now);
+            self.call(now, 0, |strategy, outbox| strategy.on_timer(now, outbox));
             done += 1;
         }
         if self.sweep_due() <= now {
@@ -203,19 +262,32 @@ impl Hosted {
         done
     }
 
+    fn count_timer(&mut self, now: Nanos) {
+        self.timers = if self.timers.0 == now { (now, self.timers.1 + 1) } else { (now, 1) };
+        if self.timers.1 > TIMERS_PER_MOMENT_MAX {
+            self.fail("its timer does not let time pass".to_owned(), now);
+        }
+    }
+
+    /// When it wants its timer. Should it panic over that, the timer is due at once, and panics in its turn.
+    fn next_timer(&self) -> Nanos {
+        catch_unwind(AssertUnwindSafe(|| self.strategy.next_timer())).unwrap_or(Nanos::ZERO)
+    }
+
     /// When [`time`](Self::time) should next be called.
     pub(super) fn next_deadline(&self) -> Nanos {
         let timer = match self.activity {
             Activity::Starting => Nanos::ZERO,
-            Activity::Running => self.strategy.next_timer(),
-            Activity::Stopped => self.sweep_due(),
+            Activity::Running => self.next_timer(),
+            Activity::Stopped | Activity::Failed => self.sweep_due(),
         };
         timer.min(self.outbox.working().next_answer())
     }
 
     fn sweep_due(&self) -> Nanos {
         let left = |order: &WorkingOrder| order.state != WorkingState::Cancelling;
-        let any = self.activity == Activity::Stopped && self.outbox.working().orders().iter().any(left);
+        let stopped = matches!(self.activity, Activity::Stopped | Activity::Failed);
+        let any = stopped && self.outbox.working().orders().iter().any(left);
         if any { self.next_sweep } else { Nanos::NEVER }
     }
 
@@ -225,4 +297,17 @@ impl Hosted {
         _ = self.outbox.cancel_all(None);
         self.next_sweep = now.saturating_add(SWEEP);
     }
+}
+
+/// Whether a refusal tells of an intent that no sound strategy makes: off the instrument's grid or bounds, or of an
+/// instrument or order that there is not.
+const fn is_bad(code: RejectCode) -> bool {
+    matches!(
+        code,
+        RejectCode::BadRequest
+            | RejectCode::DuplicateId
+            | RejectCode::FilterPrice
+            | RejectCode::FilterLot
+            | RejectCode::FilterNotional
+    )
 }

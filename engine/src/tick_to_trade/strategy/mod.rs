@@ -23,6 +23,7 @@ pub mod registry;
 pub mod hosted;
 pub mod row;
 pub mod host;
+pub mod control;
 
 use crate::domain::{InstrumentIndex, Instruments, Nanos};
 use crate::message::{Report, Tick};

@@ -28,6 +28,8 @@ pub const NOW: Nanos = Nanos::from_secs(10);
 pub struct Echo {
     pub log: Sender<String>,
     pub timer: Nanos,
+    /// Asks for its timer again and again at the same moment.
+    pub stuck: bool,
 }
 
 impl Echo {
@@ -41,7 +43,7 @@ impl Strategy for Echo {
         "echo"
     }
     fn on_start(&mut self, start: &Start<'_>, outbox: &mut Outbox) {
-        self.timer = Nanos::NEVER;
+        self.timer = if self.stuck { start.now } else { Nanos::NEVER };
         self.say(format!("start {} {}", start.now.0, outbox.working().orders().len()));
     }
     fn on_tick(&mut self, tick: &Tick, now: Nanos, outbox: &mut Outbox) {
@@ -65,7 +67,7 @@ impl Strategy for Echo {
     }
     fn on_timer(&mut self, now: Nanos, _outbox: &mut Outbox) {
         self.say(format!("timer {}", now.0));
-        self.timer = Nanos::NEVER;
+        self.timer = if self.stuck { now } else { Nanos::NEVER };
     }
     fn next_timer(&self) -> Nanos {
         self.timer
@@ -124,9 +126,24 @@ impl World {
     }
 
     pub fn echo(&mut self, name: &str, source: u16, instruments: &[InstrumentIndex]) -> Receiver<String> {
+        self.add(name, source, instruments, false)
+    }
+
+    /// An echo whose timer does not let time pass.
+    pub fn stuck(&mut self, name: &str, source: u16, instruments: &[InstrumentIndex]) -> Receiver<String> {
+        self.add(name, source, instruments, true)
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        source: u16,
+        instruments: &[InstrumentIndex],
+        stuck: bool,
+    ) -> Receiver<String> {
         let (log, told) = channel();
         let outbox = self.outbox(source);
-        let echo = Box::new(Echo { log, timer: Nanos::NEVER });
+        let echo = Box::new(Echo { log, timer: Nanos::NEVER, stuck });
         self.host.add(Hosted::new(name, echo, outbox, instruments.to_vec())).expect("added");
         told
     }

@@ -23,6 +23,30 @@ fn c11_counts_position_and_every_open_order() {
 }
 
 #[test]
+fn c11_holds_each_source_to_its_own_limit_too() {
+    let mut limits = limits();
+    // 20 units at 1005.
+    limits.sources[0].max_position_value = 20_100 * USD;
+    let mut desk = Desk::with(limits);
+    // Another source holds more than that, the other way: it is not ours.
+    let theirs = limit(id(1, 1), 0, Side::Sell, 1_000, 30);
+    desk.approve(&theirs);
+    desk.state.on_report(&fill(&theirs, 1_000, 30, 30, 900), NOW);
+    let first = desk.buy(1_000, 12);
+    desk.approve(&first);
+    let (fits, over) = (desk.buy(1_000, 8), desk.buy(1_000, 10));
+    assert_eq!((desk.verdict(&fits), desk.verdict(&over)), (RejectCode::None, RejectCode::MaxPosition));
+    let others = Intent { id: id(1, 2), ..over };
+    assert_eq!(desk.verdict(&others), RejectCode::None, "the other source has its own");
+    desk.state.on_report(&fill(&first, 1_000, 12, 12, 901), NOW);
+    let back = desk.sell(1_010, 12);
+    desk.state.limits.sources[0].max_position_value = 1;
+    assert_eq!(desk.verdict(&back), RejectCode::None, "shrinks its own");
+    let through = desk.sell(1_010, 14);
+    assert_eq!(desk.verdict(&through), RejectCode::MaxPosition, "and beyond");
+}
+
+#[test]
 fn an_unknown_position_rejects_until_known() {
     let mut desk = Desk::new();
     let order = desk.sell(1_005, 10);

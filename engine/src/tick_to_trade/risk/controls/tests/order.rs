@@ -21,13 +21,14 @@ fn an_order_within_every_limit_passes_and_default_limits_pass_nothing() {
 #[test]
 fn an_absent_limit_rejects() {
     type Unset = fn(&mut Limits);
-    let cases: [(RejectCode, Unset); 17] = [
+    let cases: [(RejectCode, Unset); 18] = [
         (RejectCode::MaxQuantity, |l| l.instruments[0].max_quantity = Quantity(0)),
         (RejectCode::MaxNotional, |l| l.instruments[0].max_notional = 0),
         (RejectCode::Collar, |l| l.instruments[0].collar_aggressive_bps = 0),
         (RejectCode::StaleMarketData, |l| l.instruments[0].stale_after = Nanos::ZERO),
         (RejectCode::MaxPosition, |l| l.instruments[0].max_position = Quantity(0)),
         (RejectCode::MaxPosition, |l| l.instruments[0].max_position_value = 0),
+        (RejectCode::MaxPosition, |l| l.sources[0].max_position_value = 0),
         (RejectCode::MaxGross, |l| l.account.max_gross = 0),
         (RejectCode::MaxOpen, |l| l.instruments[0].max_open = 0),
         (RejectCode::MaxOpen, |l| l.account.max_open = 0),
