@@ -10,6 +10,8 @@ pub mod cli;
 pub mod trade;
 pub mod session;
 pub mod service;
+pub mod transport;
+pub mod binance;
 pub mod zmq;
 pub mod http;
 pub mod ports;

@@ -1,0 +1,84 @@
+//! Frames that two connections carry are handed over once: the first to arrive.
+//!
+//! While a connection is replaced, and always with redundant connections, each stream comes twice. Every event of a
+//! stream carries a number that rises; an event whose number is not above the last of its stream is a repeat.
+
+use std::collections::BTreeMap;
+
+/// What the newest event of every stream was numbered.
+#[derive(Debug, Default)]
+pub struct Dedup {
+    streams: BTreeMap<Box<[u8]>, u64>,
+}
+
+impl Dedup {
+    /// Whether a combined-stream frame is new. What cannot be read as one is new: dropping is for known repeats alone.
+    pub fn is_new(&mut self, frame: &[u8]) -> bool {
+        let Some((stream, number)) = identify(frame) else { return true };
+        match self.streams.get_mut(stream) {
+            Some(last) if number <= *last => false,
+            Some(last) => {
+                *last = number;
+                true
+            }
+            None => {
+                self.streams.insert(stream.into(), number);
+                true
+            }
+        }
+    }
+
+    /// Forgets all: a later event may have a lower number, as after a reset of the venue.
+    pub fn clear(&mut self) {
+        self.streams.clear();
+    }
+}
+
+/// Stream and number of `{"stream":"S","data":{…}}`.
+fn identify(frame: &[u8]) -> Option<(&[u8], u64)> {
+    let rest = frame.strip_prefix(b"{\"stream\":\"")?;
+    let end = rest.iter().position(|byte| *byte == b'"')?;
+    let stream = &rest[..end];
+    let kind = stream.split(|byte| *byte == b'@').nth(1)?;
+    // bookTicker and depth: the book's last update; trades: their id; bars have none that rises with each event.
+    let key: &[u8] = match kind {
+        b"depth" | b"bookTicker" => b"\"u\":",
+        b"trade" => b"\"t\":",
+        b"aggTrade" => b"\"a\":",
+        _ => return None,
+    };
+    let at = rest.windows(key.len()).position(|window| window == key)? + key.len();
+    let digits = rest[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number = std::str::from_utf8(&rest[at..at + digits]).ok()?.parse().ok()?;
+    Some((stream, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_of_two_is_dropped_and_nothing_else() {
+        let mut dedup = Dedup::default();
+        let depth = |u: u64| {
+            format!(r#"{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","U":1,"u":{u}}}}}"#)
+        };
+        let trade = |t: u64| format!(r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","t":{t}}}}}"#);
+        for (frame, new) in [
+            (depth(5), true),
+            (depth(5), false),
+            (depth(4), false),
+            (trade(5), true),
+            (depth(6), true),
+            (trade(5), false),
+            (r#"{"result":null,"id":1}"#.to_owned(), true),
+            (r#"{"result":null,"id":1}"#.to_owned(), true),
+            (r#"{"stream":"btcusdt@kline_1m","data":{"t":5}}"#.to_owned(), true),
+            (r#"{"stream":"btcusdt@kline_1m","data":{"t":5}}"#.to_owned(), true),
+        ] {
+            assert_eq!(dedup.is_new(frame.as_bytes()), new, "{frame}");
+        }
+        dedup.clear();
+        assert!(dedup.is_new(depth(5).as_bytes()));
+    }
+}

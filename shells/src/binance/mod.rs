@@ -1,0 +1,17 @@
+//! Binance over sockets: market data and order entry behind the engine's two traits (binance.md).
+//!
+//! ```text
+//! streams  ──WebSocket──▶ BinanceFeed  ──frames──▶ ingest
+//! REST     ──depth──────▶     │  asks for snapshots, within its share of the weight
+//! ws-api   ◀─WebSocket──▶ BinanceEntry ◀──orders── route
+//! ```
+//!
+//! The protocol itself, bytes to events and back, is `engine::venue::binance`. Here are connections, keys and limits.
+
+pub mod signer;
+pub mod endpoints;
+pub mod limits;
+pub mod dedup;
+
+pub use endpoints::Endpoints;
+pub use signer::Signer;

@@ -1,0 +1,88 @@
+//! Which sockets have something to say: one system call for all of an agent's.
+
+use std::io;
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::{Events, Interest, Poll, Token};
+
+/// Most events taken in one turn; more wait for the next.
+const EVENTS: usize = 64;
+
+/// Readiness of an agent's sockets. Edges, not levels: whoever finds its socket ready reads until it would block.
+#[derive(Debug)]
+pub struct Reactor {
+    poll: Poll,
+    events: Events,
+    ready: Vec<bool>,
+    free: Vec<usize>,
+}
+
+impl Reactor {
+    /// A reactor without sockets.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        Ok(Self { poll, events: Events::with_capacity(EVENTS), ready: Vec::new(), free: Vec::new() })
+    }
+
+    /// Looks once, without waiting. To be called at the start of a duty cycle.
+    pub fn turn(&mut self) {
+        self.wait(Duration::ZERO);
+    }
+
+    /// Looks, and waits at most `limit` for something to happen.
+    pub fn wait(&mut self, limit: Duration) {
+        // An interrupted look is an empty one: the next sees what this did not.
+        if self.poll.poll(&mut self.events, Some(limit)).is_err() {
+            return;
+        }
+        for event in &self.events {
+            if let Some(ready) = self.ready.get_mut(event.token().0) {
+                *ready = true;
+            }
+        }
+    }
+
+    pub(super) fn register(&mut self, source: &mut impl Source) -> io::Result<Registered> {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.ready.push(false);
+            self.ready.len() - 1
+        });
+        self.ready[place] = true;
+        self.poll.registry().register(source, Token(place), Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Registered(place))
+    }
+
+    pub(super) fn deregister(&mut self, source: &mut impl Source, registered: &Registered) {
+        // A socket that is about to close leaves the poll by itself if this fails.
+        let _ = self.poll.registry().deregister(source);
+        self.free.push(registered.0);
+    }
+
+    /// Whether something happened on a socket since it last would have blocked.
+    #[inline]
+    pub(super) fn is_ready(&self, registered: &Registered) -> bool {
+        self.ready.get(registered.0).copied().unwrap_or(false)
+    }
+
+    /// The socket would block: nothing more until the next edge.
+    pub(super) fn blocked(&mut self, registered: &Registered) {
+        if let Some(ready) = self.ready.get_mut(registered.0) {
+            *ready = false;
+        }
+    }
+
+    /// Something may lie in a buffer above the socket: to be read without waiting for an edge.
+    pub(super) fn unblocked(&mut self, registered: &Registered) {
+        if let Some(ready) = self.ready.get_mut(registered.0) {
+            *ready = true;
+        }
+    }
+}
+
+/// A socket's place in its reactor.
+#[derive(Debug)]
+pub(super) struct Registered(usize);

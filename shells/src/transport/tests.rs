@@ -1,0 +1,186 @@
+//! Both clients against servers that behave, that cut, and that stall.
+
+use std::io::Write;
+
+use engine::domain::Nanos;
+use tungstenite::Message;
+
+use super::testing::{Server, drive};
+use super::{HttpClient, HttpEvent, Reactor, SendError, Url, WebSocketClient, WsEvent};
+
+const IDLE: Nanos = Nanos::from_secs(30);
+
+fn connect(server: &Server, url: &Url, idle: Nanos) -> WebSocketClient {
+    WebSocketClient::connect(url, &server.trust, &[("X-Test", "1")], idle, Nanos::ZERO).expect("begun")
+}
+
+/// Polls until a message, the opening or the end.
+fn next(client: &mut WebSocketClient, reactor: &mut Reactor, got: &mut Vec<String>) -> WsEvent {
+    drive(reactor, "the next event", |reactor, now| {
+        let event =
+            client.poll(reactor, now, &mut |_, bytes| got.push(String::from_utf8_lossy(bytes).into_owned()));
+        (event != WsEvent::Idle).then_some(event)
+    })
+}
+
+fn echo(secure: bool) -> Server {
+    Server::start(secure, 1, |_, line| {
+        let mut socket = tungstenite::accept(line).expect("a handshake");
+        socket.send(Message::Ping(vec![7, 8].into())).expect("a ping");
+        while let Ok(message) = socket.read() {
+            match message {
+                Message::Text(_) => socket.send(message).expect("an echo"),
+                Message::Pong(payload) => {
+                    socket.send(Message::text(format!("pong {payload:?}"))).expect("told");
+                }
+                _ => {}
+            }
+        }
+    })
+}
+
+#[test]
+fn messages_come_back_plain_and_over_tls_and_pings_are_answered() {
+    for (secure, scheme) in [(false, "ws"), (true, "wss")] {
+        let server = echo(secure);
+        let mut reactor = Reactor::new().expect("a reactor");
+        let mut client = connect(&server, &server.url(scheme, "/ws"), IDLE);
+        assert_eq!(client.send("early"), Err(SendError::NotSent));
+        let mut got = Vec::new();
+        assert_eq!(next(&mut client, &mut reactor, &mut got), WsEvent::Opened);
+        let large = "x".repeat(300_000);
+        for text in ["one", "two", &large] {
+            client.send(text).expect("sent");
+        }
+        while got.len() < 4 {
+            assert_eq!(next(&mut client, &mut reactor, &mut got), WsEvent::Message);
+        }
+        got.sort_by_key(String::len);
+        assert_eq!((got[0].as_str(), got[1].as_str(), got[3].len()), ("one", "two", 300_000));
+        assert!(
+            got[2].starts_with("pong") && got[2].contains("07\\b") || got[2].contains("x07\\x08"),
+            "{}",
+            got[2]
+        );
+        client.close(&mut reactor);
+        assert_eq!(client.send("late"), Err(SendError::NotSent));
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_ends_the_connection() {
+    let (server, other) = (echo(true), echo(true));
+    let mut reactor = Reactor::new().expect("a reactor");
+    let mut client = WebSocketClient::connect(&server.url("wss", "/"), &other.trust, &[], IDLE, Nanos::ZERO);
+    let client = client.as_mut().expect("begun");
+    let WsEvent::Closed(why) = next(client, &mut reactor, &mut Vec::new()) else { panic!("it opened") };
+    assert!(why.contains("ertificate"), "{why}");
+}
+
+#[test]
+fn a_cut_at_any_byte_ends_the_connection_and_no_part_of_a_message_is_handed_over() {
+    const BODY: &[u8] = b"\x81\x05hello\x81\x05again";
+    let server = Server::start(false, BODY.len(), |number, line| {
+        let mut socket = tungstenite::accept(line).expect("a handshake");
+        socket.get_mut().write_all(&BODY[..number]).expect("written");
+    });
+    let mut reactor = Reactor::new().expect("a reactor");
+    for cut in 0..BODY.len() {
+        let mut client = connect(&server, &server.url("ws", "/"), IDLE);
+        let mut got = Vec::new();
+        while !matches!(next(&mut client, &mut reactor, &mut got), WsEvent::Closed(_)) {}
+        assert_eq!(got, ["hello"; 1][..usize::from(cut >= 7)], "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing_is_half_open() {
+    let server = Server::start(false, 1, |_, line| {
+        let socket = tungstenite::accept(line).expect("a handshake");
+        // Held until the client gives up.
+        std::mem::forget(socket);
+    });
+    let mut reactor = Reactor::new().expect("a reactor");
+    let mut client = connect(&server, &server.url("ws", "/"), Nanos::from_millis(50));
+    let mut got = Vec::new();
+    assert_eq!(next(&mut client, &mut reactor, &mut got), WsEvent::Opened);
+    let WsEvent::Closed(why) = next(&mut client, &mut reactor, &mut got) else { panic!("a message") };
+    assert!(why.contains("half-open"), "{why}");
+}
+
+#[test]
+fn nobody_there_and_no_websocket_are_told_apart() {
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let url: Url = format!("ws://127.0.0.1:{port}/").parse().expect("a URL");
+    let server = Server::start(false, 1, |_, mut line| {
+        let mut request = [0; 512];
+        let _ = line.read(&mut request).expect("a request");
+        line.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\nsecret").expect("written");
+    });
+    let mut reactor = Reactor::new().expect("a reactor");
+    let mut refused = connect(&server, &url, IDLE);
+    let WsEvent::Closed(why) = next(&mut refused, &mut reactor, &mut Vec::new()) else { panic!("it opened") };
+    assert!(why.contains("refused"), "{why}");
+    let mut forbidden = connect(&server, &server.url("ws", "/"), IDLE);
+    let WsEvent::Closed(why) = next(&mut forbidden, &mut reactor, &mut Vec::new()) else {
+        panic!("it opened")
+    };
+    assert!(why.contains("403") && !why.contains("secret"), "{why}");
+}
+
+/// The next answer (tag, status, body) or failure.
+fn answer(client: &mut HttpClient, reactor: &mut Reactor) -> Result<(u64, u16, String), (u64, bool, String)> {
+    let mut got = None;
+    drive(reactor, "an answer", |reactor, now| {
+        let event = client.poll(reactor, now, &mut |answer| {
+            let body = String::from_utf8_lossy(answer.body).into_owned();
+            assert_eq!(answer.header("x-weight"), Some("5"));
+            got = Some((answer.tag, answer.status, body));
+        });
+        match event {
+            HttpEvent::Idle => None,
+            HttpEvent::Answered => got.take().map(Ok),
+            HttpEvent::Failed { tag, maybe_sent, reason } => Some(Err((tag, maybe_sent, reason))),
+        }
+    })
+}
+
+#[test]
+fn requests_share_a_connection_and_a_cut_one_is_not_asked_again() {
+    for (secure, scheme) in [(false, "http"), (true, "https")] {
+        let server = Server::start(secure, 2, |number, mut line| {
+            let mut buffer = [0; 4096];
+            for answered in 0.. {
+                let Ok(count) = line.read(&mut buffer) else { return };
+                if count == 0 {
+                    return;
+                }
+                let asked = String::from_utf8_lossy(&buffer[..count]).into_owned();
+                if number == 0 && answered == 2 {
+                    // The third request on the first connection is read and never answered.
+                    return;
+                }
+                let body = asked.lines().next().unwrap_or_default().to_owned();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nX-Weight: 5\r\nContent-Length: {}\r\n\r\n", body.len());
+                line.write_all((head + &body).as_bytes()).expect("written");
+                line.flush().expect("flushed");
+            }
+        });
+        let mut reactor = Reactor::new().expect("a reactor");
+        let mut client = HttpClient::new(server.url(scheme, "/api"), server.trust.clone(), IDLE);
+        for tag in 0..4 {
+            let method = if tag == 1 { "POST" } else { "GET" };
+            client
+                .request(method, &format!("/v3/{tag}"), &[("X-Key", "k")], tag, Nanos::ZERO)
+                .expect("queued");
+        }
+        assert_eq!(answer(&mut client, &mut reactor), Ok((0, 200, "GET /api/v3/0 HTTP/1.1".to_owned())));
+        assert_eq!(answer(&mut client, &mut reactor), Ok((1, 200, "POST /api/v3/1 HTTP/1.1".to_owned())));
+        let (tag, maybe_sent, _) = answer(&mut client, &mut reactor).expect_err("cut");
+        assert_eq!((tag, maybe_sent), (2, true));
+        assert_eq!(answer(&mut client, &mut reactor), Ok((3, 200, "GET /api/v3/3 HTTP/1.1".to_owned())));
+        assert_eq!(client.pending(), 0);
+    }
+}
