@@ -1,6 +1,7 @@
 //! The processes around the engine: configuration, placement, and the operator's command line.
 //!
-//! Modules stand bottom-up: each uses only those above it, but for `cli::args`, which names what users may type.
+//! Modules stand bottom-up: each uses only those above it, but for `cli`: its arguments, output and tables are everybody's,
+//! and its commands use everything.
 
 pub mod api;
 pub mod config;
@@ -17,5 +18,4 @@ pub mod http;
 pub mod ports;
 pub mod assembly;
 pub mod replay;
-pub mod exchange;
 pub mod run;

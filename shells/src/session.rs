@@ -41,7 +41,8 @@ const VERSION: u32 = 2;
 
 /// Names inside a session's directory.
 const FILE: &str = "session.json";
-const TAPE: &str = "tape.tsv";
+/// Name of the tape.
+pub const TAPE: &str = "tape.tsv";
 
 /// A session's directory.
 #[derive(Clone, Debug)]
@@ -133,6 +134,18 @@ pub fn latest(places: &Places) -> Result<PathBuf, SetupError> {
     list(&sessions)
         .pop()
         .ok_or_else(|| SetupError::file(sessions, "holds no session; make one with `trading run`"))
+}
+
+/// The session of an engine's epoch.
+///
+/// # Errors
+/// When it is not there any more, or never was.
+pub fn of_epoch(places: &Places, epoch: u32) -> Result<PathBuf, SetupError> {
+    let directory = sessions(places).join(format!("{epoch:08}"));
+    if directory.is_dir() {
+        return Ok(directory);
+    }
+    Err(SetupError::file(directory, "is not there: an order's id begins with the epoch of its session"))
 }
 
 fn sessions(places: &Places) -> PathBuf {

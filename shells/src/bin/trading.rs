@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use engine::counters::HaltState;
 use shells::cli::args::{Cli, Command};
-use shells::cli::{config, doctor, halt, journal, looking};
+use shells::cli::{config, doctor, halt, journal, looking, trace};
 use shells::config::Environment;
 
 fn main() -> ExitCode {
@@ -18,6 +18,13 @@ fn main() -> ExitCode {
         Command::Latency(args) => looking::latency(&args, &environment),
         Command::Counters(args) => looking::counters(&args, &environment),
         Command::Book(args) => looking::book(&args, &environment),
+        Command::Status(args) => looking::status::status(&args, &environment),
+        Command::Orders(args) => looking::account::orders(&args, &environment),
+        Command::Fills(args) => looking::account::fills(&args, &environment),
+        Command::Positions(args) => looking::account::positions(&args, &environment),
+        Command::Pnl(args) => looking::account::pnl(&args, &environment),
+        Command::Risk(args) => looking::account::risk(&args, &environment),
+        Command::Trace(args) => trace::run(&args, &environment),
         Command::Halt(args) => halt::run(HaltState::Halted, &args, &environment),
         Command::ReduceOnly(args) => halt::run(HaltState::ReduceOnly, &args, &environment),
         Command::Resume(args) => halt::run(HaltState::Active, &args, &environment),

@@ -32,6 +32,20 @@ pub enum Command {
     Counters(LookArgs),
     /// Show the top of an instrument's book
     Book(BookArgs),
+    /// Show the whole system on one screen
+    Status(LookArgs),
+    /// Show the open orders
+    Orders(OrdersArgs),
+    /// Show the newest fills
+    Fills(FillListArgs),
+    /// Show positions, of the account and of each strategy
+    Positions(LookArgs),
+    /// Show profit and loss, of the account and of each strategy
+    Pnl(LookArgs),
+    /// Show halts, rejects and open orders
+    Risk(LookArgs),
+    /// Tell one order's life, from the venue's frame to the last report
+    Trace(TraceArgs),
     /// Stop all trading at once, or that of one symbol; it stays so, across restarts, until `resume`
     Halt(HaltArgs),
     /// Let only orders pass that shrink a position
@@ -163,6 +177,9 @@ pub struct HaltArgs {
     /// One symbol instead of everything
     #[arg(long, value_name = "SYMBOL")]
     pub symbol: Option<String>,
+    /// One strategy: NAME on all of its symbols, or NAME/SYMBOL
+    #[arg(long, value_name = "NAME", conflicts_with = "symbol")]
+    pub strategy: Option<String>,
     /// Why, for the operator's log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -220,6 +237,28 @@ pub enum JournalCommand {
     Verify(JournalArgs),
     /// Print every record of the journals under a directory
     Dump(JournalArgs),
+    /// Print the last records of the running engine's journals, and each new one as it comes
+    Tail(TailArgs),
+}
+
+/// Arguments of `journal tail`.
+#[derive(Debug, Args)]
+pub struct TailArgs {
+    /// The journal: risk or route; both if left out
+    #[arg(value_name = "NAME", value_parser = ["risk", "route"])]
+    pub name: Option<String>,
+    /// Records of each journal to begin with
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub lines: usize,
+    /// End after this long; without it, at Ctrl-C or when the engine ends
+    #[arg(long = "for", value_name = "DURATION")]
+    pub duration: Option<Span>,
+    /// Where the instance keeps its files
+    #[command(flatten)]
+    pub places: PlaceFlags,
+    /// JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of the journal commands.
@@ -239,6 +278,44 @@ pub struct JournalArgs {
 /// Arguments of the looking commands.
 #[derive(Debug, Args)]
 pub struct LookArgs {
+    /// Where the instance keeps its files
+    #[command(flatten)]
+    pub places: PlaceFlags,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `orders`.
+#[derive(Debug, Args)]
+pub struct OrdersArgs {
+    /// Those that have ended as well
+    #[arg(long)]
+    pub all: bool,
+    /// Where and how to look
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Arguments of `fills`.
+#[derive(Debug, Args)]
+pub struct FillListArgs {
+    /// How many, newest last
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
+    /// Where and how to look
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// The order's id, such as t-1-2-1-7f
+    pub order: String,
+    /// The session's directory, or a replay's report; by default the session of the id's epoch
+    #[arg(long, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
     /// Where the instance keeps its files
     #[command(flatten)]
     pub places: PlaceFlags,

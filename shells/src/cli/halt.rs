@@ -16,7 +16,11 @@ use crate::operator::{self, Scope};
 /// When the scope is unknown or the page cannot be written; for a halt that holds but was not logged as well.
 pub fn run(state: HaltState, args: &HaltArgs, environment: &Environment) -> Result<(), SetupError> {
     let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
-    let scope = args.symbol.clone().map_or(Scope::Global, Scope::Symbol);
+    let scope = match (&args.symbol, &args.strategy) {
+        (Some(symbol), _) => Scope::Symbol(symbol.clone()),
+        (None, Some(strategy)) => Scope::Strategy(strategy.clone()),
+        (None, None) => Scope::Global,
+    };
     let done = operator::apply(&places, &scope, state, args.reason.clone(), environment)?;
     let ipc = IpcPaths::new(&places.ipc);
     let others = others(&ipc, state);

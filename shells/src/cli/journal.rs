@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cli::args::{JournalArgs, JournalCommand};
 use crate::cli::output::say;
 use crate::cli::table::Table;
+use crate::cli::tail;
 use crate::config::{Environment, Secrets, Settings};
 use crate::session;
 
@@ -23,6 +24,7 @@ const NAMES: [&str; 3] = ["risk", "route", "input"];
 pub fn run(command: &JournalCommand, environment: &Environment) -> Result<(), SetupError> {
     match command {
         JournalCommand::Verify(args) => verify_all(&find(args, environment)?, args.json),
+        JournalCommand::Tail(args) => tail::run(args, environment),
         JournalCommand::Dump(args) => dump_all(&find(args, environment)?, args.json),
     }
 }

@@ -8,6 +8,9 @@ pub mod journal;
 pub mod config;
 pub mod doctor;
 pub mod halt;
+pub mod records;
+pub mod tail;
+pub mod trace;
 
 use clap::CommandFactory;
 use engine::error::SetupError;

@@ -58,6 +58,15 @@ pub fn micros(nanos: u64) -> String {
     format!("{}.{:03}", nanos / 1_000, nanos % 1_000)
 }
 
+/// A moment as people read it: UTC, to the microsecond.
+#[must_use]
+pub fn clock_time(nanos: i64) -> String {
+    match jiff::Timestamp::from_nanosecond(i128::from(nanos)) {
+        Ok(time) => time.strftime("%H:%M:%S.%6f").to_string(),
+        Err(_) => nanos.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +78,6 @@ mod tests {
         table.row(vec!["book".to_owned(), "1234".to_owned()]);
         assert_eq!(table.to_string(), "stage   count\ndecode      7\nbook     1234");
         assert_eq!(micros(1_234_567), "1234.567");
+        assert_eq!(clock_time(1_700_000_000_123_456_789), "22:13:20.123456");
     }
 }

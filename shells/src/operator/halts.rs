@@ -79,13 +79,24 @@ fn set(ipc: &IpcPaths, log: &OperatorLog, scope: &Scope, state: HaltState) -> Re
 enum Words {
     Global,
     Instrument(InstrumentIndex),
+    Sources(Vec<SourceId>),
 }
 
 fn words(ipc: &IpcPaths, scope: &Scope) -> Result<Words, SetupError> {
     match scope {
         Scope::Global => Ok(Words::Global),
         Scope::Symbol(symbol) => names::instrument(ipc, symbol).map(|(index, _)| Words::Instrument(index)),
-        Scope::Strategy(_) => Err(SetupError::Invalid("this engine tells nobody its strategies".to_owned())),
+        Scope::Strategy(name) => {
+            let sources = names::sources(ipc)?;
+            let meant = sources.iter().filter(|(_, source)| scope.is_strategy(source));
+            let meant: Vec<SourceId> = meant.map(|(source, _)| *source).collect();
+            if meant.is_empty() {
+                let known: Vec<_> = sources.into_iter().map(|(_, name)| name).collect();
+                let known = known.join(", ");
+                return Err(SetupError::Invalid(format!("no strategy {name}; there are {known}")));
+            }
+            Ok(Words::Sources(meant))
+        }
     }
 }
 
@@ -93,6 +104,7 @@ fn write(page: &mut HaltPage, words: &Words, state: HaltState) {
     match words {
         Words::Global => page.set_global(state),
         Words::Instrument(index) => page.set_instrument(*index, state),
+        Words::Sources(sources) => sources.iter().for_each(|&source| page.set_source(source, state)),
     }
 }
 
@@ -110,7 +122,8 @@ fn open(ipc: &IpcPaths, log: &OperatorLog) -> Result<HaltPage, SetupError> {
     let instruments: Vec<_> = names::instruments(ipc).unwrap_or_default();
     let instruments: Vec<_> =
         instruments.into_iter().map(|(index, facts)| (index, facts.symbol.to_string())).collect();
-    make(&path, &entries, Table { instruments: &instruments, sources: &[] }, HaltState::Active)
+    let sources = names::sources(ipc).unwrap_or_default();
+    make(&path, &entries, Table { instruments: &instruments, sources: &sources }, HaltState::Active)
 }
 
 /// The state that the log leaves for what `is_meant` picks.

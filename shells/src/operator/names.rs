@@ -1,10 +1,11 @@
-//! Names of what the engine numbers: symbols, from the tables in shared memory.
+//! Names of what the engine numbers: symbols and strategies, from the tables in shared memory.
 
 use engine::counters::cell::CellReader;
-use engine::domain::InstrumentIndex;
+use engine::domain::{InstrumentIndex, SourceId};
 use engine::error::SetupError;
 use engine::journal::{InstrumentFacts, InstrumentRow};
 use engine::shm::paths::IpcPaths;
+use engine::tick_to_trade::strategy::row::StrategyRow;
 
 /// The instruments of the engine that runs, or ran last, by index.
 ///
@@ -25,4 +26,14 @@ pub fn instrument(ipc: &IpcPaths, symbol: &str) -> Result<(InstrumentIndex, Inst
         .into_iter()
         .find(|(_, facts)| &*facts.symbol == symbol)
         .ok_or_else(|| SetupError::Invalid(format!("{symbol}: the engine knows no such symbol")))
+}
+
+/// The strategies of the engine that runs, or ran last, by source: `NAME/SYMBOL`.
+///
+/// # Errors
+/// When their table is missing or cannot be read.
+pub fn sources(ipc: &IpcPaths) -> Result<Vec<(SourceId, String)>, SetupError> {
+    let rows = CellReader::<StrategyRow>::attach(&ipc.strategies())?;
+    let rows = (0..rows.count()).filter_map(|source| rows.read(source));
+    Ok(rows.filter_map(|row| Some((row.source, row.name()?.to_owned()))).collect())
 }

@@ -12,9 +12,11 @@ use engine::tick_to_trade::strategy::hosted::Hosted;
 use engine::venue::{MarketData, OrderEntry};
 use serde_json::{Map, Value, json};
 
-use crate::cli::looking::{stage_table, stages};
+use crate::api::service::Latency;
+use crate::cli::looking::stage_table;
 use crate::cli::output::say;
 use crate::cli::table::Table;
+use crate::service::latency::latency;
 use crate::trade::Trading;
 
 /// Facts that the agents do not know.
@@ -49,7 +51,7 @@ pub struct Summary {
     audit: Audit,
     lines: Vec<Line>,
     own_lines: Vec<Line>,
-    stages: Map<String, Value>,
+    stages: Latency,
     state_hash: String,
     memory_peak_kib: Option<u64>,
 }
@@ -89,7 +91,7 @@ impl Summary {
             audit,
             lines,
             own_lines,
-            stages: stages(ipc)?,
+            stages: latency(ipc),
             state_hash: journals.state_hash().to_string(),
             memory_peak_kib: memory_peak(),
             facts,
@@ -132,7 +134,8 @@ impl Summary {
             "strategies": self.facts.trading.names(), "intents": self.audit.intents, "orders": self.audit.orders,
             "cancels": self.audit.cancels, "sent": self.audit.sent, "fills": self.audit.fills,
             "open": self.audit.open(), "order_states": self.audit.states, "rejects": self.audit.rejects,
-            "positions": all(&self.lines), "by_strategy": all(&self.own_lines), "reconciled": true, "stages": self.stages,
+            "positions": all(&self.lines), "by_strategy": all(&self.own_lines), "reconciled": true,
+            "stages": self.stages.stages,
             "state_hash": self.state_hash, "memory_peak_kib": self.memory_peak_kib,
         })
     }

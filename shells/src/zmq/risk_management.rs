@@ -106,7 +106,11 @@ impl RiskManagement {
         }
     }
 
-    fn state(&self) -> Result<RiskState, ApiError> {
+    /// What `risk.state` answers.
+    ///
+    /// # Errors
+    /// When it is not known yet.
+    pub fn state(&self) -> Result<RiskState, ApiError> {
         let table = self.views.table()?;
         let symbols = table.iter().filter_map(|facts| {
             let state = self.strictest(NOBODY, facts.index);

@@ -4,12 +4,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use engine::domain::Nanos;
 use engine::venue::Source;
 use engine::venue::generated::GeneratedMarket;
 use engine::venue::replay::{TapeSource, TapeWriter};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Runs `trading` with `arguments`, with no setting of the outer environment and its files under `home`.
@@ -96,4 +97,59 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     panic!("no {what} within a minute");
+}
+
+/// A session that trades until it is ended, with its files under `home`.
+pub struct Engine(Child);
+
+impl Engine {
+    /// Starts it.
+    pub fn start(home: &Path) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_trading"))
+            .args([
+                "run",
+                "--for",
+                "300s",
+                "--rate",
+                "500",
+                "--param",
+                "warm_up=500ms",
+                "--json",
+                "--headless",
+            ])
+            .env_clear()
+            .env("HOME", home)
+            .env("TRADING_IPC_DIR", home.join("ipc"))
+            .env("TRADING_DATA_DIR", home.join("data"))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary runs");
+        Self(child)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, signal).expect("it is ours");
+    }
+
+    /// Ends it in good order.
+    pub fn end(mut self) {
+        self.signal(Signal::INT);
+        assert!(self.0.wait().expect("it ends").success());
+    }
+}
+
+impl Engine {
+    /// Kills it, and waits until it is gone.
+    pub fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

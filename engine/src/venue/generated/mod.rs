@@ -92,8 +92,6 @@ pub struct GeneratedMarket {
     due: VecDeque<(Nanos, usize, Due)>,
     /// The earliest snapshot on its way, and whose.
     snapshot: Option<(Nanos, usize)>,
-    /// Whether each change of a book is told at once, as a diff, instead of tickers and a diff now and then.
-    prompt: bool,
     json: Json,
 }
 
@@ -124,7 +122,6 @@ impl GeneratedMarket {
             timers: BinaryHeap::with_capacity(3 * symbols.len() + 1),
             due: VecDeque::with_capacity(2 * SWEEP_MAX),
             snapshot: None,
-            prompt: false,
             json: Json::default(),
         };
         for (index, name) in symbols.iter().enumerate() {
@@ -149,14 +146,6 @@ impl GeneratedMarket {
         self.timers.push(Reverse((second, Timer::Bar, index)));
         let told = flow.update_id();
         self.symbols.push(Symbol { flow, frames: Frames::new(profile), arrivals, bar, told, snapshot });
-    }
-
-    /// Tells each change of a book at once, as a diff after the trades that made it, and no tickers: what an exchange
-    /// knows of itself, not what it publishes.
-    #[must_use]
-    pub fn prompt(mut self) -> Self {
-        self.prompt = true;
-        self
     }
 
     /// The exchangeInfo that lists the symbols, in their order.
@@ -247,11 +236,7 @@ impl GeneratedMarket {
                         symbol.bar.add(trade);
                         self.due.push_back((time, index, Due::Trade(*trade)));
                     }
-                    if self.prompt {
-                        if symbol.flow.update_id() != symbol.told {
-                            self.due.push_back((time, index, Due::Diff));
-                        }
-                    } else if moved {
+                    if moved {
                         let ticker = Due::BookTicker(symbol.flow.update_id(), symbol.flow.top());
                         self.due.push_back((time, index, ticker));
                     }

@@ -18,11 +18,11 @@ pub(super) const STREAM_SKEW: Nanos = Nanos::from_millis(10);
 
 /// When something of the market happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::venue) struct Stamp {
+pub(super) struct Stamp {
     /// The exchange's event time, where the message has one.
-    pub(in crate::venue) event: Option<Nanos>,
+    pub(super) event: Option<Nanos>,
     /// When the exchange side of the simulation saw it.
-    pub(in crate::venue) seen: Nanos,
+    pub(super) seen: Nanos,
 }
 
 impl Stamp {
@@ -45,7 +45,7 @@ impl Stamp {
 
 /// Where an order stands in the queue of its level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::venue) struct Position {
+pub(super) struct Position {
     /// The market's quantity before us; never negative, never more than `visible` right after a book update.
     ahead: i64,
     /// The level's quantity by the last book update.
@@ -64,28 +64,18 @@ pub(in crate::venue) struct Position {
 
 impl Position {
     /// The end of a level that holds `visible`.
-    pub(in crate::venue) fn behind(visible: i64) -> Self {
+    pub(super) fn behind(visible: i64) -> Self {
         Self { ahead: visible, visible, ..Self::default() }
     }
 
-    /// The end of a level that holds `visible` by the last book update, of which only `open` is still there.
-    pub(in crate::venue) fn joining(open: i64, visible: i64) -> Self {
-        Self { ahead: open.min(visible), ..Self::behind(visible) }
-    }
-
-    /// Someone whom the market does not see took `quantity` of the market's from the front of the level.
-    pub(in crate::venue) fn on_taken(&mut self, quantity: i64) {
-        self.ahead = (self.ahead - quantity).max(0);
-    }
-
     /// The market's quantity before us.
-    pub(in crate::venue) const fn ahead(&self) -> i64 {
+    pub(super) const fn ahead(&self) -> i64 {
         self.ahead
     }
 
     /// A trade of `quantity` at our price, of which `ours` went to our own earlier orders there. Returns what of it
     /// reaches us.
-    pub(in crate::venue) fn on_trade(&mut self, quantity: i64, ours: i64, stamp: Stamp) -> i64 {
+    pub(super) fn on_trade(&mut self, quantity: i64, ours: i64, stamp: Stamp) -> i64 {
         if !self.update.held(stamp) {
             (self.unexplained, self.advanced) = (0, 0);
         }
@@ -104,7 +94,7 @@ impl Position {
     }
 
     /// The level holds `visible` now.
-    pub(in crate::venue) fn on_level(&mut self, visible: i64, stamp: Stamp, model: QueueModel) {
+    pub(super) fn on_level(&mut self, visible: i64, stamp: Stamp, model: QueueModel) {
         let lost = (self.visible - visible).max(0);
         let explained = lost.min(self.traded);
         let cancelled = lost - explained;
@@ -124,7 +114,7 @@ impl Position {
     }
 
     /// An earlier order of ours stands at `earlier`: this one cannot be before it.
-    pub(in crate::venue) fn stay_behind(&mut self, earlier: i64) {
+    pub(super) fn stay_behind(&mut self, earlier: i64) {
         self.ahead = self.ahead.max(earlier);
     }
 }

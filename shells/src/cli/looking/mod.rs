@@ -1,36 +1,63 @@
 //! The looking commands: they map what a running (or ended) engine left in shared memory, and show it.
 
+pub mod view;
+pub mod account;
+pub mod status;
+
 use std::path::Path;
 
 use engine::book::{BookCell, Level};
+use engine::counters::CounterReader;
 use engine::counters::cell::CellReader;
-use engine::counters::{CounterReader, HistogramReader};
 use engine::domain::{Decimal, Scale, Side};
 use engine::error::SetupError;
 use engine::journal::InstrumentFacts;
 use engine::shm::paths::{IpcPaths, OWNERS};
 use serde_json::{Map, Value, json};
 
+use crate::api::service::Latency;
 use crate::cli::args::{BookArgs, LookArgs};
 use crate::cli::output::say;
 use crate::cli::table::{Table, micros};
-use crate::config::{Environment, PlaceFlags, Secrets, Settings};
-use crate::operator::names;
-
-/// The fractions of a latency distribution that people look at.
-const PERCENTILES: [(&str, u64, u64); 4] =
-    [("p50", 50, 100), ("p90", 90, 100), ("p99", 99, 100), ("p99.9", 999, 1000)];
+use crate::config::{Environment, PlaceFlags, Places, Secrets, Settings};
+use crate::operator::{self, names};
+use crate::service::latency;
 
 /// The files of the instance that `places` names.
 fn find(places: &PlaceFlags, environment: &Environment) -> Result<IpcPaths, SetupError> {
     let places = Settings::resolve(places, environment, Secrets::Withhold)?.places;
-    if !places.ipc.is_dir() {
-        return Err(SetupError::Invalid(format!(
-            "no engine has run in {}; start one with `trading run`",
-            places.ipc.display()
-        )));
+    find_left(&places)
+}
+
+/// The shared files of an engine that runs, or ran.
+///
+/// # Errors
+/// When none did.
+pub fn find_left(places: &Places) -> Result<IpcPaths, SetupError> {
+    let ipc = IpcPaths::new(&places.ipc);
+    if !ipc.instruments().exists() {
+        return Err(none(&ipc));
     }
-    Ok(IpcPaths::new(places.ipc))
+    if !operator::is_running(&ipc) {
+        eprintln!("trading: the engine in {} does not run: this is what it left", ipc.root().display());
+    }
+    Ok(ipc)
+}
+
+/// The shared files of an engine that runs.
+///
+/// # Errors
+/// When none does.
+pub fn find_running(places: &Places) -> Result<IpcPaths, SetupError> {
+    let ipc = IpcPaths::new(&places.ipc);
+    if operator::is_running(&ipc) { Ok(ipc) } else { Err(none(&ipc)) }
+}
+
+fn none(ipc: &IpcPaths) -> SetupError {
+    SetupError::Invalid(format!(
+        "no engine is running in {}; start one with `trading run`",
+        ipc.root().display()
+    ))
 }
 
 /// `trading latency`.
@@ -38,51 +65,22 @@ fn find(places: &PlaceFlags, environment: &Environment) -> Result<IpcPaths, Setu
 /// # Errors
 /// When no engine has run there, or its files are not readable.
 pub fn latency(args: &LookArgs, environment: &Environment) -> Result<(), SetupError> {
-    let stages = stages(&find(&args.places, environment)?)?;
+    let latency = latency::latency(&find(&args.places, environment)?);
     if args.json {
-        say!("{}", Value::Object(stages));
+        say!("{}", json!(latency.stages));
     } else {
-        say!("{}", stage_table(&stages));
+        say!("{}", stage_table(&latency));
     }
     Ok(())
 }
 
-/// Percentiles of every stage under `paths`, in nanoseconds, by `owner.stage`.
-///
-/// # Errors
-/// When a histogram file is there and cannot be read.
-pub fn stages(paths: &IpcPaths) -> Result<Map<String, Value>, SetupError> {
-    let mut stages = Map::new();
-    for owner in OWNERS {
-        let file = paths.histograms(owner);
-        if !file.exists() {
-            continue;
-        }
-        let reader = HistogramReader::attach(&file)?;
-        for name in reader.names() {
-            let Some(snapshot) = reader.get(name) else { continue };
-            let mut row = Map::new();
-            row.insert("count".to_owned(), json!(snapshot.count));
-            for (label, numerator, denominator) in PERCENTILES {
-                // A percentile is the end of its cell, which may lie beyond the largest value in it.
-                let value = snapshot.percentile(numerator, denominator).min(snapshot.max);
-                row.insert(format!("{label}_ns"), json!(value));
-            }
-            row.insert("max_ns".to_owned(), json!(snapshot.max));
-            stages.insert(name.to_owned(), Value::Object(row));
-        }
-    }
-    Ok(stages)
-}
-
 /// The stages as a table, in microseconds.
 #[must_use]
-pub fn stage_table(stages: &Map<String, Value>) -> Table {
+pub fn stage_table(latency: &Latency) -> Table {
     let mut table = Table::new(&["stage", "count", "p50 µs", "p90 µs", "p99 µs", "p99.9 µs", "max µs"]);
-    for (name, row) in stages {
-        let field = |key: &str| row[key].as_u64().unwrap_or(0);
-        let mut cells = vec![name.clone(), field("count").to_string()];
-        cells.extend(["p50_ns", "p90_ns", "p99_ns", "p99.9_ns", "max_ns"].map(|key| micros(field(key))));
+    for (name, row) in &latency.stages {
+        let mut cells = vec![name.clone(), row.count.to_string()];
+        cells.extend([row.p50_ns, row.p90_ns, row.p99_ns, row.p999_ns, row.max_ns].map(micros));
         table.row(cells);
     }
     table
