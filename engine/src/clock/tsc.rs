@@ -31,6 +31,24 @@ fn ticks() -> u64 {
     system_clock(ClockId::Monotonic).0.unsigned_abs()
 }
 
+/// How often both clocks are read side by side, to keep the closest pair: a thread that loses its core between two
+/// readings is off by milliseconds, and a rate made from them by tens of percent.
+const PAIRS: u32 = 64;
+
+/// A system clock's time and the counter's value at one moment: of several readings, those that lie closest together.
+fn pair<C>(clock: &mut impl FnMut() -> Nanos, counter: &mut impl FnMut() -> C) -> (Nanos, C) {
+    let mut closest: Option<(Nanos, Nanos, C)> = None;
+    for _ in 0..PAIRS {
+        let (before, count, after) = (clock(), counter(), clock());
+        let gap = after - before;
+        if closest.as_ref().is_none_or(|(least, ..)| gap < *least) {
+            closest = Some((gap, before + Nanos(gap.0 / 2), count));
+        }
+    }
+    let (_, time, count) = closest.expect("there is at least one pair");
+    (time, count)
+}
+
 /// Durations by the time-stamp counter: one register read each, about 9 ns (performance.md §0).
 ///
 /// Copies share one calibration, made where a process starts.
@@ -45,12 +63,13 @@ impl Stopwatch {
     /// Calibrates against the monotonic clock; takes about 10 ms.
     #[must_use]
     pub fn calibrate() -> Self {
-        let (start, origin_ticks) = (system_clock(ClockId::Monotonic), ticks());
+        let mut monotonic = || system_clock(ClockId::Monotonic);
+        let (start, origin_ticks) = pair(&mut monotonic, &mut ticks);
         let (mut elapsed, mut counted) = (Nanos::ZERO, 0);
         while elapsed < CALIBRATION || counted == 0 {
             std::hint::spin_loop();
-            counted = ticks().wrapping_sub(origin_ticks);
-            elapsed = system_clock(ClockId::Monotonic) - start;
+            let (now, count) = pair(&mut monotonic, &mut ticks);
+            (elapsed, counted) = (now - start, count.wrapping_sub(origin_ticks));
         }
         let rate = (u128::from(elapsed.0.unsigned_abs()) << SHIFT) / u128::from(counted);
         Self { origin_ticks, rate: u64::try_from(rate).unwrap_or(u64::MAX) }
@@ -85,7 +104,8 @@ impl LiveClock {
     /// Anchors the timeline at the present wall clock.
     #[must_use]
     pub fn new(stopwatch: Stopwatch) -> Self {
-        let origin = system_clock(ClockId::Realtime) - stopwatch.elapsed();
+        let (wall, elapsed) = pair(&mut || system_clock(ClockId::Realtime), &mut || stopwatch.elapsed());
+        let origin = wall - elapsed;
         Self { stopwatch, origin }
     }
 }
@@ -100,6 +120,22 @@ impl Clock for LiveClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pair_that_was_torn_apart_is_not_used() {
+        // A clock and a counter of one rate, on a core that is taken away for 10 ms in most of the readings.
+        let time = std::cell::Cell::new(1_000_i64);
+        let readings = std::cell::Cell::new(0);
+        let pass = || {
+            readings.set(readings.get() + 1);
+            time.set(time.get() + if readings.get() % 50 < 6 { 25 } else { 10_000_000 });
+            time.get()
+        };
+        for _ in 0..100 {
+            let (now, count) = pair(&mut || Nanos(pass()), &mut || pass());
+            assert!((now.0 - count).abs() <= 25, "{now:?} against {count}");
+        }
+    }
 
     #[test]
     fn follows_the_monotonic_clock() {

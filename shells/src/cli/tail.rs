@@ -1,7 +1,7 @@
 //! `trading journal tail`: the last records of a running engine's journals, and each new one as it comes.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use engine::clock::Clock;
@@ -47,7 +47,7 @@ pub fn run(args: &TailArgs, environment: &Environment) -> Result<(), SetupError>
     let names = NAMES.into_iter().filter(|name| args.name.as_deref().is_none_or(|wanted| wanted == *name));
     let mut followed = Vec::new();
     for name in names {
-        followed.push(begin(&ipc, name, journal_directory(&session, name), args)?);
+        followed.push(begin(&ipc, name, &journal_directory(&session, name), args)?);
     }
     let mut clock = LiveClock::new(engine::clock::Stopwatch::calibrate());
     let end = args.duration.map_or(Nanos::NEVER, |span| clock.now().saturating_add(span.0));
@@ -68,13 +68,13 @@ pub fn run(args: &TailArgs, environment: &Environment) -> Result<(), SetupError>
 fn begin(
     ipc: &IpcPaths,
     name: &'static str,
-    directory: PathBuf,
+    directory: &Path,
     args: &TailArgs,
 ) -> Result<Followed, SetupError> {
     let mut describer = Describer::new();
     let mut last: VecDeque<Record> = VecDeque::new();
     let mut next = 1;
-    for record in JournalReader::open(&directory)? {
+    for record in JournalReader::open(directory)? {
         let record = record?;
         next = record.sequence + 1;
         if [RecordKind::Epoch.code(), RecordKind::Instrument.code()].contains(&record.kind) {
@@ -85,7 +85,7 @@ fn begin(
             last.pop_front();
         }
     }
-    let tail = Tail::attach_from(&ipc.journal(name), Some(&directory), next)?;
+    let tail = Tail::attach_from(&ipc.journal(name), Some(directory), next)?;
     let mut followed = Followed { name, tail, describer };
     last.iter().for_each(|record| followed.print(record, args.json));
     Ok(followed)
@@ -97,7 +97,7 @@ impl Followed {
             match self.tail.poll() {
                 Polled::Message(record) => self.print(&record, as_json),
                 Polled::Lapped { missed } => {
-                    eprintln!("trading: {}: {missed} records were missed", self.name)
+                    eprintln!("trading: {}: {missed} records were missed", self.name);
                 }
                 Polled::Empty => return shown,
             }
