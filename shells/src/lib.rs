@@ -18,4 +18,5 @@ pub mod http;
 pub mod ports;
 pub mod assembly;
 pub mod replay;
+pub mod exchange;
 pub mod run;

@@ -7,6 +7,7 @@ pub mod binance;
 pub mod replay;
 pub mod generated;
 pub mod simulated;
+pub mod exchange;
 pub mod link;
 
 use std::fmt;

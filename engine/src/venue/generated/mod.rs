@@ -92,6 +92,8 @@ pub struct GeneratedMarket {
     due: VecDeque<(Nanos, usize, Due)>,
     /// The earliest snapshot on its way, and whose.
     snapshot: Option<(Nanos, usize)>,
+    /// Whether each change of a book is told at once, as a diff, instead of tickers and a diff now and then.
+    prompt: bool,
     json: Json,
 }
 
@@ -122,6 +124,7 @@ impl GeneratedMarket {
             timers: BinaryHeap::with_capacity(3 * symbols.len() + 1),
             due: VecDeque::with_capacity(2 * SWEEP_MAX),
             snapshot: None,
+            prompt: false,
             json: Json::default(),
         };
         for (index, name) in symbols.iter().enumerate() {
@@ -146,6 +149,14 @@ impl GeneratedMarket {
         self.timers.push(Reverse((second, Timer::Bar, index)));
         let told = flow.update_id();
         self.symbols.push(Symbol { flow, frames: Frames::new(profile), arrivals, bar, told, snapshot });
+    }
+
+    /// Tells each change of a book at once, as a diff after the trades that made it, and no tickers: what an exchange
+    /// knows of itself, not what it publishes.
+    #[must_use]
+    pub fn prompt(mut self) -> Self {
+        self.prompt = true;
+        self
     }
 
     /// The exchangeInfo that lists the symbols, in their order.
@@ -236,7 +247,11 @@ impl GeneratedMarket {
                         symbol.bar.add(trade);
                         self.due.push_back((time, index, Due::Trade(*trade)));
                     }
-                    if moved {
+                    if self.prompt {
+                        if symbol.flow.update_id() != symbol.told {
+                            self.due.push_back((time, index, Due::Diff));
+                        }
+                    } else if moved {
                         let ticker = Due::BookTicker(symbol.flow.update_id(), symbol.flow.top());
                         self.due.push_back((time, index, ticker));
                     }

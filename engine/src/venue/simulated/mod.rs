@@ -1,7 +1,7 @@
 //! The simulated venue: our orders matched against recorded or generated flow, deterministic, in integers.
 
 pub mod config;
-mod queue;
+pub(in crate::venue) mod queue;
 pub mod request;
 mod fees;
 mod filters;

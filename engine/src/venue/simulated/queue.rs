@@ -18,11 +18,11 @@ pub(super) const STREAM_SKEW: Nanos = Nanos::from_millis(10);
 
 /// When something of the market happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(in crate::venue) struct Stamp {
     /// The exchange's event time, where the message has one.
-    pub(super) event: Option<Nanos>,
+    pub(in crate::venue) event: Option<Nanos>,
     /// When the exchange side of the simulation saw it.
-    pub(super) seen: Nanos,
+    pub(in crate::venue) seen: Nanos,
 }
 
 impl Stamp {
@@ -45,7 +45,7 @@ impl Stamp {
 
 /// Where an order stands in the queue of its level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Position {
+pub(in crate::venue) struct Position {
     /// The market's quantity before us; never negative, never more than `visible` right after a book update.
     ahead: i64,
     /// The level's quantity by the last book update.
@@ -64,18 +64,28 @@ pub(super) struct Position {
 
 impl Position {
     /// The end of a level that holds `visible`.
-    pub(super) fn behind(visible: i64) -> Self {
+    pub(in crate::venue) fn behind(visible: i64) -> Self {
         Self { ahead: visible, visible, ..Self::default() }
     }
 
+    /// The end of a level that holds `visible` by the last book update, of which only `open` is still there.
+    pub(in crate::venue) fn joining(open: i64, visible: i64) -> Self {
+        Self { ahead: open.min(visible), ..Self::behind(visible) }
+    }
+
+    /// Someone whom the market does not see took `quantity` of the market's from the front of the level.
+    pub(in crate::venue) fn on_taken(&mut self, quantity: i64) {
+        self.ahead = (self.ahead - quantity).max(0);
+    }
+
     /// The market's quantity before us.
-    pub(super) const fn ahead(&self) -> i64 {
+    pub(in crate::venue) const fn ahead(&self) -> i64 {
         self.ahead
     }
 
     /// A trade of `quantity` at our price, of which `ours` went to our own earlier orders there. Returns what of it
     /// reaches us.
-    pub(super) fn on_trade(&mut self, quantity: i64, ours: i64, stamp: Stamp) -> i64 {
+    pub(in crate::venue) fn on_trade(&mut self, quantity: i64, ours: i64, stamp: Stamp) -> i64 {
         if !self.update.held(stamp) {
             (self.unexplained, self.advanced) = (0, 0);
         }
@@ -94,7 +104,7 @@ impl Position {
     }
 
     /// The level holds `visible` now.
-    pub(super) fn on_level(&mut self, visible: i64, stamp: Stamp, model: QueueModel) {
+    pub(in crate::venue) fn on_level(&mut self, visible: i64, stamp: Stamp, model: QueueModel) {
         let lost = (self.visible - visible).max(0);
         let explained = lost.min(self.traded);
         let cancelled = lost - explained;
@@ -114,7 +124,7 @@ impl Position {
     }
 
     /// An earlier order of ours stands at `earlier`: this one cannot be before it.
-    pub(super) fn stay_behind(&mut self, earlier: i64) {
+    pub(in crate::venue) fn stay_behind(&mut self, earlier: i64) {
         self.ahead = self.ahead.max(earlier);
     }
 }

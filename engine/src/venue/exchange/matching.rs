@@ -1,0 +1,442 @@
+//! New orders: judged, accepted, and matched with what stands on the other side.
+
+use super::AccountIndex;
+use super::balances::{Amount, AssetIndex, base_amount, fee, quote_amount, quote_reserve};
+use super::core::{Exchange, Fill};
+use super::event::{Event, ExecutionKind, FillFacts, PublicTrade};
+use super::filters::{self, ALGO_ORDERS_MAX};
+use super::order::{Expiry, Kind, Order, Status};
+use super::plan::{Plan, Step, Taker, plan};
+use super::reject::{self, Reject};
+use super::request::NewOrder;
+use crate::domain::{Instrument, InstrumentIndex, Nanos, Price, Quantity, Side, TimeInForce};
+
+impl Exchange {
+    /// Judges a new order as [`place`](Self::place) would, and changes nothing.
+    ///
+    /// # Errors
+    /// What `place` would refuse it with.
+    pub fn judge(&mut self, now: Nanos, account: AccountIndex, new: &NewOrder) -> Result<(), Reject> {
+        self.advance(now);
+        self.admit(account, new).map(|_| ())
+    }
+
+    /// Places an order. What becomes of it is in the events and in [`order`](Self::order).
+    ///
+    /// # Errors
+    /// When it is refused: nothing has changed.
+    pub fn place(&mut self, now: Nanos, account: AccountIndex, new: &NewOrder) -> Result<u64, Reject> {
+        self.advance(now);
+        let (plan, lock) = self.admit(account, new)?;
+        let id = self.accept(account, new, &plan, lock, Status::New);
+        self.report(ExecutionKind::New, id, None, None);
+        match plan {
+            Some(plan) => self.execute(id, &plan),
+            None => self.books[new.instrument as usize].waiting.push(id),
+        }
+        self.finish(new.instrument);
+        Ok(id)
+    }
+
+    /// What an order would do, where it acts at once, and what has to be reserved for it.
+    pub(super) fn admit(
+        &self,
+        account: AccountIndex,
+        new: &NewOrder,
+    ) -> Result<(Option<Plan>, Amount), Reject> {
+        let instrument = Self::instrument_of(&self.instruments, new.instrument)?;
+        let book = &self.books[new.instrument as usize];
+        if instrument.untradable.is_some() || book.feed.is_none() {
+            return Err(reject::CLOSED);
+        }
+        filters::judge(instrument, new, book.last)?;
+        if new.quote_quantity > 0 {
+            filters::judge_value(instrument, new.quote_quantity)?;
+        }
+        self.counts_allow(account, instrument, new)?;
+        let plan = if new.kind.is_conditional() {
+            if self.triggers(new.instrument, new.kind, new.side, new.stop_price) {
+                return Err(reject::WOULD_TRIGGER);
+            }
+            None
+        } else {
+            Some(self.plan(account, instrument, new))
+        };
+        if new.kind == Kind::LimitMaker && plan.as_ref().is_some_and(|plan| !plan.steps.is_empty()) {
+            return Err(reject::WOULD_TAKE);
+        }
+        let lock = reserve(instrument, new, plan.as_ref()).ok_or_else(|| Reject::filter("NOTIONAL"))?;
+        let asset = match new.side {
+            Side::Buy => book.quote,
+            Side::Sell => book.base,
+        };
+        let free = self.accounts.get(account as usize).map(|account| account.balances[asset as usize].free);
+        if free.is_none_or(|free| free < lock) {
+            return Err(reject::BALANCE);
+        }
+        Ok((plan, lock))
+    }
+
+    fn counts_allow(
+        &self,
+        account: AccountIndex,
+        instrument: &Instrument,
+        new: &NewOrder,
+    ) -> Result<(), Reject> {
+        let name = super::request::OrderName { id: None, client_id: Some(&new.client_id) };
+        if self.orders.find(account, new.instrument, name)?.is_some_and(|order| order.status.is_open()) {
+            return Err(reject::DUPLICATE);
+        }
+        let most = instrument.filters.max_open_orders.map_or(usize::MAX, |most| most as usize);
+        if self.orders.open_of(account, Some(new.instrument)).take(most).count() >= most {
+            return Err(Reject::filter("MAX_NUM_ORDERS"));
+        }
+        let waiting = |order: &&Order| order.kind.is_conditional() && order.working.is_none();
+        if new.kind.is_conditional()
+            && self.orders.open_of(account, Some(new.instrument)).filter(waiting).count() >= ALGO_ORDERS_MAX
+        {
+            return Err(Reject::filter("MAX_NUM_ALGO_ORDERS"));
+        }
+        Ok(())
+    }
+
+    fn plan(&self, account: AccountIndex, instrument: &Instrument, new: &NewOrder) -> Plan {
+        let by_value = new.quote_quantity > 0;
+        let step = instrument.filters.lot_of(true).step.0;
+        let taker = Taker {
+            account,
+            limit: (!new.kind.is_market()).then_some(new.price),
+            quantity: if by_value { i64::MAX } else { new.quantity.0 },
+            value: by_value.then_some((new.quote_quantity, step)),
+            stp: new.stp,
+        };
+        let side = self.books[new.instrument as usize].sides.get(new.side.opposite());
+        let mut plan = plan(instrument, side, &taker);
+        if new.time_in_force == TimeInForce::FillOrKill && plan.filled < new.quantity.0 {
+            plan.steps.clear();
+            (plan.filled, plan.value, plan.prevented) = (0, Some(0), 0);
+        }
+        plan
+    }
+
+    /// Makes the order and reserves for it.
+    pub(super) fn accept(
+        &mut self,
+        account: AccountIndex,
+        new: &NewOrder,
+        plan: &Option<Plan>,
+        lock: Amount,
+        status: Status,
+    ) -> u64 {
+        let id = self.orders.next_id();
+        let now = self.clock;
+        let by_value = plan.as_ref().filter(|_| new.quote_quantity > 0);
+        let order = Order {
+            id,
+            account,
+            instrument: new.instrument,
+            client_id: new.client_id.clone(),
+            side: new.side,
+            kind: new.kind,
+            time_in_force: new.time_in_force,
+            price: new.price,
+            stop_price: new.stop_price,
+            quantity: by_value.map_or(new.quantity, |plan| Quantity(plan.filled + plan.prevented)),
+            quote_quantity: new.quote_quantity,
+            filled: Quantity::ZERO,
+            quote_filled: 0,
+            prevented: Quantity::ZERO,
+            prevented_match: 0,
+            status,
+            stp: new.stp,
+            expiry: None,
+            list: 0,
+            strategy_id: new.strategy_id,
+            strategy_type: new.strategy_type,
+            created: now,
+            updated: now,
+            working: (plan.is_some() && status == Status::New).then_some(now),
+            amends: 0,
+            locked: lock,
+        };
+        let asset = self.pays_with(&order);
+        self.orders.insert(order);
+        self.credit(account, asset, -lock, lock);
+        id
+    }
+
+    /// The asset that an order pays with.
+    pub(super) fn pays_with(&self, order: &Order) -> AssetIndex {
+        let book = &self.books[order.instrument as usize];
+        match order.side {
+            Side::Buy => book.quote,
+            Side::Sell => book.base,
+        }
+    }
+
+    /// Carries an accepted order out.
+    pub(super) fn execute(&mut self, id: u64, plan: &Plan) {
+        for step in &plan.steps {
+            self.step(id, *step);
+        }
+        let Some(order) = self.orders.get(id).filter(|order| order.status.is_open()) else { return };
+        let (account, instrument, side, price) = (order.account, order.instrument, order.side, order.price);
+        let leaves = order.leaves();
+        let expiry = match (order.kind.is_market(), order.time_in_force) {
+            (true, _) => Some(Expiry::InsufficientLiquidity),
+            (_, TimeInForce::ImmediateOrCancel) => Some(Expiry::UnfilledIoc),
+            (_, TimeInForce::FillOrKill) => Some(Expiry::UnfilledFok),
+            (_, TimeInForce::GoodTillCancel) => None,
+        };
+        if expiry.is_some() {
+            self.end(id, Status::Expired, expiry, None);
+        } else {
+            let book = &mut self.books[instrument as usize];
+            book.sides.get_mut(side).insert(id, account, price, leaves.0);
+        }
+    }
+
+    fn step(&mut self, taker: u64, step: Step) {
+        let Some(order) = self.orders.get(taker) else { return };
+        let (instrument, side) = (order.instrument, order.side);
+        let other = side.opposite();
+        match step {
+            Step::Market { price, quantity } => {
+                let book = &mut self.books[instrument as usize];
+                book.sides.get_mut(other).take_market(price, quantity);
+                let trade = self.trade(instrument, price, Quantity(quantity), side);
+                self.fill(taker, trade, price, Quantity(quantity), false);
+                self.market_side(instrument, price, Quantity(quantity), other);
+            }
+            Step::Order { id, price, quantity } => {
+                self.books[instrument as usize].sides.get_mut(other).reduce(id, price, quantity);
+                let trade = self.trade(instrument, price, Quantity(quantity), side);
+                self.fill(taker, trade, price, Quantity(quantity), false);
+                self.fill(id, trade, price, Quantity(quantity), true);
+            }
+            Step::Prevent { id, price, quantity, shrinks, maker_ends, taker_ends } => {
+                self.preventions += 1;
+                let by = if shrinks { quantity } else { 0 };
+                if shrinks {
+                    self.books[instrument as usize].sides.get_mut(other).reduce(id, price, quantity);
+                }
+                self.prevent(id, quantity, by, maker_ends);
+                self.prevent(taker, quantity, by, taker_ends);
+            }
+        }
+    }
+
+    /// A match of `quantity` was prevented, and the order loses `by`.
+    fn prevent(&mut self, id: u64, quantity: i64, by: i64, ends: bool) {
+        let (number, instruments) = (self.preventions, std::sync::Arc::clone(&self.instruments));
+        let Some(order) = self.orders.get_mut(id) else { return };
+        order.prevented.0 += by;
+        order.prevented_match = number;
+        // A market buy has reserved for its trades alone.
+        if by > 0 && !(order.kind.is_market() && order.side == Side::Buy) {
+            let account = order.account;
+            let keep = instruments.get(order.instrument).map_or(0, |instrument| open_lock(instrument, order));
+            let release = order.locked - keep;
+            order.locked = keep;
+            let order = order.clone();
+            self.credit(account, self.pays_with(&order), release, -release);
+        }
+        self.report(ExecutionKind::TradePrevention, id, None, None);
+        if let Some(Event::Execution(execution)) = self.events.last_mut() {
+            execution.prevented = Quantity(quantity);
+        }
+        if ends {
+            self.end(id, Status::ExpiredInMatch, None, None);
+        }
+    }
+
+    /// A trade, as everyone sees it. Returns its id.
+    pub(super) fn trade(
+        &mut self,
+        instrument: InstrumentIndex,
+        price: Price,
+        quantity: Quantity,
+        aggressor: Side,
+    ) -> u64 {
+        let time = self.clock;
+        let book = &mut self.books[instrument as usize];
+        book.trade_id += 1;
+        book.last = Some(price);
+        let id = book.trade_id;
+        self.events.push(Event::Trade(PublicTrade { instrument, id, price, quantity, aggressor, time }));
+        id
+    }
+
+    /// The market was the other side of a fill, on `side`.
+    pub(super) fn market_side(
+        &mut self,
+        instrument: InstrumentIndex,
+        price: Price,
+        quantity: Quantity,
+        side: Side,
+    ) {
+        let Some(listed) = self.instruments.get(instrument) else { return };
+        let value = quote_amount(listed, price, quantity).unwrap_or(0);
+        let base = base_amount(listed, quantity);
+        let book = &self.books[instrument as usize];
+        let sign = i128::from(side.sign());
+        self.market[book.base as usize] += sign * base;
+        self.market[book.quote as usize] -= sign * value;
+    }
+
+    /// Fills an order, pays for it, and tells.
+    pub(super) fn fill(&mut self, id: u64, trade_id: u64, price: Price, quantity: Quantity, maker: bool) {
+        let instruments = std::sync::Arc::clone(&self.instruments);
+        let Some(order) = self.orders.get_mut(id) else { return };
+        let Some(instrument) = instruments.get(order.instrument) else { return };
+        let value = quote_amount(instrument, price, quantity).unwrap_or(0);
+        let base = base_amount(instrument, quantity);
+        order.filled.0 += quantity.0;
+        order.quote_filled += value;
+        let done = order.leaves() == Quantity::ZERO;
+        order.status = if done { Status::Filled } else { Status::PartiallyFilled };
+        let (pays, receives) = match order.side {
+            Side::Buy => (value, base),
+            Side::Sell => (base, value),
+        };
+        let market_buy = order.kind.is_market() && order.side == Side::Buy;
+        let keep = match (done, market_buy) {
+            (true, _) => 0,
+            (_, true) => order.locked - pays,
+            _ => open_lock(instrument, order),
+        };
+        let release = order.locked - keep;
+        order.locked = keep;
+        let (account, index, side, list) = (order.account, order.instrument, order.side, order.list);
+        let pay_asset = {
+            let order = order.clone();
+            self.pays_with(&order)
+        };
+        let book = &self.books[index as usize];
+        let receive_asset = if side == Side::Buy { book.base } else { book.quote };
+        let owner = &mut self.accounts[account as usize];
+        let rate = if maker { owner.maker } else { owner.taker };
+        let fee = fee(receives, rate.0);
+        let facts = FillFacts { trade_id, price, quantity, value, fee, fee_asset: receive_asset, maker };
+        owner.fills.push(Fill { instrument: index, order: id, list, side, facts, time: self.clock });
+        self.fees[receive_asset as usize] += fee;
+        self.credit(account, pay_asset, release - pays, -release);
+        self.credit(account, receive_asset, receives - fee, 0);
+        self.report(ExecutionKind::Trade, id, Some(facts), None);
+        if done {
+            self.orders.close(id);
+        }
+    }
+
+    /// Ends an order that has not filled: off the book, its reservation released, told.
+    pub(super) fn end(
+        &mut self,
+        id: u64,
+        status: Status,
+        expiry: Option<Expiry>,
+        request_id: Option<Box<str>>,
+    ) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        let release = std::mem::replace(&mut order.locked, 0);
+        (order.status, order.expiry) = (status, expiry);
+        let order = order.clone();
+        let book = &mut self.books[order.instrument as usize];
+        book.sides.get_mut(order.side).remove(id, order.price);
+        book.waiting.retain(|waiting| *waiting != id);
+        self.credit(order.account, self.pays_with(&order), release, -release);
+        let kind = match status {
+            Status::Canceled => ExecutionKind::Canceled,
+            Status::Rejected => ExecutionKind::Rejected,
+            _ => ExecutionKind::Expired,
+        };
+        self.report(kind, id, None, request_id);
+        self.orders.close(id);
+    }
+
+    /// Whether the last price meets a condition.
+    fn triggers(&self, instrument: InstrumentIndex, kind: Kind, side: Side, stop: Price) -> bool {
+        let last = self.books.get(instrument as usize).and_then(|book| book.last);
+        last.is_some_and(|last| if kind.triggers_above(side) { last >= stop } else { last <= stop })
+    }
+
+    /// Starts the conditional orders whose condition the last price meets, oldest first; what they trade may meet the
+    /// next one's. Each starts once, so this ends.
+    pub(super) fn trigger(&mut self, instrument: InstrumentIndex) {
+        loop {
+            let Some(book) = self.books.get(instrument as usize) else { return };
+            let ready = |id: &&u64| {
+                self.orders
+                    .get(**id)
+                    .is_some_and(|order| self.triggers(instrument, order.kind, order.side, order.stop_price))
+            };
+            let Some(id) = book.waiting.iter().find(ready).copied() else { return };
+            self.books[instrument as usize].waiting.retain(|waiting| *waiting != id);
+            self.start(id);
+        }
+    }
+
+    /// A conditional order comes alive.
+    fn start(&mut self, id: u64) {
+        let now = self.clock;
+        let instruments = std::sync::Arc::clone(&self.instruments);
+        let Some(order) = self.orders.get_mut(id) else { return };
+        order.working = Some(now);
+        let order = order.clone();
+        let Some(instrument) = instruments.get(order.instrument) else { return };
+        self.report(ExecutionKind::New, id, None, None);
+        let new = NewOrder {
+            instrument: order.instrument,
+            client_id: order.client_id.clone(),
+            side: order.side,
+            kind: order.kind,
+            time_in_force: order.time_in_force,
+            price: order.price,
+            stop_price: order.stop_price,
+            quantity: order.leaves(),
+            quote_quantity: 0,
+            stp: order.stp,
+            strategy_id: None,
+            strategy_type: None,
+        };
+        let plan = self.plan(order.account, instrument, &new);
+        // What a market order reserved at its stop price may not be what it costs now.
+        if order.kind.is_market() && order.side == Side::Buy {
+            let wanted = plan.value.unwrap_or(Amount::MAX);
+            let asset = self.pays_with(&order);
+            let free = self.accounts[order.account as usize].balances[asset as usize].free;
+            if wanted > free + order.locked {
+                self.end(id, Status::Expired, Some(Expiry::Rejected), None);
+                return;
+            }
+            let more = wanted - order.locked;
+            if let Some(order) = self.orders.get_mut(id) {
+                order.locked = wanted;
+            }
+            self.credit(order.account, asset, -more, more);
+        }
+        self.execute(id, &plan);
+    }
+}
+
+/// What has to be reserved for a new order; `None` where it does not fit.
+fn reserve(instrument: &Instrument, new: &NewOrder, plan: Option<&Plan>) -> Option<Amount> {
+    match (new.side, new.kind) {
+        (Side::Sell, _) if new.quote_quantity > 0 => {
+            plan.map(|plan| base_amount(instrument, Quantity(plan.filled + plan.prevented)))
+        }
+        (Side::Sell, _) => Some(base_amount(instrument, new.quantity)),
+        (Side::Buy, Kind::Market) => plan?.value,
+        (Side::Buy, Kind::StopLoss | Kind::TakeProfit) => {
+            quote_reserve(instrument, new.stop_price, new.quantity)
+        }
+        (Side::Buy, _) => quote_reserve(instrument, new.price, new.quantity),
+    }
+}
+
+/// What an open order with a limit, or a sell, needs for the rest of its life.
+pub(super) fn open_lock(instrument: &Instrument, order: &Order) -> Amount {
+    match order.side {
+        Side::Sell => base_amount(instrument, order.leaves()),
+        Side::Buy => quote_reserve(instrument, order.price, order.leaves()).unwrap_or(order.locked),
+    }
+}

@@ -1,0 +1,37 @@
+//! An exchange that several accounts share: price-time priority among themselves and against the market's flow,
+//! balances with reservations, fees, order states; integers, and a function of the calls and their times alone.
+//!
+//! The market comes as decoded frames of a tape or a generator. It does not see the accounts; they see it, and each
+//! other, as one book. Whoever hosts the exchange hands in each market event and request at its time, then drains
+//! [`Exchange::take_events`]. binance.md §2, §6 and §8 say what it imitates.
+
+pub mod reject;
+pub mod order;
+pub mod request;
+pub mod event;
+mod balances;
+mod side;
+mod plan;
+mod filters;
+mod orders;
+mod core;
+mod matching;
+mod flow;
+mod cancel;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod properties;
+
+pub use self::core::{AccountSpec, AccountView, DepthChange, Exchange, Fill};
+pub use balances::{AMOUNT_SCALE, Amount, AssetIndex, Balance};
+pub use cancel::AmendOrder;
+pub use event::{BalanceChange, Event, Execution, ExecutionKind, FillFacts, ListChange, PublicTrade};
+pub use order::{Expiry, Kind, Order, Status, Stp};
+pub use reject::Reject;
+pub use request::{CancelOrder, NewOrder, OrderName, Restriction};
+
+/// Place of an account in the exchange's list.
+pub type AccountIndex = u32;

@@ -1,0 +1,149 @@
+//! What must hold after every step, whatever happens.
+
+use proptest::prelude::*;
+
+use super::fixture::{Rig, instrument, limit, market};
+use super::{CancelOrder, Kind, NewOrder, OrderName, Restriction, Status, Stp};
+use crate::domain::{Price, Side, TimeInForce};
+
+#[derive(Clone, Debug)]
+enum Action {
+    Place(u32, NewOrder),
+    Cancel(u32, u64),
+    Diff(Vec<(i64, i64)>, Vec<(i64, i64)>),
+    Print(Side, i64, i64),
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    prop_oneof![Just(Side::Buy), Just(Side::Sell)]
+}
+
+fn order() -> impl Strategy<Value = NewOrder> {
+    let stp = prop_oneof![
+        Just(Stp::None),
+        Just(Stp::ExpireTaker),
+        Just(Stp::ExpireMaker),
+        Just(Stp::ExpireBoth),
+        Just(Stp::Decrement)
+    ];
+    let kind = prop_oneof![
+        4 => Just(Kind::Limit), 1 => Just(Kind::Market), 1 => Just(Kind::LimitMaker),
+        1 => Just(Kind::StopLoss), 1 => Just(Kind::StopLossLimit), 1 => Just(Kind::TakeProfitLimit),
+    ];
+    let tif = prop_oneof![
+        3 => Just(TimeInForce::GoodTillCancel),
+        1 => Just(TimeInForce::ImmediateOrCancel),
+        1 => Just(TimeInForce::FillOrKill),
+    ];
+    (side(), kind, tif, stp, 95..106_i64, 1..300_i64, 95..106_i64).prop_map(
+        |(side, kind, tif, stp, price, quantity, stop)| {
+            let base = if kind.is_market() { market(side, quantity) } else { limit(side, price, quantity) };
+            let stop_price = if kind.is_conditional() { Price(stop) } else { Price::NONE };
+            let time_in_force = if kind == Kind::Limit { tif } else { TimeInForce::GoodTillCancel };
+            NewOrder { kind, stp, time_in_force, stop_price, ..base }
+        },
+    )
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let levels = || prop::collection::vec((95..106_i64, 0..50_i64), 0..4);
+    prop_oneof![
+        6 => (0..3_u32, order()).prop_map(|(account, order)| Action::Place(account, order)),
+        2 => (0..3_u32, 1..40_u64).prop_map(|(account, id)| Action::Cancel(account, id)),
+        2 => (levels(), levels()).prop_map(|(bids, asks)| Action::Diff(bids, asks)),
+        3 => (side(), 95..106_i64, 1..80_i64).prop_map(|(side, price, quantity)| Action::Print(side, price, quantity)),
+    ]
+}
+
+fn act(rig: &mut Rig, action: &Action) {
+    match action {
+        Action::Place(account, order) => {
+            let _ = rig.place(*account, order);
+        }
+        Action::Cancel(account, id) => {
+            let now = rig.now();
+            let name = OrderName { id: Some(*id), client_id: None };
+            let cancel =
+                CancelOrder { instrument: 0, name, cancel_id: "x".into(), restriction: Restriction::Any };
+            let _ = rig.exchange.cancel(now, *account, &cancel);
+        }
+        Action::Diff(bids, asks) => rig.diff(bids, asks),
+        Action::Print(side, price, quantity) => rig.print(*side, *price, *quantity),
+    }
+}
+
+/// What a status may become.
+fn follows(from: &str, to: &str) -> bool {
+    match from {
+        "" => to == "NEW",
+        "NEW" => to != "PENDING_NEW",
+        "PARTIALLY_FILLED" => !matches!(to, "NEW" | "PENDING_NEW"),
+        _ => false,
+    }
+}
+
+fn check(rig: &Rig, deposited: &[i128]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(rig.totals(), deposited, "what one loses another gains");
+    for account in 0..3 {
+        let view = rig.exchange.account(account).expect("an account");
+        let mut locked = vec![0; view.balances.len()];
+        for order in rig.exchange.open_orders(account, None) {
+            prop_assert!(order.leaves().0 > 0 && order.filled.0 >= 0, "{:?}", order);
+            locked[usize::from(order.side == Side::Buy)] += order.locked();
+        }
+        for (balance, locked) in view.balances.iter().zip(&locked) {
+            prop_assert!(balance.free >= 0, "{:?}", balance);
+            prop_assert_eq!(balance.locked, *locked, "reserved for the open orders and nothing else");
+        }
+    }
+    for order in rig.exchange.orders() {
+        prop_assert!(order.filled.0 <= order.quantity.0);
+        prop_assert!(order.status != Status::Filled || order.leaves().0 == 0, "{:?}", order);
+        prop_assert!(order.status.is_open() || order.locked() == 0);
+    }
+    let (_, top) = rig.exchange.top(0).expect("a book");
+    if let (Some(bid), Some(ask)) = (top.buy, top.sell) {
+        prop_assert!(bid.price < ask.price, "a book that is published never crosses: {bid:?} {ask:?}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn balances_add_up_and_states_follow_each_other(actions in prop::collection::vec(action(), 1..60)) {
+        let mut rig = Rig::new(instrument("ABCUSDT"));
+        let deposited = rig.totals();
+        let mut states = std::collections::BTreeMap::<u64, &'static str>::new();
+        let mut book = std::collections::BTreeMap::<(bool, i64), i64>::new();
+        let (_, whole) = rig.exchange.depth(0, usize::MAX).expect("a book");
+        rig.exchange.take_depth(0);
+        for (side, levels) in [(false, whole.buy), (true, whole.sell)] {
+            book.extend(levels.iter().map(|level| ((side, level.price.0), level.quantity.0)));
+        }
+        for action in &actions {
+            act(&mut rig, action);
+            check(&rig, &deposited)?;
+            for (id, _, to, ..) in rig.told() {
+                let from = states.insert(id, to).unwrap_or("");
+                prop_assert!(follows(from, to), "{id}: {from} to {to}");
+            }
+            if let Some(change) = rig.exchange.take_depth(0) {
+                for (side, levels) in [(false, &change.levels.buy), (true, &change.levels.sell)] {
+                    for level in levels {
+                        book.insert((side, level.price.0), level.quantity.0);
+                    }
+                }
+                book.retain(|_, quantity| *quantity > 0);
+            }
+            let (_, whole) = rig.exchange.depth(0, usize::MAX).expect("a book");
+            let published: Vec<_> = [(false, whole.buy), (true, whole.sell)].into_iter()
+                .flat_map(|(side, levels)| levels.into_iter().map(move |level| ((side, level.price.0), level.quantity.0)))
+                .collect();
+            prop_assert_eq!(published.len(), book.len());
+            for (at, quantity) in published {
+                prop_assert_eq!(book.get(&at), Some(&quantity), "diffs lead to the book at {:?}", at);
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `simulated_exchange`: an exchange to test against.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Parser;
+use engine::error::SetupError;
+use shells::config::layers::{Layers, Secrets};
+use shells::config::{Environment, Places};
+use shells::exchange::admin::Question;
+use shells::exchange::server;
+use shells::exchange::settings::Settings;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    match run(&Settings::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("simulated_exchange: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: &Settings) -> Result<(), SetupError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| SetupError::Invalid(format!("no threads to serve with: {error}")))?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: &Settings) -> Result<(), SetupError> {
+    let keys = match &settings.keys {
+        Some(path) => path.clone(),
+        None => {
+            let environment = Environment::of_process();
+            let layers = Layers::find(&BTreeMap::new(), &environment, Secrets::Withhold)?;
+            let places = Places::of(&layers, &environment)?;
+            std::fs::create_dir_all(&places.data)
+                .map_err(|error| SetupError::io(&places.data, "making it", error))?;
+            places.data.join("simulated_exchange.json")
+        }
+    };
+    let running = server::start(settings, &keys).await?;
+    println!("listening on {}, health and metrics on {}", running.address, running.operator);
+    if settings.accounts.is_none() {
+        println!("keys of the account \"demo\": {}", keys.display());
+    }
+    let failed = |error| SetupError::Invalid(format!("no signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    if let Some(path) = &settings.ledger {
+        let (_, ledger) = running.ask(Question::Ledger).await?;
+        std::fs::write(path, ledger).map_err(|error| SetupError::io(path, "writing the ledger", error))?;
+    }
+    Ok(())
+}

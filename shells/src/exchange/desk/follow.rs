@@ -1,0 +1,222 @@
+//! Stream connections: what each follows, and the control messages (binance.md §4).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::domain::InstrumentIndex;
+
+use super::super::json::{members, text};
+use super::super::streams::{Topic, parse};
+use super::{Connection, Desk, Out};
+
+/// Streams of one connection (binance.md §4).
+const STREAMS_MAX: usize = 1_024;
+
+/// A stream connection.
+#[derive(Debug, Default)]
+struct Follower {
+    combined: bool,
+    names: Vec<String>,
+}
+
+/// A stream that someone follows.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) topic: Topic,
+    pub(super) name: String,
+    pub(super) followers: Vec<Connection>,
+}
+
+/// Who follows what.
+#[derive(Debug)]
+pub(super) struct Followers {
+    open: BTreeMap<Connection, Follower>,
+    /// By instrument.
+    channels: Vec<Vec<Channel>>,
+}
+
+impl Followers {
+    pub(super) fn new(instruments: usize) -> Self {
+        Self { open: BTreeMap::new(), channels: (0..instruments).map(|_| Vec::new()).collect() }
+    }
+
+    pub(super) fn open(&mut self, connection: Connection, combined: bool) {
+        self.open.insert(connection, Follower { combined, names: Vec::new() });
+    }
+
+    pub(super) fn close(&mut self, connection: Connection) {
+        if self.open.remove(&connection).is_none() {
+            return;
+        }
+        for channels in &mut self.channels {
+            for channel in channels.iter_mut() {
+                channel.followers.retain(|follower| *follower != connection);
+            }
+            channels.retain(|channel| !channel.followers.is_empty());
+        }
+    }
+
+    /// Every stream connection.
+    pub(super) fn connections(&self) -> impl Iterator<Item = (Connection, bool)> {
+        self.open.iter().map(|(connection, follower)| (*connection, follower.combined))
+    }
+
+    /// The streams of an instrument that someone follows and whose topic is wanted.
+    pub(super) fn wanted(
+        &self,
+        instrument: InstrumentIndex,
+        wants: impl Fn(Topic) -> bool,
+    ) -> impl Iterator<Item = &Channel> {
+        let channels = self.channels.get(instrument as usize).into_iter().flatten();
+        channels.filter(move |channel| wants(channel.topic))
+    }
+
+    fn add(&mut self, connection: Connection, name: &str, at: Option<InstrumentIndex>, topic: Topic) {
+        let Some(follower) = self.open.get_mut(&connection) else { return };
+        if follower.names.iter().any(|known| known == name) {
+            return;
+        }
+        follower.names.push(name.to_owned());
+        let Some(channels) = at.and_then(|at| self.channels.get_mut(at as usize)) else { return };
+        match channels.iter_mut().find(|channel| channel.name == name) {
+            Some(channel) => channel.followers.push(connection),
+            None => channels.push(Channel { topic, name: name.to_owned(), followers: vec![connection] }),
+        }
+    }
+
+    fn remove(&mut self, connection: Connection, name: &str) {
+        let Some(follower) = self.open.get_mut(&connection) else { return };
+        follower.names.retain(|known| known != name);
+        for channels in &mut self.channels {
+            for channel in channels.iter_mut().filter(|channel| channel.name == name) {
+                channel.followers.retain(|follower| *follower != connection);
+            }
+            channels.retain(|channel| !channel.followers.is_empty());
+        }
+    }
+}
+
+/// A control message that cannot be carried out.
+fn refused(code: i32, message: &str, id: &str) -> String {
+    format!("{{\"error\":{{\"code\":{code},\"msg\":{}}},\"id\":{id}}}", text(message))
+}
+
+impl Desk {
+    pub(super) fn follow(&mut self, connection: Connection, name: &str) {
+        if let Some((at, topic)) = parse(name, self.exchange.instruments()) {
+            self.followers.add(connection, name, at, topic);
+        }
+    }
+
+    /// Carries a control message out; the answer.
+    pub(super) fn control(&mut self, connection: Connection, message: &str) -> String {
+        let Ok(found) = members(message) else {
+            return refused(3, "Invalid JSON: expected value at line 1 column 1", "null");
+        };
+        let member = |name: &str| found.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        let id = member("id").unwrap_or("null");
+        let sound = match id.as_bytes().first() {
+            Some(b'"') => id.len() <= 38,
+            Some(b'n') => true,
+            _ => id.parse::<i64>().is_ok(),
+        };
+        if !sound {
+            return refused(
+                2,
+                "Invalid request: request ID must be an unsigned integer or a short string",
+                "null",
+            );
+        }
+        let Some(method) = member("method").and_then(|text| serde_json::from_str::<String>(text).ok()) else {
+            return refused(2, "Invalid request: missing field `method`", id);
+        };
+        let params = member("params").unwrap_or("[]");
+        let names: Option<Vec<String>> = serde_json::from_str(params).ok();
+        match method.as_str() {
+            "SUBSCRIBE" | "UNSUBSCRIBE" => {
+                let Some(names) = names else {
+                    return refused(2, "Invalid request: params must be an array of stream names", id);
+                };
+                self.change(connection, &method, &names, id)
+            }
+            "LIST_SUBSCRIPTIONS" => {
+                let names = self.followers.open.get(&connection).map_or(&[][..], |follower| &follower.names);
+                format!("{{\"result\":{},\"id\":{id}}}", serde_json::Value::from(names))
+            }
+            "SET_PROPERTY" => match serde_json::from_str::<(String, bool)>(params) {
+                Ok((name, combined)) if name == "combined" => {
+                    if let Some(follower) = self.followers.open.get_mut(&connection) {
+                        follower.combined = combined;
+                    }
+                    format!("{{\"result\":null,\"id\":{id}}}")
+                }
+                _ => refused(0, "Unknown property", id),
+            },
+            "GET_PROPERTY" => match names.as_deref() {
+                Some([name]) if name == "combined" => {
+                    let combined =
+                        self.followers.open.get(&connection).is_some_and(|follower| follower.combined);
+                    format!("{{\"result\":{combined},\"id\":{id}}}")
+                }
+                _ => refused(0, "Unknown property", id),
+            },
+            _ => refused(
+                2,
+                &format!(
+                    "Invalid request: unknown variant {method}, expected one of SUBSCRIBE, UNSUBSCRIBE, LIST_SUBSCRIPTIONS, SET_PROPERTY, GET_PROPERTY"
+                ),
+                id,
+            ),
+        }
+    }
+
+    fn change(&mut self, connection: Connection, method: &str, names: &[String], id: &str) -> String {
+        if method == "UNSUBSCRIBE" {
+            for name in names {
+                self.followers.remove(connection, name);
+            }
+            return format!("{{\"result\":null,\"id\":{id}}}");
+        }
+        let following = self.followers.open.get(&connection).map_or(0, |follower| follower.names.len());
+        if following + names.len() > STREAMS_MAX {
+            return refused(2, "Invalid request: too many streams on one connection", id);
+        }
+        if let Some(bad) = names.iter().find(|name| parse(name, self.exchange.instruments()).is_none()) {
+            return refused(2, &format!("Invalid request: invalid stream {bad}"), id);
+        }
+        for name in names {
+            self.follow(connection, name);
+        }
+        format!("{{\"result\":null,\"id\":{id}}}")
+    }
+
+    /// Sends `payload` to everyone who follows these streams, each as it wants it.
+    pub(super) fn spread(&mut self, to: Vec<(String, Vec<Connection>)>, payload: &str) {
+        let plain: Arc<str> = payload.into();
+        for (name, followers) in to {
+            let mut wrapped: Option<Arc<str>> = None;
+            for connection in followers {
+                let combined = self.followers.open.get(&connection).is_some_and(|follower| follower.combined);
+                let frame = if combined {
+                    let wrapped = wrapped.get_or_insert_with(|| {
+                        format!("{{\"stream\":{},\"data\":{payload}}}", text(&name)).into()
+                    });
+                    Arc::clone(wrapped)
+                } else {
+                    Arc::clone(&plain)
+                };
+                self.send_stream(connection, Out::Frame(frame));
+            }
+        }
+    }
+
+    /// Streams whose topic is wanted, with their followers.
+    pub(super) fn following(
+        &self,
+        instrument: InstrumentIndex,
+        wants: impl Fn(Topic) -> bool,
+    ) -> Vec<(String, Vec<Connection>)> {
+        let wanted = self.followers.wanted(instrument, wants);
+        wanted.map(|channel| (channel.name.clone(), channel.followers.clone())).collect()
+    }
+}

@@ -1,0 +1,213 @@
+//! Telling what happened: reports to their accounts, the market to those who follow it.
+
+use engine::domain::{InstrumentIndex, Nanos};
+use engine::venue::exchange::{AccountIndex, Event, ExecutionKind, PublicTrade};
+
+use super::super::history::INTERVALS;
+use super::super::json::millis;
+use super::super::render::{Render, TimeUnit};
+use super::super::streams::{self, Topic};
+use super::{Connection, Desk, Out};
+
+impl Desk {
+    /// Tells everything that has happened, in order.
+    pub(super) fn tell(&mut self, now: Nanos) {
+        if self.events.is_empty() {
+            return;
+        }
+        let events = std::mem::take(&mut self.events);
+        let mut trades: Vec<PublicTrade> = Vec::new();
+        for event in &events {
+            match event {
+                Event::Execution(execution) => {
+                    let order = &execution.order;
+                    if let Some(fill) = execution.fill.filter(|_| execution.kind == ExecutionKind::Trade)
+                        && order.filled == fill.quantity
+                    {
+                        self.limits.filled(order.account, now, fill.maker);
+                    }
+                    self.inform(order.account, |render| render.execution(execution, now));
+                }
+                Event::Balances(change) => {
+                    self.inform(change.account, |render| render.position(change, now));
+                }
+                Event::List(_) => {}
+                Event::Trade(trade) => {
+                    if trades.last().is_some_and(|last| last.instrument != trade.instrument) {
+                        self.traded(&trades, now);
+                        trades.clear();
+                    }
+                    trades.push(*trade);
+                }
+                Event::Top(instrument) => {
+                    self.traded(&trades, now);
+                    trades.clear();
+                    self.top(*instrument);
+                }
+            }
+        }
+        self.traded(&trades, now);
+        // The buffer is kept for the next time.
+        self.events = events;
+        self.events.clear();
+    }
+
+    fn inform(&mut self, account: AccountIndex, write: impl Fn(&Render<'_>) -> String) {
+        if self.listeners.of(account).is_empty() {
+            return;
+        }
+        let render = Render { exchange: &self.exchange, unit: TimeUnit::Millis };
+        let event = write(&render);
+        for listener in self.listeners.of(account).to_vec() {
+            let frame = format!("{{\"subscriptionId\":{},\"event\":{event}}}", listener.id);
+            self.send_user(listener.connection, Out::Frame(frame.into()));
+        }
+    }
+
+    /// A user event leaves.
+    fn send_user(&mut self, connection: Connection, out: Out) {
+        self.send(connection, out);
+    }
+
+    /// A market event leaves.
+    pub(super) fn send_stream(&mut self, connection: Connection, out: Out) {
+        self.send(connection, out);
+    }
+
+    fn traded(&mut self, trades: &[PublicTrade], now: Nanos) {
+        let Some(first) = trades.first() else { return };
+        let index = first.instrument;
+        let aggregates = self.history[index as usize].add(trades);
+        let instruments = std::sync::Arc::clone(self.exchange.instruments());
+        let Some(instrument) = instruments.get(index) else { return };
+        let to = self.following(index, |topic| topic == Topic::Trade);
+        if !to.is_empty() {
+            for trade in trades {
+                self.spread(to.clone(), &streams::trade(instrument, trade, now));
+            }
+        }
+        let to = self.following(index, |topic| topic == Topic::AggTrade);
+        if !to.is_empty() {
+            for aggregate in &aggregates {
+                self.spread(to.clone(), &streams::agg_trade(instrument, aggregate, now));
+            }
+        }
+    }
+
+    fn top(&mut self, index: InstrumentIndex) {
+        let to = self.following(index, |topic| topic == Topic::BookTicker);
+        if to.is_empty() {
+            return;
+        }
+        let instruments = std::sync::Arc::clone(self.exchange.instruments());
+        if let Some((instrument, (last, top))) = instruments.get(index).zip(self.exchange.top(index)) {
+            self.spread(to, &streams::book_ticker(instrument, last, &top, true));
+        }
+    }
+
+    /// Tells every WebSocket that the server goes down soon (binance.md §4).
+    pub(in crate::exchange) fn announce_shutdown(&mut self, now: Nanos) {
+        let event = format!("{{\"e\":\"serverShutdown\",\"E\":{}}}", millis(now));
+        let streams: Vec<_> = self.followers.connections().collect();
+        for (connection, combined) in streams {
+            let frame = if combined {
+                format!("{{\"stream\":\"!serverShutdown\",\"data\":{event}}}")
+            } else {
+                event.clone()
+            };
+            self.send(connection, Out::Frame(frame.into()));
+        }
+        for connection in self.api.clone() {
+            self.send(connection, Out::Frame(format!("{{\"event\":{event}}}").into()));
+        }
+    }
+
+    /// Publishes what is told at intervals.
+    pub(super) fn publish(&mut self, now: Nanos) {
+        self.publications += 1;
+        let slow = self.publications.is_multiple_of(10);
+        let instruments = std::sync::Arc::clone(self.exchange.instruments());
+        for (index, instrument) in instruments.iter() {
+            self.publish_depth(index, instrument, slow, now);
+            if slow {
+                self.publish_second(index, instrument, now);
+            }
+        }
+    }
+
+    fn publish_depth(
+        &mut self,
+        index: InstrumentIndex,
+        instrument: &engine::domain::Instrument,
+        slow: bool,
+        now: Nanos,
+    ) {
+        let change = self.exchange.take_depth(index);
+        let to = self.following(index, |topic| topic == Topic::Depth { slow: false });
+        if let Some(change) = change.as_ref().filter(|_| !to.is_empty()) {
+            self.spread(to, &streams::depth(instrument, change, now));
+        }
+        if let Some(change) = change {
+            self.slow_depth.gather(index, &change);
+        }
+        if slow && let Some(change) = self.slow_depth.take(index, &self.exchange) {
+            let to = self.following(index, |topic| topic == Topic::Depth { slow: true });
+            if !to.is_empty() {
+                self.spread(to, &streams::depth(instrument, &change, now));
+            }
+        }
+        for levels in [5, 10, 20] {
+            let wants =
+                |topic| matches!(topic, Topic::Partial { levels: n, slow: s } if n == levels && (!s || slow));
+            let to = self.following(index, wants);
+            if to.is_empty() {
+                continue;
+            }
+            if let Some((last, sides)) = self.exchange.depth(index, levels) {
+                self.spread(to, &streams::book(instrument, last, &sides));
+            }
+        }
+    }
+
+    fn publish_second(
+        &mut self,
+        index: InstrumentIndex,
+        instrument: &engine::domain::Instrument,
+        now: Nanos,
+    ) {
+        let at = millis(now);
+        for which in 0..INTERVALS.len() {
+            let to = self.following(index, |topic| topic == Topic::Kline(which));
+            // A bar of more than a second is told every two.
+            if to.is_empty() || which > 0 && !self.publications.is_multiple_of(20) {
+                continue;
+            }
+            // Right after the end of a bar it is the finished one that is told.
+            let told = at.div_euclid(1_000) * 1_000 - 1;
+            let history = &self.history[index as usize];
+            if let Some(bar) = history.present(which, told) {
+                self.spread(to, &streams::kline(instrument, which, &bar, at));
+            }
+        }
+        let to = self.following(index, |topic| topic == Topic::Ticker);
+        if !to.is_empty() {
+            let event = self.day_event(index, instrument, now);
+            self.spread(to, &event);
+        }
+        let to = self.following(index, |topic| topic == Topic::MiniTicker);
+        if !to.is_empty() {
+            let event = streams::mini_ticker(instrument, &self.day(index, now), at);
+            self.spread(to, &event);
+        }
+        let to = self.following(index, |topic| topic == Topic::AvgPrice);
+        if !to.is_empty() {
+            let average = self.history[index as usize].average(at).unwrap_or_default();
+            let event = format!(
+                "{{\"e\":\"avgPrice\",\"E\":{at},\"s\":{},\"i\":\"5m\",\"w\":{},\"T\":{at}}}",
+                super::super::json::text(&instrument.symbol),
+                super::super::json::price(instrument, average)
+            );
+            self.spread(to, &event);
+        }
+    }
+}

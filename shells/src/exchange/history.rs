@@ -1,0 +1,392 @@
+//! What an instrument has traded: recent trades, aggregates, and bars of every interval.
+
+use std::collections::VecDeque;
+
+use engine::domain::{Instrument, Nanos, Price, Quantity, Side};
+use engine::venue::exchange::PublicTrade;
+
+use super::json::{millis, price, quantity};
+
+/// Trades and aggregates that are kept.
+const TRADES_MAX: usize = 10_000;
+/// Bars of a second that are kept: a day of them.
+const BARS_MAX: usize = 86_400;
+/// Milliseconds of a day.
+const DAY: i64 = 86_400_000;
+
+/// Names of intervals, with their milliseconds. A week starts on Monday; a month is told apart.
+pub const INTERVALS: [(&str, i64); 16] = [
+    ("1s", 1_000),
+    ("1m", 60_000),
+    ("3m", 180_000),
+    ("5m", 300_000),
+    ("15m", 900_000),
+    ("30m", 1_800_000),
+    ("1h", 3_600_000),
+    ("2h", 7_200_000),
+    ("4h", 14_400_000),
+    ("6h", 21_600_000),
+    ("8h", 28_800_000),
+    ("12h", 43_200_000),
+    ("1d", DAY),
+    ("3d", 3 * DAY),
+    ("1w", 7 * DAY),
+    ("1M", 0),
+];
+
+/// Which interval `name` is.
+#[must_use]
+pub fn interval(name: &str) -> Option<usize> {
+    INTERVALS.iter().position(|(known, _)| *known == name)
+}
+
+/// When the bar of an interval that holds `at` opened and closes, in milliseconds.
+#[must_use]
+pub fn bar_of(interval: usize, at: i64) -> (i64, i64) {
+    let length = INTERVALS[interval].1;
+    match length {
+        0 => {
+            let (mut year, mut month, mut first) = (1970, 1, 0);
+            loop {
+                let next = first + days_of(year, month) * DAY;
+                if next > at || at < 0 {
+                    return (first, next);
+                }
+                first = next;
+                (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+            }
+        }
+        // The first Monday was the fifth day.
+        _ => {
+            let phase = if length == 7 * DAY { 4 * DAY } else { 0 };
+            let open = (at - phase).div_euclid(length) * length + phase;
+            (open, open + length)
+        }
+    }
+}
+
+/// Days of a month of the Gregorian calendar.
+const fn days_of(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Trades of a span of time, summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bar {
+    /// When it opened, in milliseconds.
+    pub opened: i64,
+    /// First price.
+    pub open: Price,
+    /// Highest.
+    pub high: Price,
+    /// Lowest.
+    pub low: Price,
+    /// Last.
+    pub close: Price,
+    /// Quantity.
+    pub volume: i128,
+    /// Price × quantity.
+    pub value: i128,
+    /// The part that buyers took.
+    pub bought: i128,
+    /// Its value.
+    pub bought_value: i128,
+    /// Trades.
+    pub trades: u64,
+    /// First trade.
+    pub first: u64,
+    /// Last trade.
+    pub last: u64,
+}
+
+impl Bar {
+    fn of(trade: &PublicTrade, opened: i64) -> Self {
+        let value = i128::from(trade.price.0) * i128::from(trade.quantity.0);
+        let volume = i128::from(trade.quantity.0);
+        let bought = i128::from(trade.aggressor == Side::Buy);
+        Self {
+            opened,
+            open: trade.price,
+            high: trade.price,
+            low: trade.price,
+            close: trade.price,
+            volume,
+            value,
+            bought: volume * bought,
+            bought_value: value * bought,
+            trades: 1,
+            first: trade.id,
+            last: trade.id,
+        }
+    }
+
+    fn add(&mut self, next: &Self) {
+        if self.trades == 0 {
+            *self = Self { opened: self.opened, ..*next };
+            return;
+        }
+        self.high = self.high.max(next.high);
+        self.low = self.low.min(next.low);
+        self.close = next.close;
+        self.volume += next.volume;
+        self.value += next.value;
+        self.bought += next.bought;
+        self.bought_value += next.bought_value;
+        self.trades += next.trades;
+        self.last = next.last;
+    }
+}
+
+/// Trades of one taker at one price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aggregate {
+    /// Its id.
+    pub id: u64,
+    /// Its first trade, with the quantity of all.
+    pub trade: PublicTrade,
+    /// Its last trade.
+    pub last: u64,
+}
+
+/// The history of one instrument.
+#[derive(Debug, Default)]
+pub struct History {
+    trades: VecDeque<PublicTrade>,
+    aggregates: VecDeque<Aggregate>,
+    bars: VecDeque<Bar>,
+    aggregate_id: u64,
+}
+
+impl History {
+    /// Adds what one step of the exchange traded, in order. Returns its aggregates.
+    pub fn add(&mut self, trades: &[PublicTrade]) -> Vec<Aggregate> {
+        let mut aggregates: Vec<Aggregate> = Vec::new();
+        for trade in trades {
+            self.trades.push_back(*trade);
+            let opened = millis(trade.time).div_euclid(1_000) * 1_000;
+            let bar = Bar::of(trade, opened);
+            match self.bars.back_mut().filter(|last| last.opened >= opened) {
+                Some(last) => last.add(&bar),
+                None => self.bars.push_back(bar),
+            }
+            match aggregates.last_mut() {
+                Some(last) if last.trade.price == trade.price && last.trade.aggressor == trade.aggressor => {
+                    last.trade.quantity.0 += trade.quantity.0;
+                    last.last = trade.id;
+                }
+                _ => {
+                    self.aggregate_id += 1;
+                    aggregates.push(Aggregate { id: self.aggregate_id, trade: *trade, last: trade.id });
+                }
+            }
+        }
+        self.aggregates.extend(&aggregates);
+        self.trades.drain(..self.trades.len().saturating_sub(TRADES_MAX));
+        self.aggregates.drain(..self.aggregates.len().saturating_sub(TRADES_MAX));
+        self.bars.drain(..self.bars.len().saturating_sub(BARS_MAX));
+        aggregates
+    }
+
+    /// Recent trades, oldest first.
+    pub fn trades(&self) -> impl DoubleEndedIterator<Item = &PublicTrade> + ExactSizeIterator {
+        self.trades.iter()
+    }
+
+    /// Recent aggregates, oldest first.
+    pub fn aggregates(&self) -> impl DoubleEndedIterator<Item = &Aggregate> + ExactSizeIterator {
+        self.aggregates.iter()
+    }
+
+    /// Bars of an interval that opened in `from..=to`, oldest first, at most `most`; the newest ones without `from`.
+    /// A span without trades stands at the close of the one before.
+    #[must_use]
+    pub fn bars(&self, interval: usize, from: Option<i64>, to: i64, most: usize) -> Vec<Bar> {
+        let mut found: VecDeque<Bar> = VecDeque::new();
+        for second in &self.bars {
+            let (opened, _) = bar_of(interval, second.opened);
+            if opened > to {
+                break;
+            }
+            while let Some(last) = found.back().copied().filter(|last| last.opened < opened) {
+                let next = bar_of(interval, last.opened).1;
+                let close = last.close;
+                found.push_back(Bar {
+                    opened: next,
+                    open: close,
+                    high: close,
+                    low: close,
+                    close,
+                    ..Bar::default()
+                });
+                if found.len() > most && from.is_none() {
+                    found.pop_front();
+                }
+            }
+            match found.back_mut() {
+                Some(last) => last.add(second),
+                None => found.push_back(Bar { opened, ..*second }),
+            }
+        }
+        found.retain(|bar| from.is_none_or(|from| bar.opened >= from));
+        if from.is_some() {
+            found.truncate(most);
+        } else {
+            found.drain(..found.len().saturating_sub(most));
+        }
+        found.into()
+    }
+
+    /// The present bar of an interval.
+    #[must_use]
+    pub fn present(&self, interval: usize, now: i64) -> Option<Bar> {
+        let (opened, _) = bar_of(interval, now);
+        let last = *self.bars.back()?;
+        let mut sum = Bar { opened, ..Bar::default() };
+        let from = self.bars.partition_point(|bar| bar.opened < opened);
+        self.bars.range(from..).for_each(|bar| sum.add(bar));
+        if sum.trades == 0 {
+            let close = last.close;
+            sum = Bar { open: close, high: close, low: close, close, ..sum };
+        }
+        Some(sum)
+    }
+
+    /// The sum of the last `span` milliseconds before `now`.
+    #[must_use]
+    pub fn sum(&self, now: i64, span: i64) -> Bar {
+        let mut sum = Bar { opened: now - span, ..Bar::default() };
+        let from = self.bars.partition_point(|bar| bar.opened < now - span);
+        self.bars.range(from..).for_each(|bar| sum.add(bar));
+        sum
+    }
+
+    /// Average price of the last five minutes by volume; the last price where nothing traded.
+    #[must_use]
+    pub fn average(&self, now: i64) -> Option<Price> {
+        let sum = self.sum(now, 300_000);
+        let average = sum.value.checked_div(sum.volume).and_then(|price| i64::try_from(price).ok());
+        average.map(Price).or_else(|| self.bars.back().map(|bar| bar.close))
+    }
+}
+
+/// A trade as `trades` lists it.
+#[must_use]
+pub fn trade_json(instrument: &Instrument, trade: &PublicTrade) -> String {
+    format!(
+        "{{\"id\":{},\"price\":{},\"qty\":{},\"quoteQty\":{},\"time\":{},\"isBuyerMaker\":{},\"isBestMatch\":true}}",
+        trade.id,
+        price(instrument, trade.price),
+        quantity(instrument, trade.quantity),
+        value_json(instrument, i128::from(trade.price.0) * i128::from(trade.quantity.0)),
+        millis(trade.time),
+        trade.aggressor == Side::Sell
+    )
+}
+
+/// A value in quote, with eight decimals.
+#[must_use]
+pub fn value_json(instrument: &Instrument, value: i128) -> String {
+    let scale = instrument.notional_scale();
+    let (value, scale) =
+        if scale > 8 { (value / 10_i128.pow(u32::from(scale - 8)), 8) } else { (value, scale) };
+    let mut out = String::new();
+    super::json::decimal(&mut out, value, scale);
+    out
+}
+
+/// A volume, which may be beyond a quantity.
+#[must_use]
+pub fn volume_json(instrument: &Instrument, volume: i128) -> String {
+    let mut out = String::new();
+    super::json::decimal(&mut out, volume, instrument.quantity_scale.digits());
+    out
+}
+
+/// A bar as `klines` lists it.
+#[must_use]
+pub fn bar_json(instrument: &Instrument, bar: &Bar, closes: i64) -> String {
+    let shown = |value| price(instrument, value);
+    format!(
+        "[{},{},{},{},{},{},{},{},{},{},{},\"0\"]",
+        bar.opened,
+        shown(bar.open),
+        shown(bar.high),
+        shown(bar.low),
+        shown(bar.close),
+        volume_json(instrument, bar.volume),
+        closes - 1,
+        value_json(instrument, bar.value),
+        bar.trades,
+        volume_json(instrument, bar.bought),
+        value_json(instrument, bar.bought_value)
+    )
+}
+
+/// Nothing traded yet at this price.
+#[must_use]
+pub fn no_trade(instrument: u32, time: Nanos) -> PublicTrade {
+    PublicTrade {
+        instrument,
+        id: 0,
+        price: Price::NONE,
+        quantity: Quantity::ZERO,
+        aggressor: Side::Buy,
+        time,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trade(id: u64, ms: i64, at: i64, quantity: i64) -> PublicTrade {
+        PublicTrade {
+            id,
+            price: Price(at),
+            quantity: Quantity(quantity),
+            aggressor: if id.is_multiple_of(2) { Side::Buy } else { Side::Sell },
+            time: Nanos::from_millis(ms),
+            ..no_trade(0, Nanos::ZERO)
+        }
+    }
+
+    #[test]
+    fn bars_of_every_interval_are_aligned_and_without_holes() {
+        assert_eq!(bar_of(1, 61_234), (60_000, 120_000));
+        // 1970-01-05 was a Monday.
+        assert_eq!(bar_of(14, 5 * DAY), (4 * DAY, 11 * DAY));
+        assert_eq!(bar_of(15, 31 * DAY + 5), (31 * DAY, 59 * DAY));
+        // 2024-02-29 is of the month that began at 1706745600.
+        assert_eq!(bar_of(15, 1_709_164_800_000), (1_706_745_600_000, 1_709_251_200_000));
+        let mut history = History::default();
+        history.add(&[trade(1, 500, 10, 1), trade(2, 700, 12, 2)]);
+        history.add(&[trade(3, 3_100, 9, 4)]);
+        let bars = history.bars(0, None, i64::MAX, 10);
+        let shape: Vec<_> =
+            bars.iter().map(|bar| (bar.opened, bar.open.0, bar.close.0, bar.trades)).collect();
+        assert_eq!(shape, [(0, 10, 12, 2), (1_000, 12, 12, 0), (2_000, 12, 12, 0), (3_000, 9, 9, 1)]);
+        assert_eq!((bars[0].volume, bars[0].value, bars[0].bought), (3, 34, 2));
+        assert_eq!(history.bars(0, None, i64::MAX, 2).len(), 2);
+        assert_eq!(history.bars(0, Some(1_000), i64::MAX, 2)[0].opened, 1_000);
+        assert_eq!(
+            history.present(1, 5_000).map(|bar| (bar.high.0, bar.low.0, bar.trades)),
+            Some((12, 9, 3))
+        );
+        assert_eq!(history.average(5_000), Some(Price(10)), "70 / 7");
+    }
+
+    #[test]
+    fn one_takers_trades_at_one_price_are_one_aggregate() {
+        let mut history = History::default();
+        let same = [trade(2, 0, 10, 1), trade(4, 0, 10, 2), trade(6, 0, 11, 1)];
+        let aggregates = history.add(&same);
+        let shape: Vec<_> =
+            aggregates.iter().map(|a| (a.id, a.trade.id, a.last, a.trade.quantity.0)).collect();
+        assert_eq!(shape, [(1, 2, 4, 3), (2, 6, 6, 1)]);
+    }
+}

@@ -1,0 +1,150 @@
+//! Every request there is: its REST form, its WebSocket form, what it costs and whether it is signed.
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Anyone.
+    Public,
+    /// Whoever signs.
+    Signed,
+    /// A session on a WebSocket; REST has no such request.
+    Session,
+}
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident $ws:literal $verb:literal $path:literal $security:ident $weight:literal),+ $(,)?) => {
+        /// A request.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Method { $($(#[$doc])* $name),+ }
+
+        impl Method {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its WebSocket name; empty for none.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $ws),+ }
+            }
+
+            /// Its verb and path; empty for none.
+            #[must_use]
+            pub const fn path(self) -> (&'static str, &'static str) {
+                match self { $(Self::$name => ($verb, $path)),+ }
+            }
+
+            /// Who may ask.
+            #[must_use]
+            pub const fn security(self) -> Security {
+                match self { $(Self::$name => Security::$security),+ }
+            }
+
+            /// Its weight, where that does not depend on its parameters.
+            #[must_use]
+            pub const fn weight(self) -> u32 {
+                match self { $(Self::$name => $weight),+ }
+            }
+        }
+    };
+}
+
+methods! {
+    /// Nothing, to see whether anyone is there.
+    Ping "ping" "GET" "/api/v3/ping" Public 1,
+    /// The exchange's clock.
+    Time "time" "GET" "/api/v3/time" Public 1,
+    /// What is listed.
+    ExchangeInfo "exchangeInfo" "GET" "/api/v3/exchangeInfo" Public 20,
+    /// A book.
+    Depth "depth" "GET" "/api/v3/depth" Public 5,
+    /// Recent trades.
+    Trades "trades.recent" "GET" "/api/v3/trades" Public 25,
+    /// Older trades.
+    HistoricalTrades "trades.historical" "GET" "/api/v3/historicalTrades" Public 25,
+    /// Aggregated trades.
+    AggTrades "trades.aggregate" "GET" "/api/v3/aggTrades" Public 4,
+    /// Bars.
+    Klines "klines" "GET" "/api/v3/klines" Public 2,
+    /// Bars for people.
+    UiKlines "uiKlines" "GET" "/api/v3/uiKlines" Public 2,
+    /// The average price.
+    AvgPrice "avgPrice" "GET" "/api/v3/avgPrice" Public 2,
+    /// Statistics of a day.
+    Ticker24 "ticker.24hr" "GET" "/api/v3/ticker/24hr" Public 2,
+    /// The last price.
+    TickerPrice "ticker.price" "GET" "/api/v3/ticker/price" Public 2,
+    /// The best bid and ask.
+    TickerBook "ticker.book" "GET" "/api/v3/ticker/bookTicker" Public 2,
+    /// Judges an order and places none.
+    OrderTest "order.test" "POST" "/api/v3/order/test" Signed 1,
+    /// Places an order.
+    OrderPlace "order.place" "POST" "/api/v3/order" Signed 1,
+    /// Tells of an order.
+    OrderStatus "order.status" "GET" "/api/v3/order" Signed 4,
+    /// Cancels an order.
+    OrderCancel "order.cancel" "DELETE" "/api/v3/order" Signed 1,
+    /// Cancels one order and places another.
+    CancelReplace "order.cancelReplace" "POST" "/api/v3/order/cancelReplace" Signed 1,
+    /// Makes an order smaller.
+    Amend "order.amend.keepPriority" "PUT" "/api/v3/order/amend/keepPriority" Signed 4,
+    /// Open orders.
+    OpenOrders "openOrders.status" "GET" "/api/v3/openOrders" Signed 6,
+    /// Cancels the open orders of a symbol.
+    CancelAll "openOrders.cancelAll" "DELETE" "/api/v3/openOrders" Signed 1,
+    /// All orders of a symbol.
+    AllOrders "allOrders" "GET" "/api/v3/allOrders" Signed 20,
+    /// Balances and rates.
+    Account "account.status" "GET" "/api/v3/account" Signed 20,
+    /// Fills.
+    MyTrades "myTrades" "GET" "/api/v3/myTrades" Signed 20,
+    /// How many orders the limits have counted.
+    OrderRate "account.rateLimits.orders" "GET" "/api/v3/rateLimit/order" Signed 40,
+    /// Rates of fees.
+    Commission "account.commission" "GET" "/api/v3/account/commission" Signed 20,
+    /// The filters that apply to the account.
+    MyFilters "myFilters" "GET" "/api/v3/myFilters" Signed 40,
+    /// Starts user data of the session's account.
+    UserSubscribe "userDataStream.subscribe" "" "" Session 2,
+    /// Starts user data of the account that signs.
+    UserSubscribeSigned "userDataStream.subscribe.signature" "" "" Signed 2,
+    /// Ends user data.
+    UserUnsubscribe "userDataStream.unsubscribe" "" "" Public 2,
+    /// The connection's user data.
+    Subscriptions "session.subscriptions" "" "" Public 2,
+    /// Who the session is.
+    SessionStatus "session.status" "" "" Public 2,
+    /// Makes the connection a session of an account.
+    SessionLogon "session.logon" "" "" Signed 2,
+    /// Ends the session.
+    SessionLogout "session.logout" "" "" Public 2,
+}
+
+impl Method {
+    /// By WebSocket name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|method| method.name() == name)
+    }
+
+    /// By REST verb and path. `Err` says whether the path is known with another verb.
+    ///
+    /// # Errors
+    /// When there is no such request.
+    pub fn by_path(verb: &str, path: &str) -> Result<Self, bool> {
+        let known = Self::ALL.iter().copied().filter(|method| method.path().1 == path && !path.is_empty());
+        let mut other = false;
+        for method in known {
+            if method.path().0 == verb {
+                return Ok(method);
+            }
+            other = true;
+        }
+        Err(other)
+    }
+
+    /// Whether it costs nothing where it succeeds (binance.md §3).
+    #[must_use]
+    pub const fn is_free_on_success(self) -> bool {
+        matches!(self, Self::OrderPlace | Self::OrderCancel | Self::CancelReplace | Self::CancelAll)
+    }
+}

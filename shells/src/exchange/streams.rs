@@ -1,0 +1,246 @@
+//! Market streams: their names, who follows them, and what they say (binance.md §4).
+
+use engine::domain::{BySide, Instrument, InstrumentIndex, Instruments, Market, Nanos, Side};
+use engine::venue::exchange::{DepthChange, PublicTrade};
+
+use super::history::{Aggregate, Bar, INTERVALS, bar_of, interval, value_json, volume_json};
+use super::json::{millis, price, quantity, text};
+
+/// What a stream tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// Each trade.
+    Trade,
+    /// Each aggregate.
+    AggTrade,
+    /// Each change of the best bid or ask.
+    BookTicker,
+    /// Changes of the book, every second or ten times as often.
+    Depth {
+        /// Every second.
+        slow: bool,
+    },
+    /// The best levels, every second or ten times as often.
+    Partial {
+        /// How many a side.
+        levels: usize,
+        /// Every second.
+        slow: bool,
+    },
+    /// Bars of an interval.
+    Kline(usize),
+    /// Statistics of a day.
+    Ticker,
+    /// The same, short.
+    MiniTicker,
+    /// The average price.
+    AvgPrice,
+}
+
+/// What a name of a stream stands for; `None` where it is none. The instrument is absent where it is not listed:
+/// the name is sound, and nothing will come.
+#[must_use]
+pub fn parse(name: &str, instruments: &Instruments) -> Option<(Option<InstrumentIndex>, Topic)> {
+    let (symbol, topic) = name.split_once('@')?;
+    let (topic, speed) = match topic.split_once('@') {
+        Some((topic, "100ms")) => (topic, Some(false)),
+        Some((topic, "1000ms")) => (topic, Some(true)),
+        // A time zone shifts where bars begin: not offered.
+        Some(_) => return None,
+        None => (topic, None),
+    };
+    let slow = speed.unwrap_or(true);
+    let topic = match topic {
+        "trade" => Topic::Trade,
+        "aggTrade" => Topic::AggTrade,
+        "bookTicker" => Topic::BookTicker,
+        "depth" => Topic::Depth { slow },
+        "ticker" => Topic::Ticker,
+        "miniTicker" => Topic::MiniTicker,
+        "avgPrice" => Topic::AvgPrice,
+        _ => match (topic.strip_prefix("kline_"), topic.strip_prefix("depth")) {
+            (Some(name), _) => Topic::Kline(interval(name)?),
+            (None, Some(levels)) => {
+                Topic::Partial { levels: levels.parse().ok().filter(|n| [5, 10, 20].contains(n))?, slow }
+            }
+            _ => return None,
+        },
+    };
+    if speed.is_some() && !matches!(topic, Topic::Depth { .. } | Topic::Partial { .. }) {
+        return None;
+    }
+    if symbol.is_empty() || symbol.chars().any(|c| c.is_ascii_uppercase()) {
+        return None;
+    }
+    let listed = instruments.find(Market::Spot, &symbol.to_uppercase());
+    Some((listed, topic))
+}
+
+/// A `trade`.
+#[must_use]
+pub fn trade(instrument: &Instrument, trade: &PublicTrade, now: Nanos) -> String {
+    format!(
+        "{{\"e\":\"trade\",\"E\":{},\"s\":{},\"t\":{},\"p\":{},\"q\":{},\"T\":{},\"m\":{},\"M\":true}}",
+        millis(now),
+        text(&instrument.symbol),
+        trade.id,
+        price(instrument, trade.price),
+        quantity(instrument, trade.quantity),
+        millis(trade.time),
+        trade.aggressor == Side::Sell
+    )
+}
+
+/// An `aggTrade`.
+#[must_use]
+pub fn agg_trade(instrument: &Instrument, aggregate: &Aggregate, now: Nanos) -> String {
+    let Aggregate { id, trade, last } = aggregate;
+    format!(
+        "{{\"e\":\"aggTrade\",\"E\":{},\"s\":{},\"a\":{id},\"p\":{},\"q\":{},\"f\":{},\"l\":{last},\"T\":{},\"m\":{},\"M\":true}}",
+        millis(now),
+        text(&instrument.symbol),
+        price(instrument, trade.price),
+        quantity(instrument, trade.quantity),
+        trade.id,
+        millis(trade.time),
+        trade.aggressor == Side::Sell
+    )
+}
+
+/// Levels as pairs of texts.
+#[must_use]
+pub fn levels(instrument: &Instrument, levels: &[engine::book::Level]) -> String {
+    let mut out = String::from("[");
+    for (at, level) in levels.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push('[');
+        super::json::decimal(&mut out, i128::from(level.price.0), instrument.price_scale.digits());
+        out.push(',');
+        super::json::decimal(&mut out, i128::from(level.quantity.0), instrument.quantity_scale.digits());
+        out.push(']');
+    }
+    out.push(']');
+    out
+}
+
+/// A `depthUpdate`.
+#[must_use]
+pub fn depth(instrument: &Instrument, change: &DepthChange, now: Nanos) -> String {
+    format!(
+        "{{\"e\":\"depthUpdate\",\"E\":{},\"s\":{},\"U\":{},\"u\":{},\"b\":{},\"a\":{}}}",
+        millis(now),
+        text(&instrument.symbol),
+        change.first,
+        change.last,
+        levels(instrument, &change.levels.buy),
+        levels(instrument, &change.levels.sell)
+    )
+}
+
+/// The best levels of a book, as a snapshot and as a partial depth.
+#[must_use]
+pub fn book(instrument: &Instrument, last: u64, sides: &BySide<Vec<engine::book::Level>>) -> String {
+    format!(
+        "{{\"lastUpdateId\":{last},\"bids\":{},\"asks\":{}}}",
+        levels(instrument, &sides.buy),
+        levels(instrument, &sides.sell)
+    )
+}
+
+/// A `bookTicker`; `stream` says whether it is the stream's form or that of the request.
+#[must_use]
+pub fn book_ticker(
+    instrument: &Instrument,
+    last: u64,
+    top: &BySide<Option<engine::book::Level>>,
+    stream: bool,
+) -> String {
+    let [bid, ask] = [top.buy, top.sell].map(|level| {
+        let (at, size) = level
+            .map_or((engine::domain::Price::NONE, engine::domain::Quantity::ZERO), |l| (l.price, l.quantity));
+        (price(instrument, at), quantity(instrument, size))
+    });
+    let symbol = text(&instrument.symbol);
+    if stream {
+        format!(
+            "{{\"u\":{last},\"s\":{symbol},\"b\":{},\"B\":{},\"a\":{},\"A\":{}}}",
+            bid.0, bid.1, ask.0, ask.1
+        )
+    } else {
+        format!(
+            "{{\"symbol\":{symbol},\"bidPrice\":{},\"bidQty\":{},\"askPrice\":{},\"askQty\":{}}}",
+            bid.0, bid.1, ask.0, ask.1
+        )
+    }
+}
+
+/// A `kline`.
+#[must_use]
+pub fn kline(instrument: &Instrument, which: usize, bar: &Bar, now: i64) -> String {
+    let (_, closes) = bar_of(which, bar.opened);
+    let shown = |value| price(instrument, value);
+    let id = |id: u64| if bar.trades == 0 { -1 } else { i128::from(id) };
+    format!(
+        "{{\"e\":\"kline\",\"E\":{now},\"s\":{symbol},\"k\":{{\"t\":{},\"T\":{},\"s\":{symbol},\"i\":\"{}\",\"f\":{},\"L\":{},\"o\":{},\"c\":{},\"h\":{},\"l\":{},\"v\":{},\"n\":{},\"x\":{},\"q\":{},\"V\":{},\"Q\":{},\"B\":\"0\"}}}}",
+        bar.opened,
+        closes - 1,
+        INTERVALS[which].0,
+        id(bar.first),
+        id(bar.last),
+        shown(bar.open),
+        shown(bar.close),
+        shown(bar.high),
+        shown(bar.low),
+        volume_json(instrument, bar.volume),
+        bar.trades,
+        now >= closes,
+        value_json(instrument, bar.value),
+        volume_json(instrument, bar.bought),
+        value_json(instrument, bar.bought_value),
+        symbol = text(&instrument.symbol),
+    )
+}
+
+/// A `24hrMiniTicker`.
+#[must_use]
+pub fn mini_ticker(instrument: &Instrument, day: &Bar, now: i64) -> String {
+    let shown = |value| price(instrument, value);
+    format!(
+        "{{\"e\":\"24hrMiniTicker\",\"E\":{now},\"s\":{},\"c\":{},\"o\":{},\"h\":{},\"l\":{},\"v\":{},\"q\":{}}}",
+        text(&instrument.symbol),
+        shown(day.close),
+        shown(day.open),
+        shown(day.high),
+        shown(day.low),
+        volume_json(instrument, day.volume),
+        value_json(instrument, day.value)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_documented() {
+        let instruments = Instruments::default();
+        let topic = |name| parse(name, &instruments).map(|(_, topic)| topic);
+        assert_eq!(topic("btcusdt@trade"), Some(Topic::Trade));
+        assert_eq!(topic("btcusdt@depth"), Some(Topic::Depth { slow: true }));
+        assert_eq!(topic("btcusdt@depth@100ms"), Some(Topic::Depth { slow: false }));
+        assert_eq!(topic("btcusdt@depth20@100ms"), Some(Topic::Partial { levels: 20, slow: false }));
+        assert_eq!(topic("btcusdt@kline_1m"), Some(Topic::Kline(1)));
+        for bad in [
+            "btcusdt",
+            "@trade",
+            "BTCUSDT@trade",
+            "btcusdt@depth7",
+            "btcusdt@kline_2m",
+            "btcusdt@trade@100ms",
+        ] {
+            assert_eq!(topic(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! `simulated_exchange` over real sockets, as clients see it.
+
+mod support;
+mod rest;
+mod websocket;
+mod streams;
