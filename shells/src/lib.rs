@@ -11,6 +11,7 @@ pub mod cli;
 pub mod trade;
 pub mod session;
 pub mod service;
+pub mod client;
 pub mod transport;
 pub mod binance;
 pub mod zmq;

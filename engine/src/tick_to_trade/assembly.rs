@@ -343,7 +343,10 @@ impl<M: MarketData, E: OrderEntry> Agent for Path<M, E> {
 const HALT_OWNERS: [&str; 2] = ["risk", "route"];
 
 /// Owners of halt pages that come and go.
-const HALT_VISITORS: [&str; 2] = ["operator", "gateway"];
+const HALT_VISITORS: [&str; 3] = ["operator", "gateway", RISK_SERVICE];
+
+/// Owner of the halt page of port 5557, whose process may be another than risk's.
+pub const RISK_SERVICE: &str = "risk/service";
 
 /// The halt pages that the path writes.
 struct HaltOwners {

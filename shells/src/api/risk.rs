@@ -60,7 +60,7 @@ pub struct Pnl {
 pub struct RiskState {
     /// The strictest of all halt pages: `ACTIVE`, `REDUCE_ONLY`, `CANCEL_ONLY` or `HALTED`.
     pub state: String,
-    /// What each page says globally, by owner.
+    /// What each page says globally, by owner; `ABSENT` where there is none yet.
     pub pages: BTreeMap<String, String>,
     /// Symbols that are not fully active, with their state.
     pub symbols: BTreeMap<String, String>,

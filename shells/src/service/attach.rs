@@ -56,6 +56,12 @@ impl<T: Current> Attached<T> {
         }
     }
 
+    /// Looks at once, for whoever knows that there is something new.
+    pub fn refresh_now(&mut self, now: Nanos) -> bool {
+        self.due = now;
+        self.refresh(now)
+    }
+
     /// The reader.
     ///
     /// # Errors

@@ -163,13 +163,16 @@ fn read(field: &str, text: &str, scale: engine::domain::Scale) -> Result<i64, Ap
 }
 
 #[cfg(test)]
+pub(crate) use tests::sample;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use engine::counters::CellWriter;
     use engine::domain::{InstrumentKind, Market, Scale};
 
     /// A table of two spot instruments, by way of a file.
-    pub(crate) fn table() -> Table {
+    pub(crate) fn sample() -> Table {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("cells");
         let mut writer = CellWriter::create(&path, 2, 1).expect("made");
@@ -193,7 +196,7 @@ mod tests {
 
     #[test]
     fn symbols_lead_to_rows_and_numbers_are_exact() {
-        let table = table();
+        let table = sample();
         let row = table.find("ETHUSDT").expect("known");
         assert_eq!((row.index, table.len()), (1, 2));
         assert_eq!(table.find("eth").expect_err("unknown").code, code::UNKNOWN_SYMBOL);

@@ -18,6 +18,9 @@ use crate::service::show::{Names, counters};
 use crate::zmq::desk::{Outcome, result};
 use crate::zmq::router::RouterCounts;
 
+/// A poll that takes as many records is still reading the past.
+const BEHIND: usize = 1_024;
+
 /// The views of a request port.
 pub struct Views {
     service: &'static str,
@@ -35,6 +38,8 @@ pub struct Views {
     ready: Result<(), String>,
     counts: RouterCounts,
     generation: u64,
+    /// Whether the journals have not been read to their end yet.
+    behind: bool,
 }
 
 impl Views {
@@ -53,6 +58,7 @@ impl Views {
             ready: Err("starting".to_owned()),
             counts: RouterCounts::default(),
             generation: 0,
+            behind: true,
         }
     }
 
@@ -65,10 +71,16 @@ impl Views {
         if self.books.refresh(now) {
             let table = self.books.table().ok();
             self.generation += 1;
+            self.behind = true;
             self.account.restart(table).map_err(|error| error.to_string())?;
         }
         let alive = self.liveness.check(now);
         let attached = self.books.table().map(|_| ()).map_err(str::to_owned);
+        let attached = attached.and_then(|()| self.account.orders().map(|_| ()).map_err(str::to_owned));
+        let attached = attached.and_then(|()| match self.behind {
+            true => Err("the journals are being read".to_owned()),
+            false => Ok(()),
+        });
         self.ready = alive.and(attached);
         self.ready.clone()
     }
@@ -81,7 +93,9 @@ impl Views {
 
     /// Takes what the journals tell.
     pub fn poll(&mut self, now: Nanos, on_event: &mut dyn FnMut(&Event)) -> usize {
-        self.account.poll(now, on_event)
+        let taken = self.account.poll(now, on_event);
+        self.behind = taken >= BEHIND || self.account.orders().is_err();
+        taken
     }
 
     /// Takes note of what the router counted.

@@ -9,6 +9,8 @@ pub mod router;
 pub mod publisher;
 pub mod looking;
 pub mod market_data;
+pub mod halts;
+pub mod order_entry;
 pub mod order_execution;
 pub mod risk_management;
 pub mod strategy_engine;

@@ -3,9 +3,10 @@
 use engine::counters::{CounterReader, HaltReader, HaltState};
 use engine::domain::{InstrumentIndex, Nanos, SourceId};
 use engine::shm::paths::IpcPaths;
+use engine::tick_to_trade::assembly::RISK_SERVICE;
 
 use crate::api::envelope::Request;
-use crate::api::risk::{HaltEvent, RiskState, SymbolFilter};
+use crate::api::risk::{HaltEvent, HaltRequest, RiskState, SymbolFilter};
 use crate::api::{ApiError, code};
 use crate::config::Places;
 use crate::service::account::Event;
@@ -14,11 +15,12 @@ use crate::service::families::{Families, names};
 use crate::service::instruments::Table;
 use crate::service::{money, show};
 use crate::zmq::desk::{Desk, Outcome, Ticket, result};
+use crate::zmq::halts::{Reach, ServicePage};
 use crate::zmq::looking::{Views, not_ready, unknown};
 use crate::zmq::router::{Operations, RouterCounts};
 
 /// Owners of halt pages.
-const HALT_OWNERS: [&str; 3] = ["operator", "risk", "route"];
+const HALT_OWNERS: [&str; 5] = ["operator", "gateway", RISK_SERVICE, "risk", "route"];
 
 /// A source and an instrument that nobody halts: what a page says of them is its global word, or one scope's.
 const NOBODY: SourceId = SourceId(engine::limits::SOURCES_MAX as u16 - 1);
@@ -34,6 +36,7 @@ pub struct RiskManagement {
     views: Views,
     pages: Vec<(&'static str, Attached<HaltReader>)>,
     last_halt: Option<HaltEvent>,
+    own: ServicePage,
 }
 
 impl RiskManagement {
@@ -48,10 +51,11 @@ impl RiskManagement {
             views: Views::new("risk_management", "risk", ipc, places),
             pages: HALT_OWNERS.map(page).into(),
             last_halt: None,
+            own: ServicePage::new(ipc),
         }
     }
 
-    fn answer(&self, request: &Request, now: Nanos) -> Outcome {
+    fn answer(&mut self, request: &Request, now: Nanos) -> Outcome {
         if let Some(outcome) = self.views.serve(request, now) {
             return outcome;
         }
@@ -71,8 +75,23 @@ impl RiskManagement {
                 let mark = |index| self.views.mark(index);
                 result(&show::pnl(books, symbol.as_deref(), &self.views.names, &mark))
             }
+            "halt" => self.halt(request, HaltState::Halted, now),
+            "reduce_only" => self.halt(request, HaltState::ReduceOnly, now),
+            "resume" => self.halt(request, HaltState::Active, now),
             _ => Err(unknown(request)),
         }
+    }
+
+    /// Sets our own page; answers with what all pages say then.
+    fn halt(&mut self, request: &Request, state: HaltState, now: Nanos) -> Outcome {
+        let halt: HaltRequest = request.read()?;
+        let reach = Reach::read(&halt, self.views.table()?, &self.views.names)?;
+        self.own.set(reach, state, self.views.epoch())?;
+        tracing::warn!(%state, ?reach, reason = halt.reason.as_deref().unwrap_or(""), "halt page set");
+        for (_, page) in &mut self.pages {
+            page.refresh_now(now);
+        }
+        result(&self.state()?)
     }
 
     fn known(&self, symbol: Option<String>) -> Result<Option<String>, ApiError> {
@@ -133,8 +152,8 @@ impl RiskManagement {
                 .pages
                 .iter()
                 .map(|(owner, page)| {
-                    let state = page.get().map_or(HaltState::Halted, HaltReader::global);
-                    ((*owner).to_owned(), state.to_string())
+                    let state = page.get().map_or("ABSENT", |page| page.global().as_str());
+                    ((*owner).to_owned(), state.to_owned())
                 })
                 .collect(),
             symbols: symbols.collect(),

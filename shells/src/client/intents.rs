@@ -1,0 +1,255 @@
+//! The intent ring of an external source: the clients of port 5556, or the operator.
+
+use engine::domain::{
+    InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, Side, SourceId, TimeInForce,
+};
+use engine::error::{RejectCode, SetupError};
+use engine::journal::InstrumentFacts;
+use engine::limits::CANCEL_RESERVE;
+use engine::message::{Intent, IntentKind};
+use engine::ring::spsc::Producer;
+use engine::shm::paths::IpcPaths;
+
+use crate::api::orders::PlaceOrder;
+use crate::api::{ApiError, code};
+use crate::service::instruments::{Table, read_price, read_quantity};
+
+/// Intents that the ring of an external source holds.
+const CAPACITY: usize = 1_024;
+
+/// How long an intent may wait for its sending unless the client says otherwise, and at most.
+const VALID_FOR: Nanos = Nanos::from_secs(1);
+const VALID_FOR_MAX_MS: u64 = 3_600_000;
+
+/// A new order, read and checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewOrder {
+    /// The instrument.
+    pub instrument: InstrumentIndex,
+    /// The side.
+    pub side: Side,
+    /// The type.
+    pub order_type: OrderType,
+    /// The time in force.
+    pub time_in_force: TimeInForce,
+    /// Limit price; none for a market order.
+    pub price: Price,
+    /// Quantity, above zero.
+    pub quantity: Quantity,
+    /// How long after the request it may still be sent.
+    pub valid_for: Nanos,
+}
+
+/// The value of `all` that users call `text`.
+fn named<T: Copy>(
+    field: &str,
+    text: &str,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, ApiError> {
+    all.iter().copied().find(|value| name(*value) == text).ok_or_else(|| {
+        let known: Vec<&str> = all.iter().map(|value| name(*value)).collect();
+        ApiError::new(code::BAD_REQUEST, format!("{field}: {text:?} is none of {}", known.join(", ")))
+    })
+}
+
+impl NewOrder {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// `UNKNOWN_SYMBOL`, or `BAD_REQUEST` that names the field.
+    pub fn read(table: &Table, request: &PlaceOrder) -> Result<Self, ApiError> {
+        let facts: &InstrumentFacts = table.find(&request.symbol)?;
+        let bad = |reason: String| Err(ApiError::new(code::BAD_REQUEST, reason));
+        let side = named("side", &request.side, Side::ALL, Side::as_str)?;
+        let order_type = named("type", &request.order_type, OrderType::ALL, OrderType::as_str)?;
+        let is_market = order_type == OrderType::Market;
+        let time_in_force = match request.time_in_force.as_deref() {
+            Some(text) => named("time_in_force", text, TimeInForce::ALL, TimeInForce::as_str)?,
+            None if is_market => TimeInForce::ImmediateOrCancel,
+            None => TimeInForce::GoodTillCancel,
+        };
+        let price = match (&request.price, is_market) {
+            (Some(text), false) => read_price(facts, "price", text)?,
+            (None, true) => Price::NONE,
+            (Some(_), true) => return bad("price: a market order has none".to_owned()),
+            (None, false) => return bad("price: missing".to_owned()),
+        };
+        let valid_for = match request.valid_for_ms {
+            None => VALID_FOR,
+            Some(millis) if (1..=VALID_FOR_MAX_MS).contains(&millis) => {
+                Nanos::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+            }
+            Some(millis) => return bad(format!("valid_for_ms: {millis} is not 1 to {VALID_FOR_MAX_MS}")),
+        };
+        let quantity = read_quantity(facts, "quantity", &request.quantity)?;
+        Ok(Self { instrument: facts.index, side, order_type, time_in_force, price, quantity, valid_for })
+    }
+
+    /// The order of `quantity` that trades at once at any price.
+    #[must_use]
+    pub const fn market(instrument: InstrumentIndex, side: Side, quantity: Quantity) -> Self {
+        Self {
+            instrument,
+            side,
+            order_type: OrderType::Market,
+            time_in_force: TimeInForce::ImmediateOrCancel,
+            price: Price::NONE,
+            quantity,
+            valid_for: VALID_FOR,
+        }
+    }
+
+    /// It as an intent of nobody yet.
+    #[must_use]
+    pub fn intent(&self) -> Intent {
+        Intent {
+            price: self.price,
+            quantity: self.quantity,
+            instrument: self.instrument,
+            kind: IntentKind::New.code(),
+            side: self.side.code(),
+            order_type: self.order_type.code(),
+            time_in_force: self.time_in_force.code(),
+            ..Intent::default()
+        }
+    }
+}
+
+/// The writing end of a source's ring. One process holds it at a time.
+pub struct Intents {
+    producer: Producer<Intent>,
+    epoch: u32,
+    source: SourceId,
+    source_epoch: u16,
+    sequence: u64,
+}
+
+impl Intents {
+    /// Opens the ring of `source` for the engine of `epoch`: goes on with the one that an earlier process left, under
+    /// a source epoch of its own, so that no id is given twice.
+    ///
+    /// The caller makes sure that no other process writes it.
+    ///
+    /// # Errors
+    /// When it cannot be made, or this engine has seen too many lives of the source.
+    pub fn open(ipc: &IpcPaths, source: SourceId, epoch: u32) -> Result<Self, SetupError> {
+        let (ring, cursor) = (ipc.intents(source), ipc.intents_cursor(source));
+        let producer = Producer::open(&ring, &cursor, CAPACITY, epoch)?;
+        let life = producer.life().checked_add(1).and_then(|life| u16::try_from(life).ok());
+        let source_epoch =
+            life.ok_or_else(|| SetupError::file(&ring, "was opened too often: restart the engine"))?;
+        Ok(Self { producer, epoch, source, source_epoch, sequence: 0 })
+    }
+
+    /// The engine's epoch for which it was opened.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The source.
+    #[must_use]
+    pub const fn source(&self) -> SourceId {
+        self.source
+    }
+
+    /// Sends a new order to risk; gives its id.
+    ///
+    /// # Errors
+    /// `RING_FULL`: nothing was sent.
+    pub fn place(&mut self, order: &NewOrder, now: Nanos) -> Result<OrderId, RejectCode> {
+        if self.producer.free() <= CANCEL_RESERVE {
+            return Err(RejectCode::RingFull);
+        }
+        self.send(Intent { valid_until: now.saturating_add(order.valid_for), ..order.intent() }, now)
+    }
+
+    /// Asks risk to cancel `target`; gives the id of the request.
+    ///
+    /// # Errors
+    /// `RING_FULL`: nothing was sent.
+    pub fn cancel(
+        &mut self,
+        target: OrderId,
+        instrument: InstrumentIndex,
+        now: Nanos,
+    ) -> Result<OrderId, RejectCode> {
+        let kind = IntentKind::Cancel.code();
+        let valid_until = now.saturating_add(VALID_FOR);
+        self.send(Intent { target, instrument, kind, valid_until, ..Intent::default() }, now)
+    }
+
+    fn send(&mut self, intent: Intent, now: Nanos) -> Result<OrderId, RejectCode> {
+        let Self { epoch, source, source_epoch, .. } = *self;
+        let id = OrderId { epoch, source, source_epoch, sequence: self.sequence + 1 };
+        self.producer.try_push(&Intent { id, decided: now, ..intent }).map_err(|_| RejectCode::RingFull)?;
+        self.sequence += 1;
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::instruments::sample;
+    use engine::ring::spsc::Consumer;
+
+    fn request(change: impl FnOnce(&mut PlaceOrder)) -> PlaceOrder {
+        let mut request = PlaceOrder {
+            client_id: None,
+            symbol: "ETHUSDT".into(),
+            side: "BUY".into(),
+            order_type: "LIMIT".into(),
+            time_in_force: None,
+            quantity: "0.5".into(),
+            price: Some("2500.25".into()),
+            valid_for_ms: None,
+        };
+        change(&mut request);
+        request
+    }
+
+    #[test]
+    fn a_request_is_exact_or_refused_by_field() {
+        let table = sample();
+        let order = NewOrder::read(&table, &request(|_| {})).expect("good");
+        assert_eq!((order.price, order.quantity), (Price(250_025), Quantity(50_000)));
+        type Spoil = fn(&mut PlaceOrder);
+        let cases: [(&str, Spoil); 8] = [
+            ("no such symbol", |r| r.symbol = "X".into()),
+            ("side: \"buy\" is none of BUY, SELL", |r| r.side = "buy".into()),
+            ("type: ", |r| r.order_type = "STOP".into()),
+            ("time_in_force: ", |r| r.time_in_force = Some("GTX".into())),
+            ("price: missing", |r| r.price = None),
+            ("price: a market order has none", |r| r.order_type = "MARKET".into()),
+            ("quantity: \"0\"", |r| r.quantity = "0".into()),
+            ("valid_for_ms: 0", |r| r.valid_for_ms = Some(0)),
+        ];
+        for (reason, spoil) in cases {
+            let error = NewOrder::read(&table, &request(spoil)).expect_err(reason);
+            assert!(error.message.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_life_of_a_source_has_ids_of_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ipc = IpcPaths::new(folder.path());
+        ipc.create().expect("made");
+        let order = NewOrder::market(0, Side::Sell, Quantity(5));
+        let mut first = Intents::open(&ipc, SourceId::CLIENT, 9).expect("opened");
+        let a = first.place(&order, Nanos(1)).expect("sent");
+        drop(first);
+        let mut second = Intents::open(&ipc, SourceId::CLIENT, 9).expect("opened");
+        let b = second.cancel(a, 0, Nanos(2)).expect("sent");
+        assert_eq!(((a.source_epoch, a.sequence), (b.source_epoch, b.sequence)), ((1, 1), (2, 1)));
+        let (ring, cursor) = (ipc.intents(SourceId::CLIENT), ipc.intents_cursor(SourceId::CLIENT));
+        let mut risk = Consumer::<Intent>::attach(&ring, &cursor).expect("attached");
+        assert_eq!(risk.poll().map(|intent| intent.id), Some(a));
+        assert_eq!(risk.poll().map(|intent| (intent.id, intent.target)), Some((b, a)));
+        // Another engine: another ring, whose ids begin anew under its own epoch.
+        let mut third = Intents::open(&ipc, SourceId::CLIENT, 10).expect("opened");
+        assert_eq!(third.place(&order, Nanos(3)).map(|id| (id.epoch, id.source_epoch)), Ok((10, 1)));
+    }
+}
