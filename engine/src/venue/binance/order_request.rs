@@ -1,5 +1,5 @@
-//! WebSocket API requests about orders: `order.place`, `order.cancel` and `order.status`, of a session that has
-//! logged on, so that they carry a timestamp and no signature (binance.md §7).
+//! WebSocket API requests about orders: `order.place`, `order.cancel`, `order.status` and `myTrades`, of a session that
+//! has logged on, so that they carry a timestamp and no signature (binance.md §7).
 
 use crate::domain::decimal::Scale;
 use crate::domain::{
@@ -101,6 +101,20 @@ pub fn encode_cancel(order: &Intent, instrument: &Instrument, timestamp: Nanos, 
 pub fn encode_query(order: OrderId, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
     head(out, Asked::Query, order, "order.status", instrument);
     id(out, "origClientOrderId", order);
+    tail(out, timestamp);
+}
+
+/// Appends the `myTrades` request for the trades of `order`, which the venue calls `venue_order_id`.
+pub fn encode_trades(
+    order: OrderId,
+    venue_order_id: u64,
+    instrument: &Instrument,
+    timestamp: Nanos,
+    out: &mut Vec<u8>,
+) {
+    head(out, Asked::Trades, order, "myTrades", instrument);
+    key(out, "orderId");
+    text::integer(out, i64::try_from(venue_order_id).unwrap_or(i64::MAX));
     tail(out, timestamp);
 }
 
@@ -254,6 +268,13 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&out), expected);
         let read = decode(&out, Market::Spot, &all).expect("our own").expect("a cancel");
         assert_eq!((read.asked, read.order, read.cancel), (Asked::Cancel, intent(26).id, intent(27).id));
+        out.clear();
+        encode_trades(intent(26).id, 4_711, btc, NOW, &mut out);
+        let expected = concat!(
+            r#"{"id":"m-7-2-1-1a","method":"myTrades","params":{"symbol":"BTCUSDT","orderId":4711,"#,
+            r#""timestamp":1795361214259}}"#
+        );
+        assert_eq!(String::from_utf8_lossy(&out), expected);
         out.clear();
         encode_query(intent(26).id, btc, NOW, &mut out);
         let read = decode(&out, Market::Spot, &all).expect("our own").expect("a query");

@@ -18,6 +18,8 @@ pub enum Asked {
     Cancel,
     /// `order.status`.
     Query,
+    /// `myTrades`, of one order.
+    Trades,
 }
 
 impl Asked {
@@ -27,6 +29,7 @@ impl Asked {
             Self::Place => b't',
             Self::Cancel => b'c',
             Self::Query => b'q',
+            Self::Trades => b'm',
         }
     }
 }
@@ -45,6 +48,7 @@ pub(super) fn read(id: &str) -> Option<(Asked, OrderId)> {
         b't' => Asked::Place,
         b'c' => Asked::Cancel,
         b'q' => Asked::Query,
+        b'm' => Asked::Trades,
         _ => return None,
     };
     let mut buffer = [0; BYTES_MAX];
@@ -67,7 +71,7 @@ mod tests {
             source_epoch: u16::MAX,
             sequence: u64::MAX,
         };
-        for asked in [Asked::Place, Asked::Cancel, Asked::Query] {
+        for asked in [Asked::Place, Asked::Cancel, Asked::Query, Asked::Trades] {
             for id in [id, OrderId { sequence: 7, ..OrderId::NONE }] {
                 let mut out = Vec::new();
                 write(&mut out, asked, id);

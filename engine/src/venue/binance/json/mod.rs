@@ -228,6 +228,31 @@ impl<'a> Cursor<'a> {
         Ok(fields)
     }
 
+    /// Reads an array: `on_element` must read each element.
+    pub(super) fn array(
+        &mut self,
+        mut on_element: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.eat(b'[')?;
+        self.space();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            self.space();
+            on_element(self)?;
+            self.space();
+            let next = self.peek();
+            self.at += 1;
+            match next {
+                Some(b',') => {}
+                Some(b']') => return Ok(()),
+                _ => return Err(malformed(self.at - 1)),
+            }
+        }
+    }
+
     /// Passes one value of any kind; the plain ones, as nearly all are, without a call.
     #[inline(always)]
     pub(super) fn pass(&mut self) -> Result<(), DecodeError> {

@@ -1,7 +1,9 @@
 //! Binance's text to events.
 
 use crate::domain::decimal::Scale;
-use crate::domain::{InstrumentIndex, Instruments, Liquidity, Market, Nanos, OrderId, Price, Quantity};
+use crate::domain::{
+    Instrument, InstrumentIndex, Instruments, Liquidity, Market, Nanos, OrderId, Price, Quantity,
+};
 use crate::message::report::{FEE_SCALE, FeeAsset, OrderState};
 use crate::venue::binance::DecodeError;
 use crate::venue::binance::json::{Cursor, Fields};
@@ -61,7 +63,57 @@ pub fn decode(
     reader.answer(&outer)
 }
 
+/// Keys of a trade in the answer to `myTrades` that are used.
+const TRADE: [&str; 8] =
+    ["symbol", "id", "orderId", "price", "qty", "commission", "commissionAsset", "isMaker"];
+
+/// Reads the answer to a question for the trades of an order of ours: each trade is an event, in the venue's order.
+/// `false` when it is no such answer; an answer that is an error tells one [`VenueEventKind::Unknown`].
+///
+/// # Errors
+/// When it is not JSON, or a field of a trade is missing or not readable. Events before it were told.
+pub fn decode_trades(
+    bytes: &[u8],
+    market: Market,
+    instruments: &Instruments,
+    received: Nanos,
+    on_event: &mut dyn FnMut(&VenueEvent),
+) -> Result<bool, DecodeError> {
+    let mut cursor = Cursor::new(bytes, 0);
+    let outer = cursor.fields(&["id", "error", "result"])?;
+    cursor.finish()?;
+    let named = outer.get(0).is_some_and(|id| id.peek() == Some(b'"'));
+    let asked = if named { request_id::read(outer.text(0)?) } else { None };
+    let Some((Asked::Trades, id)) = asked else { return Ok(false) };
+    let reader = Reader { market, instruments, received };
+    if outer.get(1).is_some() {
+        on_event(&reader.event(VenueEventKind::Unknown, id, 0, Quantity::ZERO, UNNAMED));
+        return Ok(true);
+    }
+    outer.need(2)?.array(|element| {
+        on_event(&reader.own_trade(element, id)?);
+        Ok(())
+    })?;
+    Ok(true)
+}
+
 impl Reader<'_> {
+    /// One trade of `myTrades`.
+    fn own_trade(&self, element: &mut Cursor<'_>, id: OrderId) -> Result<VenueEvent, DecodeError> {
+        let trade = element.fields(&TRADE)?;
+        let index = trade.parsed(0, |symbol| self.instruments.find(self.market, symbol))?;
+        let instrument = self.instruments.get(index).ok_or_else(|| malformed(0))?;
+        let kind = VenueEventKind::Trade {
+            price: Price(positive(trade.decimal(3, instrument.price_scale)?)?),
+            quantity: self.quantity(&trade, 4, index)?,
+            trade_id: trade.need(1)?.unsigned()?,
+            fee: trade.decimal(5, FEE)?,
+            fee_asset: fee_asset(trade.text(6)?, instrument),
+            liquidity: if trade.need(7)?.boolean()? { Liquidity::Maker } else { Liquidity::Taker },
+        };
+        Ok(self.event(kind, id, trade.need(2)?.unsigned()?, Quantity::ZERO, index))
+    }
+
     fn report(&self, mut event: Cursor<'_>) -> Result<Option<VenueEvent>, DecodeError> {
         let report = event.fields(&REPORT)?;
         if report.text(12)? != "executionReport" {
@@ -102,11 +154,7 @@ impl Reader<'_> {
             }
             FeeAsset::Quote
         } else {
-            match report.text(9)? {
-                name if name == &*instrument.quote => FeeAsset::Quote,
-                name if name == &*instrument.base => FeeAsset::Base,
-                _ => FeeAsset::Other,
-            }
+            fee_asset(report.text(9)?, instrument)
         };
         let maker = report.need(11)?.boolean()?;
         Ok(VenueEventKind::Trade {
@@ -156,7 +204,7 @@ impl Reader<'_> {
             _ if status >= 500 || OPEN_OUTCOMES.contains(&code) => VenueEventKind::Unknown,
             (Asked::Query | Asked::Place, NO_SUCH_ORDER) => VenueEventKind::QueryNotFound,
             // The question went unanswered.
-            (Asked::Query, _) => VenueEventKind::Unknown,
+            (Asked::Query | Asked::Trades, _) => VenueEventKind::Unknown,
             (Asked::Cancel, _) | (Asked::Place, CANCEL_REJECTED) => VenueEventKind::CancelRejected { code },
             (Asked::Place, _) => VenueEventKind::Rejected { code },
         };
@@ -187,6 +235,14 @@ impl Reader<'_> {
         let cumulative = self.quantity(&result, 2, instrument)?;
         let kind = VenueEventKind::QueryState(state);
         Ok(Some(self.event(kind, id, result.need(1)?.unsigned()?, cumulative, instrument)))
+    }
+}
+
+fn fee_asset(name: &str, instrument: &Instrument) -> FeeAsset {
+    match name {
+        name if name == &*instrument.quote => FeeAsset::Quote,
+        name if name == &*instrument.base => FeeAsset::Base,
+        _ => FeeAsset::Other,
     }
 }
 

@@ -8,7 +8,7 @@ mod decode;
 #[cfg(test)]
 mod tests;
 
-pub use decode::decode;
+pub use decode::{decode, decode_trades};
 pub use encode::{OrderFacts, encode_answer, encode_report};
 
 use crate::domain::InstrumentIndex;

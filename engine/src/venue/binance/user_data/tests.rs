@@ -274,3 +274,56 @@ fn real_messages_are_read() {
     }
     assert!(seen >= 10, "only {seen} reports");
 }
+
+#[test]
+fn trades_of_an_order_are_read_one_by_one_and_only_as_the_answer_to_our_question() {
+    let all = table();
+    let read = |text: &str| {
+        let mut told = Vec::new();
+        let answer =
+            decode_trades(text.as_bytes(), Market::Spot, &all, RECEIVED, &mut |event| told.push(*event));
+        (answer, told)
+    };
+    let trade = |id: u64, asset: &str| {
+        format!(
+            r#"{{"symbol":"BNBUSDT","id":{id},"orderId":28,"orderListId":-1,"price":"600.1","qty":"0.007","#
+        ) + &format!(
+            r#""quoteQty":"4.2007","commission":"0.00000525","commissionAsset":"{asset}","time":1,"isBuyer":true,"isMaker":true}}"#
+        )
+    };
+    let answer = format!(
+        r#"{{"id":"m-7-2-1-1a","status":200,"result":[{}, {}],"rateLimits":[]}}"#,
+        trade(5, "BNB"),
+        trade(6, "XYZ")
+    );
+    let (found, told) = read(&answer);
+    assert_eq!(found, Ok(true));
+    let ids: Vec<u64> = told
+        .iter()
+        .map(|event| match event.kind {
+            VenueEventKind::Trade { price, quantity, trade_id, fee, liquidity, .. } => {
+                assert_eq!((price, quantity), (Price(60_010_000_000), Quantity(700_000)));
+                assert_eq!((fee, liquidity, event.venue_order_id), (525, Liquidity::Maker, 28));
+                trade_id
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(ids, [5, 6]);
+    assert!(matches!(told[0].kind, VenueEventKind::Trade { fee_asset: FeeAsset::Base, .. }));
+    assert!(matches!(told[1].kind, VenueEventKind::Trade { fee_asset: FeeAsset::Other, .. }));
+
+    assert_eq!(read(r#"{"id":"m-7-2-1-1a","status":200,"result":[]}"#), (Ok(true), vec![]));
+    let (found, told) = read(r#"{"id":"m-7-2-1-1a","status":429,"error":{"code":-1003,"msg":"Too many."}}"#);
+    assert_eq!((found, told[0].kind), (Ok(true), VenueEventKind::Unknown));
+    for other in [r#"{"id":"q-7-2-1-1a","status":200,"result":{}}"#, r#"{"e":"executionReport"}"#] {
+        assert_eq!(read(other), (Ok(false), vec![]));
+    }
+    for cut in 0..answer.len() {
+        assert!(read(&answer[..cut]).0.is_err(), "cut at {cut}");
+    }
+    for (from, to) in [("\"qty\":\"0.007\"", "\"qty\":7"), ("BNBUSDT", "NONE"), ("\"id\":5", "\"id\":\"5\"")]
+    {
+        assert!(read(&answer.replacen(from, to, 1)).0.is_err(), "{to}");
+    }
+}
