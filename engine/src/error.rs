@@ -105,7 +105,5 @@ wire_enum! {
         Unapproved = 27 => "UNAPPROVED",
         /// The venue refused it; the venue's own code is beside it.
         Venue = 28 => "VENUE",
-        /// C24: a peer or the connection to the venue is not there, or not reconciled.
-        LinkDown = 29 => "LINK_DOWN",
     }
 }

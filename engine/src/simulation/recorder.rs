@@ -104,20 +104,6 @@ impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
         self.inner.query(instrument, id, now)
     }
 
-    fn query_trades(
-        &mut self,
-        instrument: InstrumentIndex,
-        id: OrderId,
-        venue_order_id: u64,
-        now: Nanos,
-    ) -> Result<(), NotSent> {
-        self.inner.query_trades(instrument, id, venue_order_id, now)
-    }
-
-    fn session(&self) -> Option<u64> {
-        self.inner.session()
-    }
-
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
         let event = self.inner.poll(now)?;
         self.lost += u64::from(self.answers.try_push(&Answer::from(&event)).is_err());

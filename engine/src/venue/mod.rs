@@ -133,27 +133,6 @@ pub trait OrderEntry {
     /// When the question did not leave.
     fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent>;
 
-    /// Asks for the trades of `id`, by the venue's own id of it. The answers are events of their own.
-    ///
-    /// # Errors
-    /// When the question did not leave; always, with a venue in the same memory, whose events cannot be lost.
-    fn query_trades(
-        &mut self,
-        instrument: InstrumentIndex,
-        id: OrderId,
-        venue_order_id: u64,
-        now: Nanos,
-    ) -> Result<(), NotSent> {
-        let _ = (instrument, id, venue_order_id, now);
-        Err(NotSent)
-    }
-
-    /// The connection that requests leave by: a new number after every reconnect, `None` while there is none. Events may
-    /// have been lost between two numbers. A venue in the same memory is never left: `Some(0)`.
-    fn session(&self) -> Option<u64> {
-        Some(0)
-    }
-
     /// The next event that has arrived by `now`.
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent>;
 

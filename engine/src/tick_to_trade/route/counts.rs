@@ -29,11 +29,5 @@ counter_set! {
         queries,
         /// Orders that risk did not approve (C27).
         unapproved,
-        /// Times that the connection was lost.
-        disconnects,
-        /// Times that a new connection was reconciled.
-        reconciliations,
-        /// Questions for the trades of an order whose trades are not all known.
-        trade_queries,
     }
 }

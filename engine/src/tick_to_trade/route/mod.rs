@@ -6,7 +6,6 @@
 
 pub mod counts;
 pub mod orders;
-mod reconcile;
 pub mod state;
 mod trades;
 pub mod timeouts;
@@ -24,7 +23,6 @@ use crate::message::{Intent, IntentKind, Order};
 use crate::ring::spsc;
 use crate::tick_to_trade::route::counts::RouteCounters;
 use crate::tick_to_trade::route::orders::Orders;
-use crate::tick_to_trade::route::reconcile::Reconciliation;
 use crate::tick_to_trade::route::state::{Effect, OrderRecord};
 use crate::tick_to_trade::route::timeouts::Timeouts;
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
@@ -78,7 +76,6 @@ pub struct Route<E> {
     orders: Orders,
     answers: Timeouts,
     queries: Timeouts,
-    reconciliation: Reconciliation,
     last_approval: u64,
     /// Counts since start.
     pub counters: RouteCounters,
@@ -95,7 +92,6 @@ impl<E: OrderEntry> Route<E> {
             orders: Orders::default(),
             answers: Timeouts::new(timing.answer),
             queries: Timeouts::new(timing.query),
-            reconciliation: Reconciliation::new(),
             last_approval: 0,
             counters: RouteCounters::default(),
         }
@@ -109,12 +105,6 @@ impl<E: OrderEntry> Route<E> {
     /// The way to the venue.
     pub const fn entry(&self) -> &E {
         &self.entry
-    }
-
-    /// Whether new orders may leave: there is a connection, and the venue has said how every live order stands.
-    #[must_use]
-    pub const fn is_reconciled(&self) -> bool {
-        self.reconciliation.is_done()
     }
 
     fn take_orders(&mut self, now: Nanos) -> usize {
@@ -155,9 +145,6 @@ impl<E: OrderEntry> Route<E> {
         // Risk judged what a reduce-only order does; route stops what may not leave at all.
         if matches!(halt, HaltState::CancelOnly | HaltState::Halted) {
             return self.refuse(&intent, RejectCode::Halted, now);
-        }
-        if !self.reconciliation.is_done() {
-            return self.refuse(&intent, RejectCode::LinkDown, now);
         }
         let Ok(side) = Side::try_from(intent.side) else {
             return self.refuse(&intent, RejectCode::BadRequest, now);
@@ -262,10 +249,6 @@ impl<E: OrderEntry> Route<E> {
             let wait = (now - order.sent).0;
             self.ports.histograms.record(2, wait.max(0).unsigned_abs());
         }
-        if self.waits_for_trades(event, now) {
-            return;
-        }
-        let Some(order) = self.orders.get_mut(event.id) else { return };
         let effect = if event.kind == VenueEventKind::QueryNotFound {
             not_found(order, now, &self.timing)
         } else {
@@ -436,12 +419,11 @@ impl<E: OrderEntry> Agent for Route<E> {
     fn do_work(&mut self, now: Nanos) -> usize {
         self.ports.halts.refresh(now);
         // Events first: a fill that has arrived must be known before the next order leaves.
-        self.take_events(now) + self.reconcile(now) + self.take_timeouts(now) + self.take_orders(now)
+        self.take_events(now) + self.take_timeouts(now) + self.take_orders(now)
     }
 
     fn next_deadline(&self) -> Nanos {
-        let timeouts = self.answers.next_deadline().min(self.queries.next_deadline());
-        timeouts.min(self.entry.next_deadline()).min(self.reconciliation.next_deadline())
+        self.entry.next_deadline().min(self.answers.next_deadline()).min(self.queries.next_deadline())
     }
 }
 

@@ -21,14 +21,12 @@ enum Seen {
     Place(OrderId),
     Cancel(OrderId),
     Query(OrderId),
-    Trades(OrderId),
 }
 
 struct Script {
     seen: Sender<Seen>,
     events: Receiver<VenueEvent>,
     refuse: bool,
-    session: Option<u64>,
 }
 
 impl OrderEntry for Script {
@@ -43,23 +41,7 @@ impl OrderEntry for Script {
     }
 
     fn query(&mut self, _instrument: InstrumentIndex, id: OrderId, _now: Nanos) -> Result<(), NotSent> {
-        self.session.ok_or(NotSent)?;
         self.seen.send(Seen::Query(id)).map_err(|_| NotSent)
-    }
-
-    fn query_trades(
-        &mut self,
-        _instrument: InstrumentIndex,
-        id: OrderId,
-        _venue_order_id: u64,
-        _now: Nanos,
-    ) -> Result<(), NotSent> {
-        self.session.filter(|&session| session > 0).ok_or(NotSent)?;
-        self.seen.send(Seen::Trades(id)).map_err(|_| NotSent)
-    }
-
-    fn session(&self) -> Option<u64> {
-        self.session
     }
 
     fn poll(&mut self, _now: Nanos) -> Option<VenueEvent> {
@@ -104,7 +86,7 @@ impl Bench {
         };
         let (seen_sender, seen) = channel();
         let (events, event_receiver) = channel();
-        let script = Script { seen: seen_sender, events: event_receiver, refuse: false, session: Some(0) };
+        let script = Script { seen: seen_sender, events: event_receiver, refuse: false };
         let reports = Tail::attach_from(&workshop.ring, Some(&workshop.dir), 1).expect("attached");
         let route = Route::new(ports, script, Stopwatch::calibrate(), RouteTiming::default());
         let (_writer, _workshop, _folder) = (writer, workshop, folder);
@@ -123,16 +105,11 @@ impl Bench {
     }
 
     fn tell(&self, id: OrderId, kind: VenueEventKind) {
-        self.tell_filled(id, kind, 0);
-    }
-
-    /// Tells `kind`, with `filled` of the order filled by the venue's account.
-    fn tell_filled(&self, id: OrderId, kind: VenueEventKind, filled: i64) {
         let event = VenueEvent {
             kind,
             id,
             venue_order_id: 77,
-            cumulative: Quantity(filled),
+            cumulative: Quantity::ZERO,
             instrument: 0,
             received: START,
         };
@@ -316,94 +293,4 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
     bench.work(START);
     bench.approve(Intent { id: OrderId { sequence: 3, ..id }, ..cancel });
     assert_eq!(bench.work(START), [(ReportKind::CancelRejected, OrderState::Canceled)]);
-}
-
-fn trade(quantity: i64, trade_id: u64) -> VenueEventKind {
-    VenueEventKind::Trade {
-        price: Price(100),
-        quantity: Quantity(quantity),
-        trade_id,
-        fee: 1,
-        fee_asset: crate::message::report::FeeAsset::Quote,
-        liquidity: crate::domain::Liquidity::Maker,
-    }
-}
-
-#[test]
-fn f17_after_a_reconnect_nothing_new_leaves_until_every_live_order_is_known() {
-    let mut bench = Bench::new();
-    bench.route.entry.session = Some(1);
-    let id = bench.place(1);
-    bench.work(START);
-    bench.tell(id, VenueEventKind::Accepted);
-    bench.work(START);
-    assert!(bench.route.is_reconciled(), "nothing was live at the first connection");
-
-    bench.route.entry.session = None;
-    bench.place(2);
-    assert_eq!(bench.work(START), [(ReportKind::Rejected, OrderState::Rejected)]);
-    bench.route.entry.session = Some(2);
-    bench.place(3);
-    assert_eq!(bench.work(START), [(ReportKind::Rejected, OrderState::Rejected)]);
-    assert_eq!(bench.seen(), [Seen::Place(id), Seen::Query(id)]);
-
-    // The gap hid two partial fills and the cancel: the trades first, once each, then the end.
-    bench.tell_filled(id, VenueEventKind::QueryState(OrderState::Canceled), 7);
-    assert_eq!(bench.work(START), []);
-    assert_eq!(bench.seen(), [Seen::Trades(id)]);
-    bench.tell(id, trade(4, 11));
-    bench.tell(id, trade(4, 11));
-    bench.tell(id, trade(3, 12));
-    let fill = (ReportKind::Fill, OrderState::Partial);
-    assert_eq!(bench.work(START), [fill, fill]);
-    assert!(!bench.route.is_reconciled());
-    let later = START + Nanos::from_secs(1);
-    bench.work(later);
-    assert_eq!(bench.seen(), [Seen::Query(id)], "asked again, on the next round");
-    bench.tell_filled(id, VenueEventKind::QueryState(OrderState::Canceled), 7);
-    assert_eq!(bench.work(later), [(ReportKind::Canceled, OrderState::Canceled)]);
-    assert!(bench.route.is_reconciled());
-    let id = bench.place(4);
-    assert_eq!(bench.work(later), [(ReportKind::Sent, OrderState::Sent)]);
-    assert_eq!(bench.seen(), [Seen::Place(id)]);
-    assert_eq!((bench.route.counters.disconnects, bench.route.counters.reconciliations), (1, 2));
-}
-
-#[test]
-fn f02_an_order_that_filled_unseen_ends_filled_by_its_trades_alone() {
-    let mut bench = Bench::new();
-    bench.route.entry.session = Some(1);
-    let id = bench.place(1);
-    bench.work(START);
-    let later = START + Nanos::from_secs(2);
-    assert_eq!(bench.work(later), [(ReportKind::Unknown, OrderState::Unknown)]);
-    bench.tell_filled(id, VenueEventKind::QueryState(OrderState::Filled), 10);
-    assert_eq!(bench.work(later), []);
-    assert_eq!(bench.seen(), [Seen::Place(id), Seen::Query(id), Seen::Trades(id)]);
-    bench.tell(id, trade(10, 5));
-    assert_eq!(
-        bench.work(later),
-        [(ReportKind::Accepted, OrderState::Filled), (ReportKind::Fill, OrderState::Filled)]
-    );
-    // The stream tells the same trade again (F11).
-    bench.tell(id, trade(10, 5));
-    assert_eq!(bench.work(later), []);
-    assert_eq!(bench.route.counters.fills, 1);
-}
-
-#[test]
-fn an_end_whose_trades_cannot_be_asked_for_waits_for_the_next_connection() {
-    let mut bench = Bench::new();
-    bench.route.entry.session = Some(1);
-    let id = bench.place(1);
-    bench.work(START);
-    bench.tell(id, VenueEventKind::Accepted);
-    bench.work(START);
-    bench.route.entry.session = None;
-    bench.tell_filled(id, VenueEventKind::QueryState(OrderState::Canceled), 7);
-    assert_eq!(bench.work(START), []);
-    assert_eq!(bench.route.orders().live(), 1, "its trades would be lost with it");
-    bench.route.entry.session = Some(2);
-    bench.work(START);
-    assert_eq!(bench.seen(), [Seen::Place(id), Seen::Query(id)]);
 }
