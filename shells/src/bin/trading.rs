@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use engine::counters::HaltState;
 use shells::cli::args::{Cli, Command};
-use shells::cli::{config, doctor, halt, journal, looking, trace};
+use shells::cli::{config, doctor, halt, journal, looking, top, trace};
 use shells::config::Environment;
 
 fn main() -> ExitCode {
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Counters(args) => looking::counters(&args, &environment),
         Command::Book(args) => looking::book(&args, &environment),
         Command::Status(args) => looking::status::status(&args, &environment),
+        Command::Top(args) => top::run(&args, &environment),
         Command::Orders(args) => looking::account::orders(&args, &environment),
         Command::Fills(args) => looking::account::fills(&args, &environment),
         Command::Positions(args) => looking::account::positions(&args, &environment),

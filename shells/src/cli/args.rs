@@ -34,6 +34,8 @@ pub enum Command {
     Book(BookArgs),
     /// Show the whole system on one screen
     Status(LookArgs),
+    /// Watch the whole system on a screen, with a halt key
+    Top(LookArgs),
     /// Show the open orders
     Orders(OrdersArgs),
     /// Show the newest fills

@@ -11,6 +11,7 @@ pub mod halt;
 pub mod records;
 pub mod tail;
 pub mod trace;
+pub mod top;
 
 use clap::CommandFactory;
 use engine::error::SetupError;

@@ -125,6 +125,12 @@ impl RiskManagement {
         }
     }
 
+    /// Its views.
+    #[must_use]
+    pub const fn views(&self) -> &Views {
+        &self.views
+    }
+
     /// What `risk.state` answers.
     ///
     /// # Errors

@@ -4,17 +4,13 @@ use engine::error::SetupError;
 use serde::Serialize;
 
 use crate::api::orders::{Fill, Order};
-use crate::api::risk::{Pnl, Position, RiskState};
+use crate::api::risk::{Pnl, Position};
 use crate::cli::args::{FillListArgs, LookArgs, OrdersArgs};
 use crate::cli::looking::view::{View, refuse, unknown};
 use crate::cli::output::say;
 use crate::cli::table::{Table, clock_time};
 use crate::config::Environment;
-use crate::operator::log::wall_clock;
 use crate::service::show;
-use crate::zmq::desk::Desk;
-use crate::zmq::risk_management::RiskManagement;
-use crate::zmq::router::Operations;
 
 /// Prints `rows` as JSON, or `table` of them.
 fn print<T: Serialize>(rows: &T, as_json: bool, table: impl FnOnce() -> Table) {
@@ -41,11 +37,11 @@ pub fn orders(args: &OrdersArgs, environment: &Environment) -> Result<(), SetupE
 /// # Errors
 /// When nothing is known yet.
 pub fn list_orders(view: &View, all: bool) -> Result<Vec<Order>, SetupError> {
-    let table = view.views.table().map_err(|error| refuse(&error))?;
-    let orders = view.views.account.orders().map_err(unknown)?;
+    let table = view.views().table().map_err(|error| refuse(&error))?;
+    let orders = view.views().account.orders().map_err(unknown)?;
     let meant = orders.iter().filter(|row| all || row.is_open());
     let mut rows: Vec<Order> = meant
-        .filter_map(|row| Some(show::order(row, table.get(row.instrument)?, &view.views.names)))
+        .filter_map(|row| Some(show::order(row, table.get(row.instrument)?, &view.views().names)))
         .collect();
     rows.sort_by_key(|order| order.created_ns);
     Ok(rows)
@@ -82,11 +78,11 @@ pub fn order_table(rows: &[Order]) -> Table {
 /// When no engine ran there.
 pub fn fills(args: &FillListArgs, environment: &Environment) -> Result<(), SetupError> {
     let view = View::open(&args.look, environment)?;
-    let table = view.views.table().map_err(|error| refuse(&error))?;
-    let orders = view.views.account.orders().map_err(unknown)?;
+    let table = view.views().table().map_err(|error| refuse(&error))?;
+    let orders = view.views().account.orders().map_err(unknown)?;
     let newest = orders.fills().rev().take(args.limit);
     let mut rows: Vec<Fill> = newest
-        .filter_map(|report| Some(show::fill(report, table.get(report.instrument)?, &view.views.names)))
+        .filter_map(|report| Some(show::fill(report, table.get(report.instrument)?, &view.views().names)))
         .collect();
     rows.reverse();
     print(&rows, args.look.json, || {
@@ -126,9 +122,9 @@ pub fn fills(args: &FillListArgs, environment: &Environment) -> Result<(), Setup
 /// # Errors
 /// When nothing is known yet.
 pub fn list_positions(view: &View) -> Result<Vec<Position>, SetupError> {
-    let table = view.views.table().map_err(|error| refuse(&error))?;
-    let ledger = view.views.account.ledger().map_err(unknown)?;
-    Ok(show::positions((table, ledger), None, &view.views.names, &|index| view.views.mark(index)))
+    let table = view.views().table().map_err(|error| refuse(&error))?;
+    let ledger = view.views().account.ledger().map_err(unknown)?;
+    Ok(show::positions((table, ledger), None, &view.views().names, &|index| view.views().mark(index)))
 }
 
 /// `trading positions`.
@@ -159,9 +155,9 @@ pub fn positions(args: &LookArgs, environment: &Environment) -> Result<(), Setup
 /// # Errors
 /// When nothing is known yet.
 pub fn list_pnl(view: &View) -> Result<Vec<Pnl>, SetupError> {
-    let table = view.views.table().map_err(|error| refuse(&error))?;
-    let ledger = view.views.account.ledger().map_err(unknown)?;
-    Ok(show::pnl((table, ledger), None, &view.views.names, &|index| view.views.mark(index)))
+    let table = view.views().table().map_err(|error| refuse(&error))?;
+    let ledger = view.views().account.ledger().map_err(unknown)?;
+    Ok(show::pnl((table, ledger), None, &view.views().names, &|index| view.views().mark(index)))
 }
 
 /// `trading pnl`.
@@ -187,31 +183,12 @@ pub fn pnl(args: &LookArgs, environment: &Environment) -> Result<(), SetupError>
     Ok(())
 }
 
-/// What risk's port would tell of halts, rejects and open orders.
-///
-/// # Errors
-/// When no engine ran there.
-pub fn risk_state(view: &View) -> Result<RiskState, SetupError> {
-    let mut port = RiskManagement::new(&view.ipc, &view.places);
-    let now = wall_clock();
-    let mut desk = Desk::default();
-    let _ = port.refresh(now);
-    let mut empty = 0;
-    while empty < 128 {
-        match port.work(now, &mut desk) {
-            0 => empty += 1,
-            _ => empty = 0,
-        }
-    }
-    port.state().map_err(|error| refuse(&error))
-}
-
 /// `trading risk`.
 ///
 /// # Errors
 /// When no engine ran there.
 pub fn risk(args: &LookArgs, environment: &Environment) -> Result<(), SetupError> {
-    let state = risk_state(&View::open(args, environment)?)?;
+    let state = View::open(args, environment)?.risk_state()?;
     if args.json {
         say!("{}", serde_json::json!(state));
         return Ok(());

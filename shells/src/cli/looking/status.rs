@@ -4,11 +4,11 @@ use engine::counters::HeartbeatReader;
 use engine::error::SetupError;
 use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::api::risk::{Pnl, Position, RiskState};
 use crate::cli::args::LookArgs;
-use crate::cli::looking::account::{list_pnl, list_positions, risk_state};
+use crate::cli::looking::account::{list_pnl, list_positions};
 use crate::cli::looking::view::{View, refuse};
 use crate::cli::output::say;
 use crate::cli::table::Table;
@@ -18,10 +18,10 @@ use crate::operator::{self, AGENTS};
 use crate::session;
 
 /// An agent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentStatus {
     /// Its name.
-    pub agent: &'static str,
+    pub agent: String,
     /// Whether a process hosts it.
     pub hosted: bool,
     /// Its duty cycles so far.
@@ -31,7 +31,7 @@ pub struct AgentStatus {
 }
 
 /// A book.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BookStatus {
     /// The symbol.
     pub symbol: String,
@@ -42,7 +42,7 @@ pub struct BookStatus {
 }
 
 /// Everything.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The instance.
     pub instance: String,
@@ -72,7 +72,7 @@ pub fn agents(ipc: &IpcPaths) -> Vec<AgentStatus> {
         let heartbeat = HeartbeatReader::attach(&ipc.heartbeat(agent)).ok();
         let beaten = heartbeat.filter(|heartbeat| heartbeat.cycles() > 0);
         AgentStatus {
-            agent,
+            agent: agent.to_owned(),
             hosted: OwnerLock::is_held(ipc, agent),
             cycles: beaten.as_ref().map_or(0, HeartbeatReader::cycles),
             heartbeat_age_ns: beaten.map(|heartbeat| (now - heartbeat.time()).0.max(0)),
@@ -87,20 +87,20 @@ impl Status {
     /// # Errors
     /// When a table cannot be read.
     pub fn of(view: &View) -> Result<Self, SetupError> {
-        let table = view.views.table().map_err(|error| refuse(&error))?;
+        let table = view.views().table().map_err(|error| refuse(&error))?;
         let books = table.iter().map(|facts| BookStatus {
             symbol: facts.symbol.to_string(),
-            trusted: view.views.books.book(facts.index).is_some_and(|book| book.is_trusted()),
-            mark: view.views.mark(facts.index).map(|mark| crate::service::instruments::price(facts, mark)),
+            trusted: view.views().books.book(facts.index).is_some_and(|book| book.is_trusted()),
+            mark: view.views().mark(facts.index).map(|mark| crate::service::instruments::price(facts, mark)),
         });
         Ok(Self {
             instance: view.places.instance.clone(),
             running: operator::is_running(&view.ipc),
-            epoch: view.views.epoch(),
+            epoch: view.views().epoch(),
             session: session::latest(&view.places).ok().map(|path| path.display().to_string()),
             agents: agents(&view.ipc),
             books: books.collect(),
-            risk: risk_state(view)?,
+            risk: view.risk_state()?,
             positions: list_positions(view)?,
             pnl: list_pnl(view)?,
         })
@@ -126,7 +126,7 @@ pub fn status(args: &LookArgs, environment: &Environment) -> Result<(), SetupErr
     for agent in &status.agents {
         let hosted = if agent.hosted { "yes" } else { "NO" };
         let age = agent.heartbeat_age_ns.map(|age| (age / 1_000_000).to_string()).unwrap_or_default();
-        table.row(vec![agent.agent.to_owned(), hosted.to_owned(), agent.cycles.to_string(), age]);
+        table.row(vec![agent.agent.clone(), hosted.to_owned(), agent.cycles.to_string(), age]);
     }
     say!("\n{table}");
     let mut table = Table::new(&["symbol", "book", "mark", "position", "PnL"]);
