@@ -10,6 +10,7 @@ use crate::message::{Report, Tick};
 use crate::taker_rows;
 use crate::tick_to_trade::strategy::estimate::Average;
 use crate::tick_to_trade::strategy::parameter::{Kind, Parameter, ParameterError, ParameterValue, Table};
+use crate::tick_to_trade::strategy::registry::Registered;
 use crate::tick_to_trade::strategy::taker::{Taker, TakerParameters, Wish};
 use crate::tick_to_trade::strategy::touch::Touched;
 use crate::tick_to_trade::strategy::{Outbox, Refusal, Start, Strategy};
@@ -138,6 +139,20 @@ fn imbalance(top: Top) -> f64 {
     let (bid, ask) = (top.bid_quantity.0 as f64, top.ask_quantity.0 as f64);
     let total = bid + ask;
     if total > 0.0 { (bid - ask) / total } else { 0.0 }
+}
+
+impl Registered for BookImbalance {
+    type Parameters = Parameters;
+    const NAME: &'static str = NAME;
+    const DOC: &'static str = "takes with the heavier side of the best prices";
+
+    fn table() -> &'static Table<Parameters> {
+        &PARAMETERS
+    }
+
+    fn create(parameters: Parameters, index: InstrumentIndex, instrument: &Instrument) -> Self {
+        Self::new(parameters, index, instrument)
+    }
 }
 
 impl Strategy for BookImbalance {

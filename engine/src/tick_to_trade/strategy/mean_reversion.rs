@@ -10,6 +10,7 @@ use crate::message::{Report, Tick};
 use crate::taker_rows;
 use crate::tick_to_trade::strategy::parameter::{Kind, Parameter, ParameterError, ParameterValue, Table};
 use crate::tick_to_trade::strategy::range::{Bars, Range};
+use crate::tick_to_trade::strategy::registry::Registered;
 use crate::tick_to_trade::strategy::taker::{Taker, TakerParameters, Wish};
 use crate::tick_to_trade::strategy::touch::Touched;
 use crate::tick_to_trade::strategy::{Outbox, Refusal, Start, Strategy};
@@ -126,6 +127,21 @@ impl MeanReversion {
             return None;
         }
         Some(if score < 0.0 { Side::Buy } else { Side::Sell })
+    }
+}
+
+impl Registered for MeanReversion {
+    type Parameters = Parameters;
+    const NAME: &'static str = NAME;
+    const DOC: &'static str =
+        "takes against a price that has left its usual range, and leaves when it is back";
+
+    fn table() -> &'static Table<Parameters> {
+        &PARAMETERS
+    }
+
+    fn create(parameters: Parameters, index: InstrumentIndex, instrument: &Instrument) -> Self {
+        Self::new(parameters, index, instrument)
     }
 }
 

@@ -24,6 +24,8 @@ pub mod hosted;
 pub mod row;
 pub mod host;
 pub mod control;
+#[cfg(test)]
+mod example;
 
 use crate::domain::{InstrumentIndex, Instruments, Nanos};
 use crate::message::{Report, Tick};

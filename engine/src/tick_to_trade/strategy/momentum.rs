@@ -11,6 +11,7 @@ use crate::message::{Report, Tick};
 use crate::taker_rows;
 use crate::tick_to_trade::strategy::estimate::{Average, Flow};
 use crate::tick_to_trade::strategy::parameter::{Kind, Parameter, ParameterError, ParameterValue, Table};
+use crate::tick_to_trade::strategy::registry::Registered;
 use crate::tick_to_trade::strategy::taker::{Taker, TakerParameters, Wish};
 use crate::tick_to_trade::strategy::touch::Touched;
 use crate::tick_to_trade::strategy::{Outbox, Refusal, Start, Strategy};
@@ -139,6 +140,20 @@ impl Momentum {
         } else {
             None
         }
+    }
+}
+
+impl Registered for Momentum {
+    type Parameters = Parameters;
+    const NAME: &'static str = NAME;
+    const DOC: &'static str = "goes with a move of the mid price that trades confirm";
+
+    fn table() -> &'static Table<Parameters> {
+        &PARAMETERS
+    }
+
+    fn create(parameters: Parameters, index: InstrumentIndex, instrument: &Instrument) -> Self {
+        Self::new(parameters, index, instrument)
     }
 }
 

@@ -24,56 +24,61 @@ pub struct Entry {
     defaults: fn() -> Vec<ParameterValue>,
 }
 
+/// A strategy that the registry can make: what [`Entry::of`] needs of it.
+pub trait Registered: Strategy + Sized + 'static {
+    /// What can be set of it.
+    type Parameters: Copy + Default + 'static;
+    /// Its name, as users write it.
+    const NAME: &'static str;
+    /// What it does, in a line.
+    const DOC: &'static str;
+
+    /// The table of its parameters.
+    fn table() -> &'static Table<Self::Parameters>;
+
+    /// It, on `instrument`, which is at `index`.
+    fn create(parameters: Self::Parameters, index: InstrumentIndex, instrument: &Instrument) -> Self;
+}
+
 /// Every strategy that can be made by name.
 pub static TABLE: &[Entry] = &[
-    Entry {
-        name: market_making::NAME,
-        doc: "quotes both sides around a price that leans against the inventory (Avellaneda-Stoikov)",
-        create: |index, instrument, settings| {
-            let parameters = read(&market_making::PARAMETERS, settings)?;
-            Ok(Box::new(market_making::MarketMaking::new(parameters, index, instrument)))
-        },
-        defaults: || defaults(&market_making::PARAMETERS),
-    },
-    Entry {
-        name: momentum::NAME,
-        doc: "goes with a move of the mid price that trades confirm",
-        create: |index, instrument, settings| {
-            let parameters = read(&momentum::PARAMETERS, settings)?;
-            Ok(Box::new(momentum::Momentum::new(parameters, index, instrument)))
-        },
-        defaults: || defaults(&momentum::PARAMETERS),
-    },
-    Entry {
-        name: mean_reversion::NAME,
-        doc: "takes against a price that has left its usual range, and leaves when it is back",
-        create: |index, instrument, settings| {
-            let parameters = read(&mean_reversion::PARAMETERS, settings)?;
-            Ok(Box::new(mean_reversion::MeanReversion::new(parameters, index, instrument)))
-        },
-        defaults: || defaults(&mean_reversion::PARAMETERS),
-    },
-    Entry {
-        name: book_imbalance::NAME,
-        doc: "takes with the heavier side of the best prices",
-        create: |index, instrument, settings| {
-            let parameters = read(&book_imbalance::PARAMETERS, settings)?;
-            Ok(Box::new(book_imbalance::BookImbalance::new(parameters, index, instrument)))
-        },
-        defaults: || defaults(&book_imbalance::PARAMETERS),
-    },
-    Entry {
-        name: twap::NAME,
-        doc: "buys or sells a size in equal slices over a time (execution)",
-        create: |index, instrument, settings| {
-            let parameters = read(&twap::PARAMETERS, settings)?;
-            Ok(Box::new(twap::Twap::new(parameters, index, instrument)))
-        },
-        defaults: || defaults(&twap::PARAMETERS),
-    },
+    Entry::of::<market_making::MarketMaking>(),
+    Entry::of::<momentum::Momentum>(),
+    Entry::of::<mean_reversion::MeanReversion>(),
+    Entry::of::<book_imbalance::BookImbalance>(),
+    Entry::of::<twap::Twap>(),
 ];
 
 impl Entry {
+    /// The entry of the strategy `S`.
+    #[must_use]
+    pub const fn of<S: Registered>() -> Self {
+        Self {
+            name: S::NAME,
+            doc: S::DOC,
+            create: |index, instrument, settings| {
+                let mut parameters = S::Parameters::default();
+                let pairs = settings.iter().map(|(key, value)| (&**key, &**value));
+                S::table().set_all(&mut parameters, pairs)?;
+                Ok(Box::new(S::create(parameters, index, instrument)))
+            },
+            defaults: || S::table().show(&S::Parameters::default()),
+        }
+    }
+
+    /// Makes it on `instrument`, which is at `index`; what `settings` leave out keeps its default.
+    ///
+    /// # Errors
+    /// When it does not know a key, or a value does not do.
+    pub fn create(
+        &self,
+        index: InstrumentIndex,
+        instrument: &Instrument,
+        settings: &Settings,
+    ) -> Result<Box<dyn Strategy>, ParameterError> {
+        (self.create)(index, instrument, settings)
+    }
+
     /// Its parameters with their defaults.
     #[must_use]
     pub fn parameters(&self) -> Vec<ParameterValue> {
@@ -95,17 +100,7 @@ pub fn create(
         let known: Vec<_> = TABLE.iter().map(|entry| entry.name).collect();
         SetupError::Invalid(format!("no strategy {name:?}; there are {}", known.join(", ")))
     })?;
-    (entry.create)(index, instrument, settings).map_err(|error| SetupError::Invalid(error.to_string()))
-}
-
-fn read<P: Copy + Default>(table: &Table<P>, settings: &Settings) -> Result<P, ParameterError> {
-    let mut parameters = P::default();
-    table.set_all(&mut parameters, settings.iter().map(|(key, value)| (&**key, &**value)))?;
-    Ok(parameters)
-}
-
-fn defaults<P: Copy + Default>(table: &Table<P>) -> Vec<ParameterValue> {
-    table.show(&P::default())
+    entry.create(index, instrument, settings).map_err(|error| SetupError::Invalid(error.to_string()))
 }
 
 #[cfg(test)]

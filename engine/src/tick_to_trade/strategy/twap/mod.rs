@@ -13,8 +13,9 @@ use crate::message::report::ReportKind;
 use crate::message::tick::Top;
 use crate::message::{Report, Tick};
 use crate::tick_to_trade::strategy::grid::{Grid, Rounding};
-use crate::tick_to_trade::strategy::parameter::{ParameterError, ParameterValue};
+use crate::tick_to_trade::strategy::parameter::{ParameterError, ParameterValue, Table};
 use crate::tick_to_trade::strategy::pause::Pause;
+use crate::tick_to_trade::strategy::registry::Registered;
 use crate::tick_to_trade::strategy::touch::{Touch, Touched};
 use crate::tick_to_trade::strategy::working::{WorkingOrder, WorkingState};
 use crate::tick_to_trade::strategy::{Outbox, Refusal, Start, Strategy};
@@ -220,6 +221,20 @@ enum Limit {
     At(Price),
     /// The venue's grid has none as good: nothing may be sent.
     Unusable,
+}
+
+impl Registered for Twap {
+    type Parameters = Parameters;
+    const NAME: &'static str = NAME;
+    const DOC: &'static str = "buys or sells a size in equal slices over a time (execution)";
+
+    fn table() -> &'static Table<Parameters> {
+        &PARAMETERS
+    }
+
+    fn create(parameters: Parameters, index: InstrumentIndex, instrument: &Instrument) -> Self {
+        Self::new(parameters, index, instrument)
+    }
 }
 
 impl Strategy for Twap {
