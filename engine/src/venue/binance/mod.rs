@@ -5,6 +5,7 @@ mod json;
 mod text;
 mod request_id;
 pub mod decode;
+pub mod sbe;
 pub mod exchange_info;
 pub mod order_request;
 pub mod user_data;

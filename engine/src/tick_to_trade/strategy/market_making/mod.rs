@@ -13,9 +13,8 @@ use crate::message::tick::Top;
 use crate::message::{Report, Tick};
 use crate::tick_to_trade::strategy::estimate::{Variance, seconds};
 use crate::tick_to_trade::strategy::grid::{Grid, Rounding};
-use crate::tick_to_trade::strategy::parameter::{ParameterError, ParameterValue, Table};
+use crate::tick_to_trade::strategy::parameter::{ParameterError, ParameterValue};
 use crate::tick_to_trade::strategy::pause::Pause;
-use crate::tick_to_trade::strategy::registry::Registered;
 use crate::tick_to_trade::strategy::touch::{Touch, Touched};
 use crate::tick_to_trade::strategy::working::WorkingState;
 use crate::tick_to_trade::strategy::{Outbox, Refusal, Start, Strategy};
@@ -162,21 +161,6 @@ impl MarketMaking {
         // Both in price units: a mid of half the sum, basis points of 1e-4.
         let threshold = self.parameters.requote_bps * 0.5e-4 * top.mid_times_two() as f64;
         distance >= self.grid.tick() && distance as f64 >= threshold
-    }
-}
-
-impl Registered for MarketMaking {
-    type Parameters = Parameters;
-    const NAME: &'static str = NAME;
-    const DOC: &'static str =
-        "quotes both sides around a price that leans against the inventory (Avellaneda-Stoikov)";
-
-    fn table() -> &'static Table<Parameters> {
-        &PARAMETERS
-    }
-
-    fn create(parameters: Parameters, index: InstrumentIndex, instrument: &Instrument) -> Self {
-        Self::new(parameters, index, instrument)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What can be set of market making.
 
-use crate::domain::Nanos;
+use crate::domain::{Instrument, InstrumentIndex, Nanos};
 use crate::tick_to_trade::strategy::grid::SizeUnit;
+use crate::tick_to_trade::strategy::market_making::MarketMaking;
 use crate::tick_to_trade::strategy::parameter::{Kind, Parameter, Table};
+use crate::tick_to_trade::strategy::registry::Registered;
 
 /// The name of the strategy in the registry.
 pub const NAME: &str = "market_making";
@@ -130,3 +132,18 @@ pub static PARAMETERS: Table<Parameters> = Table {
         if p.max_position < p.order_size { Err("max_position is less than order_size") } else { Ok(()) }
     },
 };
+
+impl Registered for MarketMaking {
+    type Parameters = Parameters;
+    const NAME: &'static str = NAME;
+    const DOC: &'static str =
+        "quotes both sides around a price that leans against the inventory (Avellaneda-Stoikov)";
+
+    fn table() -> &'static Table<Parameters> {
+        &PARAMETERS
+    }
+
+    fn create(parameters: Parameters, index: InstrumentIndex, instrument: &Instrument) -> Self {
+        Self::new(parameters, index, instrument)
+    }
+}

@@ -32,7 +32,7 @@ use super::{DecodeError, MarketEvent};
 use documented::Documented;
 use fields::{Fields, Subject};
 use levels::{Shapes, Sides};
-use symbols::SymbolTable;
+pub(super) use symbols::SymbolTable;
 
 /// Decodes the market frames of Binance. Owned by one agent; it allocates only while its buffers grow to the largest
 /// frame met.

@@ -32,7 +32,7 @@ impl Slot {
 
 /// The symbols of one market: open addressing with linear probing, at most half full, so that a probe ends soon.
 #[derive(Debug)]
-pub(super) struct SymbolTable {
+pub(in crate::venue::binance) struct SymbolTable {
     slots: Box<[Slot]>,
 }
 
@@ -52,7 +52,7 @@ fn spread(head: [u64; 2], length: usize) -> usize {
 
 impl SymbolTable {
     /// The symbols of `market`.
-    pub(super) fn new(instruments: &Instruments, market: Market) -> Self {
+    pub(in crate::venue::binance) fn new(instruments: &Instruments, market: Market) -> Self {
         let listed = || instruments.iter().filter(|(_, instrument)| instrument.market == market);
         let empty = Slot { head: [0; 2], tail: [0; SYMBOL_BYTES_MAX - HEAD], length: 0, index: 0 };
         let mut slots = vec![empty; (listed().count() * 2 + 1).next_power_of_two()].into_boxed_slice();
@@ -95,7 +95,12 @@ impl SymbolTable {
     }
 
     /// The instrument whose symbol is the `length` bytes at `at`.
-    pub(super) fn find(&self, bytes: &[u8], at: usize, length: usize) -> Option<InstrumentIndex> {
+    pub(in crate::venue::binance) fn find(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        length: usize,
+    ) -> Option<InstrumentIndex> {
         self.look_up(head(bytes, at, length), length, bytes, at)
     }
 
