@@ -20,6 +20,14 @@ pub enum Question {
     Step(Nanos),
     /// Tell every WebSocket that the server goes down.
     Announce,
+    /// Let something go wrong.
+    Wreak(super::faults::Fault),
+    /// What may go wrong, and what has.
+    Faults,
+    /// Let nothing more go wrong.
+    Mend,
+    /// The market trades this quantity with this order, at its price; `None` for all that is left.
+    Fill(u64, Option<String>),
     /// Whether it is ready, and if not, why.
     Ready,
 }
@@ -47,10 +55,39 @@ impl Desk {
                 self.announce_shutdown(self.clock.now());
                 (200, "{}".to_owned())
             }
+            Question::Wreak(fault) => {
+                self.wreak(fault, self.clock.now());
+                (200, "{}".to_owned())
+            }
+            Question::Faults => (200, self.faults.json()),
+            Question::Mend => {
+                self.faults.clear();
+                (200, "{}".to_owned())
+            }
+            Question::Fill(order, quantity) => self.fill(order, quantity.as_deref()),
             Question::Ready => self.ready(),
         };
         // An operator who has gone gets no answer.
         let _ = ask.reply.send(answer);
+    }
+
+    /// The market comes to an order.
+    fn fill(&mut self, order: u64, quantity: Option<&str>) -> (u16, String) {
+        let refused = |reason: &str| (400, format!("{{\"error\":{}}}", text(reason)));
+        let Some(found) = self.exchange.order(order) else { return refused("no such order") };
+        let quantity = match quantity.zip(self.exchange.instruments().get(found.instrument)) {
+            None => found.leaves(),
+            Some((text, instrument)) => match instrument.quantity(text) {
+                Ok(quantity) => quantity,
+                Err(error) => return refused(&format!("quantity={text}: {error}")),
+            },
+        };
+        let now = self.clock.now();
+        if !self.exchange.meet(now, order, quantity) {
+            return refused("it does not stand on the book with so much left");
+        }
+        self.settle(now);
+        (200, "{}".to_owned())
     }
 
     fn ready(&self) -> (u16, String) {

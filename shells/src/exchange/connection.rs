@@ -184,20 +184,22 @@ async fn answer(
         };
         Ok((params, account))
     });
-    let (params, account) = match checked {
-        Ok(checked) => checked,
-        Err(failure) => return json(failure.status, "", &failure.body()),
+    let (params, account, known) = match checked {
+        Ok((params, account)) => (params, account, None),
+        Err(failure) => (Params::default(), None, Some(Err(failure))),
     };
     let micros =
         request.header("x-mbx-time-unit").is_some_and(|unit| unit.eq_ignore_ascii_case("microsecond"));
     let unit = if micros { TimeUnit::Micros } else { TimeUnit::Millis };
-    let call = Call { connection, address, id: None, method, params, account, unit };
+    let call = Call { connection, address, id: None, method, params, account, unit, known };
     if hall.desk.send(ToDesk::Call(Box::new(call))).await.is_err() {
         return Reaction::Leave;
     }
     let mut cut = None;
     loop {
-        match answers.recv().await {
+        // The venue itself gives up on a request after ten seconds; whoever waits longer than this waits for nothing.
+        let Ok(said) = timeout(IDLE_LIMIT, answers.recv()).await else { return Reaction::Leave };
+        match said {
             Some(Out::Answer(answer)) => {
                 let response = respond(*answer, keep);
                 return match cut {
@@ -229,14 +231,6 @@ fn respond(answer: Answer, keep: bool) -> String {
     http::response(status, "application/json;charset=UTF-8", &headers, &body, keep)
 }
 
-/// What a WebSocket API message leads to.
-pub enum Reply {
-    /// The desk answers.
-    Ask(Box<Call>),
-    /// This is the answer.
-    Say(String),
-}
-
 /// An answer as a WebSocket API frame.
 #[must_use]
 pub fn envelope(answer: &Answer, limits: bool) -> String {
@@ -251,7 +245,7 @@ pub fn envelope(answer: &Answer, limits: bool) -> String {
 }
 
 impl Session {
-    /// Reads a WebSocket API message; `limits` says whether answers tell what was used.
+    /// Reads a WebSocket API message.
     pub fn hear(
         &mut self,
         message: &str,
@@ -259,15 +253,15 @@ impl Session {
         address: IpAddr,
         unit: TimeUnit,
         hall: &Hall,
-    ) -> Reply {
+    ) -> Box<Call> {
         let mut id: Option<Box<str>> = None;
-        match self.read(message, &mut id, hall) {
-            Ok(Read::Ask(method, params, account)) => {
-                Reply::Ask(Box::new(Call { connection, address, id, method, params, account, unit }))
-            }
-            Ok(Read::Say(result)) => Reply::Say(envelope(&said(id, Ok(result)), false)),
-            Err(failure) => Reply::Say(envelope(&said(id, Err(failure)), false)),
-        }
+        let (method, params, account, known) = match self.read(message, &mut id, hall) {
+            Ok(Read::Ask(method, params, account)) => (method, params, account, None),
+            Ok(Read::Say(result)) => (Method::SessionStatus, Params::default(), None, Some(Ok(result))),
+            // What cannot be understood costs as little as anything.
+            Err(failure) => (Method::Ping, Params::default(), None, Some(Err(failure))),
+        };
+        Box::new(Call { connection, address, id, method, params, account, unit, known })
     }
 
     fn read(&mut self, message: &str, id: &mut Option<Box<str>>, hall: &Hall) -> Result<Read, Failure> {
@@ -348,8 +342,4 @@ impl Session {
 enum Read {
     Ask(Method, Params, Option<engine::venue::exchange::AccountIndex>),
     Say(String),
-}
-
-fn said(id: Option<Box<str>>, result: Result<String, Failure>) -> Answer {
-    Answer { id, result, usage: super::limits::Usage::default() }
 }

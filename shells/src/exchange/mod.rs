@@ -15,6 +15,7 @@ pub mod render;
 pub mod history;
 pub mod streams;
 pub mod clock;
+pub mod faults;
 pub mod door;
 pub mod market;
 pub mod settings;

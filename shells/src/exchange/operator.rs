@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::admin::Question;
 use super::desk::ToDesk;
+use super::faults::Fault;
 use super::http::{self, Request};
 use super::json::text;
 use super::params::Params;
@@ -79,6 +80,14 @@ fn asked(request: &Request) -> Result<Question, (u16, String)> {
     let params = Params::of_form(&request.query, "").map_err(|failure| bad(failure.message.to_string()))?;
     match (request.verb.as_str(), request.path.as_str()) {
         ("GET", "/admin/ledger") => Ok(Question::Ledger),
+        ("POST", "/admin/faults") => Fault::read(&params).map(Question::Wreak).map_err(bad),
+        ("GET", "/admin/faults") => Ok(Question::Faults),
+        ("DELETE", "/admin/faults") => Ok(Question::Mend),
+        ("POST", "/admin/fill") => {
+            let order = params.get("order").and_then(|id| id.parse().ok());
+            let order = order.ok_or_else(|| bad("order: an order's id expected".to_owned()))?;
+            Ok(Question::Fill(order, params.get("quantity").map(str::to_owned)))
+        }
         ("POST", "/admin/announce-shutdown") => Ok(Question::Announce),
         ("POST", "/admin/step") => {
             let span = params.get("by").ok_or_else(|| bad("by: a duration expected".to_owned()))?;

@@ -9,7 +9,7 @@ use engine::error::SetupError;
 use engine::venue::exchange::Exchange;
 use engine::venue::simulated::{FeeRate, QueueModel};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 use super::admin::{Ask, Question};
@@ -17,6 +17,7 @@ use super::clock::Clock;
 use super::connection::{Hall, Keeping, serve};
 use super::desk::{Desk, INBOX, ToDesk};
 use super::door::Door;
+use super::faults::Faults;
 use super::keys::{Accounts, amount};
 use super::limits::{Allowed, Limits};
 use super::market::Source;
@@ -39,8 +40,6 @@ pub struct Running {
     pub operator: SocketAddr,
     /// The certificate that clients have to trust, as PEM.
     pub certificate: String,
-    /// Moves the clock.
-    pub skew: watch::Sender<Nanos>,
     desk: mpsc::Sender<ToDesk>,
 }
 
@@ -108,7 +107,11 @@ pub async fn start(settings: &Settings, keys: &std::path::Path) -> Result<Runnin
     let (source, instruments) = source(settings, clock.now())?;
     let exchange = Exchange::new(instruments, &accounts.specs, QueueModel::Probabilistic { power: 1 });
     let limits = Limits::new(Allowed::BINANCE.times(settings.limits.max(1)));
-    let desk = Desk::new(exchange, Arc::clone(&accounts), limits, clock.clone(), source, settings.seed);
+    let faults = (Faults::new(Vec::new(), settings.seed), settings.seed);
+    let mut desk = Desk::new(exchange, Arc::clone(&accounts), limits, (clock.clone(), skew), source, faults);
+    for fault in &settings.faults {
+        desk.wreak(fault.clone(), clock.now());
+    }
     let (certificate, acceptor) = tls::acceptor(settings.cert.as_deref().zip(settings.key.as_deref()))?;
     let listener = bind(SocketAddr::new(settings.bind, settings.port)).await?;
     let above = match settings.port {
@@ -133,7 +136,7 @@ pub async fn start(settings: &Settings, keys: &std::path::Path) -> Result<Runnin
     tokio::spawn(desk.run(inbox));
     tokio::spawn(accept(listener, acceptor, hall));
     tokio::spawn(operator::serve(operators, to_desk.clone()));
-    Ok(Running { address, operator, certificate, skew, desk: to_desk })
+    Ok(Running { address, operator, certificate, desk: to_desk })
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, SetupError> {

@@ -71,6 +71,10 @@ pub struct Settings {
     /// How long a WebSocket lives.
     #[arg(long, default_value = "24h")]
     pub life: Span,
+    /// Lets this go wrong: a fault's name, then `name=value` of method, stream, count, skip, chance (millionths), ms,
+    /// bytes, status and executed, with commas between.
+    #[arg(long = "fault", value_name = "FAULT", value_parser = super::faults::Fault::read_flag)]
+    pub faults: Vec<super::faults::Fault>,
     /// Writes the ledger here at the end.
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::connection::{Hall, Reply, Session, WRITE_LIMIT, envelope};
+use super::connection::{Hall, Session, WRITE_LIMIT, envelope};
 use super::desk::{Connection, Out, ToDesk};
 use super::render::TimeUnit;
 use super::websocket::{PING, PONG, Reader, Received, TEXT, Violation, write, write_close};
@@ -233,13 +233,7 @@ impl Talk {
         let message = match &mut self.manner {
             Manner::Streams { .. } => ToDesk::Control(self.id, text),
             Manner::Api { unit, session, .. } => {
-                match session.hear(&text, self.id, self.address, *unit, &self.hall) {
-                    Reply::Ask(call) => ToDesk::Call(call),
-                    Reply::Say(answer) => {
-                        write(&mut self.out, TEXT, answer.as_bytes());
-                        return Ok(());
-                    }
-                }
+                ToDesk::Call(session.hear(&text, self.id, self.address, *unit, &self.hall))
             }
         };
         self.hall.desk.send(message).await.map_err(|_| Over)

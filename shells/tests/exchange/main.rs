@@ -4,3 +4,4 @@ mod support;
 mod rest;
 mod websocket;
 mod streams;
+mod faults;

@@ -122,6 +122,22 @@ impl Exchange {
         self.finish(instrument);
     }
 
+    /// The market trades with this order alone, at its price, whatever the queue: what a test asks for. Returns
+    /// whether it stood on the book with so much left.
+    pub fn meet(&mut self, now: Nanos, id: u64, quantity: Quantity) -> bool {
+        self.advance(now);
+        let Some(order) = self.orders.get(id) else { return false };
+        let stands = order.status.is_open() && order.working.is_some();
+        if !stands || quantity.0 <= 0 || quantity > order.leaves() {
+            return false;
+        }
+        let (instrument, side, price) = (order.instrument, order.side, order.price);
+        self.books[instrument as usize].sides.get_mut(side).reduce(id, price, quantity.0);
+        self.made(instrument, side, &[MarketFill { id, price, quantity: quantity.0 }]);
+        self.finish(instrument);
+        true
+    }
+
     /// Orders of `side` made against the market.
     fn made(&mut self, instrument: InstrumentIndex, side: Side, fills: &[MarketFill]) {
         for fill in fills {

@@ -192,6 +192,7 @@ impl Desk {
 
     /// Sends `payload` to everyone who follows these streams, each as it wants it.
     pub(super) fn spread(&mut self, to: Vec<(String, Vec<Connection>)>, payload: &str) {
+        let now = self.clock.now();
         let plain: Arc<str> = payload.into();
         for (name, followers) in to {
             let mut wrapped: Option<Arc<str>> = None;
@@ -205,7 +206,7 @@ impl Desk {
                 } else {
                     Arc::clone(&plain)
                 };
-                self.send_stream(connection, Out::Frame(frame));
+                self.send_frame(connection, Out::Frame(frame), &name, None, now);
             }
         }
     }

@@ -9,18 +9,20 @@ mod listing;
 mod follow;
 mod user;
 mod slow;
+mod fault;
 mod publish;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use engine::domain::{InstrumentIndex, Market, Nanos};
 use engine::venue::exchange::{AccountIndex, Event, Exchange};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
 use super::failure::Failure;
+use super::faults::{Faults, Kind};
 use super::history::History;
 use super::keys::Accounts;
 use super::limits::{Limits, Usage};
@@ -28,6 +30,7 @@ use super::market::Source;
 use super::method::Method;
 use super::params::Params;
 use super::render::{Render, TimeUnit};
+use fault::{Due, Later, Memory};
 use follow::Followers;
 use slow::SlowDepth;
 use user::Listeners;
@@ -59,6 +62,8 @@ pub struct Call {
     pub account: Option<AccountIndex>,
     /// In what times are told.
     pub unit: TimeUnit,
+    /// The outcome, where the connection knows it already: the desk counts the request and answers in its turn.
+    pub known: Option<Result<String, Failure>>,
 }
 
 /// What the desk is told.
@@ -125,6 +130,10 @@ pub struct Desk {
     ids: ClientIds,
     next_publication: Nanos,
     publications: u64,
+    pub(super) faults: Faults,
+    memory: Memory,
+    due: BinaryHeap<Due>,
+    skew: watch::Sender<Nanos>,
 }
 
 /// Client ids for orders and cancels that come without: as long as Binance's, and of the same letters.
@@ -134,17 +143,9 @@ struct ClientIds(u64);
 impl ClientIds {
     fn next(&mut self) -> Box<str> {
         const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        let mut draw = || {
-            // SplitMix64 (Steele, Lea and Flood, 2014).
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = self.0;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^ (mixed >> 31)
-        };
         let mut id = String::with_capacity(22);
         for _ in 0..2 {
-            let mut bits = draw();
+            let mut bits = super::faults::draw(&mut self.0);
             for _ in 0..11 {
                 id.push(char::from(LETTERS[usize::try_from(bits % 62).unwrap_or(0)]));
                 bits /= 62;
@@ -164,10 +165,11 @@ impl Desk {
         exchange: Exchange,
         accounts: Arc<Accounts>,
         limits: Limits,
-        clock: Clock,
+        clock: (Clock, watch::Sender<Nanos>),
         source: Source,
-        seed: u64,
+        (faults, seed): (Faults, u64),
     ) -> Self {
+        let (clock, skew) = clock;
         let instruments = exchange.instruments().len();
         Self {
             history: (0..instruments).map(|_| History::default()).collect(),
@@ -180,6 +182,10 @@ impl Desk {
             ids: ClientIds(seed),
             next_publication: Nanos::ZERO,
             publications: 0,
+            faults,
+            memory: Memory::default(),
+            due: BinaryHeap::new(),
+            skew,
             exchange,
             accounts,
             limits,
@@ -194,6 +200,7 @@ impl Desk {
         loop {
             let now = self.clock.now();
             let due = self.play(now).min(self.next_publication);
+            let due = self.due.peek().map_or(due, |first| due.min(first.at));
             let wait = u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0);
             tokio::select! {
                 count = inbox.recv_many(&mut batch, BATCH) => {
@@ -211,6 +218,7 @@ impl Desk {
 
     /// Plays the market up to `now` and publishes what is due. Returns when the market goes on.
     fn play(&mut self, now: Nanos) -> Nanos {
+        self.catch_up(now);
         let next = self.source.play(now, &mut self.exchange);
         self.exchange.take_events(&mut self.events);
         self.tell(now);
@@ -252,6 +260,12 @@ impl Desk {
         self.listeners.close(connection);
     }
 
+    /// Tells what the exchange has done just now.
+    pub(super) fn settle(&mut self, now: Nanos) {
+        self.exchange.take_events(&mut self.events);
+        self.tell(now);
+    }
+
     /// How many connections there are.
     pub(super) fn connection_count(&self) -> usize {
         self.connections.len()
@@ -265,24 +279,47 @@ impl Desk {
         }
     }
 
-    fn call(&mut self, call: Call) {
+    fn call(&mut self, mut call: Call) {
         let now = self.clock.now();
         let weight = self.weight(&call);
-        let result = self.limits.request(call.address, now, weight).and_then(|()| {
-            let result = self.handle(&call, now);
-            if call.method.is_free_on_success() && result.is_ok() {
-                self.limits.refund(call.address, now, weight);
+        let fault = self.faults.on_request(call.method);
+        if let Some(fault) = fault.as_ref().filter(|fault| fault.kind == Kind::DelayedRequest) {
+            self.later(now + fault.span, Later::Call(Box::new(call)));
+            return;
+        }
+        let result = match self.limits.request(call.address, now, weight) {
+            Err(failure) => Some(Err(failure)),
+            Ok(()) => {
+                let result = match (call.known.take(), &fault) {
+                    (Some(known), _) => Some(known),
+                    (None, Some(fault)) => self.handle_with(fault, &call, now),
+                    (None, None) => Some(self.handle(&call, now)),
+                };
+                if call.method.is_free_on_success() && result.as_ref().is_some_and(Result::is_ok) {
+                    self.limits.refund(call.address, now, weight);
+                }
+                result
             }
-            result
-        });
-        let about_orders = matches!(
-            call.method,
-            Method::OrderPlace | Method::CancelReplace | Method::OrderCancel | Method::CancelAll
-        );
-        let account = call.account.filter(|_| about_orders);
-        let usage = self.limits.usage(call.address, account, now);
-        self.send(call.connection, Out::Answer(Box::new(Answer { id: call.id, result, usage })));
+        };
         self.exchange.take_events(&mut self.events);
+        if fault.as_ref().is_some_and(|fault| fault.kind == Kind::ReportBeforeAck) {
+            self.tell(now);
+        }
+        if let Some(result) = result {
+            let about_orders = matches!(
+                call.method,
+                Method::OrderPlace | Method::CancelReplace | Method::OrderCancel | Method::CancelAll
+            );
+            let account = call.account.filter(|_| about_orders);
+            let usage = self.limits.usage(call.address, account, now);
+            match self.faults.on_connection(call.method) {
+                Some(fault) if fault.kind == Kind::HalfOpen => self.send(call.connection, Out::HalfOpen),
+                Some(fault) => self.send(call.connection, Out::Cut(fault.bytes)),
+                None => {}
+            }
+            let answer = Answer { id: call.id, result, usage };
+            self.answer_with(fault.as_ref(), call.connection, answer, now);
+        }
         self.tell(now);
     }
 

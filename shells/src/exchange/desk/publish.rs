@@ -1,13 +1,13 @@
 //! Telling what happened: reports to their accounts, the market to those who follow it.
 
 use engine::domain::{InstrumentIndex, Nanos};
-use engine::venue::exchange::{AccountIndex, Event, ExecutionKind, PublicTrade};
+use engine::venue::exchange::{AccountIndex, Event, Execution, ExecutionKind, PublicTrade};
 
 use super::super::history::INTERVALS;
 use super::super::json::millis;
 use super::super::render::{Render, TimeUnit};
 use super::super::streams::{self, Topic};
-use super::{Connection, Desk, Out};
+use super::{Desk, Out};
 
 impl Desk {
     /// Tells everything that has happened, in order.
@@ -26,10 +26,12 @@ impl Desk {
                     {
                         self.limits.filled(order.account, now, fill.maker);
                     }
-                    self.inform(order.account, |render| render.execution(execution, now));
+                    self.inform(order.account, now, Some(execution), |render| {
+                        render.execution(execution, now)
+                    });
                 }
                 Event::Balances(change) => {
-                    self.inform(change.account, |render| render.position(change, now));
+                    self.inform(change.account, now, None, |render| render.position(change, now));
                 }
                 Event::List(_) => {}
                 Event::Trade(trade) => {
@@ -52,7 +54,13 @@ impl Desk {
         self.events.clear();
     }
 
-    fn inform(&mut self, account: AccountIndex, write: impl Fn(&Render<'_>) -> String) {
+    fn inform(
+        &mut self,
+        account: AccountIndex,
+        now: Nanos,
+        report: Option<&Execution>,
+        write: impl Fn(&Render<'_>) -> String,
+    ) {
         if self.listeners.of(account).is_empty() {
             return;
         }
@@ -60,18 +68,8 @@ impl Desk {
         let event = write(&render);
         for listener in self.listeners.of(account).to_vec() {
             let frame = format!("{{\"subscriptionId\":{},\"event\":{event}}}", listener.id);
-            self.send_user(listener.connection, Out::Frame(frame.into()));
+            self.send_frame(listener.connection, Out::Frame(frame.into()), "user", report, now);
         }
-    }
-
-    /// A user event leaves.
-    fn send_user(&mut self, connection: Connection, out: Out) {
-        self.send(connection, out);
-    }
-
-    /// A market event leaves.
-    pub(super) fn send_stream(&mut self, connection: Connection, out: Out) {
-        self.send(connection, out);
     }
 
     fn traded(&mut self, trades: &[PublicTrade], now: Nanos) {
