@@ -24,7 +24,7 @@ pub const FIRST_PORT: u16 = 5555;
 /// The services, in the order of their ports.
 pub const SERVICES: [&str; 4] = ["market_data", "order_execution", "risk_management", "strategy_engine"];
 
-/// The four ports on their threads.
+/// Ports on their threads.
 pub struct Ports {
     stop: StopSignal,
     threads: Vec<JoinHandle<()>>,
@@ -32,45 +32,74 @@ pub struct Ports {
     http: Result<Servers, SetupError>,
 }
 
+/// What ports are made from.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// How they listen, and where journals lie.
+    pub settings: &'a Settings,
+    /// Shared memory.
+    pub ipc: &'a IpcPaths,
+    /// The engine's timeline.
+    pub clock: LiveClock,
+    /// For how long answers take.
+    pub stopwatch: Stopwatch,
+}
+
 impl Ports {
-    /// Starts them on `first` and the three ports above it; on ports that the system chooses if it is 0.
+    /// Starts all four, on `first` and the three ports above it; on ports that the system chooses if it is 0.
     ///
     /// # Errors
     /// When there are not four ports there, or the machine refuses a thread.
-    pub fn start(
-        first: u16,
-        settings: &Settings,
-        ipc: &IpcPaths,
-        mut clock: LiveClock,
-        stopwatch: Stopwatch,
-    ) -> Result<Self, SetupError> {
+    pub fn start(first: u16, ground: Ground<'_>) -> Result<Self, SetupError> {
+        let port = |place: u16| match first {
+            0 => Ok(0),
+            first => first
+                .checked_add(place)
+                .ok_or_else(|| SetupError::Invalid(format!("port {first}: too high for four"))),
+        };
+        let services: Vec<_> = (0..).zip(SERVICES).map(|(place, name)| Ok((name, port(place)?))).collect();
+        Self::serve(&services.into_iter().collect::<Result<Vec<_>, SetupError>>()?, ground)
+    }
+
+    /// Starts the named services, each on its port, and their HTTP servers.
+    ///
+    /// # Errors
+    /// When a port is too high for the HTTP port above it, or the machine refuses a thread.
+    pub fn serve(services: &[(&'static str, u16)], ground: Ground<'_>) -> Result<Self, SetupError> {
+        let Ground { settings, ipc, mut clock, stopwatch } = ground;
         let context = zmq::Context::new();
         let not_yet = Err(SetupError::Invalid("http is not served yet".to_owned()));
         let stop = StopSignal::default();
         let mut ports = Self { stop, threads: Vec::new(), told: Vec::new(), http: not_yet };
-        let now = clock.now();
-        let places = &settings.places;
-        let config = |place: u16| {
-            let port = if first == 0 { Some(0) } else { first.checked_add(place) };
-            let port = port.ok_or_else(|| SetupError::Invalid(format!("port {first}: too high")))?;
-            Ok::<_, SetupError>(PortConfig::of(settings, port))
-        };
-        let market_data = MarketData::new(ipc);
-        ports.add(SERVICES[0], Port::new(&context, config(0)?, market_data, now), clock)?;
-        let orders = Router::new(OrderExecution::new(ipc, places));
-        ports.add(SERVICES[1], Port::new(&context, config(1)?, orders, now), clock)?;
-        let risk = Router::new(RiskManagement::new(ipc, places));
-        ports.add(SERVICES[2], Port::new(&context, config(2)?, risk, now), clock)?;
-        let strategies = Router::new(StrategyEngine::new(ipc, places));
-        ports.add(SERVICES[3], Port::new(&context, config(3)?, strategies, now), clock)?;
-        let http_port = |place: usize| match first {
-            0 => Some(0),
-            first => first.checked_add(OFFSET)?.checked_add(u16::try_from(place).ok()?),
-        };
-        let told = ports.told.iter().cloned().enumerate();
-        let told: Option<Vec<_>> = told.map(|(place, told)| Some((told, http_port(place)?))).collect();
-        let told = told.ok_or_else(|| SetupError::Invalid(format!("port {first}: too high for HTTP")))?;
-        ports.http = Servers::start(settings.bind, told, clock, stopwatch);
+        let (now, places) = (clock.now(), &settings.places);
+        let mut http = Vec::new();
+        for &(name, port) in services {
+            let config = PortConfig::of(settings, port);
+            match name {
+                "market_data" => {
+                    ports.add(name, Port::new(&context, config, MarketData::new(ipc), now), clock)?;
+                }
+                "order_execution" => {
+                    let router = Router::new(OrderExecution::new(ipc, places));
+                    ports.add(name, Port::new(&context, config, router, now), clock)?;
+                }
+                "risk_management" => {
+                    let router = Router::new(RiskManagement::new(ipc, places));
+                    ports.add(name, Port::new(&context, config, router, now), clock)?;
+                }
+                "strategy_engine" => {
+                    let router = Router::new(StrategyEngine::new(ipc, places));
+                    ports.add(name, Port::new(&context, config, router, now), clock)?;
+                }
+                name => return Err(SetupError::Invalid(format!("{name}: there is no such service"))),
+            }
+            let above = if port == 0 { Some(0) } else { port.checked_add(OFFSET) };
+            let above = above.ok_or_else(|| {
+                SetupError::Invalid(format!("port {port}: no room for HTTP {OFFSET} above it"))
+            })?;
+            http.extend(ports.told.last().cloned().map(|told| (told, above)));
+        }
+        ports.http = Servers::start(settings.bind, http, clock, stopwatch);
         Ok(ports)
     }
 

@@ -22,7 +22,7 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
 use crate::config::{Environment, Places, Secrets, Settings, Venue};
-use crate::ports::{FIRST_PORT, Ports};
+use crate::ports::{FIRST_PORT, Ground, Ports};
 use crate::run::guard::Guard;
 use crate::run::live::Live;
 use crate::run::status::Status;
@@ -104,7 +104,7 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     let ports = if args.headless || port == 0 {
         None
     } else {
-        Some(Ports::start(port, &settings, &ipc, clock, stopwatch)?)
+        Some(Ports::start(port, Ground { settings: &settings, ipc: &ipc, clock, stopwatch })?)
     };
     live.watch(args.duration.map(|span| span.0), status, args.json, ports.as_ref())?;
     if let Some(ports) = ports {

@@ -2,10 +2,10 @@
 
 #![allow(dead_code)] // Each test binary uses its own part.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use engine::clock::tsc::LiveClock;
@@ -14,7 +14,7 @@ use engine::domain::Nanos;
 use engine::shm::paths::IpcPaths;
 use serde_json::{Value, json};
 use shells::config::{AllFlags, Environment, Secrets, Settings};
-use shells::ports::{Ports, SERVICES};
+use shells::ports::{Ground, Ports, SERVICES};
 
 /// How long anything may take on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ impl Home {
 
     /// Starts `binary` with `arguments`.
     pub fn start(&self, binary: &str, arguments: &[&str]) -> Process {
-        let child = Command::new(binary)
+        let mut child = Command::new(binary)
             .args(arguments)
             .env_clear()
             .envs(self.variables())
@@ -74,7 +74,8 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
-        Process(child)
+        let error = child.stderr.take().expect("piped");
+        Process(child, BufReader::new(error))
     }
 
     /// Starts an engine that trades a generated market, and looks at nothing.
@@ -83,16 +84,22 @@ impl Home {
         self.start(env!("CARGO_BIN_EXE_trading"), &[&arguments, more].concat())
     }
 
+    /// Starts a service's process on ports that the system chooses; it logs JSON.
+    pub fn service(&self, binary: &str) -> Process {
+        self.start(binary, &["--port", "0", "--log-format", "json", "--log-filter", "info"])
+    }
+
     /// Opens the four ports, on numbers that the system chooses.
     pub fn ports(&self) -> Ports {
         let stopwatch = Stopwatch::calibrate();
         let clock = LiveClock::new(stopwatch);
-        Ports::start(0, &self.settings(), &self.ipc(), clock, stopwatch).expect("threads")
+        Ports::start(0, Ground { settings: &self.settings(), ipc: &self.ipc(), clock, stopwatch })
+            .expect("threads")
     }
 }
 
 /// A child that is killed when the test ends, however it ends.
-pub struct Process(Child);
+pub struct Process(Child, BufReader<ChildStderr>);
 
 impl Process {
     pub fn signal(&self, signal: rustix::process::Signal) {
@@ -104,10 +111,21 @@ impl Process {
     pub fn wait(mut self) -> (Option<i32>, String) {
         let status = until("the process ends", || self.0.try_wait().expect("waited"));
         let mut text = String::new();
-        if let Some(mut error) = self.0.stderr.take() {
-            error.read_to_string(&mut text).expect("text");
-        }
+        self.1.read_to_string(&mut text).expect("text");
         (status.code(), text)
+    }
+
+    /// Reads its log, JSON lines on standard error, up to the one that `wanted` likes.
+    pub fn log(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut text = String::new();
+        while self.1.read_line(&mut text).expect("read") > 0 {
+            let entry: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{what}: {text}"));
+            if wanted(&entry) {
+                return entry;
+            }
+            text.clear();
+        }
+        panic!("never logged: {what}");
     }
 
     pub fn is_running(&mut self) -> bool {

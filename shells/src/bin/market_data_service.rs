@@ -1,0 +1,7 @@
+//! `market_data_service`: books, trades and bars on port 5555.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shells::serve::main("market_data")
+}

@@ -1,0 +1,7 @@
+//! `order_execution_service`: orders and reports on port 5556.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shells::serve::main("order_execution")
+}

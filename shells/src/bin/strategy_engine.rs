@@ -1,0 +1,7 @@
+//! `strategy_engine`: strategies and signals on port 5558.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shells::serve::main("strategy_engine")
+}

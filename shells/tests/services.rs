@@ -1,0 +1,73 @@
+//! The services as processes: any order of starts, one of each, ended in order, and found again after a restart.
+
+mod stack;
+
+use std::net::SocketAddr;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use stack::{Client, Home, Process, get, until};
+
+const MARKET_DATA: &str = env!("CARGO_BIN_EXE_market_data_service");
+const ORDERS: &str = env!("CARGO_BIN_EXE_order_execution_service");
+const RISK: &str = env!("CARGO_BIN_EXE_risk_management_service");
+const STRATEGIES: &str = env!("CARGO_BIN_EXE_strategy_engine");
+
+/// Where a service listens, and where it answers HTTP, once it is ready.
+fn ready(process: &mut Process) -> (String, SocketAddr) {
+    let entry = process.log("ready", |entry| entry["fields"]["message"] == json!("ready"));
+    let text = |key: &str| entry["fields"][key].as_str().expect("text").to_owned();
+    (text("endpoint"), text("http").parse().expect("an address"))
+}
+
+fn not_ready(process: &mut Process) -> Value {
+    process.log("not ready", |entry| entry["fields"]["message"] == json!("not ready"))
+}
+
+#[test]
+fn services_wait_for_their_engine_and_find_the_next() {
+    let home = Home::new();
+    let mut services = [MARKET_DATA, STRATEGIES, RISK, ORDERS].map(|binary| home.service(binary));
+    for service in &mut services {
+        let reason = not_ready(service)["fields"]["reason"].clone();
+        assert!(reason.as_str().expect("a reason").contains("not"), "{reason}");
+    }
+    let engine = home.engine(&[]);
+    let found = services.each_mut().map(ready);
+    for (_, http) in &found {
+        assert_eq!(get(*http, "/ready").0, 200);
+    }
+    let context = zmq::Context::new();
+    let mut orders = Client::connect(&context, &found[3].0);
+    until("the strategies trade", || (!orders.done("fills", json!({})).as_array()?.is_empty()).then_some(()));
+
+    // A second instance is refused, in one line.
+    let (code, error) = home.start(RISK, &["--port", "0"]).wait();
+    assert_eq!(code, Some(1));
+    assert!(error.contains("risk_management runs on this instance already"), "{error}");
+    // One that is killed is as good as new after its restart; the others never noticed.
+    let [market_data, strategies, risk, killed] = services;
+    killed.signal(Signal::KILL);
+    killed.wait();
+    let mut again = home.service(ORDERS);
+    let (endpoint, _) = ready(&mut again);
+    let fills = orders_of(&context, &endpoint);
+    assert!(fills > 0, "what was filled before is known again");
+
+    // The engine is killed: every port closes. The next one is found.
+    engine.signal(Signal::KILL);
+    engine.wait();
+    let mut services = [market_data, strategies, risk, again];
+    services.iter_mut().for_each(|service| _ = not_ready(service));
+    let _engine = home.engine(&[]);
+    services.iter_mut().for_each(|service| _ = ready(service));
+    for service in services {
+        service.signal(Signal::TERM);
+        let (code, error) = service.wait();
+        assert_eq!(code, Some(0), "{error}");
+    }
+}
+
+fn orders_of(context: &zmq::Context, endpoint: &str) -> usize {
+    Client::connect(context, endpoint).done("fills", json!({})).as_array().map_or(0, Vec::len)
+}
