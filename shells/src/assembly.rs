@@ -107,6 +107,7 @@ impl PathSetup<'_> {
             limits: trading.limits(self.instruments, strategies)?,
             timing: RouteTiming::default(),
             external: self.external,
+            apart: false,
             now: self.now,
         })
     }

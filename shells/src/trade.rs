@@ -161,6 +161,7 @@ impl Trading {
             cancels: MESSAGES,
             max_position_value: i128::MAX,
             cancels_for_others: true,
+            keep_on_loss: false,
         };
         let mut sources = vec![people; SourceId::EXTERNAL.len()];
         for slot in strategies {

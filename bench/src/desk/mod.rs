@@ -93,6 +93,7 @@ impl Desk {
             limits: limits(&plan.instruments),
             timing: RouteTiming::default(),
             external: plan.external,
+            apart: false,
             now: START,
         };
         let mut journals = JournalSet::new(plan.journal);
@@ -181,6 +182,7 @@ pub fn limits(instruments: &Instruments) -> Limits {
         cancels: messages,
         max_position_value: i128::MAX,
         cancels_for_others: false,
+        keep_on_loss: false,
     };
     Limits {
         account: AccountLimits {

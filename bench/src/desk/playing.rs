@@ -61,6 +61,7 @@ impl Replay {
             limits: limits(&instruments),
             timing: RouteTiming::default(),
             external: false,
+            apart: false,
             now: frames.next_time()?,
         };
         let strategies = table.present.first().map(|&index| slot(&table, index));

@@ -75,6 +75,18 @@ impl Stopwatch {
         Self { origin_ticks, rate: u64::try_from(rate).unwrap_or(u64::MAX) }
     }
 
+    /// The calibration, for other processes of this boot: the counter at its origin, and the rate.
+    #[must_use]
+    pub const fn calibration(&self) -> [u64; 2] {
+        [self.origin_ticks, self.rate]
+    }
+
+    /// The stopwatch of another process, by its [`calibration`](Self::calibration): both then read the same.
+    #[must_use]
+    pub const fn from_calibration([origin_ticks, rate]: [u64; 2]) -> Self {
+        Self { origin_ticks, rate }
+    }
+
     /// Nanoseconds since the calibration.
     #[inline]
     #[must_use]
@@ -106,6 +118,18 @@ impl LiveClock {
     pub fn new(stopwatch: Stopwatch) -> Self {
         let (wall, elapsed) = pair(&mut || system_clock(ClockId::Realtime), &mut || stopwatch.elapsed());
         let origin = wall - elapsed;
+        Self { stopwatch, origin }
+    }
+
+    /// The wall clock at the stopwatch's origin.
+    #[must_use]
+    pub const fn origin(&self) -> Nanos {
+        self.origin
+    }
+
+    /// The timeline of another process, by its stopwatch and [`origin`](Self::origin).
+    #[must_use]
+    pub const fn from_origin(stopwatch: Stopwatch, origin: Nanos) -> Self {
         Self { stopwatch, origin }
     }
 }

@@ -97,6 +97,27 @@ impl HaltPage {
         self.set(instrument_at(instrument).expect("instruments are below INSTRUMENTS_MAX"), state);
     }
 
+    /// Makes the state of everything at least `state`.
+    pub fn raise_global(&mut self, state: HaltState) {
+        self.raise(Some(0), state);
+    }
+
+    /// Makes the state of `source` at least `state`; one that does not exist is left.
+    pub fn raise_source(&mut self, source: SourceId, state: HaltState) {
+        self.raise(source_at(source), state);
+    }
+
+    /// Makes the state of `instrument` at least `state`; one that does not exist is left.
+    pub fn raise_instrument(&mut self, instrument: InstrumentIndex, state: HaltState) {
+        self.raise(instrument_at(instrument), state);
+    }
+
+    fn raise(&mut self, at: Option<usize>, state: HaltState) {
+        if let Some(at) = at {
+            self.set(at, state.max(read(self.file.body(), Some(at))));
+        }
+    }
+
     fn set(&mut self, at: usize, state: HaltState) {
         // The word is all there is to see: no other store needs to be ordered with it.
         self.file.body()[at].store(u64::from(state.code()), Ordering::Relaxed);
@@ -158,11 +179,15 @@ impl HaltReader {
 
     #[inline]
     fn read(&self, at: Option<usize>) -> HaltState {
-        let word = at.and_then(|at| self.file.body().get(at)).map(|word| word.load(Ordering::Relaxed));
-        let state =
-            word.and_then(|word| u8::try_from(word).ok()).and_then(|code| HaltState::try_from(code).ok());
-        state.unwrap_or(HaltState::Halted)
+        read(self.file.body(), at)
     }
+}
+
+#[inline]
+fn read(body: &[AtomicU64], at: Option<usize>) -> HaltState {
+    let word = at.and_then(|at| body.get(at)).map(|word| word.load(Ordering::Relaxed));
+    let state = word.and_then(|word| u8::try_from(word).ok()).and_then(|code| HaltState::try_from(code).ok());
+    state.unwrap_or(HaltState::Halted)
 }
 
 /// A page that may come late.

@@ -15,10 +15,18 @@ impl SourceId {
     pub const CLIENT: Self = Self(0);
     /// The operator's command line.
     pub const OPERATOR: Self = Self(1);
+    /// Risk itself, when it cancels what a dead strategy left open. It has no ring and no limits.
+    pub const RISK: Self = Self(63);
     /// The first strategy; the others follow.
     pub const FIRST_STRATEGY: Self = Self(2);
     /// Sources that are not strategies: their rings come and go while the engine runs.
     pub const EXTERNAL: [Self; 2] = [Self::CLIENT, Self::OPERATOR];
+
+    /// Whether it is a strategy.
+    #[must_use]
+    pub const fn is_strategy(self) -> bool {
+        self.0 >= Self::FIRST_STRATEGY.0 && self.0 < Self::RISK.0
+    }
 
     /// The strategy number `n`, from 0.
     #[must_use]

@@ -41,6 +41,27 @@ impl Journal {
         Ok(Self { ring: Producer::create(ring, cursor, capacity, epoch)?, epoch, next })
     }
 
+    /// Takes over the ring that a dead life of the owner left in the same epoch: its tails stay attached. `next` as for
+    /// [`create`](Self::create), once the writer has drained all of it.
+    ///
+    /// # Errors
+    /// When the ring is missing, foreign, or of another epoch or capacity.
+    pub fn resume(
+        ring: &Path,
+        cursor: &Path,
+        capacity: usize,
+        epoch: u32,
+        next: u64,
+    ) -> Result<Self, SetupError> {
+        Ok(Self { ring: Producer::resume(ring, cursor, capacity, epoch)?, epoch, next })
+    }
+
+    /// How many lives of the owner wrote the ring before this one.
+    #[must_use]
+    pub fn life(&self) -> u64 {
+        self.ring.life()
+    }
+
     /// Commits a record of `payload` at `at` on the timeline, `elapsed` on the monotonic clock, and returns its
     /// sequence.
     ///

@@ -2,7 +2,7 @@
 //!
 //! It covers logical fields only. Epochs, builds, clocks and stamps differ between a session and its replay; indices
 //! differ between tables, so instruments count by name. Rows of the table, epoch starts and the input log are means,
-//! not ends: they are not covered themselves.
+//! not ends, and so is a day's baseline: they are not covered themselves.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -112,7 +112,7 @@ impl Digest {
             self.report(&mut fold, &report);
         } else if let Some(halt) = record.read::<Halt>() {
             self.halt(&mut fold, &halt);
-        } else if record.kind == RecordKind::Input.code() {
+        } else if [RecordKind::Input.code(), RecordKind::Day.code()].contains(&record.kind) {
             return;
         } else {
             // A later build's kind or layout: all of it counts, rather than none.

@@ -37,6 +37,36 @@ impl JournalWriter {
         ring: &Path,
         cursor: &Path,
     ) -> Result<Self, SetupError> {
+        let mut writer = Self::recover(dir, options, ring, cursor)?;
+        if writer.consumer.is_some() {
+            writer.remove_ring()?;
+        }
+        Ok(writer)
+    }
+
+    /// Recovers the journal as [`open`](Self::open) does, but leaves a ring of `epoch` in place, emptied and attached:
+    /// the owner goes on in it (`Journal::resume`), and whoever follows it needs not attach again. Says whether there
+    /// was one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_in_epoch(
+        dir: &Path,
+        options: &SegmentOptions,
+        ring: &Path,
+        cursor: &Path,
+        epoch: u32,
+    ) -> Result<(Self, bool), SetupError> {
+        let mut writer = Self::recover(dir, options, ring, cursor)?;
+        let goes_on = writer.consumer.as_ref().map(|consumer| consumer.epoch() == epoch);
+        if goes_on == Some(false) {
+            writer.remove_ring()?;
+        }
+        Ok((writer, goes_on == Some(true)))
+    }
+
+    /// Verifies the segments and moves into them what the ring holds, if there is one; it stays attached.
+    fn recover(dir: &Path, options: &SegmentOptions, ring: &Path, cursor: &Path) -> Result<Self, SetupError> {
         let (mut digest, mut last) = (Digest::new(), None);
         let segments = SegmentWriter::open(dir, options, |record| {
             digest.update(record);
@@ -54,7 +84,6 @@ impl JournalWriter {
             writer.attach()?;
             writer.skip_written(last.as_ref())?;
             while writer.drain()? > 0 {}
-            writer.remove_ring()?;
         }
         Ok(writer)
     }

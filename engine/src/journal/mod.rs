@@ -17,6 +17,7 @@ pub mod writer;
 pub mod appender;
 pub mod drain;
 pub mod tail;
+pub mod translate;
 pub mod epoch;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -28,7 +29,7 @@ pub use describe::Describer;
 pub use digest::{Digest, StateHash};
 pub use drain::JournalWriter;
 pub use input::InputRecord;
-pub use payload::{Decision, EpochStart, Halt, HaltScope, InstrumentFacts, InstrumentRow};
+pub use payload::{DayStart, Decision, EpochStart, Halt, HaltScope, InstrumentFacts, InstrumentRow};
 pub use reader::{JournalReader, Summary, verify};
 pub use record::{Payload, Record, RecordKind};
 pub use segment::SEGMENT_RECORDS;

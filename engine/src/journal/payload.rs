@@ -224,6 +224,39 @@ impl Decision {
     }
 }
 
+/// What a day of C19 counts from. Written by risk alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct DayStart {
+    /// Days since 1970-01-01 UTC.
+    pub number: i64,
+    /// The result of all time at its start, in the account's currency: the bytes of an `i128`, low first.
+    baseline: [u8; 16],
+    /// 1 if the baseline is known.
+    known: u8,
+    /// Spare, zero.
+    pub reserved: [u8; 63],
+}
+
+impl Payload for DayStart {
+    const KIND: RecordKind = RecordKind::Day;
+}
+
+impl DayStart {
+    /// Day `number` counts from `baseline`, where that is known.
+    #[must_use]
+    pub fn new(number: i64, baseline: Option<i128>) -> Self {
+        let bytes = baseline.unwrap_or_default().to_le_bytes();
+        Self { number, baseline: bytes, known: u8::from(baseline.is_some()), reserved: [0; 63] }
+    }
+
+    /// The result of all time at its start, if known.
+    #[must_use]
+    pub fn baseline(&self) -> Option<i128> {
+        (self.known == 1).then(|| i128::from_le_bytes(self.baseline))
+    }
+}
+
 /// The instrument of a halt that is not of one instrument.
 pub const NO_INSTRUMENT: InstrumentIndex = InstrumentIndex::MAX;
 

@@ -26,6 +26,8 @@ wire_enum! {
         Input = 5 => "INPUT",
         /// A halt was raised, lowered or changed.
         Halt = 6 => "HALT",
+        /// A day of C19 started.
+        Day = 7 => "DAY",
     }
 }
 

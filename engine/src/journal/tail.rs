@@ -23,6 +23,8 @@ pub struct Tail {
     backlog: Option<JournalReader>,
     missed: u64,
     failure: Option<SetupError>,
+    /// The last poll ended only because its work is bounded.
+    passing: bool,
 }
 
 impl Tail {
@@ -58,6 +60,7 @@ impl Tail {
             backlog: None,
             missed: 0,
             failure: None,
+            passing: false,
         }
     }
 
@@ -85,6 +88,7 @@ impl Tail {
 
     #[cold]
     fn poll_behind(&mut self) -> Polled<Record> {
+        self.passing = false;
         if let Some(record) = self.poll_backlog() {
             return Polled::Message(record);
         }
@@ -107,7 +111,26 @@ impl Tail {
             self.next = record.sequence;
             return Polled::Lapped { missed };
         }
+        self.passing = true;
         Polled::Empty
+    }
+
+    /// Takes every record up to the newest one there is now; for an owner that starts and has to know what was.
+    ///
+    /// # Errors
+    /// When records are lost or cannot be read.
+    pub fn catch_up(&mut self, mut on_record: impl FnMut(&Record)) -> Result<(), SetupError> {
+        loop {
+            match self.poll() {
+                Polled::Message(record) => on_record(&record),
+                Polled::Empty if self.passing => {}
+                Polled::Empty => return Ok(()),
+                Polled::Lapped { missed } => {
+                    let why = self.failure.take().map_or_else(String::new, |failure| format!(": {failure}"));
+                    return Err(SetupError::file(&self.ring_path, format!("{missed} records are lost{why}")));
+                }
+            }
+        }
     }
 
     /// The next record in the ring, at whatever sequence. After a lap it looks once more; lapped again it gives up
@@ -160,6 +183,12 @@ impl Tail {
         Ok(true)
     }
 
+    /// The engine epoch in which the ring was made.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.ring.epoch()
+    }
+
     /// Sequence of the next record; 0 while not known.
     #[must_use]
     pub const fn next_sequence(&self) -> u64 {
@@ -183,6 +212,7 @@ impl Tail {
 mod tests {
     use super::*;
     use crate::journal::fixture::Workshop;
+    use crate::journal::{Journal, JournalWriter};
     use crate::limits::RING_CAPACITY_MIN;
 
     /// Polls up to the first empty answer.
@@ -214,6 +244,56 @@ mod tests {
             assert_eq!(take(&mut tail), [n + 1]);
         }
         assert_eq!((tail.next_sequence(), tail.missed()), (201, 0));
+    }
+
+    #[test]
+    fn a_new_life_goes_on_in_the_ring_of_the_last_and_tails_stay_attached() {
+        let shop = Workshop::new();
+        let (mut writer, mut journal) = shop.start(1);
+        let mut tail = Tail::attach_from(&shop.ring, Some(&shop.dir), 1).expect("attached");
+        shop.append(&mut journal, 10);
+        writer.drain().expect("drained");
+        shop.append(&mut journal, 5);
+        assert_eq!(take(&mut tail), range(1..=15));
+        drop((writer, journal));
+        let reopen = |epoch| {
+            let options = crate::journal::fixture::options();
+            JournalWriter::open_in_epoch(&shop.dir, &options, &shop.ring, &shop.cursor, epoch)
+        };
+        let (mut writer, goes_on) = reopen(1).expect("recovered");
+        assert_eq!((goes_on, writer.next_sequence()), (true, 16));
+        let mut journal =
+            Journal::resume(&shop.ring, &shop.cursor, RING_CAPACITY_MIN, 1, 16).expect("resumed");
+        assert_eq!(journal.life(), 1);
+        for life in 0..30 {
+            shop.append(&mut journal, 7);
+            writer.drain().expect("drained");
+            assert_eq!(take(&mut tail), range(16 + life * 7..=22 + life * 7));
+        }
+        drop((writer, journal));
+        // Another epoch does not go on in it.
+        let (writer, goes_on) = reopen(2).expect("recovered");
+        assert!(!goes_on && !shop.ring.exists());
+        assert_eq!(writer.next_sequence(), 226);
+    }
+
+    #[test]
+    fn catching_up_takes_all_there_is() {
+        let shop = Workshop::new();
+        let (mut writer, mut journal) = shop.start(1);
+        for _ in 0..40 {
+            shop.append(&mut journal, 50);
+            writer.drain().expect("drained");
+        }
+        shop.append(&mut journal, 20);
+        let mut tail = Tail::attach_from(&shop.ring, Some(&shop.dir), 1).expect("attached");
+        let mut taken = Vec::new();
+        tail.catch_up(|record| taken.push(record.sequence)).expect("all there");
+        assert_eq!(taken, range(1..=2020));
+        shop.append(&mut journal, 1);
+        assert_eq!(take(&mut tail), [2021]);
+        let mut blind = Tail::attach_from(&shop.ring, None, 1).expect("attached");
+        assert!(blind.catch_up(|_| {}).expect_err("long gone").to_string().contains("records are lost"));
     }
 
     #[test]

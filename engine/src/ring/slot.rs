@@ -79,6 +79,13 @@ pub(super) fn read<T: Message>(body: &[AtomicU64], mask: u64, index: u64) -> Opt
     (stamped::stamp(slot) == index + 1).then(|| stamped::copy(slot))
 }
 
+/// Whether the slot of `index` holds what it may while its consumer waits for `index`: that message or the one a lap
+/// before, complete or under way.
+pub(super) fn is_possible<T>(body: &[AtomicU64], mask: u64, index: u64) -> bool {
+    let newest = stamped::stamp(slot::<T>(body, mask, index)) & !BUSY;
+    newest == index + 1 || newest + mask + 1 == index + 1 || (newest == 0 && index <= mask)
+}
+
 /// What a reader that nobody waits for finds at its position.
 pub(super) enum Found<T> {
     /// The message, untorn.

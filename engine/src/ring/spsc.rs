@@ -100,6 +100,12 @@ impl<T: Message> Producer<T> {
         room as usize
     }
 
+    /// The message written last, by this life or the one before.
+    #[must_use]
+    pub fn last(&self) -> Option<T> {
+        slot::read(self.ring.body(), self.mask, self.position.checked_sub(1)?)
+    }
+
     /// Messages that the ring holds when full.
     #[must_use]
     pub const fn capacity(&self) -> usize {
@@ -199,6 +205,13 @@ impl<T: Message> Consumer<T> {
     #[must_use]
     pub const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Whether the slot at our position holds what may stand there. A later message in it means that the producer has
+    /// overwritten what we have not read: it breaks the protocol, and nothing in the ring is to be believed.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        slot::is_possible::<T>(self.ring.body(), self.mask, self.position)
     }
 
     /// Epoch of the producer.

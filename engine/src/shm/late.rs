@@ -43,6 +43,8 @@ pub struct Late<T> {
     due: Nanos,
     attached: u64,
     failure: Option<String>,
+    /// A file whose content was found to be impossible: never attached again.
+    quarantined: Option<Identity>,
 }
 
 impl<T> Late<T> {
@@ -62,6 +64,7 @@ impl<T> Late<T> {
             due: Nanos(i64::MIN),
             attached: 0,
             failure: None,
+            quarantined: None,
         }
     }
 
@@ -75,6 +78,11 @@ impl<T> Late<T> {
         late.due = Nanos::NEVER;
         late.attached = 1;
         late
+    }
+
+    /// Looks no more: what is attached stays.
+    pub const fn settle(&mut self) {
+        self.due = Nanos::NEVER;
     }
 
     /// What is attached: the last that could be, even when its name is gone.
@@ -95,6 +103,14 @@ impl<T> Late<T> {
     #[must_use]
     pub const fn presence(&self) -> Presence {
         self.presence
+    }
+
+    /// Lets go of what is attached, for good: its content is impossible. Only another file will be attached.
+    pub fn quarantine(&mut self, reason: impl Into<String>) {
+        self.value = None;
+        self.presence = Presence::Lost;
+        self.quarantined = self.seen;
+        self.failure = Some(reason.into());
     }
 
     /// How many files were attached so far.
@@ -141,7 +157,7 @@ impl<T> Late<T> {
             return false;
         };
         let again = self.seen == Some(found);
-        if again && self.presence == Presence::Here {
+        if again && (self.presence == Presence::Here || self.quarantined == Some(found)) {
             return false;
         }
         if again && self.refused_looks < REFUSED_LOOKS {

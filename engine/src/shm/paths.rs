@@ -138,6 +138,12 @@ impl IpcPaths {
         (directory.join(format!("{name}.ring")), directory.join(format!("{name}.cursor")))
     }
 
+    /// The calibration of the clocks, by ingest.
+    #[must_use]
+    pub fn timeline(&self) -> PathBuf {
+        self.root.join("ingest/timeline.cells")
+    }
+
     /// The instrument table of the running engine, for whoever shows its numbers; written by ingest.
     #[must_use]
     pub fn instruments(&self) -> PathBuf {

@@ -9,7 +9,7 @@ use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
-use crate::journal::{Decision, Halt, Journal, RecordKind, Tail};
+use crate::journal::{DayStart, Decision, Halt, Journal, RecordKind, Tail};
 use crate::ledger::Ledger;
 use crate::limits::POLL_BATCH;
 use crate::message::{Intent, Order, Report, Tick};
@@ -21,7 +21,7 @@ use crate::tick_to_trade::risk::counts::RiskCounts;
 use crate::tick_to_trade::risk::flood::Flood;
 use crate::tick_to_trade::risk::limits::Limits;
 use crate::tick_to_trade::risk::position::Exposure;
-use crate::tick_to_trade::risk::request::{Origin, Request, read};
+use crate::tick_to_trade::risk::request::Request;
 use crate::tick_to_trade::risk::state::{Latch, State};
 
 /// Shortest time between two computations of the day's result because prices moved (C19). A fill computes it at once.
@@ -41,7 +41,7 @@ pub struct RiskPorts {
     /// A ring of intents per source, each of which may come late. Identity comes from the ring.
     pub intents: Vec<(SourceId, Late<Consumer<Intent>>)>,
     /// The tick stream.
-    pub ticks: Reader<Tick>,
+    pub ticks: Late<Reader<Tick>>,
     /// Reports: the tail of route's journal.
     pub reports: Tail,
     /// Approved orders. Nobody else holds this end.
@@ -54,6 +54,8 @@ pub struct RiskPorts {
     pub halts: HaltPages,
     /// Stamps journal records and latencies.
     pub stopwatch: Stopwatch,
+    /// Whose death risk acts upon.
+    pub peers: Peers,
     /// Stage latencies: `risk`, from an intent's taking to its order's leaving or its refusal.
     pub histograms: Histograms,
 }
@@ -72,8 +74,12 @@ pub struct Risk {
     /// Whether prices have moved the day's result since it was last computed.
     day_due: bool,
     day_checked: Nanos,
-    /// When the rings of the sources are looked for again.
+    /// When files of others are looked for again.
     look_due: Nanos,
+    watch: Watch,
+    recovery: Option<Recovery>,
+    /// What the journal's last day record says.
+    day_written: Option<(i64, Option<i128>)>,
 }
 
 impl Risk {
@@ -100,43 +106,10 @@ impl Risk {
             day_due: false,
             day_checked: Nanos(i64::MIN),
             look_due: Nanos(i64::MIN),
+            watch: Watch::default(),
+            recovery: None,
+            day_written: None,
         })
-    }
-
-    /// Counts a decision of an earlier life again: an approved order is open in full until reports say otherwise.
-    /// `decision` must speak of instruments by the indices of this epoch. Feed every decision before the reports.
-    pub fn restore_decision(&mut self, decision: &Decision, at: Nanos) {
-        let intent = &decision.intent;
-        let source = intent.id.source;
-        if usize::from(source.0) >= self.state.sources.len() {
-            return;
-        }
-        if intent.id.epoch == self.state.epoch {
-            self.state.on_identity(intent.id);
-        }
-        let origin = Origin { source, epoch: intent.id.epoch, instruments: self.state.filters.len() };
-        if decision.code != RejectCode::None.code() {
-            return;
-        }
-        if let Ok(Request::New(order)) = read(intent, origin) {
-            self.state.on_approval(&order, at);
-        }
-    }
-
-    /// Takes a report of an earlier life again. Reports that were seen change nothing twice.
-    pub fn restore_report(&mut self, report: &Report, at: Nanos) {
-        self.state.on_report(report, at);
-    }
-
-    /// Day number (days since 1970-01-01 UTC) and the result of all time at its start, to be kept across a restart.
-    #[must_use]
-    pub const fn day_baseline(&self) -> Option<(i64, Option<i128>)> {
-        self.state.day.baseline()
-    }
-
-    /// Restores what [`day_baseline`](Self::day_baseline) gave before the restart.
-    pub const fn restore_day(&mut self, number: i64, baseline: Option<i128>) {
-        self.state.day.restore(number, baseline);
     }
 
     /// Decides `intent` as if its source had sent it now, and changes nothing.
@@ -222,7 +195,8 @@ impl Risk {
         let listed = (intent.instrument as usize) < self.state.filters.len();
         let halts = &self.ports.halts;
         let halt = if listed { halts.state(source, intent.instrument) } else { halts.global() };
-        Gates { halt, journal_free: self.ports.journal.free(), ring_free: self.ports.orders.free() }
+        let (journal_free, ring_free) = (self.ports.journal.free(), self.ports.orders.free());
+        Gates { halt, journal_free, ring_free, link_up: self.ports.peers.link_up() }
     }
 
     fn elapsed(&self) -> i64 {
@@ -257,8 +231,9 @@ impl Risk {
 
     fn take_ticks(&mut self) -> usize {
         let mut taken = 0;
+        let Some(ticks) = self.ports.ticks.get_mut() else { return 0 };
         while taken < POLL_BATCH {
-            match self.ports.ticks.poll() {
+            match ticks.poll() {
                 Polled::Empty => break,
                 Polled::Lapped { missed } => {
                     self.state.on_tick_gap();
@@ -278,19 +253,24 @@ impl Risk {
         self.state.check_day(now);
         self.day_checked = now;
         self.day_due = false;
+        self.write_day(now);
+    }
+
+    /// Journals what the day counts from, when that has changed: it must outlive this process.
+    fn write_day(&mut self, now: Nanos) {
+        let day = self.state.day.baseline();
+        let Some((number, baseline)) = day.filter(|_| day != self.day_written) else { return };
+        if self.ports.journal.free() <= JOURNAL_RESERVE {
+            return;
+        }
+        let elapsed = self.elapsed();
+        if self.ports.journal.append(now, elapsed, &DayStart::new(number, baseline)).is_ok() {
+            self.day_written = day;
+        }
     }
 
     fn day_deadline(&self) -> Nanos {
         if self.day_due { self.day_checked.saturating_add(DAY_CHECK_EVERY) } else { Nanos::NEVER }
-    }
-
-    /// Looks for files that came, went or were replaced. It decides nothing: what they say is taken up as usual.
-    #[cold]
-    fn look(&mut self, now: Nanos) {
-        for (_, ring) in &mut self.ports.intents {
-            ring.refresh(now);
-        }
-        self.look_due = self.ports.intents.iter().map(|(_, ring)| ring.due()).min().unwrap_or(Nanos::NEVER);
     }
 
     /// Takes intents in turn, one of each source a round.
@@ -306,6 +286,11 @@ impl Risk {
                 let (source, ring) = &mut self.ports.intents[(self.first + turn) % sources];
                 let source = *source;
                 if let Some(intent) = ring.get_mut().and_then(Consumer::poll) {
+                    if self.recovery.as_ref().is_some_and(|past| past.has_decided(&intent)) {
+                        // Taken before the last life ended; its cursor had not been given back yet.
+                        taken += 1;
+                        continue;
+                    }
                     let started = self.elapsed();
                     self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
                     self.decide(&intent, source, now);
@@ -486,6 +471,15 @@ impl Observed for Risk {
         sums.iter().chain(&c.rejected).enumerate().for_each(|(index, &value)| set(index, value));
     }
 }
+
+mod recovery;
+mod watch;
+
+pub use recovery::Recovered;
+pub use watch::Peers;
+
+use recovery::Recovery;
+use watch::Watch;
 
 #[cfg(test)]
 mod tests;

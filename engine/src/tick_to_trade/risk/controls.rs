@@ -32,6 +32,8 @@ pub(super) struct Gates {
     pub(super) journal_free: usize,
     /// Orders that fit the order ring.
     pub(super) ring_free: usize,
+    /// Whether ingest and route are alive.
+    pub(super) link_up: bool,
 }
 
 /// An order with what several controls need of it.
@@ -100,6 +102,10 @@ impl State {
         // C01: the stricter states were refused before.
         if gates.halt == HaltState::ReduceOnly && !reduces {
             return Err(RejectCode::Halted);
+        }
+        // C24.
+        if !gates.link_up {
+            return Err(RejectCode::LinkDown);
         }
         subject.identity()?;
         subject.size_and_price()?;

@@ -21,7 +21,8 @@ pub(super) const EPOCH: u32 = 3;
 pub(super) const OPERATOR: SourceId = SourceId(2);
 
 /// Everything is open.
-pub(super) const OPEN: Gates = Gates { halt: HaltState::Active, journal_free: 1_000, ring_free: 1_000 };
+pub(super) const OPEN: Gates =
+    Gates { halt: HaltState::Active, journal_free: 1_000, ring_free: 1_000, link_up: true };
 
 /// A spot pair, a linear contract of 10, an inverse contract of 100 dollars, and a pair quoted in the first's base.
 /// Prices and quantities are whole numbers.
@@ -67,7 +68,7 @@ pub(super) fn limits() -> Limits {
         orders: second(20),
         cancels: second(10),
         max_position_value: i128::MAX,
-        cancels_for_others: false,
+        ..SourceLimits::default()
     };
     Limits {
         account: AccountLimits {

@@ -77,6 +77,8 @@ pub struct SourceLimits {
     pub max_position_value: i128,
     /// Whether it may cancel the orders of other sources, as the operator may.
     pub cancels_for_others: bool,
+    /// Whether its orders stay open when its process dies: `on_loss = keep`. Else risk cancels them.
+    pub keep_on_loss: bool,
 }
 
 /// Limits of the account.

@@ -26,7 +26,7 @@ mod fixture;
 #[cfg(test)]
 mod oracle;
 
-pub use agent::{RISK_STAGES, Risk, RiskPorts, Verdict};
+pub use agent::{Peers, RISK_STAGES, Recovered, Risk, RiskPorts, Verdict};
 pub use controls::JOURNAL_RESERVE;
 pub use counts::RiskCounts;
 pub use limits::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};

@@ -145,6 +145,24 @@ impl OpenOrders {
         (head.phase != Phase::Settling).then_some(head.price)
     }
 
+    /// Every order of a source that `wanted` names which may still be cancelled, with its instrument.
+    pub(super) fn open_of(
+        &self,
+        wanted: impl Fn(crate::domain::SourceId) -> bool,
+    ) -> Vec<(OrderId, InstrumentIndex)> {
+        let mut found = Vec::new();
+        for (queue, side) in self.queues.iter().flat_map(|queue| [(queue, Side::Buy), (queue, Side::Sell)]) {
+            let mut at = queue.get(side).head;
+            while let Some(slot) = self.slots.get(at as usize) {
+                if slot.phase != Phase::Settling && wanted(slot.id.source) {
+                    found.push((slot.id, slot.instrument));
+                }
+                at = slot.next;
+            }
+        }
+        found
+    }
+
     /// Numbers of orders on an instrument.
     pub(super) fn tally(&self, instrument: InstrumentIndex) -> Tally {
         self.tallies[instrument as usize]

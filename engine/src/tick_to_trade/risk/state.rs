@@ -299,6 +299,19 @@ impl State {
         }
     }
 
+    /// Takes nothing for latched any more.
+    pub(super) fn forget_latches(&mut self) {
+        self.raised.clear();
+        self.sources.iter_mut().for_each(|source| source.latched = None);
+    }
+
+    /// Holds `source` latched by `cause`, as its last life had it.
+    pub(super) fn restore_source_latch(&mut self, source: SourceId, cause: RejectCode) {
+        if let Some(own) = self.sources.get_mut(slot(source)) {
+            own.latched = Some(cause);
+        }
+    }
+
     /// An operator clears the latches of a source; what led to them is forgotten.
     pub(super) fn clear_source(&mut self, source: SourceId) {
         if let Some(own) = self.sources.get_mut(slot(source)) {

@@ -29,5 +29,7 @@ counter_set! {
         queries,
         /// Orders that risk did not approve (C27).
         unapproved,
+        /// Approved orders that a restart found unsent: dropped and reported.
+        dropped,
     }
 }

@@ -9,6 +9,7 @@ pub mod orders;
 pub mod state;
 mod trades;
 pub mod timeouts;
+mod recovery;
 
 use crate::agent::{Agent, Observed};
 use crate::clock::Stopwatch;
@@ -21,8 +22,10 @@ use crate::limits::POLL_BATCH;
 use crate::message::report::{OrderState, Report, ReportKind};
 use crate::message::{Intent, IntentKind, Order};
 use crate::ring::spsc;
+use crate::shm::Late;
 use crate::tick_to_trade::route::counts::RouteCounters;
 use crate::tick_to_trade::route::orders::Orders;
+use crate::tick_to_trade::route::recovery::Past;
 use crate::tick_to_trade::route::state::{Effect, OrderRecord};
 use crate::tick_to_trade::route::timeouts::Timeouts;
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
@@ -53,7 +56,7 @@ impl Default for RouteTiming {
 /// The rings and pages of route.
 pub struct RoutePorts {
     /// Approved orders, from risk.
-    pub orders: spsc::Consumer<Order>,
+    pub orders: Late<spsc::Consumer<Order>>,
     /// Route's own journal; its tail is the report stream.
     pub journal: Journal,
     /// Every owner's halt page.
@@ -77,6 +80,7 @@ pub struct Route<E> {
     answers: Timeouts,
     queries: Timeouts,
     last_approval: u64,
+    past: Option<Box<Past>>,
     /// Counts since start.
     pub counters: RouteCounters,
 }
@@ -93,6 +97,7 @@ impl<E: OrderEntry> Route<E> {
             answers: Timeouts::new(timing.answer),
             queries: Timeouts::new(timing.query),
             last_approval: 0,
+            past: None,
             counters: RouteCounters::default(),
         }
     }
@@ -110,7 +115,7 @@ impl<E: OrderEntry> Route<E> {
     fn take_orders(&mut self, now: Nanos) -> usize {
         let mut taken = 0;
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
-            let Some(order) = self.ports.orders.poll() else { break };
+            let Some(order) = self.ports.orders.get_mut().and_then(spsc::Consumer::poll) else { break };
             taken += 1;
             let started = self.stopwatch.elapsed();
             self.on_order(&order, now);
@@ -418,6 +423,14 @@ impl<E: OrderEntry> Agent for Route<E> {
 
     fn do_work(&mut self, now: Nanos) -> usize {
         self.ports.halts.refresh(now);
+        self.ports.orders.refresh(now);
+        if self.past.is_some() {
+            let taken = self.take_past(now);
+            if self.past.is_some() {
+                // Nothing new leaves before what may have left is asked about.
+                return taken + self.take_events(now) + self.take_timeouts(now);
+            }
+        }
         // Events first: a fill that has arrived must be known before the next order leaves.
         self.take_events(now) + self.take_timeouts(now) + self.take_orders(now)
     }

@@ -78,7 +78,7 @@ impl Bench {
         let workshop = Workshop::new();
         let (writer, journal) = workshop.start(EPOCH);
         let ports = RoutePorts {
-            orders: spsc::Consumer::attach(&at("orders"), &at("cursor")).expect("attached"),
+            orders: Late::fixed(spsc::Consumer::attach(&at("orders"), &at("cursor")).expect("attached")),
             journal,
             halts: HaltPages::new(pages.into()),
             own_halts,

@@ -6,25 +6,16 @@ use crate::agent::{Agent, Observed};
 use crate::counters::CellWriter;
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
-use crate::journal::{Decision, Tail};
+use crate::journal::Decision;
 use crate::limits::{POLL_BATCH, SOURCES_MAX};
-use crate::message::{Report, Tick};
-use crate::ring::broadcast::{Polled, Reader};
+use crate::message::Report;
+use crate::ring::broadcast::Polled;
 use crate::tick_to_trade::strategy::hosted::Hosted;
+use crate::tick_to_trade::strategy::inputs::Inputs;
 use crate::tick_to_trade::strategy::row::StrategyRow;
 
 /// How often the strategies' rows are refreshed, at most.
 const ROWS_EVERY: Nanos = Nanos::from_millis(100);
-
-/// What the host reads.
-pub struct Inputs {
-    /// Ingest's ticks.
-    pub ticks: Reader<Tick>,
-    /// Route's journal: reports.
-    pub reports: Tail,
-    /// Risk's journal: refusals.
-    pub decisions: Tail,
-}
 
 /// The agent. In a cycle it takes reports and refusals first, then ticks, then timers, so that a decision rests on
 /// all that is known of the orders.
@@ -200,8 +191,9 @@ impl StrategyHost {
 
     fn take_ticks(&mut self, now: Nanos) -> usize {
         let mut taken = 0;
+        let Some(ticks) = self.inputs.ticks.get_mut() else { return 0 };
         for _ in 0..POLL_BATCH {
-            match self.inputs.ticks.poll() {
+            match ticks.poll() {
                 Polled::Empty => break,
                 Polled::Message(tick) => {
                     if let Some(followers) = self.by_instrument.get(tick.instrument as usize) {
@@ -235,6 +227,9 @@ impl Agent for StrategyHost {
 
     fn do_work(&mut self, now: Nanos) -> usize {
         let started: usize = self.hosted.iter_mut().map(|hosted| hosted.begin(&self.instruments, now)).sum();
+        if self.inputs.look(now) {
+            self.hosted.iter_mut().for_each(|hosted| hosted.lapped(now));
+        }
         let (reports, no_more_reports) = self.take_reports(now);
         let (decisions, no_more_decisions) = self.take_decisions(now);
         let ticks = self.take_ticks(now);

@@ -11,6 +11,7 @@ pub mod touch;
 pub mod pause;
 pub mod position;
 pub mod working;
+pub mod recovery;
 pub mod outbox;
 pub mod market_making;
 pub mod taker;
@@ -22,6 +23,7 @@ pub mod twap;
 pub mod registry;
 pub mod hosted;
 pub mod row;
+pub mod inputs;
 pub mod host;
 pub mod control;
 #[cfg(test)]

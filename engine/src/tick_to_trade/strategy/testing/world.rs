@@ -14,8 +14,10 @@ use crate::journal::{Decision, Tail};
 use crate::message::tick::TickKind;
 use crate::message::{Intent, Report, Tick};
 use crate::ring::{broadcast, spsc};
-use crate::tick_to_trade::strategy::host::{Inputs, StrategyHost};
+use crate::shm::Late;
+use crate::tick_to_trade::strategy::host::StrategyHost;
 use crate::tick_to_trade::strategy::hosted::Hosted;
+use crate::tick_to_trade::strategy::inputs::Inputs;
 use crate::tick_to_trade::strategy::outbox::{Identity, Outbox};
 use crate::tick_to_trade::strategy::testing::{CAPACITY, instrument};
 use crate::tick_to_trade::strategy::working::{Refusal, Working};
@@ -106,8 +108,11 @@ impl World {
         let ticks = broadcast::Producer::create(&ring, CAPACITY, 1).expect("a ring");
         let (route, reports, route_drain) = journal(folder.path(), "route");
         let (risk, decisions, _) = journal(folder.path(), "risk");
-        let inputs =
-            Inputs { ticks: broadcast::Reader::attach(&ring).expect("attached"), reports, decisions };
+        let inputs = Inputs {
+            ticks: Late::fixed(broadcast::Reader::attach(&ring).expect("attached")),
+            reports,
+            decisions,
+        };
         let mut other = instrument();
         other.symbol = "OTHERUSDT".into();
         let instruments = Instruments::new(vec![instrument(), other]).expect("valid");

@@ -1,0 +1,133 @@
+//! The journals of an engine: opened, drained, retired.
+
+use std::path::{Path as FilePath, PathBuf};
+
+use crate::error::SetupError;
+use crate::journal::digest::combine;
+use crate::journal::{EpochStart, InstrumentRow, Journal, JournalWriter, SegmentOptions, StateHash};
+use crate::shm::identity::BUILD_HASH;
+use crate::tick_to_trade::assembly::config::PathConfig;
+
+/// The journals' cold side: one writer a journal.
+pub struct JournalSet {
+    writers: Vec<(&'static str, JournalWriter)>,
+    ring: usize,
+    undrained: usize,
+}
+
+/// Directory of a journal.
+#[must_use]
+pub fn journal_directory(journals: &FilePath, name: &str) -> PathBuf {
+    journals.join(name)
+}
+
+impl JournalSet {
+    /// Writers of no journal yet; each ring holds `ring` records.
+    #[must_use]
+    pub const fn new(ring: usize) -> Self {
+        Self { writers: Vec::new(), ring, undrained: 0 }
+    }
+
+    /// Recovers the journal called `name`, makes its ring, and writes the epoch's start and instrument table. Where
+    /// agents are apart, an owner that was restarted goes on in the ring of its last life.
+    ///
+    /// # Errors
+    /// When the journal is damaged or the files cannot be made.
+    pub fn open(&mut self, name: &'static str, config: &PathConfig) -> Result<Journal, SetupError> {
+        let (ring, cursor) = (config.ipc.journal(name), config.ipc.journal_cursor(name));
+        let directory = journal_directory(&config.journals, name);
+        let options = SegmentOptions { sync: config.sync, ..SegmentOptions::new(name) };
+        if config.apart {
+            let (writer, goes_on) =
+                JournalWriter::open_in_epoch(&directory, &options, &ring, &cursor, config.epoch)?;
+            if goes_on {
+                let (capacity, next) = (config.rings.journal, writer.next_sequence());
+                let journal = Journal::resume(&ring, &cursor, capacity, config.epoch, next)?;
+                self.writers.push((name, writer));
+                return Ok(journal);
+            }
+            return self.begin(name, config, writer);
+        }
+        let writer = JournalWriter::open(&directory, &options, &ring, &cursor)?;
+        self.begin(name, config, writer)
+    }
+
+    /// Makes a new ring behind `writer` and begins the epoch in it.
+    fn begin(
+        &mut self,
+        name: &'static str,
+        config: &PathConfig,
+        mut writer: JournalWriter,
+    ) -> Result<Journal, SetupError> {
+        let (ring, cursor) = (config.ipc.journal(name), config.ipc.journal_cursor(name));
+        let previous = writer.epoch();
+        let mut journal =
+            Journal::create(&ring, &cursor, config.rings.journal, config.epoch, writer.next_sequence())?;
+        writer.attach()?;
+        let count = u32::try_from(config.instruments.len()).unwrap_or(u32::MAX);
+        let start = EpochStart::new(name, previous, count, config.now, BUILD_HASH, 0);
+        let elapsed = config.stopwatch.elapsed().0;
+        let full = |_| SetupError::file(&ring, "is full at the start");
+        journal.append(config.now, elapsed, &start).map_err(full)?;
+        for (index, instrument) in config.instruments.iter() {
+            // The table may be longer than the ring.
+            while journal.free() == 0 {
+                writer.drain()?;
+            }
+            journal.append(config.now, elapsed, &InstrumentRow::new(index, instrument)?).map_err(full)?;
+        }
+        while writer.drain()? > 0 {}
+        self.writers.push((name, writer));
+        Ok(journal)
+    }
+
+    /// Writes what has arrived; returns how many records.
+    ///
+    /// # Errors
+    /// When a journal cannot be written: final.
+    pub fn drain(&mut self) -> Result<usize, SetupError> {
+        self.undrained = 0;
+        let mut written = 0;
+        for (_, writer) in &mut self.writers {
+            written += writer.drain()?;
+        }
+        Ok(written)
+    }
+
+    /// Writes until nothing is left.
+    ///
+    /// # Errors
+    /// When a journal cannot be written.
+    pub fn drain_all(&mut self) -> Result<(), SetupError> {
+        while self.drain()? > 0 {}
+        Ok(())
+    }
+
+    /// For a driver that is the agents' own thread: drains often enough that no ring passes half its capacity. To be
+    /// called after every duty cycle, which appends at most a few records an input.
+    ///
+    /// # Errors
+    /// When a journal cannot be written.
+    pub fn drain_after(&mut self, work: usize) -> Result<(), SetupError> {
+        self.undrained += work * RECORDS_PER_MESSAGE;
+        if self.undrained >= self.ring / 2 { self.drain_all() } else { Ok(()) }
+    }
+
+    /// State hash of the journals of risk and route together.
+    #[must_use]
+    pub fn state_hash(&self) -> StateHash {
+        let logical = self.writers.iter().filter(|(name, _)| *name != "input");
+        combine(&logical.map(|(_, writer)| writer.digest()).collect::<Vec<_>>())
+    }
+
+    /// Ends every journal in good order.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn retire(self) -> Result<(), SetupError> {
+        self.writers.into_iter().try_for_each(|(_, writer)| writer.retire())
+    }
+}
+
+/// Most records that one message makes an agent append.
+const RECORDS_PER_MESSAGE: usize = 4;

@@ -1,0 +1,133 @@
+//! The four agents in one process.
+
+use crate::agent::{Agent, Published};
+use crate::domain::Nanos;
+use crate::error::SetupError;
+use crate::tick_to_trade::assembly::builders;
+use crate::tick_to_trade::assembly::config::{PathConfig, StrategySlot};
+use crate::tick_to_trade::assembly::journals::JournalSet;
+use crate::tick_to_trade::ingest::Ingest;
+use crate::tick_to_trade::risk::Risk;
+use crate::tick_to_trade::route::Route;
+use crate::tick_to_trade::strategy::host::StrategyHost;
+use crate::venue::{MarketData, OrderEntry};
+
+/// The four agents.
+pub struct Path<M, E> {
+    ingest: Published<Ingest<M>>,
+    host: Published<StrategyHost>,
+    risk: Published<Risk>,
+    route: Published<Route<E>>,
+}
+
+/// The agents apart, each to be driven on a thread of its own.
+pub struct PathParts<M, E> {
+    /// Frames to ticks.
+    pub ingest: Published<Ingest<M>>,
+    /// Ticks to intents.
+    pub host: Published<StrategyHost>,
+    /// Intents to orders.
+    pub risk: Published<Risk>,
+    /// Orders to the venue, and back.
+    pub route: Published<Route<E>>,
+}
+
+impl<M: MarketData, E: OrderEntry> Path<M, E> {
+    /// Makes every file and agent; the journals' writers join `journals`.
+    ///
+    /// # Errors
+    /// When a file cannot be made, a journal is damaged, or a limit or strategy does not fit the instruments.
+    pub fn assemble(
+        config: &PathConfig,
+        strategies: Vec<StrategySlot>,
+        feed: M,
+        entry: E,
+        journals: &mut JournalSet,
+    ) -> Result<Self, SetupError> {
+        let risk_journal = journals.open("risk", config)?;
+        let route_journal = journals.open("route", config)?;
+        let (risk_page, route_page) = (builders::page(config, "risk")?, builders::page(config, "route")?);
+        let count = strategies.len();
+        Ok(Self {
+            ingest: builders::ingest(config, feed)?,
+            host: builders::strategies(config, strategies)?,
+            risk: builders::risk(config, count, risk_journal, risk_page)?,
+            route: builders::route(config, entry, route_journal, route_page)?,
+        })
+    }
+
+    /// Takes the agents apart.
+    pub fn into_parts(self) -> PathParts<M, E> {
+        let Self { ingest, host, risk, route } = self;
+        PathParts { ingest, host, risk, route }
+    }
+
+    /// Joins agents that were apart.
+    pub fn from_parts(parts: PathParts<M, E>) -> Self {
+        let PathParts { ingest, host, risk, route } = parts;
+        Self { ingest, host, risk, route }
+    }
+
+    /// Ingest.
+    pub const fn ingest(&self) -> &Ingest<M> {
+        self.ingest.agent()
+    }
+
+    /// Ingest, to set up.
+    pub const fn ingest_mut(&mut self) -> &mut Ingest<M> {
+        self.ingest.agent_mut()
+    }
+
+    /// The strategies' host.
+    pub const fn host(&self) -> &StrategyHost {
+        self.host.agent()
+    }
+
+    /// Risk.
+    pub const fn risk(&self) -> &Risk {
+        self.risk.agent()
+    }
+
+    /// Route.
+    pub const fn route(&self) -> &Route<E> {
+        self.route.agent()
+    }
+
+    /// Frames that ingest took so far.
+    pub const fn frames_taken(&self) -> u64 {
+        self.ingest().counters().frames
+    }
+
+    /// Answers that route took so far.
+    pub const fn answers_taken(&self) -> u64 {
+        self.route().counters.events
+    }
+
+    /// Stops every strategy: the host cancels its orders.
+    pub fn stop(&mut self, now: Nanos) {
+        self.host.agent_mut().stop_all(now);
+    }
+
+    /// Copies out all counters now.
+    pub fn publish(&mut self) {
+        self.ingest.publish();
+        self.host.publish();
+        self.risk.publish();
+        self.route.publish();
+    }
+}
+
+impl<M: MarketData, E: OrderEntry> Agent for Path<M, E> {
+    fn name(&self) -> &'static str {
+        "path"
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        self.ingest.do_work(now) + self.host.do_work(now) + self.risk.do_work(now) + self.route.do_work(now)
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        let first = self.ingest.next_deadline().min(self.host.next_deadline());
+        first.min(self.risk.next_deadline()).min(self.route.next_deadline())
+    }
+}

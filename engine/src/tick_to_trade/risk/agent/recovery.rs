@@ -1,0 +1,178 @@
+//! Risk after a restart: what its last life decided, counted again before anything new is approved (R7, R8).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::counters::halt::HaltState;
+use crate::domain::{Instruments, Nanos, OrderId, SourceId};
+use crate::error::{RejectCode, SetupError};
+use crate::journal::translate::Translator;
+use crate::journal::{DayStart, Decision, Halt, HaltScope, Record};
+use crate::message::Intent;
+use crate::tick_to_trade::risk::agent::Risk;
+use crate::tick_to_trade::risk::request::{Origin, Request, read};
+
+/// What the last life had decided of intents that may still stand in their rings: it took them, and died before it gave
+/// their slots back.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    /// The latest identity of each source.
+    last: BTreeMap<SourceId, (u16, u64)>,
+}
+
+impl Recovery {
+    /// Whether the last life has decided `intent`: a source's ids rise.
+    pub(super) fn has_decided(&self, intent: &Intent) -> bool {
+        let id = intent.id;
+        self.last.get(&id.source).is_some_and(|&last| (id.source_epoch, id.sequence) <= last)
+    }
+}
+
+/// What a restart has found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Records of risk's own journal.
+    pub records: u64,
+    /// Reports of route's.
+    pub reports: u64,
+    /// Orders that were approved and of which nothing was heard: they count in full.
+    pub unreported: u64,
+    /// Orders that were approved but never reached route's ring: dropped.
+    pub unsent: u64,
+}
+
+/// What risk's own journal says.
+#[derive(Default)]
+struct Past {
+    records: u64,
+    /// Approved orders of this epoch by id, with the approval and its time.
+    approved: BTreeMap<OrderId, (u64, Intent, Nanos)>,
+    last: BTreeMap<SourceId, (u16, u64)>,
+    halts: BTreeMap<(u8, SourceId, u32), Halt>,
+    day: Option<DayStart>,
+}
+
+impl Past {
+    fn read(
+        records: impl Iterator<Item = Result<Record, SetupError>>,
+        instruments: &Instruments,
+        epoch: u32,
+    ) -> Result<Self, SetupError> {
+        let mut past = Self::default();
+        let mut table = Translator::new(instruments, epoch);
+        for record in records {
+            let record = record?;
+            past.records += 1;
+            table.follow(&record);
+            if let Some(decision) = record.read::<Decision>() {
+                past.on_decision(&decision, &record, epoch);
+            } else if let Some(halt) = record.read::<Halt>() {
+                let instrument = table.index(halt.instrument).unwrap_or(halt.instrument);
+                past.halts.insert((halt.scope, halt.source, instrument), Halt { instrument, ..halt });
+            } else if let Some(day) = record.read::<DayStart>() {
+                past.day = Some(day);
+            }
+        }
+        table.check()?;
+        Ok(past)
+    }
+
+    fn on_decision(&mut self, decision: &Decision, record: &Record, epoch: u32) {
+        let intent = decision.intent;
+        let id = intent.id;
+        if id.epoch != epoch || record.epoch != epoch {
+            return;
+        }
+        let last = self.last.entry(id.source).or_default();
+        *last = (*last).max((id.source_epoch, id.sequence));
+        if decision.code == RejectCode::None.code() {
+            self.approved.insert(id, (record.sequence, intent, record.at));
+        }
+    }
+}
+
+impl Risk {
+    /// Takes up what an earlier life left: its own journal in `records`, and all of route's, whose tail must stand at
+    /// its first record. To be called once, before the first cycle; nothing is approved before.
+    ///
+    /// Order by order the journals agree in the end: what route reported is as it reported; what was approved in this
+    /// epoch and not reported counts in full, unless the order ring, which `resumed` says is the old one, shows that it
+    /// never left.
+    ///
+    /// # Errors
+    /// When a journal cannot be read, or the instruments of this epoch were others.
+    pub fn recover(
+        &mut self,
+        records: impl Iterator<Item = Result<Record, SetupError>>,
+        instruments: &Instruments,
+        resumed: bool,
+    ) -> Result<Recovered, SetupError> {
+        let epoch = self.state.epoch;
+        let past = Past::read(records, instruments, epoch)?;
+        let mut found = Recovered { records: past.records, ..Recovered::default() };
+        let mut reported = BTreeSet::new();
+        let mut table = Translator::new(instruments, epoch);
+        let state = &mut self.state;
+        self.ports.reports.catch_up(|record| {
+            table.follow(record);
+            let Some(report) = table.report(record) else { return };
+            found.reports += 1;
+            if report.id.epoch == epoch {
+                reported.insert(report.id);
+            }
+            state.on_report(&report, record.at);
+        })?;
+        table.check()?;
+        let published =
+            if resumed { self.ports.orders.last().map_or(0, |order| order.approval()) } else { u64::MAX };
+        for (id, (approval, intent, at)) in &past.approved {
+            let origin = Origin { source: id.source, epoch, instruments: self.state.filters.len() };
+            let Ok(Request::New(order)) = read(intent, origin) else { continue };
+            if reported.contains(id) || usize::from(id.source.0) >= self.state.sources.len() {
+                continue;
+            }
+            if *approval > published {
+                found.unsent += 1;
+                continue;
+            }
+            found.unreported += 1;
+            self.state.on_approval(&order, *at);
+        }
+        for (source, &(source_epoch, sequence)) in &past.last {
+            if usize::from(source.0) < self.state.sources.len() {
+                self.state.on_identity(OrderId { epoch, source: *source, source_epoch, sequence });
+            }
+        }
+        self.restore_halts(&past);
+        if let Some(day) = past.day {
+            self.state.day.restore(day.number, day.baseline());
+            self.day_written = self.state.day.baseline();
+        }
+        self.recovery = Some(Recovery { last: past.last });
+        Ok(found)
+    }
+
+    /// Puts the latches back: as the page holds them, or as the journal does, whichever is stricter.
+    fn restore_halts(&mut self, past: &Past) {
+        // What was counted again has raised what stands in the journal already, or what an operator has cleared since.
+        self.state.forget_latches();
+        for halt in past.halts.values() {
+            let state = HaltState::try_from(halt.state).unwrap_or(HaltState::Halted);
+            let cause = RejectCode::try_from(halt.cause).unwrap_or(RejectCode::None);
+            match HaltScope::try_from(halt.scope) {
+                Ok(HaltScope::Source) => {
+                    self.ports.page.raise_source(halt.source, state);
+                    if state > HaltState::Active {
+                        self.state.restore_source_latch(halt.source, cause);
+                    }
+                }
+                Ok(HaltScope::Instrument) => self.ports.page.raise_instrument(halt.instrument, state),
+                _ => {
+                    self.ports.page.raise_global(state);
+                    if cause == RejectCode::DayLoss {
+                        self.state.day_latch = state;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What risk looks after between cycles: files that come, go or lie, and peers that die (C24).
+
+use crate::counters::halt::HaltState;
+use crate::counters::heartbeat::Pulse;
+use crate::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
+use crate::error::RejectCode;
+use crate::journal::Decision;
+use crate::message::{Intent, IntentKind, Order};
+use crate::ring::spsc::Consumer;
+use crate::shm::late::LOOK_EVERY;
+use crate::shm::paths::IpcPaths;
+use crate::tick_to_trade::risk::agent::Risk;
+
+/// How long risk waits before it cancels again what a dead strategy has open.
+const SWEEP: Nanos = Nanos::from_secs(1);
+
+/// The agents whose death risk acts upon. None of them, where all share a thread.
+#[derive(Default)]
+pub struct Peers {
+    /// Without them nothing new may be sent.
+    links: Vec<Pulse>,
+    /// The strategies' host: what it leaves open is cancelled.
+    strategies: Option<Pulse>,
+    links_up: bool,
+}
+
+impl Peers {
+    /// Watches ingest, route and the strategies by their heartbeats.
+    #[must_use]
+    pub fn watch(ipc: &IpcPaths) -> Self {
+        let pulse = |owner| Pulse::new(&ipc.heartbeat(owner));
+        Self {
+            links: vec![pulse("ingest"), pulse("route")],
+            strategies: Some(pulse("strategy")),
+            links_up: false,
+        }
+    }
+
+    /// Whether ingest and route are alive, or nobody watches them.
+    #[inline]
+    pub(super) const fn link_up(&self) -> bool {
+        self.links_up || self.links.is_empty()
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.links.is_empty() && self.strategies.is_none()
+    }
+
+    fn look(&mut self, now: Nanos) {
+        self.links.iter_mut().chain(&mut self.strategies).for_each(|pulse| pulse.look(now));
+        self.links_up = self.links.iter().all(Pulse::is_alive);
+    }
+
+    /// Whether the strategies were alive once, in our life or before it, and are not now.
+    fn strategies_lost(&self) -> bool {
+        self.strategies.as_ref().is_some_and(|pulse| !pulse.is_alive())
+    }
+}
+
+/// Risk's own cancels.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// When what a dead strategy has open is cancelled next.
+    sweep_due: Nanos,
+    /// Cancels sent in this life.
+    sequence: u64,
+    began: Option<Nanos>,
+}
+
+impl Risk {
+    /// Looks for files that came, went, were replaced or lie, and for peers that died. What files say is taken up as
+    /// usual.
+    #[cold]
+    pub(super) fn look(&mut self, now: Nanos) {
+        self.look_at_intents(now);
+        let ports = &mut self.ports;
+        if ports.ticks.refresh(now) && ports.ticks.attached() > 1 {
+            // Another life of ingest: its books are not those that we know.
+            self.state.on_tick_gap();
+        }
+        if ports.ticks.due() != Nanos::NEVER {
+            // A missing ring is found again with a later look; records are read by position from it or its segments.
+            let _ = ports.reports.refresh();
+        }
+        ports.peers.look(now);
+        self.cancel_lost(now);
+        let files = self.ports.intents.iter().map(|(_, ring)| ring.due()).min().unwrap_or(Nanos::NEVER);
+        let files = files.min(self.ports.ticks.due());
+        let pulses = if self.ports.peers.is_empty() { Nanos::NEVER } else { now.saturating_add(LOOK_EVERY) };
+        // Rings that nobody replaces may lie all the same.
+        self.look_due = files.min(pulses).min(now.saturating_add(LOOK_EVERY));
+    }
+
+    fn look_at_intents(&mut self, now: Nanos) {
+        for at in 0..self.ports.intents.len() {
+            let (source, ring) = &mut self.ports.intents[at];
+            let source = *source;
+            ring.refresh(now);
+            if ring.get().is_some_and(|consumer| !Consumer::is_sound(consumer)) {
+                ring.quarantine("a message that was not read yet is overwritten");
+                self.raise(Some(source), HaltState::Halted, RejectCode::BadRequest, now);
+            }
+        }
+    }
+
+    /// Cancels what dead strategies left open, unless they asked to keep it; again every second until it is gone.
+    fn cancel_lost(&mut self, now: Nanos) {
+        let began = *self.watch.began.get_or_insert(now);
+        // A strategy that is only late at a common start has nothing open, or its time to come.
+        let grace = now < began.saturating_add(SWEEP);
+        if grace || !self.ports.peers.strategies_lost() || now < self.watch.sweep_due {
+            return;
+        }
+        self.watch.sweep_due = now.saturating_add(SWEEP);
+        let sources = &self.state.limits.sources;
+        let lost = |source: SourceId| {
+            let keeps = sources.get(usize::from(source.0)).is_some_and(|limits| limits.keep_on_loss);
+            source.is_strategy() && !keeps
+        };
+        for (target, instrument) in self.state.orders.open_of(lost) {
+            if !self.cancel_own(target, instrument, now) {
+                // Too many for now: the rest with the next look.
+                self.watch.sweep_due = now;
+                return;
+            }
+        }
+    }
+
+    /// Sends a cancel that no source asked for. False when there is no room for it now.
+    fn cancel_own(&mut self, target: OrderId, instrument: InstrumentIndex, now: Nanos) -> bool {
+        if self.ports.journal.free() <= 2 || self.ports.orders.free() == 0 {
+            return false;
+        }
+        self.watch.sequence += 1;
+        let id = OrderId {
+            epoch: self.state.epoch,
+            source: SourceId::RISK,
+            source_epoch: u16::try_from(self.ports.orders.life() + 1).unwrap_or(u16::MAX),
+            sequence: self.watch.sequence,
+        };
+        let intent = Intent {
+            id,
+            target,
+            instrument,
+            kind: IntentKind::Cancel.code(),
+            valid_until: Nanos::NEVER,
+            decided: now,
+            ..Intent::default()
+        };
+        self.flush(now);
+        let elapsed = self.elapsed();
+        let decision = Decision::new(intent, RejectCode::None, 0);
+        let Ok(approval) = self.ports.journal.append(now, elapsed, &decision) else { return false };
+        self.counts.cancels += 1;
+        self.ports.orders.try_push(&Order::approve(intent, approval)).is_ok()
+    }
+}

@@ -1,0 +1,33 @@
+//! What the strategies' host reads of the other agents.
+
+use crate::domain::Nanos;
+use crate::journal::Tail;
+use crate::message::Tick;
+use crate::ring::broadcast::Reader;
+use crate::shm::Late;
+
+/// What the host reads.
+pub struct Inputs {
+    /// Ingest's ticks.
+    pub ticks: Late<Reader<Tick>>,
+    /// Route's journal: reports.
+    pub reports: Tail,
+    /// Risk's journal: refusals.
+    pub decisions: Tail,
+}
+
+impl Inputs {
+    /// Looks, at most every 100 ms, for files of other processes that came or were replaced; true if the ticks go on in
+    /// another ring: what was in between is not known.
+    #[inline]
+    pub(super) fn look(&mut self, now: Nanos) -> bool {
+        now >= self.ticks.due() && self.ticks.due() != Nanos::NEVER && self.look_now(now)
+    }
+
+    #[cold]
+    fn look_now(&mut self, now: Nanos) -> bool {
+        // A missing ring is found again with a later look.
+        let _ = (self.reports.refresh(), self.decisions.refresh());
+        self.ticks.refresh(now) && self.ticks.attached() > 1
+    }
+}
