@@ -17,6 +17,7 @@ pub mod primitive;
 pub mod limits;
 pub mod wire;
 pub mod error;
+pub mod crash;
 pub mod domain;
 pub mod clock;
 pub mod shm;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::crash;
 use crate::error::SetupError;
 use crate::journal::digest::{Digest, StateHash};
 use crate::journal::record::Record;
@@ -120,7 +121,9 @@ impl JournalWriter {
             return Ok(0);
         }
         self.segments.append(&self.batch)?;
+        crash::point("journal.written");
         self.segments.sync()?;
+        crash::point("journal.synced");
         consumer.commit();
         self.batch.iter().for_each(|record| self.digest.update(record));
         self.segments.prepare_spare()?;

@@ -7,6 +7,7 @@ use crate::agent::{Agent, Observed};
 use crate::clock::Stopwatch;
 use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
+use crate::crash;
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
 use crate::journal::{DayStart, Decision, Halt, Journal, RecordKind, Tail};
@@ -332,6 +333,7 @@ impl Risk {
         let decision = Decision::new(*intent, RejectCode::None, 0);
         let elapsed = self.elapsed();
         let approval = self.ports.journal.append(now, elapsed, &decision).map_err(|_| RejectCode::Journal)?;
+        crash::point("risk.approved");
         match request {
             Request::New(order) => {
                 self.state.on_approval(order, now);
@@ -347,6 +349,7 @@ impl Risk {
             self.counts.orders_lost += 1;
             self.raise(None, HaltState::Halted, RejectCode::RingFull, now);
         }
+        crash::point("risk.published");
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use crate::agent::{Agent, Observed};
 use crate::clock::Stopwatch;
 use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
+use crate::crash;
 use crate::domain::{Nanos, OrderId, Side};
 use crate::error::RejectCode;
 use crate::journal::Journal;
@@ -117,6 +118,7 @@ impl<E: OrderEntry> Route<E> {
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
             let Some(order) = self.ports.orders.get_mut().and_then(spsc::Consumer::poll) else { break };
             taken += 1;
+            crash::point("route.taken");
             let started = self.stopwatch.elapsed();
             self.on_order(&order, now);
             let done = self.stopwatch.elapsed();
@@ -158,9 +160,16 @@ impl<E: OrderEntry> Route<E> {
         if !self.orders.insert(record) {
             return self.refuse(&intent, RejectCode::DuplicateId, now);
         }
+        if crash::planted() {
+            // The bug that the harness of the crash points must catch.
+            let _ = self.entry.send(order, now);
+            crash::point("route.left");
+        }
         self.report(intent.id, ReportKind::Sent, RejectCode::None, now);
+        crash::point("route.sent_journalled");
         match self.entry.send(order, now) {
             Ok(()) => {
+                crash::point("route.left");
                 self.counters.sent += 1;
                 self.answers.start(intent.id, now);
                 self.record_tick_to_order(&intent);
@@ -238,7 +247,9 @@ impl<E: OrderEntry> Route<E> {
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
             let Some(event) = self.entry.poll(now) else { break };
             taken += 1;
+            crash::point("route.event_taken");
             self.on_event(&event, now);
+            crash::point("route.event_journalled");
         }
         taken
     }

@@ -39,6 +39,7 @@ impl<E: OrderEntry> Route<E> {
         epoch: u32,
     ) -> Result<usize, SetupError> {
         let mut past = Past::default();
+        crate::crash::point("recovery");
         let mut table = Translator::new(instruments, epoch);
         for record in records {
             let record = record?;

@@ -1,5 +1,6 @@
 //! The only way out of a strategy: an outbox makes intents, and nothing but intents.
 
+use crate::crash;
 use crate::domain::{
     InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, Side, SourceId, TimeInForce,
 };
@@ -216,7 +217,9 @@ impl Outbox {
         let id = OrderId { epoch, source, source_epoch, sequence: self.sequence + 1 };
         let valid_until = self.now.saturating_add(self.life);
         let intent = Intent { id, decided: self.now, valid_until, stamp: self.stamp, ..intent };
+        crash::point("intent.before");
         self.producer.try_push(&intent).map_err(|_| RejectCode::RingFull)?;
+        crash::point("intent.committed");
         self.sequence += 1;
         self.working.sent(&intent);
         Ok(id)

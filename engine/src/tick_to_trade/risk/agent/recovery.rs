@@ -107,6 +107,7 @@ impl Risk {
         resumed: bool,
     ) -> Result<Recovered, SetupError> {
         let epoch = self.state.epoch;
+        crate::crash::point("recovery");
         let past = Past::read(records, instruments, epoch)?;
         let mut found = Recovered { records: past.records, ..Recovered::default() };
         let mut reported = BTreeSet::new();
