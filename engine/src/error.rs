@@ -105,7 +105,7 @@ wire_enum! {
         Unapproved = 27 => "UNAPPROVED",
         /// The venue refused it; the venue's own code is beside it.
         Venue = 28 => "VENUE",
-        /// C24: ingest or route is not there, or does not beat.
+        /// C24: ingest or route is not there or does not beat, or the venue is not connected and reconciled.
         LinkDown = 29 => "LINK_DOWN",
     }
 }

@@ -76,6 +76,13 @@ impl HaltPage {
         Ok(Self { file })
     }
 
+    /// What this page lets be traded at all.
+    #[must_use]
+    pub fn global(&self) -> HaltState {
+        let word = self.file.body()[0].load(Ordering::Relaxed);
+        u8::try_from(word).ok().and_then(|code| HaltState::try_from(code).ok()).unwrap_or(HaltState::Halted)
+    }
+
     /// Sets what may be traded at all.
     pub fn set_global(&mut self, state: HaltState) {
         self.set(0, state);

@@ -17,7 +17,7 @@ use crate::venue::binance::order_request;
 use crate::venue::binance::user_data::{self, OrderFacts};
 use crate::venue::link::{Answer, FeedReader, FeedWriter};
 use crate::venue::replay::{TapeSource, TapeWriter};
-use crate::venue::{Frame, MarketData, NotSent, OrderEntry, Source, VenueEvent, VenueEventKind};
+use crate::venue::{Frame, MarketData, NotSent, OrderEntry, Question, Source, VenueEvent, VenueEventKind};
 use crate::wire::UnknownCode;
 
 /// Frames, orders or answers that the recorder takes in one cycle.
@@ -102,6 +102,10 @@ impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
 
     fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {
         self.inner.query(instrument, id, now)
+    }
+
+    fn ask(&mut self, question: Question, now: Nanos) -> Result<(), NotSent> {
+        self.inner.ask(question, now)
     }
 
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {

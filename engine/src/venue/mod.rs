@@ -90,6 +90,24 @@ pub enum VenueEventKind {
     QueryState(OrderState),
     /// Answer to a query: the venue knows no such order (-2013).
     QueryNotFound,
+    /// The connection is made, or made again: what happened meanwhile is not known. Of no order, like the rest below.
+    Connected,
+    /// The connection is lost: requests do not leave, events do not come.
+    Disconnected,
+    /// Every open order has been told, each as a `QueryState`, in answer to [`Question::OpenOrders`].
+    OpenOrdersTold,
+    /// The trades asked for have been told: of the event's order, or of its instrument where it names no order.
+    TradesTold,
+    /// The venue takes no requests before `until` (429).
+    Throttled {
+        /// On the engine's timeline.
+        until: Nanos,
+    },
+    /// The venue has banned us until `until` (418): somebody must look.
+    Banned {
+        /// On the engine's timeline.
+        until: Nanos,
+    },
 }
 
 /// An answer or user event of the venue about one of our orders.
@@ -97,7 +115,7 @@ pub enum VenueEventKind {
 pub struct VenueEvent {
     /// What happened.
     pub kind: VenueEventKind,
-    /// Our id of the order.
+    /// Our id of the order; `OrderId::NONE` for a trade that names only the venue's id, and for what is of no order.
     pub id: OrderId,
     /// The venue's id of the order; 0 where it gave none.
     pub venue_order_id: u64,
@@ -119,6 +137,29 @@ impl fmt::Display for NotSent {
     }
 }
 
+/// What route asks a venue when events alone do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Every open order of the account. Answered by a `QueryState` each, then `OpenOrdersTold`.
+    OpenOrders,
+    /// The trades of one order, by the venue's id of it. Answered by a `Trade` each, then `TradesTold`.
+    TradesOf {
+        /// The instrument.
+        instrument: InstrumentIndex,
+        /// The order.
+        id: OrderId,
+        /// The venue's id of it.
+        venue_order_id: u64,
+    },
+    /// The trades of an instrument from a trade's id on. Answered by a `Trade` each, then `TradesTold`.
+    TradesFrom {
+        /// The instrument.
+        instrument: InstrumentIndex,
+        /// The first that is wanted.
+        trade_id: u64,
+    },
+}
+
 /// Order entry of a venue, without blocking.
 pub trait OrderEntry {
     /// Sends a new order, or a cancel of the intent's target.
@@ -132,6 +173,15 @@ pub trait OrderEntry {
     /// # Errors
     /// When the question did not leave.
     fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent>;
+
+    /// Asks what only a venue behind a connection needs to be asked. The answers are events.
+    ///
+    /// # Errors
+    /// When the question did not leave; always for a venue in this process, whose events cannot be missed.
+    fn ask(&mut self, question: Question, now: Nanos) -> Result<(), NotSent> {
+        let _ = (question, now);
+        Err(NotSent)
+    }
 
     /// The next event that has arrived by `now`.
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent>;

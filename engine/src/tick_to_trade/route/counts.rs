@@ -27,6 +27,12 @@ counter_set! {
         overfills,
         /// Queries sent.
         queries,
+        /// Times that the connection was lost.
+        disconnects,
+        /// Times that what happened without a connection was settled, and trading went on.
+        reconciled,
+        /// Times that the venue asked for a pause (429) or banned us (418).
+        throttled,
         /// Orders that risk did not approve (C27).
         unapproved,
         /// Approved orders that a restart found unsent: dropped and reported.

@@ -5,6 +5,7 @@
 //! It reads the halt pages before every send, and holds what it sends against what risk approved (C27).
 
 pub mod counts;
+mod link;
 pub mod orders;
 pub mod state;
 mod trades;
@@ -25,6 +26,7 @@ use crate::message::{Intent, IntentKind, Order};
 use crate::ring::spsc;
 use crate::shm::Late;
 use crate::tick_to_trade::route::counts::RouteCounters;
+use crate::tick_to_trade::route::link::Link;
 use crate::tick_to_trade::route::orders::Orders;
 use crate::tick_to_trade::route::recovery::Past;
 use crate::tick_to_trade::route::state::{Effect, OrderRecord};
@@ -46,11 +48,19 @@ pub struct RouteTiming {
     pub query: Nanos,
     /// After this long nothing that was sent can still reach the venue's book: `recvWindow` + 10 s + margin.
     pub conclusive: Nanos,
+    /// Whether the venue is behind a connection: then nothing new leaves before the venue is `Connected` and what
+    /// happened without it is settled (C24, F17).
+    pub connection: bool,
 }
 
 impl Default for RouteTiming {
     fn default() -> Self {
-        Self { answer: Nanos::from_secs(2), query: Nanos::from_secs(1), conclusive: Nanos::from_secs(16) }
+        Self {
+            answer: Nanos::from_secs(2),
+            query: Nanos::from_secs(1),
+            conclusive: Nanos::from_secs(16),
+            connection: false,
+        }
     }
 }
 
@@ -82,6 +92,7 @@ pub struct Route<E> {
     queries: Timeouts,
     last_approval: u64,
     past: Option<Box<Past>>,
+    link: Link,
     /// Counts since start.
     pub counters: RouteCounters,
 }
@@ -89,7 +100,8 @@ pub struct Route<E> {
 impl<E: OrderEntry> Route<E> {
     /// Joins the ports to a venue's order entry.
     pub fn new(ports: RoutePorts, entry: E, stopwatch: Stopwatch, timing: RouteTiming) -> Self {
-        Self {
+        let mut route = Self {
+            link: Link::new(timing.connection, ports.own_halts.global()),
             ports,
             entry,
             stopwatch,
@@ -100,7 +112,9 @@ impl<E: OrderEntry> Route<E> {
             last_approval: 0,
             past: None,
             counters: RouteCounters::default(),
-        }
+        };
+        route.publish_halt();
+        route
     }
 
     /// Every order that route remembers.
@@ -131,7 +145,7 @@ impl<E: OrderEntry> Route<E> {
         // C27: each approval is used once, in order, and the content is what was approved.
         if !order.is_intact() || order.approval() <= self.last_approval {
             self.counters.unapproved += 1;
-            self.ports.own_halts.set_global(HaltState::Halted);
+            self.latch();
             self.refuse(order.intent(), RejectCode::Unapproved, now);
             return;
         }
@@ -147,6 +161,9 @@ impl<E: OrderEntry> Route<E> {
         let intent = *order.intent();
         if intent.valid_until < now {
             return self.refuse(&intent, RejectCode::Expired, now);
+        }
+        if let Err(code) = self.link.permits_new(now) {
+            return self.refuse(&intent, code, now);
         }
         let halt = self.ports.halts.state(intent.id.source, intent.instrument);
         // Risk judged what a reduce-only order does; route stops what may not leave at all.
@@ -190,6 +207,9 @@ impl<E: OrderEntry> Route<E> {
             .is_some_and(|order| !order.state.is_terminal() && order.state != OrderState::PendingCancel);
         if !cancellable {
             return self.refuse(order.intent(), RejectCode::UnknownOrder, now);
+        }
+        if self.link.is_throttled(now) {
+            return self.refuse(order.intent(), RejectCode::MessageRate, now);
         }
         if self.entry.send(order, now).is_err() {
             self.counters.withheld += 1;
@@ -256,10 +276,14 @@ impl<E: OrderEntry> Route<E> {
 
     fn on_event(&mut self, event: &VenueEvent, now: Nanos) {
         self.counters.events += 1;
-        let Some(order) = self.orders.get_mut(event.id) else {
+        if self.on_link_event(event, now) {
+            return;
+        }
+        let Some(id) = self.find(event) else {
             self.counters.foreign += 1;
             return;
         };
+        let Some(order) = self.orders.get_mut(id) else { return };
         let before = order.state;
         if before == OrderState::Sent {
             let wait = (now - order.sent).0;
@@ -270,7 +294,8 @@ impl<E: OrderEntry> Route<E> {
         } else {
             order.apply(event)
         };
-        self.settle(event.id, Some(effect), before, Some(event), now);
+        self.settle(id, Some(effect), before, Some(event), now);
+        self.spoken_of(id, effect, event, now);
     }
 
     /// Reports what an effect was and keeps the books about the order.
@@ -286,9 +311,10 @@ impl<E: OrderEntry> Route<E> {
             None => {}
             Some(Effect::Stale) => self.counters.stale += 1,
             Some(Effect::Ask) => self.ask(id, now),
+            Some(Effect::AskTrades) => self.ask_trades(id, now),
             Some(Effect::Overfill) => {
                 self.counters.overfills += 1;
-                self.ports.own_halts.set_global(HaltState::Halted);
+                self.latch();
             }
             Some(Effect::Report { kind, reject, revived, implied_accept }) => {
                 if implied_accept {
@@ -319,20 +345,6 @@ impl<E: OrderEntry> Route<E> {
         }
     }
 
-    /// Queries an order now, and again until it is settled; one chain of queries an order.
-    fn ask(&mut self, id: OrderId, now: Nanos) {
-        let Some(order) = self.orders.get_mut(id) else { return };
-        if order.state.is_terminal() || order.asking {
-            return;
-        }
-        order.asking = true;
-        let instrument = order.instrument;
-        if self.entry.query(instrument, id, now).is_ok() {
-            self.counters.queries += 1;
-        }
-        self.queries.start(id, now);
-    }
-
     fn take_timeouts(&mut self, now: Nanos) -> usize {
         let mut taken = 0;
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
@@ -350,9 +362,12 @@ impl<E: OrderEntry> Route<E> {
                 taken += 1;
                 let Some(order) = self.orders.get_mut(id) else { continue };
                 order.asking = false;
-                if matches!(order.state, OrderState::Unknown | OrderState::PendingCancel) {
+                if order.is_open_question() {
                     self.ask(id, now);
                 }
+            } else if self.link.is_overdue(now) {
+                taken += 1;
+                self.list(now);
             } else {
                 break;
             }
@@ -388,7 +403,7 @@ impl<E: OrderEntry> Route<E> {
         // Room was checked before the order or event was taken up, so this cannot fail; if it does, a report is lost
         // and nothing may be trusted any more.
         if self.ports.journal.append(now, elapsed, report).is_err() {
-            self.ports.own_halts.set_global(HaltState::Halted);
+            self.latch();
         }
     }
 }
@@ -447,7 +462,8 @@ impl<E: OrderEntry> Agent for Route<E> {
     }
 
     fn next_deadline(&self) -> Nanos {
-        self.entry.next_deadline().min(self.answers.next_deadline()).min(self.queries.next_deadline())
+        let orders = self.answers.next_deadline().min(self.queries.next_deadline());
+        self.entry.next_deadline().min(orders).min(self.link.next_deadline())
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::counters::halt::HaltState;
 use crate::domain::{InstrumentIndex, Instruments, Liquidity, Nanos, OrderId, Side};
 use crate::error::{RejectCode, SetupError};
 use crate::journal::Record;
@@ -143,7 +142,7 @@ impl<E: OrderEntry> Route<E> {
             taken += 1;
             if !order.is_intact() {
                 self.counters.unapproved += 1;
-                self.ports.own_halts.set_global(HaltState::Halted);
+                self.latch();
                 continue;
             }
             self.last_approval = self.last_approval.max(order.approval());

@@ -38,6 +38,12 @@ pub struct OrderRecord {
     pub not_found_at: Nanos,
     /// Whether a query of it is due or out.
     pub asking: bool,
+    /// Whether the venue counts more of it as filled than its known trades sum to, and when they were last asked for.
+    pub missing: bool,
+    /// See `missing`.
+    pub missing_asked: Nanos,
+    /// Whether the venue has not spoken of it since the connection was made.
+    pub unconfirmed: bool,
     /// Trades applied, to tell a repeat (F11).
     pub(super) trades: Trades,
 }
@@ -60,6 +66,8 @@ pub enum Effect {
     Stale,
     /// The venue does not say what became of the order: ask (F01, F07).
     Ask,
+    /// The venue counts trades that are not known here: ask for them (F02, F08, F14).
+    AskTrades,
     /// The trade would fill more than was ordered: not applied; the account cannot be trusted.
     Overfill,
 }
@@ -92,6 +100,9 @@ impl OrderRecord {
             not_found: 0,
             not_found_at: Nanos::ZERO,
             asking: false,
+            missing: false,
+            missing_asked: Nanos::ZERO,
+            unconfirmed: false,
             trades: Trades::new(),
         }
     }
@@ -110,6 +121,11 @@ impl OrderRecord {
         match event.kind {
             VenueEventKind::Accepted => self.accepted(),
             VenueEventKind::Trade { quantity, trade_id, .. } => self.traded(quantity, trade_id),
+            VenueEventKind::Canceled | VenueEventKind::Expired | VenueEventKind::QueryState(_)
+                if event.cumulative > self.cumulative =>
+            {
+                Effect::AskTrades
+            }
             VenueEventKind::Canceled => self.ended(OrderState::Canceled),
             VenueEventKind::Expired => self.ended(OrderState::Expired),
             VenueEventKind::Rejected { .. } => self.rejected(),
@@ -118,7 +134,22 @@ impl OrderRecord {
             VenueEventKind::QueryState(state) => self.resolved(state),
             // Whether "no such order" is conclusive depends on time: the agent decides.
             VenueEventKind::QueryNotFound => Effect::Ask,
+            // Of no order: the agent takes them before it looks for one.
+            VenueEventKind::Connected
+            | VenueEventKind::Disconnected
+            | VenueEventKind::OpenOrdersTold
+            | VenueEventKind::TradesTold
+            | VenueEventKind::Throttled { .. }
+            | VenueEventKind::Banned { .. } => Effect::Stale,
         }
+    }
+
+    /// Whether it is to be asked about again.
+    #[must_use]
+    pub const fn is_open_question(&self) -> bool {
+        self.missing
+            || self.unconfirmed
+            || matches!(self.state, OrderState::Unknown | OrderState::PendingCancel)
     }
 
     /// Takes the order as never placed, once that is proven (F03).

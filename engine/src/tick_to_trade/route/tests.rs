@@ -10,7 +10,7 @@ use crate::journal::fixture::Workshop;
 use crate::journal::{JournalWriter, Tail};
 use crate::limits::RING_CAPACITY_MIN;
 use crate::ring::broadcast::Polled;
-use crate::venue::NotSent;
+use crate::venue::{NotSent, Question};
 
 const EPOCH: u32 = 1;
 const START: Nanos = Nanos::from_secs(1_000);
@@ -21,6 +21,7 @@ enum Seen {
     Place(OrderId),
     Cancel(OrderId),
     Query(OrderId),
+    Ask(Question),
 }
 
 struct Script {
@@ -42,6 +43,10 @@ impl OrderEntry for Script {
 
     fn query(&mut self, _instrument: InstrumentIndex, id: OrderId, _now: Nanos) -> Result<(), NotSent> {
         self.seen.send(Seen::Query(id)).map_err(|_| NotSent)
+    }
+
+    fn ask(&mut self, question: Question, _now: Nanos) -> Result<(), NotSent> {
+        self.seen.send(Seen::Ask(question)).map_err(|_| NotSent)
     }
 
     fn poll(&mut self, _now: Nanos) -> Option<VenueEvent> {
@@ -68,6 +73,20 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(RouteTiming::default())
+    }
+
+    /// With a venue behind a connection.
+    fn connected() -> Self {
+        let mut bench = Self::with(RouteTiming { connection: true, ..RouteTiming::default() });
+        bench.tell(OrderId::NONE, VenueEventKind::Connected);
+        bench.tell(OrderId::NONE, VenueEventKind::OpenOrdersTold);
+        assert_eq!(bench.work(START), []);
+        assert_eq!(bench.seen(), [Seen::Ask(Question::OpenOrders)]);
+        bench
+    }
+
+    fn with(timing: RouteTiming) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| -> PathBuf { folder.path().join(name) };
         let orders =
@@ -88,7 +107,7 @@ impl Bench {
         let (events, event_receiver) = channel();
         let script = Script { seen: seen_sender, events: event_receiver, refuse: false };
         let reports = Tail::attach_from(&workshop.ring, Some(&workshop.dir), 1).expect("attached");
-        let route = Route::new(ports, script, Stopwatch::calibrate(), RouteTiming::default());
+        let route = Route::new(ports, script, Stopwatch::calibrate(), timing);
         let (_writer, _workshop, _folder) = (writer, workshop, folder);
         Self { route, orders, seen, events, reports, operator, approvals: 0, _writer, _workshop, _folder }
     }
@@ -105,11 +124,20 @@ impl Bench {
     }
 
     fn tell(&self, id: OrderId, kind: VenueEventKind) {
+        self.tell_filled(id, kind, 0);
+    }
+
+    /// An event that counts `cumulative` as filled. The venue's id of an order is its sequence and 76.
+    fn tell_filled(&self, id: OrderId, kind: VenueEventKind, cumulative: i64) {
+        self.tell_venue(id, id.sequence + 76, kind, cumulative);
+    }
+
+    fn tell_venue(&self, id: OrderId, venue_order_id: u64, kind: VenueEventKind, cumulative: i64) {
         let event = VenueEvent {
             kind,
             id,
-            venue_order_id: 77,
-            cumulative: Quantity::ZERO,
+            venue_order_id,
+            cumulative: Quantity(cumulative),
             instrument: 0,
             received: START,
         };
@@ -294,3 +322,5 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
     bench.approve(Intent { id: OrderId { sequence: 3, ..id }, ..cancel });
     assert_eq!(bench.work(START), [(ReportKind::CancelRejected, OrderState::Canceled)]);
 }
+
+mod connection;

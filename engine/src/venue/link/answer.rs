@@ -28,6 +28,18 @@ wire_enum! {
         QueryState = 8 => "query_state",
         /// `QueryNotFound`.
         QueryNotFound = 9 => "query_not_found",
+        /// `Connected`.
+        Connected = 10 => "connected",
+        /// `Disconnected`.
+        Disconnected = 11 => "disconnected",
+        /// `OpenOrdersTold`.
+        OpenOrdersTold = 12 => "open_orders_told",
+        /// `TradesTold`.
+        TradesTold = 13 => "trades_told",
+        /// `Throttled`.
+        Throttled = 14 => "throttled",
+        /// `Banned`.
+        Banned = 15 => "banned",
     }
 }
 
@@ -88,6 +100,19 @@ impl From<&VenueEvent> for Answer {
                 AnswerKind::QueryState
             }
             VenueEventKind::QueryNotFound => AnswerKind::QueryNotFound,
+            VenueEventKind::Connected => AnswerKind::Connected,
+            VenueEventKind::Disconnected => AnswerKind::Disconnected,
+            VenueEventKind::OpenOrdersTold => AnswerKind::OpenOrdersTold,
+            VenueEventKind::TradesTold => AnswerKind::TradesTold,
+            // The slot of the fee holds the time.
+            VenueEventKind::Throttled { until } => {
+                answer.fee = until.0;
+                AnswerKind::Throttled
+            }
+            VenueEventKind::Banned { until } => {
+                answer.fee = until.0;
+                AnswerKind::Banned
+            }
         };
         answer.kind = kind.code();
         answer
@@ -116,6 +141,12 @@ impl TryFrom<&Answer> for VenueEvent {
             AnswerKind::Unknown => VenueEventKind::Unknown,
             AnswerKind::QueryState => VenueEventKind::QueryState(OrderState::try_from(answer.state)?),
             AnswerKind::QueryNotFound => VenueEventKind::QueryNotFound,
+            AnswerKind::Connected => VenueEventKind::Connected,
+            AnswerKind::Disconnected => VenueEventKind::Disconnected,
+            AnswerKind::OpenOrdersTold => VenueEventKind::OpenOrdersTold,
+            AnswerKind::TradesTold => VenueEventKind::TradesTold,
+            AnswerKind::Throttled => VenueEventKind::Throttled { until: Nanos(answer.fee) },
+            AnswerKind::Banned => VenueEventKind::Banned { until: Nanos(answer.fee) },
         };
         Ok(Self {
             kind,
@@ -160,6 +191,12 @@ mod tests {
             VenueEventKind::Unknown,
             VenueEventKind::QueryState(OrderState::Partial),
             VenueEventKind::QueryNotFound,
+            VenueEventKind::Connected,
+            VenueEventKind::Disconnected,
+            VenueEventKind::OpenOrdersTold,
+            VenueEventKind::TradesTold,
+            VenueEventKind::Throttled { until: Nanos(11) },
+            VenueEventKind::Banned { until: Nanos(12) },
         ];
         for kind in kinds {
             let event = VenueEvent {
