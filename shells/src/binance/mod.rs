@@ -12,6 +12,9 @@ pub mod signer;
 pub mod endpoints;
 pub mod limits;
 pub mod dedup;
+pub mod session;
+pub mod entry;
 
 pub use endpoints::Endpoints;
+pub use entry::BinanceEntry;
 pub use signer::Signer;

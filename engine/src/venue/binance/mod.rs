@@ -4,6 +4,8 @@ mod number;
 mod json;
 mod text;
 mod request_id;
+pub mod account;
+pub mod canonical;
 pub mod decode;
 pub mod sbe;
 pub mod exchange_info;

@@ -11,7 +11,7 @@ pub(in crate::venue::binance) const TEXT_BYTES_MAX: usize = 40;
 pub(in crate::venue::binance) struct Text<'a> {
     /// Its bytes: valid UTF-8, escapes not resolved.
     pub(in crate::venue::binance) raw: &'a [u8],
-    pub(super) escaped: bool,
+    pub(in crate::venue::binance) escaped: bool,
 }
 
 impl<'a> Text<'a> {

@@ -4,14 +4,14 @@ use crate::domain::decimal::Scale;
 use crate::domain::{
     Instrument, InstrumentIndex, Instruments, Liquidity, Market, Nanos, OrderId, Price, Quantity,
 };
-use crate::message::report::{FEE_SCALE, FeeAsset, OrderState};
+use crate::message::report::{FEE_SCALE, FeeAsset};
 use crate::venue::binance::DecodeError;
 use crate::venue::binance::json::{Cursor, Fields};
 use crate::venue::binance::number::malformed;
 use crate::venue::binance::request_id::{self, Asked};
 use crate::venue::{VenueEvent, VenueEventKind};
 
-use super::{CANCEL_REJECTED, NEW_ORDER_REJECTED, NO_SUCH_ORDER, PENDING_NEW, STATUSES, TIMEOUT, UNNAMED};
+use super::{CANCEL_REJECTED, NEW_ORDER_REJECTED, NO_SUCH_ORDER, TIMEOUT, UNNAMED, state_named};
 
 /// Scale of a fee.
 const FEE: Scale = Scale::new(FEE_SCALE).expect("eight is below the finest scale");
@@ -95,6 +95,21 @@ pub fn decode_trades(
         Ok(())
     })?;
     Ok(true)
+}
+
+/// Reads one trade of a `myTrades` list at the cursor, of the order `id`, or of `OrderId::NONE`: the list names only
+/// the venue's own id of it.
+///
+/// # Errors
+/// When a field of it is missing or not readable.
+pub(in crate::venue::binance) fn decode_trade(
+    element: &mut Cursor<'_>,
+    market: Market,
+    instruments: &Instruments,
+    received: Nanos,
+    id: OrderId,
+) -> Result<VenueEvent, DecodeError> {
+    Reader { market, instruments, received }.own_trade(element, id)
 }
 
 impl Reader<'_> {
@@ -224,14 +239,7 @@ impl Reader<'_> {
     fn state(&self, mut result: Cursor<'_>, id: OrderId) -> Result<Option<VenueEvent>, DecodeError> {
         let result = result.fields(&["symbol", "orderId", "executedQty", "status"])?;
         let instrument = result.parsed(0, |symbol| self.instruments.find(self.market, symbol))?;
-        let status = result.text(3)?;
-        let known = STATUSES.iter().find(|(text, _)| *text == status).map(|&(_, state)| state);
-        let state = match known {
-            Some(state) => state,
-            None if status == PENDING_NEW => OrderState::Sent,
-            // A state of another year: not known to be over, so counted in full.
-            None => OrderState::Unknown,
-        };
+        let state = state_named(result.text(3)?);
         let cumulative = self.quantity(&result, 2, instrument)?;
         let kind = VenueEventKind::QueryState(state);
         Ok(Some(self.event(kind, id, result.need(1)?.unsigned()?, cumulative, instrument)))

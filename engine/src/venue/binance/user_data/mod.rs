@@ -8,6 +8,7 @@ mod decode;
 #[cfg(test)]
 mod tests;
 
+pub(super) use decode::decode_trade;
 pub use decode::{decode, decode_trades};
 pub use encode::{OrderFacts, encode_answer, encode_report};
 
@@ -32,6 +33,13 @@ const STATUSES: [(&str, OrderState); 8] = [
 
 /// `PENDING_NEW`: known to the venue, not on the book yet.
 const PENDING_NEW: &str = "PENDING_NEW";
+
+/// The state that the venue's `status` names; UNKNOWN, and so counted in full, for a word of another year.
+#[must_use]
+pub fn state_named(status: &str) -> OrderState {
+    let known = STATUSES.iter().find(|(text, _)| *text == status).map(|&(_, state)| state);
+    known.unwrap_or(if status == PENDING_NEW { OrderState::Sent } else { OrderState::Unknown })
+}
 
 /// Code of a reported rejection: reports say why in words only (binance.md §9).
 const NEW_ORDER_REJECTED: i32 = -2010;

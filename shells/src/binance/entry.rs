@@ -1,0 +1,297 @@
+//! Order entry over the WebSocket API: route's requests out, the venue's answers and the account's events in.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use engine::domain::{InstrumentIndex, Instruments, Market, Nanos, OrderId, Quantity};
+use engine::message::{IntentKind, Order};
+use engine::venue::binance::account::{self, Told};
+use engine::venue::binance::{order_request, user_data};
+use engine::venue::{NotSent, OrderEntry, Question, VenueEvent, VenueEventKind};
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::binance::limits::Permit;
+use crate::binance::session::{Session, SessionEvent};
+use crate::binance::{Endpoints, Signer};
+use crate::transport::{SendError, TlsTrust};
+
+/// Requests whose instrument is remembered: an error answer names only the request.
+const ASKED_MAX: usize = 4_096;
+
+/// Events that there is room for from the start.
+const EVENTS: usize = 1_024;
+
+/// Messages taken in one look, so that a flood does not keep the agent.
+const MESSAGES_MAX: usize = 64;
+
+/// Weights of questions (binance.md §3).
+const WEIGHT_QUERY: u64 = 4;
+const WEIGHT_OPEN_ORDERS: u64 = 80;
+const WEIGHT_TRADES_OF: u64 = 5;
+const WEIGHT_TRADES: u64 = 20;
+
+/// How the venue writes what it has counted.
+const WEIGHT_USED: &[u8] = br#""rateLimitType":"REQUEST_WEIGHT""#;
+
+/// An account of Binance Spot behind the engine's trait.
+pub struct BinanceEntry {
+    session: Session,
+    market: Market,
+    instruments: Arc<Instruments>,
+    events: VecDeque<VenueEvent>,
+    asked: VecDeque<(OrderId, InstrumentIndex)>,
+    request: Vec<u8>,
+    message: Vec<u8>,
+    unreadable: u64,
+}
+
+impl BinanceEntry {
+    /// Trades at `endpoints` with the account of `signer`.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub fn new(
+        endpoints: &Endpoints,
+        trust: &TlsTrust,
+        signer: Arc<Signer>,
+        instruments: Arc<Instruments>,
+        seed: u64,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            session: Session::new(endpoints.ws_api.clone(), trust.clone(), signer, seed)?,
+            market: Market::Spot,
+            instruments,
+            events: VecDeque::with_capacity(EVENTS),
+            asked: VecDeque::with_capacity(ASKED_MAX),
+            request: Vec::with_capacity(1_024),
+            message: Vec::with_capacity(64 << 10),
+            unreadable: 0,
+        })
+    }
+
+    /// The session, to look at.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Messages about orders of ours that could not be read. Each is followed by a question of route's.
+    #[must_use]
+    pub const fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+
+    fn transmit(&mut self, now: Nanos) -> Result<(), NotSent> {
+        if self.session.budget.blocked(self.session.venue_time(now)).is_some() {
+            return Err(NotSent);
+        }
+        match self.session.send(&mut self.request) {
+            // Of a broken connection nobody knows what left: its end says so, and route asks.
+            Ok(()) | Err(SendError::Maybe) => Ok(()),
+            Err(SendError::NotSent) => Err(NotSent),
+        }
+    }
+
+    fn permit(&mut self, weight: u64, now: Nanos) -> Result<(), NotSent> {
+        match self.session.budget.ask(weight, self.session.venue_time(now)) {
+            Permit::Granted => Ok(()),
+            Permit::Wait(_) => Err(NotSent),
+        }
+    }
+
+    fn remember(&mut self, id: OrderId, instrument: InstrumentIndex) {
+        if self.asked.len() == ASKED_MAX {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((id, instrument));
+    }
+
+    fn of_no_order(&mut self, kind: VenueEventKind, now: Nanos) {
+        self.events.push_back(VenueEvent {
+            kind,
+            id: OrderId::NONE,
+            venue_order_id: 0,
+            cumulative: Quantity::ZERO,
+            instrument: 0,
+            received: now,
+        });
+    }
+
+    fn look(&mut self, now: Nanos) {
+        for _ in 0..MESSAGES_MAX {
+            let Self { session, message, .. } = self;
+            message.clear();
+            match session.poll(now, &mut |bytes| message.extend_from_slice(bytes)) {
+                SessionEvent::Idle => return,
+                SessionEvent::Busy => {}
+                SessionEvent::Ready => {
+                    info!(clock_offset_us = self.session.clock_offset().0 / 1_000, "order entry is ready");
+                    self.of_no_order(VenueEventKind::Connected, now);
+                }
+                SessionEvent::Ended { was_ready, reason } => {
+                    warn!(reason, "order entry has no session");
+                    if was_ready {
+                        self.of_no_order(VenueEventKind::Disconnected, now);
+                    }
+                    return;
+                }
+            }
+            if !self.message.is_empty() {
+                self.on_message(now);
+            }
+        }
+    }
+
+    fn on_message(&mut self, now: Nanos) {
+        let message = std::mem::take(&mut self.message);
+        if let Some(used) = weight_used(&message) {
+            let venue = self.session.venue_time(now);
+            self.session.budget.told(used, venue);
+        }
+        match user_data::decode(&message, self.market, &self.instruments, now) {
+            Ok(Some(event)) => self.on_event(event, &message, now),
+            Ok(None) => self.on_other(&message, now),
+            Err(error) => self.on_unreadable(&error.to_string()),
+        }
+        self.message = message;
+    }
+
+    fn on_unreadable(&mut self, error: &str) {
+        self.unreadable += 1;
+        // What it said of which order is not known: begin again, and ask for all of it.
+        warn!(error, "a message of the account cannot be read");
+        self.session.doom("a message of the account cannot be read");
+    }
+
+    fn on_event(&mut self, mut event: VenueEvent, message: &[u8], now: Nanos) {
+        if event.instrument == user_data::UNNAMED
+            && let Some((_, instrument)) = self.asked.iter().rev().find(|(id, _)| *id == event.id)
+        {
+            event.instrument = *instrument;
+        }
+        self.events.push_back(event);
+        if !matches!(event.kind, VenueEventKind::Trade { .. } | VenueEventKind::Accepted) {
+            self.look_for_refusal(message, now);
+        }
+    }
+
+    /// Everything that is not of one order of ours.
+    fn on_other(&mut self, message: &[u8], now: Nanos) {
+        let Self { events, market, instruments, .. } = self;
+        let told = account::decode(message, *market, instruments, now, &mut |event| events.push_back(*event));
+        match told {
+            Ok(Some(Told::All)) => {}
+            Ok(Some(Told::More(question))) => {
+                if self.ask(question, now).is_err() {
+                    self.session.doom("the rest of a list could not be asked for");
+                }
+            }
+            Ok(Some(Told::Refused { status, code })) => {
+                warn!(status, code, "the venue refused a question about the account");
+                self.look_for_refusal(message, now);
+            }
+            Ok(None) if contains(message, b"\"serverShutdown\"") => {
+                self.session.doom("the server goes down");
+            }
+            Ok(None) if contains(message, b"\"eventStreamTerminated\"") => {
+                self.session.doom("the account's events ended");
+            }
+            Ok(None) => {}
+            Err(error) => self.on_unreadable(&error.to_string()),
+        }
+    }
+
+    /// Whether the venue wants silence (429) or has banned us (418), and until when.
+    fn look_for_refusal(&mut self, message: &[u8], now: Nanos) {
+        if !contains(message, b"\"status\":429") && !contains(message, b"\"status\":418") {
+            return;
+        }
+        let Ok(answer) = serde_json::from_slice::<Value>(message) else { return };
+        let banned = answer["status"] == 418;
+        let venue_now = self.session.venue_time(now);
+        let until = answer["error"]["data"]["retryAfter"].as_i64();
+        let until = until.map_or(venue_now.saturating_add(Nanos::from_secs(60)), Nanos::from_millis);
+        self.session.budget.refused(until, banned);
+        let until = Nanos(until.0 - self.session.clock_offset().0);
+        warn!(banned, seconds = (until.0 - now.0) / 1_000_000_000, "the venue asks for silence");
+        let kind =
+            if banned { VenueEventKind::Banned { until } } else { VenueEventKind::Throttled { until } };
+        self.of_no_order(kind, now);
+    }
+}
+
+/// What the venue counts of our weight in this minute.
+fn weight_used(message: &[u8]) -> Option<u64> {
+    let at = message.windows(WEIGHT_USED.len()).rposition(|window| window == WEIGHT_USED)?;
+    let rest = message.get(at..)?;
+    let key = br#""count":"#;
+    let at = rest.windows(key.len()).position(|window| window == key)? + key.len();
+    let digits = rest[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&rest[at..at + digits]).ok()?.parse().ok()
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+impl OrderEntry for BinanceEntry {
+    fn send(&mut self, order: &Order, now: Nanos) -> Result<(), NotSent> {
+        let intent = order.intent();
+        let Some(instrument) = self.instruments.get(intent.instrument) else { return Err(NotSent) };
+        self.request.clear();
+        let timestamp = self.session.venue_time(now);
+        let cancel = intent.kind == IntentKind::Cancel.code();
+        if cancel {
+            order_request::encode_cancel(intent, instrument, timestamp, &mut self.request);
+        } else {
+            order_request::encode_place(intent, instrument, timestamp, &mut self.request)
+                .map_err(|_| NotSent)?;
+        }
+        self.transmit(now)?;
+        self.remember(if cancel { intent.target } else { intent.id }, intent.instrument);
+        Ok(())
+    }
+
+    fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {
+        if !self.session.is_ready() {
+            return Err(NotSent);
+        }
+        self.permit(WEIGHT_QUERY, now)?;
+        self.request.clear();
+        let known = self.instruments.get(instrument).ok_or(NotSent)?;
+        order_request::encode_query(id, known, self.session.venue_time(now), &mut self.request);
+        self.transmit(now)?;
+        self.remember(id, instrument);
+        Ok(())
+    }
+
+    fn ask(&mut self, question: Question, now: Nanos) -> Result<(), NotSent> {
+        if !self.session.is_ready() {
+            return Err(NotSent);
+        }
+        let weight = match question {
+            Question::OpenOrders => WEIGHT_OPEN_ORDERS,
+            Question::TradesOf { .. } => WEIGHT_TRADES_OF,
+            Question::TradesFrom { .. } => WEIGHT_TRADES,
+        };
+        self.permit(weight, now)?;
+        self.request.clear();
+        let timestamp = self.session.venue_time(now);
+        if !account::encode(&question, &self.instruments, timestamp, &mut self.request) {
+            return Err(NotSent);
+        }
+        self.transmit(now)
+    }
+
+    fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
+        if self.events.is_empty() {
+            self.look(now);
+        }
+        self.events.pop_front()
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        if self.events.is_empty() { Nanos::NEVER } else { Nanos::ZERO }
+    }
+}
