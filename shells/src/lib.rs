@@ -16,6 +16,7 @@ pub mod transport;
 pub mod binance;
 pub mod zmq;
 pub mod http;
+pub mod gateway;
 pub mod ports;
 pub mod log;
 pub mod assembly;

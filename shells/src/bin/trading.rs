@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::ReduceOnly(args) => halt::run(HaltState::ReduceOnly, &args, &environment),
         Command::Resume(args) => halt::run(HaltState::Active, &args, &environment),
         Command::Doctor(args) => doctor::run(&args, &environment),
+        Command::Token(command) => shells::cli::token::run(&command, &environment),
         Command::Completions(args) => shells::cli::completions(args.shell),
         Command::Config(command) => config::run(&command, &environment),
     };

@@ -56,6 +56,9 @@ pub enum Command {
     Resume(HaltArgs),
     /// Examine this machine and the settings, and say what to do
     Doctor(DoctorArgs),
+    /// Make, list and revoke the gateway's tokens
+    #[command(subcommand)]
+    Token(crate::cli::token::TokenCommand),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     /// Check or show the settings: flags, environment, TOML file and defaults

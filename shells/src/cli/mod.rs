@@ -8,6 +8,7 @@ pub mod journal;
 pub mod config;
 pub mod doctor;
 pub mod halt;
+pub mod token;
 pub mod records;
 pub mod tail;
 pub mod trace;

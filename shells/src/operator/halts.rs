@@ -146,7 +146,8 @@ fn make(
     Ok(page)
 }
 
-fn fill(page: &mut HaltPage, entries: &[Entry], table: Table<'_>, at_least: HaltState) {
+/// Sets every word of a page from a log, by name; everything at least as strict as `at_least`.
+pub fn fill(page: &mut HaltPage, entries: &[Entry], table: Table<'_>, at_least: HaltState) {
     page.set_global(left(entries, |scope| *scope == Scope::Global).max(at_least));
     for (index, symbol) in table.instruments {
         page.set_instrument(*index, left(entries, |scope| matches!(scope, Scope::Symbol(s) if s == symbol)));

@@ -114,6 +114,12 @@ impl OperatorLog {
         Self { path: data.join("operator.log") }
     }
 
+    /// The log of another owner of a halt page, in the same form.
+    #[must_use]
+    pub fn of(data: &Path, owner: &str) -> Self {
+        Self { path: data.join(format!("{owner}.log")) }
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
