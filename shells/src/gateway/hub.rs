@@ -80,7 +80,7 @@ impl Subscriber {
 
     /// Messages that it lost since it came.
     #[must_use]
-    pub fn lost(&self) -> u64 {
+    pub fn lost_in_all(&self) -> u64 {
         lock(&self.queue).lost_in_all
     }
 
@@ -230,7 +230,7 @@ mod tests {
         for number in 44..sent {
             assert_eq!(slow_end.next(), Next::Message(number.to_string().into()));
         }
-        assert_eq!((slow_end.next(), slow_end.lost(), fast_end.lost()), (Next::Nothing, 44, 0));
+        assert_eq!((slow_end.next(), slow_end.lost_in_all(), fast_end.lost_in_all()), (Next::Nothing, 44, 0));
     }
 
     #[test]

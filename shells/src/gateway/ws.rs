@@ -186,7 +186,7 @@ impl Client {
         if self.heard.elapsed() > SILENT {
             return Err((POLICY, "no answer to pings"));
         }
-        if self.subscriber.lost() > LOST_MAX {
+        if self.subscriber.lost_in_all() > LOST_MAX {
             return Err((POLICY, "too slow"));
         }
         let valid = match (&*self.gateway.tokens.borrow(), &self.caller.token) {
