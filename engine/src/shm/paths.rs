@@ -131,11 +131,19 @@ impl IpcPaths {
         self.root.join(owner).join("halts")
     }
 
-    /// A ring of the in-process link to the venue, by name, and its reader's cursor.
+    /// A ring of the link to the simulated venue, by name, and its reader's cursor: each in the directory of its writer.
+    /// The recorder's rings lie with the venue's.
     #[must_use]
     pub fn link(&self, name: &str) -> (PathBuf, PathBuf) {
-        let directory = self.root.join("venue");
-        (directory.join(format!("{name}.ring")), directory.join(format!("{name}.cursor")))
+        let (writer, reader) = match name {
+            "feed" => ("venue", "ingest"),
+            "answers" => ("venue", "route"),
+            "wishes" => ("ingest", "venue"),
+            "requests" => ("route", "venue"),
+            _ => ("venue", "venue"),
+        };
+        let at = |owner: &str, ending: &str| self.root.join(owner).join(format!("{name}.{ending}"));
+        (at(writer, "ring"), at(reader, "cursor"))
     }
 
     /// The calibration of the clocks, by ingest.
