@@ -23,4 +23,5 @@ pub mod assembly;
 pub mod replay;
 pub mod exchange;
 pub mod run;
+pub mod host;
 pub mod serve;

@@ -71,6 +71,12 @@ impl Session {
         Ok((Self { directory }, epoch))
     }
 
+    /// The session of `epoch`, whether it is there or not.
+    #[must_use]
+    pub fn of(places: &Places, epoch: u32) -> Self {
+        Self { directory: sessions(places).join(format!("{epoch:08}")) }
+    }
+
     /// Opens a recorded session.
     ///
     /// # Errors

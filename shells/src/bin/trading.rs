@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     // Bad usage ends in the parser with exit code 2.
     let outcome = match Cli::parse().command {
         Command::Run(args) => shells::run::run(&args, &environment),
+        Command::Engine(args) => shells::host::run(&args, &environment),
         Command::Replay(args) => shells::replay::run(&args, &environment),
         Command::Journal(command) => journal::run(&command, &environment),
         Command::Latency(args) => looking::latency(&args, &environment),

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
+use engine::error::SetupError;
 
 use crate::config::{AllFlags, PlaceFlags, Span, TradeFlags};
 use crate::topology::Placement;
@@ -21,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the whole system in this process on a generated market with simulated fills
     Run(RunArgs),
+    /// Host the agents without any port, in one process or several; a killed one goes on where it was
+    Engine(EngineArgs),
     /// Replay recorded tapes, or a recorded session's directory, through the whole system
     Replay(ReplayArgs),
     /// Check or show journals
@@ -127,6 +130,83 @@ pub struct RunArgs {
     /// End with one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a hosting process may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// The simulated venue, on a generated market.
+    Venue,
+    /// Frames to ticks.
+    Ingest,
+    /// Ticks to intents.
+    Strategy,
+    /// Intents to orders.
+    Risk,
+    /// Orders to the venue, and back.
+    Route,
+}
+
+impl Role {
+    /// Whose directory in shared memory it writes.
+    #[must_use]
+    pub const fn owner(self) -> &'static str {
+        match self {
+            Self::Venue => "venue",
+            Self::Ingest => "ingest",
+            Self::Strategy => "strategy",
+            Self::Risk => "risk",
+            Self::Route => "route",
+        }
+    }
+}
+
+/// Arguments of `engine`.
+#[derive(Debug, Args)]
+pub struct EngineArgs {
+    /// Every setting
+    #[command(flatten)]
+    pub settings: AllFlags,
+    /// Parameters of the strategies
+    #[command(flatten)]
+    pub parameters: ParameterArgs,
+    /// How simulated orders fill
+    #[command(flatten)]
+    pub fills: FillArgs,
+    /// Host these only; the others run in processes of their own
+    #[arg(long = "role", value_enum, value_delimiter = ',')]
+    pub roles: Vec<Role>,
+    /// Stop after this long; without it, at Ctrl-C
+    #[arg(long = "for", value_name = "DURATION")]
+    pub duration: Option<Span>,
+    /// Seed of the generated market; the same in every process
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Order-flow events per second and symbol of the generated market
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub rate: u32,
+}
+
+impl EngineArgs {
+    /// The arguments of `--role ROLE`, everything else as usual.
+    ///
+    /// # Errors
+    /// When a usual value cannot be read: a defect.
+    pub fn usual(role: Role) -> Result<Self, SetupError> {
+        let command = Self::augment_args(clap::Command::new("engine"));
+        let matches = command.try_get_matches_from(["engine", "--role", role.owner()]);
+        matches
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .map_err(|error| SetupError::Invalid(error.to_string()))
+    }
+
+    /// What to host: everything, unless some are named.
+    #[must_use]
+    pub fn roles(&self) -> Vec<Role> {
+        use clap::ValueEnum;
+        let named = |role: &Role| self.roles.is_empty() || self.roles.contains(role);
+        Role::value_variants().iter().copied().filter(named).collect()
+    }
 }
 
 /// Arguments of `replay`.

@@ -53,6 +53,21 @@ pub fn check_instruments(ipc: &IpcPaths, instruments: &Instruments) -> Result<()
     Ok(())
 }
 
+/// Whether the journals that strategies follow are there.
+///
+/// # Errors
+/// When one is not, or is of another epoch.
+pub fn ready_for_strategies(config: &PathConfig) -> Result<(), SetupError> {
+    for owner in ["route", "risk"] {
+        let ring = config.ipc.journal(owner);
+        let found = Tail::attach(&ring, None)?.epoch();
+        if found != config.epoch {
+            return Err(SetupError::file(ring, format!("is of epoch {found}, not {}", config.epoch)));
+        }
+    }
+    Ok(())
+}
+
 /// Ingest alone.
 ///
 /// # Errors

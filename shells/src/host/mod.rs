@@ -1,0 +1,336 @@
+//! Hosting: some or all of the agents in this process, the others in processes of their own, attached in any order.
+//!
+//! ```text
+//! trading engine                       the four agents and the simulated venue on one thread, no ports
+//! trading engine --role risk           one of them; the others run elsewhere, come late, and may be restarted alone
+//! ```
+//!
+//! Unlike `trading run`, a host that was killed goes on where it was: in its own rings, journals and halt page, in the
+//! same engine epoch and session. A process whose epoch is over says so and ends.
+
+mod crew;
+mod link;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::agent::{IdleStrategy, Runner, StopSignal};
+use engine::clock::Clock;
+use engine::clock::tsc::LiveClock;
+use engine::domain::{Instruments, Market, Nanos, SourceId};
+use engine::error::SetupError;
+use engine::shm::OwnerLock;
+use engine::shm::paths::IpcPaths;
+use engine::tick_to_trade::assembly::{JournalSet, PathConfig, StrategySlot, Timeline, apart};
+use engine::venue::binance::exchange_info;
+use engine::venue::generated::GeneratedMarket;
+
+use crate::assembly::PathSetup;
+use crate::cli::args::{EngineArgs, Role};
+use crate::cli::output::say;
+use crate::config::{Environment, Secrets, Settings, Venue};
+use crate::host::crew::{Crew, Seat};
+use crate::host::link::Ends;
+use crate::run::status::Interrupt;
+use crate::run::threads::JournalThread;
+use crate::run::{RING_CAPACITY, recovery};
+use crate::session::{Session, SessionFile};
+use crate::trade::Trading;
+
+/// How long a process that needs something of others waits until it looks again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// How often it looks before it gives up: for a minute.
+const ATTEMPTS: u32 = 3_000;
+
+/// How often a hosting process looks after its threads and its epoch.
+const WATCH: Duration = Duration::from_millis(100);
+
+/// What a session made by a host is called in its description.
+pub const PLACEMENT: &str = "engine";
+
+/// Runs `trading engine`.
+///
+/// # Errors
+/// When another process plays one of the roles, what it needs of others does not come, a thread fails, or the engine's
+/// epoch ends.
+pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupError> {
+    let settings = Settings::resolve(&args.settings, environment, Secrets::Withhold)?;
+    if settings.venue != Venue::Simulated {
+        let venue = settings.venue;
+        let reason = format!("TRADING_VENUE={venue}: this command trades at `simulated` only");
+        return Err(SetupError::Invalid(reason));
+    }
+    let interrupt = Interrupt::catch()?;
+    let host = Host::start(args, &settings)?;
+    say!("engine: epoch {}, {}", host.epoch, host.roles());
+    let mut clock = host.clock;
+    let end = args.duration.map_or(Nanos::NEVER, |span| clock.now().saturating_add(span.0));
+    let mut outcome = Ok(());
+    while !interrupt.came() && clock.now() < end {
+        outcome = host.check();
+        if outcome.is_err() {
+            break;
+        }
+        std::thread::sleep(WATCH);
+    }
+    host.stop().and(outcome)
+}
+
+/// The agents that this process hosts, running.
+pub struct Host {
+    ipc: IpcPaths,
+    roles: Vec<Role>,
+    epoch: u32,
+    clock: LiveClock,
+    crew: Runner<Crew>,
+    journals: Runner<JournalThread>,
+    stop_crew: StopSignal,
+    stop_journals: StopSignal,
+    feed: Option<PathBuf>,
+    feed_inode: Option<u64>,
+    _locks: Vec<OwnerLock>,
+}
+
+/// What all roles are made from.
+struct Ground<'a> {
+    args: &'a EngineArgs,
+    settings: &'a Settings,
+    ipc: IpcPaths,
+    trading: Trading,
+    timeline: Timeline,
+    market: Option<GeneratedMarket>,
+    instruments: Arc<Instruments>,
+    epoch: u32,
+    session: PathBuf,
+}
+
+impl Host {
+    /// Takes the roles, makes or goes on with what they own, waits for what they need of others, and starts.
+    ///
+    /// # Errors
+    /// When a role is taken, a file cannot be made, or patience is over: the message names what is missing.
+    pub fn start(args: &EngineArgs, settings: &Settings) -> Result<Self, SetupError> {
+        let ipc = IpcPaths::new(&settings.places.ipc);
+        ipc.create()?;
+        let roles = args.roles();
+        let locks = roles.iter().map(|role| OwnerLock::take(&ipc, role.owner()));
+        let locks = locks.collect::<Result<Vec<_>, _>>()?;
+        let mut ground = Ground::prepare(args, settings, ipc, &roles)?;
+        let mut journals = JournalSet::new(RING_CAPACITY);
+        let seats = ground.seats(&roles, &mut journals)?;
+        let (stop_crew, stop_journals) = (StopSignal::default(), StopSignal::default());
+        let clock = ground.timeline.clock;
+        let thread = JournalThread { journals, failure: None };
+        let journals = Runner::start(thread, clock, None, IdleStrategy::Park, stop_journals.clone())?;
+        let core = settings.cores.of(if roles.len() == 1 { roles[0].owner() } else { "engine" });
+        let crew = Runner::start(Crew::new(seats), clock, core, settings.idle, stop_crew.clone())?;
+        let feed = roles.contains(&Role::Ingest).then(|| ground.ipc.link("feed").0);
+        let feed_inode = feed.as_ref().and_then(inode);
+        let Ground { ipc, epoch, .. } = ground;
+        let _locks = locks;
+        Ok(Self {
+            ipc,
+            roles,
+            epoch,
+            clock,
+            crew,
+            journals,
+            stop_crew,
+            stop_journals,
+            feed,
+            feed_inode,
+            _locks,
+        })
+    }
+
+    /// Hosts the agent of one service, which plays `role`, with the usual market where that is to be known.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn for_service(role: Role, settings: &Settings) -> Result<Self, SetupError> {
+        Self::start(&EngineArgs::usual(role)?, settings)
+    }
+
+    /// Whether it can go on.
+    ///
+    /// # Errors
+    /// When a thread has ended by itself, route has begun another epoch, or the venue's feed is another one.
+    pub fn check(&self) -> Result<(), SetupError> {
+        if self.crew.is_finished() || self.journals.is_finished() {
+            return Err(SetupError::Invalid("a thread of the engine ended by itself".to_owned()));
+        }
+        // A ring that is not there for a moment is no other epoch.
+        if let Ok(found) = apart::epoch(&self.ipc)
+            && found != self.epoch
+            && self.roles.iter().any(|role| matches!(role, Role::Risk | Role::Strategy))
+        {
+            let reason = format!("route has begun epoch {found}; this process belongs to {}", self.epoch);
+            return Err(SetupError::Invalid(reason));
+        }
+        match &self.feed {
+            Some(feed) if inode(feed) != self.feed_inode => {
+                Err(SetupError::file(feed, "the venue has made a new feed: start again to read it"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends in order: strategies cancel, agents stop, journals are written to the end.
+    ///
+    /// # Errors
+    /// When a thread panicked or a journal cannot be written.
+    pub fn stop(self) -> Result<(), SetupError> {
+        self.stop_crew.stop();
+        let crew = self.crew.join()?;
+        let mut clock = self.clock;
+        crew.rest(&mut clock);
+        self.stop_journals.stop();
+        let JournalThread { mut journals, failure } = self.journals.join()?;
+        failure.map_or(Ok(()), Err)?;
+        // The rings stay: another process may be reading them, and the next life goes on in them.
+        journals.drain_all()
+    }
+
+    fn roles(&self) -> String {
+        self.roles.iter().map(|role| role.owner()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl<'a> Ground<'a> {
+    fn prepare(
+        args: &'a EngineArgs,
+        settings: &'a Settings,
+        ipc: IpcPaths,
+        roles: &[Role],
+    ) -> Result<Self, SetupError> {
+        let mut timeline = if roles.contains(&Role::Ingest) {
+            Timeline::publish(&ipc)?
+        } else {
+            wait(|| Timeline::find(&ipc))?
+        };
+        let trading = Trading::of(settings, &args.parameters)?;
+        let symbols: Vec<&str> = trading.symbols.iter().map(String::as_str).collect();
+        let market = GeneratedMarket::new(&symbols, args.seed, timeline.clock.now(), args.rate)?;
+        let listed = exchange_info::instruments(&market.exchange_info(), Market::Spot)?;
+        let instruments = Arc::new(Instruments::new(listed)?);
+        let mut ground = Self {
+            args,
+            settings,
+            ipc,
+            trading,
+            timeline,
+            market: Some(market),
+            instruments,
+            epoch: 1,
+            session: settings.places.data.clone(),
+        };
+        if roles.contains(&Role::Route) {
+            (ground.session, ground.epoch) = ground.own_session()?;
+        } else if roles.iter().any(|role| matches!(role, Role::Risk | Role::Strategy)) {
+            ground.epoch = wait(|| apart::epoch(&ground.ipc))?;
+            ground.session = Session::of(&settings.places, ground.epoch).directory().to_owned();
+        }
+        Ok(ground)
+    }
+
+    /// The session that route was in when it was killed, or a new one.
+    fn own_session(&self) -> Result<(PathBuf, u32), SetupError> {
+        let places = &self.settings.places;
+        if let Ok(epoch) = apart::epoch(&self.ipc) {
+            let directory = Session::of(places, epoch).directory().to_owned();
+            if Session::open(&directory).is_ok_and(|(_, file)| file.placement == PLACEMENT) {
+                return Ok((directory, epoch));
+            }
+        }
+        // What another kind of engine left belongs to its own session.
+        recovery::recover(&self.ipc, places)?;
+        let (session, epoch) = Session::create(places, self.settings.sessions_kept)?;
+        let trading = self.trading.clone();
+        session.describe(&SessionFile::begin(epoch, PLACEMENT, trading, RING_CAPACITY, self.args.seed))?;
+        Ok((session.directory().to_owned(), epoch))
+    }
+
+    fn config(&self, strategies: &[StrategySlot]) -> Result<PathConfig, SetupError> {
+        let setup = PathSetup {
+            ipc: &self.ipc,
+            journals: &self.session,
+            sync: true,
+            epoch: self.epoch,
+            instruments: &self.instruments,
+            stopwatch: self.timeline.stopwatch,
+            capacity: RING_CAPACITY,
+            external: true,
+            now: { self.timeline.clock }.now(),
+        };
+        Ok(PathConfig { apart: true, ..setup.config(&self.trading, strategies)? })
+    }
+
+    fn strategies(&self) -> Result<Vec<StrategySlot>, SetupError> {
+        let targets = self.trading.targets(&self.instruments, &[])?;
+        self.trading.strategies(&self.instruments, &targets)
+    }
+
+    /// The agents of `roles`, in the order of the path. What each writes for others is made before anything is waited for.
+    fn seats(&mut self, roles: &[Role], journals: &mut JournalSet) -> Result<Vec<Seat>, SetupError> {
+        let ends = Ends::make(&self.ipc, roles)?;
+        let slots = self.strategies()?;
+        let config = self.config(&slots)?;
+        let Ends { mut venue, mut feed, mut entry } = ends.attach(&self.ipc)?;
+        let mut seats = Vec::new();
+        if let (Some(venue), Some(market)) = (venue.take(), self.market.take()) {
+            let symbols = self.trading.symbols.clone();
+            seats.push(Seat::venue(&config, venue, market, &symbols, &self.args.fills)?);
+        }
+        if let Some(feed) = feed.take() {
+            seats.push(Seat::Ingest(Box::new(apart::ingest(&config, feed)?)));
+        }
+        let route = entry.take().map(|entry| apart::route(&config, entry, journals)).transpose()?;
+        let trades = roles.iter().any(|role| matches!(role, Role::Risk | Role::Strategy));
+        if trades {
+            wait(|| apart::check_instruments(&self.ipc, &self.instruments))?;
+        }
+        let count = slots.len();
+        let risk = if roles.contains(&Role::Risk) {
+            self.restore_halts(&slots)?;
+            Some(apart::risk(&config, count, journals)?)
+        } else {
+            None
+        };
+        if roles.contains(&Role::Strategy) {
+            wait(|| apart::ready_for_strategies(&config))?;
+            seats.push(Seat::Strategy(Box::new(apart::strategies(&config, slots)?)));
+        }
+        seats.extend(risk.map(|risk| Seat::Risk(Box::new(risk))));
+        seats.extend(route.map(|route| Seat::Route(Box::new(route))));
+        Ok(seats)
+    }
+
+    /// An operator's halt outlives shared memory: it is put back before anything may be approved.
+    fn restore_halts(&self, slots: &[StrategySlot]) -> Result<(), SetupError> {
+        let listed = self.instruments.iter();
+        let instruments: Vec<_> = listed.map(|(index, one)| (index, one.symbol.to_string())).collect();
+        let numbered = (0..).zip(slots);
+        let sources: Vec<_> =
+            numbered.map(|(number, slot)| (SourceId::strategy(number), slot.name.clone())).collect();
+        let table = crate::operator::halts::Table { instruments: &instruments, sources: &sources };
+        crate::operator::restore(&self.settings.places, &self.ipc, table).map(drop)
+    }
+}
+
+fn inode(path: &PathBuf) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|found| found.ino())
+}
+
+/// Tries again until it succeeds or patience is over.
+fn wait<T>(mut attempt: impl FnMut() -> Result<T, SetupError>) -> Result<T, SetupError> {
+    for _ in 0..ATTEMPTS {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(_) => std::thread::sleep(AGAIN),
+        }
+    }
+    attempt().map_err(|error| SetupError::Invalid(format!("waited for a minute: {error}")))
+}
