@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod decode;
+pub mod sbe;
 pub mod book;
 pub mod risk;
 pub mod order_rate;
@@ -73,7 +74,10 @@ impl Bench<'_> {
 pub fn run(suite: Suite, bench: &mut Bench<'_>) -> Result<(), SetupError> {
     match suite {
         Suite::Baseline => baseline::run(bench),
-        Suite::Decode => decode::run(bench),
+        Suite::Decode => {
+            decode::run(bench)?;
+            sbe::run(bench)
+        }
         Suite::Book => book::run(bench),
         Suite::OrderRate => order_rate::run(bench),
         Suite::Replay => replay::run(bench),

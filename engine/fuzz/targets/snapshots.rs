@@ -1,0 +1,4 @@
+//! Fuzzes the check `snapshots`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| engine_fuzz::check("snapshots", data));
