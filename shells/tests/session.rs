@@ -73,3 +73,29 @@ fn the_status_line_comes_every_second() {
     assert!(text.lines().filter(|line| line.contains("frames/s")).count() >= 2, "{text}");
     assert!(text.contains("state hash"), "{text}");
 }
+
+#[test]
+fn resting_orders_are_cancelled_at_the_end_or_kept_as_the_policy_says() {
+    for (policy, kept) in [("cancel", false), ("keep", true)] {
+        let home = tempfile::tempdir().expect("a folder");
+        let arguments = [
+            "run",
+            "--headless",
+            "--for",
+            "3s",
+            "--rate",
+            "500",
+            "--param",
+            "warm_up=500ms",
+            "--on-shutdown",
+            policy,
+        ];
+        let live = json(home.path(), &arguments);
+        assert!(live["orders"].as_u64() > Some(0), "{live}");
+        assert_eq!(live["open"].as_u64() > Some(0), kept, "{policy}: {live}");
+        let sessions = home.path().join("data/default/sessions");
+        let session = fs::read_dir(&sessions).expect("sessions").flatten().next().expect("one").path();
+        let again = json(home.path(), &["replay", session.to_str().expect("a path")]);
+        assert_eq!(live["state_hash"], again["state_hash"], "{policy}");
+    }
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use engine::counters::HaltState;
 use shells::cli::args::{Cli, Command};
-use shells::cli::{config, doctor, halt, journal, looking, top, trace};
+use shells::cli::{acting, config, doctor, halt, journal, looking, top, trace};
 use shells::config::Environment;
 
 fn main() -> ExitCode {
@@ -27,6 +27,13 @@ fn main() -> ExitCode {
         Command::Pnl(args) => looking::account::pnl(&args, &environment),
         Command::Risk(args) => looking::account::risk(&args, &environment),
         Command::Trace(args) => trace::run(&args, &environment),
+        Command::Order(command) => acting::orders::place(&command, &environment),
+        Command::Amend(args) => acting::orders::amend(&args, &environment),
+        Command::Cancel(args) => acting::orders::cancel(&args, &environment),
+        Command::CancelAll(args) => acting::orders::cancel_all(&args, &environment),
+        Command::Flatten(args) => acting::orders::flatten(&args, &environment),
+        Command::Limits(command) => acting::services::limits(&command, &environment),
+        Command::Strategy(command) => acting::services::strategy(&command, &environment),
         Command::Halt(args) => halt::run(HaltState::Halted, &args, &environment),
         Command::ReduceOnly(args) => halt::run(HaltState::ReduceOnly, &args, &environment),
         Command::Resume(args) => halt::run(HaltState::Active, &args, &environment),

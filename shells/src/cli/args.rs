@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 use engine::error::SetupError;
 
+pub use crate::cli::acting_args::{
+    AmendArgs, AskArgs, CancelAllArgs, CancelArgs, FlattenArgs, LimitsCommand, OrderArgs, OrderCommand,
+    StrategyCommand,
+};
 use crate::config::{AllFlags, PlaceFlags, Span, TradeFlags};
 use crate::topology::Placement;
 
@@ -51,6 +55,23 @@ pub enum Command {
     Risk(LookArgs),
     /// Tell one order's life, from the venue's frame to the last report
     Trace(TraceArgs),
+    /// Place an order through risk
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Replace an order by one of another price or quantity
+    Amend(AmendArgs),
+    /// Cancel one order
+    Cancel(CancelArgs),
+    /// Cancel every open order, or those of one symbol or strategy
+    CancelAll(CancelAllArgs),
+    /// Cancel every order and close every position at the market, through risk
+    Flatten(FlattenArgs),
+    /// Show or set risk's limits
+    #[command(subcommand)]
+    Limits(LimitsCommand),
+    /// List, show, start, stop or tune strategies
+    #[command(subcommand)]
+    Strategy(StrategyCommand),
     /// Stop all trading at once, or that of one symbol; it stays so, across restarts, until `resume`
     Halt(HaltArgs),
     /// Let only orders pass that shrink a position
@@ -265,6 +286,9 @@ pub struct HaltArgs {
     /// One strategy: NAME on all of its symbols, or NAME/SYMBOL
     #[arg(long, value_name = "NAME", conflicts_with = "symbol")]
     pub strategy: Option<String>,
+    /// Leave resting orders at the venue: else a halt cancels those that it reaches
+    #[arg(long)]
+    pub keep_orders: bool,
     /// Why, for the operator's log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

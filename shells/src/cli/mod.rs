@@ -1,5 +1,6 @@
 //! The operator's command line: what users type, and what they see.
 
+pub mod acting_args;
 pub mod args;
 pub mod output;
 pub mod table;
@@ -13,6 +14,7 @@ pub mod records;
 pub mod tail;
 pub mod trace;
 pub mod top;
+pub mod acting;
 
 use clap::CommandFactory;
 use engine::error::SetupError;

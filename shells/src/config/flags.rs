@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
-use crate::config::keys::{CONFIG, KEYS, Key, PLACES, SERVICE, TRADE};
+use crate::config::keys::{CONFIG, ENDPOINTS, KEYS, Key, PLACES, SERVICE, TRADE};
 
 /// Values given as flags, by variable: those of the settings whose groups are in `GROUPS`, and the TOML file's.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,8 @@ pub struct Flags<const GROUPS: u8>(BTreeMap<&'static str, String>);
 
 /// Where an instance keeps its files.
 pub type PlaceFlags = Flags<PLACES>;
+/// Where an instance keeps its files, and where its services are found.
+pub type ConnectFlags = Flags<{ PLACES | ENDPOINTS }>;
 /// What trades and how much it may.
 pub type TradeFlags = Flags<TRADE>;
 /// Every setting.

@@ -17,6 +17,8 @@ pub const PLACES: u8 = 1;
 pub const TRADE: u8 = 2;
 /// All other settings.
 pub const SERVICE: u8 = 4;
+/// Of those, where the services are found: commands that ask them take these too.
+pub const ENDPOINTS: u8 = 8;
 
 /// One setting.
 #[derive(Debug)]
@@ -312,6 +314,7 @@ const fn endpoint(
         value_name: "ENDPOINT",
         default: Some(default),
         doc: "Where the service's ZeroMQ port is found",
+        group: SERVICE | ENDPOINTS,
         check: check::<Endpoint>,
         ..key(variable, toml, flag)
     }

@@ -32,7 +32,7 @@ use crate::topology::Cores;
 pub use document::Parameters;
 pub use duration::Span;
 pub use environment::Environment;
-pub use flags::{AllFlags, PlaceFlags, TradeFlags};
+pub use flags::{AllFlags, ConnectFlags, PlaceFlags, TradeFlags};
 pub use layers::Secrets;
 pub use places::Places;
 pub use secret::{Credentials, Secret};

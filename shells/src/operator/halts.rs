@@ -109,7 +109,7 @@ fn write(page: &mut HaltPage, words: &Words, state: HaltState) {
 }
 
 /// Goes on with the page, or makes it where there is none that can be read: as strict as the log says.
-fn open(ipc: &IpcPaths, log: &OperatorLog) -> Result<HaltPage, SetupError> {
+pub(super) fn open(ipc: &IpcPaths, log: &OperatorLog) -> Result<HaltPage, SetupError> {
     let path = ipc.halts(OWNER);
     if let Ok(page) = HaltPage::reopen(&path) {
         return Ok(page);
@@ -127,7 +127,7 @@ fn open(ipc: &IpcPaths, log: &OperatorLog) -> Result<HaltPage, SetupError> {
 }
 
 /// The state that the log leaves for what `is_meant` picks.
-fn left(entries: &[Entry], is_meant: impl Fn(&Scope) -> bool) -> HaltState {
+pub(super) fn left(entries: &[Entry], is_meant: impl Fn(&Scope) -> bool) -> HaltState {
     let halts = entries.iter().filter_map(|entry| match &entry.act {
         Act::Halt { scope, state } if is_meant(scope) => Some(*state),
         Act::Halt { .. } | Act::Command { .. } => None,

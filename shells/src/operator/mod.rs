@@ -5,6 +5,7 @@ pub mod lock;
 pub mod log;
 pub mod names;
 pub mod halts;
+pub mod held;
 
 use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;

@@ -68,7 +68,9 @@ impl Summary {
         ipc: &IpcPaths,
         facts: Facts,
     ) -> Result<Self, SetupError> {
-        let intents = path.host().iter().map(|hosted| hosted.outbox().sequence()).sum();
+        let own: u64 = path.host().iter().map(|hosted| hosted.outbox().sequence()).sum();
+        // What clients and the operator sent was decided on as well.
+        let intents = own + path.risk().counts().external;
         let audit = Audit::of(&facts.journals, path.risk().ledger(), intents)?;
         let mut untrusted = Vec::new();
         let mut lines = Vec::new();

@@ -21,6 +21,7 @@ use engine::venue::replay::TapeWriter;
 use crate::assembly::{Link, PathSetup};
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
+use crate::config::values::OnShutdown;
 use crate::operator;
 use crate::ports::Ports;
 use crate::replay::summary::{Facts, Summary};
@@ -45,6 +46,7 @@ pub struct Live {
     stop_rest: StopSignal,
     clock: LiveClock,
     session: std::path::PathBuf,
+    on_shutdown: OnShutdown,
 }
 
 /// A session that has ended.
@@ -74,6 +76,7 @@ impl Live {
         let Link { feed, entry, venue } = Link::create(&plan.ipc, RING_CAPACITY, plan.epoch)?;
         let taps = Taps::create(&plan, feed, entry, tape)?;
         let session = plan.session.directory().to_owned();
+        let on_shutdown = plan.on_shutdown;
         let mut clock = plan.clock;
         let setup = PathSetup {
             ipc: &plan.ipc,
@@ -111,7 +114,7 @@ impl Live {
             }
             Placement::Dedicated => starter.start_each(exchange, path)?,
         };
-        Ok(Self { threads, recorder, journals, stop_agents, stop_rest, clock, session })
+        Ok(Self { threads, recorder, journals, stop_agents, stop_rest, clock, session, on_shutdown })
     }
 
     /// Shows a line a second until the time is over, a signal comes, or a thread ends by itself.
@@ -165,7 +168,7 @@ impl Live {
         elapsed: Nanos,
     ) -> Result<Ended, SetupError> {
         self.stop_agents.stop();
-        let rested = self.threads.rest(self.clock)?;
+        let rested = self.threads.rest(self.clock, self.on_shutdown)?;
         self.stop_rest.stop();
         self.recorder.join()?.finish()?;
         let JournalThread { mut journals, failure } = self.journals.join()?;

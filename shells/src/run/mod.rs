@@ -21,6 +21,7 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
+use crate::config::values::OnShutdown;
 use crate::config::{Environment, Places, Secrets, Settings, Venue};
 use crate::ports::{FIRST_PORT, Ground, Ports};
 use crate::run::guard::Guard;
@@ -62,6 +63,8 @@ pub struct Plan {
     pub cores: Cores,
     /// What idle threads do.
     pub idle: IdleStrategy,
+    /// What happens to resting orders at the end.
+    pub on_shutdown: OnShutdown,
 }
 
 /// Runs `trading run`.
@@ -146,6 +149,7 @@ impl Plan {
             clock,
             cores: settings.cores.clone(),
             idle: settings.idle,
+            on_shutdown: settings.on_shutdown,
             trading,
         })
     }

@@ -16,6 +16,7 @@ use engine::tick_to_trade::route::Route;
 use engine::tick_to_trade::strategy::host::StrategyHost;
 use engine::venue::link::{LinkFeed, LinkOrderEntry};
 
+use crate::config::values::OnShutdown;
 use crate::run::Plan;
 
 /// Market data of a live session.
@@ -130,18 +131,19 @@ impl Threads {
         }
     }
 
-    /// Takes the agents back, stops the strategies, and drives everything on this thread until no order is open or
-    /// two seconds have passed.
+    /// Takes the agents back. Where resting orders are to be cancelled it stops the strategies, and drives everything
+    /// on this thread until no order is open or two seconds have passed.
     ///
     /// # Errors
     /// When a thread panicked.
-    pub fn rest(self, mut clock: LiveClock) -> Result<Rested, SetupError> {
+    pub fn rest(self, mut clock: LiveClock, on_shutdown: OnShutdown) -> Result<Rested, SetupError> {
         match self {
             Self::Shared(thread) => {
                 let SharedThread { mut exchange, mut path } = thread.join()?;
-                let now = clock.now();
-                path.stop(now);
-                settle(&mut clock, &mut exchange, &mut path, |path| path.path().route().orders().live());
+                if on_shutdown == OnShutdown::Cancel {
+                    path.stop(clock.now());
+                    settle(&mut clock, &mut exchange, &mut path, |path| path.path().route().orders().live());
+                }
                 path.publish();
                 exchange.publish();
                 let lost_cycles = path.lost();
@@ -157,8 +159,10 @@ impl Threads {
                     route: route.join()?,
                 };
                 let mut path = Path::from_parts(parts);
-                path.stop(clock.now());
-                settle(&mut clock, &mut exchange, &mut path, |path| path.route().orders().live());
+                if on_shutdown == OnShutdown::Cancel {
+                    path.stop(clock.now());
+                    settle(&mut clock, &mut exchange, &mut path, |path| path.route().orders().live());
+                }
                 path.publish();
                 exchange.publish();
                 Ok(Rested { path, lost_cycles: 0 })

@@ -105,6 +105,11 @@ pub struct Engine(Child);
 impl Engine {
     /// Starts it.
     pub fn start(home: &Path) -> Self {
+        Self::start_with(home, &[])
+    }
+
+    /// Starts it with further arguments.
+    pub fn start_with(home: &Path, arguments: &[&str]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_trading"))
             .args([
                 "run",
@@ -117,6 +122,7 @@ impl Engine {
                 "--json",
                 "--headless",
             ])
+            .args(arguments)
             .env_clear()
             .env("HOME", home)
             .env("TRADING_IPC_DIR", home.join("ipc"))

@@ -1,0 +1,173 @@
+//! `trading order|amend|cancel|cancel-all|flatten`.
+
+use std::time::Duration;
+
+use engine::domain::OrderId;
+use engine::error::SetupError;
+use serde_json::json;
+
+use crate::api::orders::{AmendOrder, Order, OrderFilter, PlaceOrder, Swept};
+use crate::cli::acting::ask::ask;
+use crate::cli::acting::{connect, note, refuse};
+use crate::cli::args::{AmendArgs, CancelAllArgs, CancelArgs, FlattenArgs, OrderArgs, OrderCommand};
+use crate::cli::looking::account::order_table;
+use crate::cli::output::say;
+use crate::client::session::Session;
+use crate::config::{Environment, Secrets, Settings};
+use crate::operator::held::Held;
+
+/// How long the venue may take before an order is shown as it is then known: looks, and the time between them.
+const LOOKS: u32 = 200;
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// `trading order buy|sell`.
+///
+/// # Errors
+/// With risk's or the venue's code, when it was refused.
+pub fn place(command: &OrderCommand, environment: &Environment) -> Result<(), SetupError> {
+    let (side, args) = match command {
+        OrderCommand::Buy(args) => ("BUY", args),
+        OrderCommand::Sell(args) => ("SELL", args),
+    };
+    let request = request(side, args);
+    let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
+    let command = format!("order {}", json!(request));
+    let mut connected = connect(&places, command, args.reason.clone(), environment)?;
+    let placed = connected.session.place(&request).map_err(|error| refuse(&error))?;
+    let order = settled(&mut connected.session, placed)?;
+    show(&order, args.json);
+    match (&order.state, &order.reject_code) {
+        (state, Some(code)) if state == "REJECTED" => {
+            Err(SetupError::Invalid(format!("{code}: the venue refused it")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn request(side: &str, args: &OrderArgs) -> PlaceOrder {
+    let order_type = match (&args.price, args.post_only) {
+        (None, _) => "MARKET",
+        (Some(_), true) => "LIMIT_MAKER",
+        (Some(_), false) => "LIMIT",
+    };
+    PlaceOrder {
+        client_id: None,
+        symbol: args.symbol.clone(),
+        side: side.to_owned(),
+        order_type: order_type.to_owned(),
+        time_in_force: args.time_in_force.clone(),
+        quantity: args.quantity.clone(),
+        price: args.price.clone(),
+        valid_for_ms: args.valid_for.map(|span| u64::try_from(span.0.0 / 1_000_000).unwrap_or(0)),
+    }
+}
+
+/// The order once the venue has answered, or as it is known when it takes long.
+fn settled(session: &mut Session, mut order: Order) -> Result<Order, SetupError> {
+    let id: OrderId = order
+        .order_id
+        .parse()
+        .map_err(|error| SetupError::Invalid(format!("{}: {error}", order.order_id)))?;
+    for _ in 0..LOOKS {
+        if !["APPROVED", "SENT"].contains(&order.state.as_str()) {
+            break;
+        }
+        std::thread::sleep(LOOK_EVERY);
+        order = session.order(id).map_err(|error| refuse(&error))?;
+    }
+    Ok(order)
+}
+
+fn show(order: &Order, as_json: bool) {
+    if as_json {
+        say!("{}", json!(order));
+    } else {
+        say!("{}", order_table(std::slice::from_ref(order)));
+    }
+}
+
+/// `trading amend`: asked of port 5556, which cancels the order and places the other in its stead.
+///
+/// # Errors
+/// With a code, when it was refused.
+pub fn amend(args: &AmendArgs, environment: &Environment) -> Result<(), SetupError> {
+    let settings = Settings::resolve(&args.connect, environment, Secrets::Withhold)?;
+    let request = AmendOrder {
+        order_id: Some(args.order.clone()),
+        client_id: None,
+        quantity: args.quantity.clone(),
+        price: args.price.clone(),
+    };
+    note(&settings.places, format!("amend {}", json!(request)), args.reason.clone(), environment)?;
+    let answer = ask(&settings.endpoints.order_execution, "order.amend", &request)?;
+    match (args.json, answer["order_id"].as_str()) {
+        (false, Some(id)) => say!("{} is replaced by {id}", args.order),
+        _ => say!("{answer}"),
+    }
+    Ok(())
+}
+
+/// `trading cancel`.
+///
+/// # Errors
+/// With a code, when it was refused.
+pub fn cancel(args: &CancelArgs, environment: &Environment) -> Result<(), SetupError> {
+    let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
+    let id: OrderId = args
+        .order
+        .parse()
+        .map_err(|error| SetupError::Invalid(format!("{}: {error}; it looks like t-1-2-1-7f", args.order)))?;
+    let mut connected = connect(&places, format!("cancel {id}"), args.reason.clone(), environment)?;
+    connected.session.cancel(id).map_err(|error| refuse(&error))?;
+    let mut order = connected.session.order(id).map_err(|error| refuse(&error))?;
+    for _ in 0..LOOKS {
+        if ["CANCELED", "FILLED", "EXPIRED", "REJECTED", "NEVER_PLACED"].contains(&order.state.as_str()) {
+            break;
+        }
+        std::thread::sleep(LOOK_EVERY);
+        order = connected.session.order(id).map_err(|error| refuse(&error))?;
+    }
+    show(&order, args.json);
+    Ok(())
+}
+
+fn swept(swept: &Swept, as_json: bool) {
+    if as_json {
+        say!("{}", json!(swept));
+        return;
+    }
+    say!("{} orders cancelled, {} placed", swept.canceled.len(), swept.placed.len());
+    for id in &swept.placed {
+        say!("{id}");
+    }
+}
+
+/// `trading cancel-all`.
+///
+/// # Errors
+/// With a code, when one was refused.
+pub fn cancel_all(args: &CancelAllArgs, environment: &Environment) -> Result<(), SetupError> {
+    let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
+    let filter = OrderFilter { symbol: args.symbol.clone(), strategy: args.strategy.clone() };
+    let command = format!("cancel-all {}", json!(filter));
+    let mut connected = connect(&places, command, args.reason.clone(), environment)?;
+    let done = connected.session.cancel_all(&filter).map_err(|error| refuse(&error))?;
+    swept(&done, args.json);
+    Ok(())
+}
+
+/// `trading flatten`: strategies are held meanwhile, or they would place anew what is cancelled.
+///
+/// # Errors
+/// With a code, when something was refused: what was done until then stays done.
+pub fn flatten(args: &FlattenArgs, environment: &Environment) -> Result<(), SetupError> {
+    let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
+    let command = format!("flatten {}", args.symbol.as_deref().unwrap_or("everything"));
+    let mut connected = connect(&places, command, args.reason.clone(), environment)?;
+    let held = Held::strategies(&places, args.symbol.as_deref())?;
+    let done = connected.session.flatten(args.symbol.as_deref());
+    // Whatever came of it, strategies get back what the operator's log lets them have.
+    held.release()?;
+    swept(&done.map_err(|error| refuse(&error))?, args.json);
+    Ok(())
+}

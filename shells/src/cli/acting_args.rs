@@ -1,0 +1,195 @@
+//! The arguments of the acting commands.
+
+use clap::{Args, Subcommand};
+
+use crate::cli::args::LookArgs;
+use crate::config::{ConnectFlags, PlaceFlags, Span};
+
+/// A side.
+#[derive(Debug, Subcommand)]
+pub enum OrderCommand {
+    /// Buy
+    Buy(OrderArgs),
+    /// Sell
+    Sell(OrderArgs),
+}
+
+/// Arguments of `order buy` and `order sell`.
+#[derive(Debug, Args)]
+pub struct OrderArgs {
+    /// The symbol
+    pub symbol: String,
+    /// The quantity, in the base asset or in contracts
+    pub quantity: String,
+    /// The limit price; without it the order trades at the market
+    #[arg(long, value_name = "PRICE")]
+    pub price: Option<String>,
+    /// Refuse to trade at once: LIMIT_MAKER
+    #[arg(long, requires = "price")]
+    pub post_only: bool,
+    /// GTC, IOC or FOK [GTC; IOC at the market]
+    #[arg(long, value_name = "TIF")]
+    pub time_in_force: Option<String>,
+    /// How long it may wait for its sending [1s]
+    #[arg(long, value_name = "DURATION")]
+    pub valid_for: Option<Span>,
+    /// Why, for the operator's log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Where the instance keeps its files
+    #[command(flatten)]
+    pub places: PlaceFlags,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `amend`.
+#[derive(Debug, Args)]
+#[group(id = "change", required = true, multiple = true, args = ["quantity", "price"])]
+pub struct AmendArgs {
+    /// The order's id, such as t-1-2-1-7f
+    pub order: String,
+    /// The new quantity
+    #[arg(long, value_name = "QUANTITY")]
+    pub quantity: Option<String>,
+    /// The new price
+    #[arg(long, value_name = "PRICE")]
+    pub price: Option<String>,
+    /// Why, for the operator's log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Where the instance and its services are
+    #[command(flatten)]
+    pub connect: ConnectFlags,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The order's id, such as t-1-2-1-7f
+    pub order: String,
+    /// Why, for the operator's log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Where the instance keeps its files
+    #[command(flatten)]
+    pub places: PlaceFlags,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cancel-all`.
+#[derive(Debug, Args)]
+pub struct CancelAllArgs {
+    /// Those of one symbol
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Option<String>,
+    /// Those of one strategy, as NAME/SYMBOL
+    #[arg(long, value_name = "NAME")]
+    pub strategy: Option<String>,
+    /// Why, for the operator's log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Where the instance keeps its files
+    #[command(flatten)]
+    pub places: PlaceFlags,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `flatten`.
+#[derive(Debug, Args)]
+pub struct FlattenArgs {
+    /// One symbol instead of everything
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Option<String>,
+    /// Why, for the operator's log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Where the instance keeps its files
+    #[command(flatten)]
+    pub places: PlaceFlags,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a service is asked.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// Why, for the operator's log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Where the instance and its services are
+    #[command(flatten)]
+    pub connect: ConnectFlags,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with limits.
+#[derive(Debug, Subcommand)]
+pub enum LimitsCommand {
+    /// Show every limit with its ceiling
+    Show(AskArgs),
+    /// Set a limit: tighter at once, looser up to its ceiling
+    Set {
+        /// The limit, such as BTCUSDT.max_position_value
+        key: String,
+        /// Its value
+        value: String,
+        /// How to ask
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+}
+
+/// What to do with strategies.
+#[derive(Debug, Subcommand)]
+pub enum StrategyCommand {
+    /// Show the strategies that run, and those that could
+    List(LookArgs),
+    /// Show one strategy, with the parameters of its kind
+    Show {
+        /// Its name, as NAME or NAME/SYMBOL
+        name: String,
+        /// Where and how to look
+        #[command(flatten)]
+        look: LookArgs,
+    },
+    /// Start a strategy that was stopped
+    Start {
+        /// Its name, as NAME/SYMBOL
+        name: String,
+        /// How to ask
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Stop a strategy: its orders are cancelled
+    Stop {
+        /// Its name, as NAME/SYMBOL
+        name: String,
+        /// How to ask
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Set a parameter of a running strategy
+    Set {
+        /// Its name, as NAME/SYMBOL
+        name: String,
+        /// The parameter
+        key: String,
+        /// Its value
+        value: String,
+        /// How to ask
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+}
