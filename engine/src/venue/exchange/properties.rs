@@ -147,3 +147,32 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn nobody_is_filled_through_the_queue(
+        others in 0..60_i64,
+        orders in prop::collection::vec((0..3_u32, 1..40_i64), 1..6),
+        prints in prop::collection::vec(1..50_i64, 1..12),
+    ) {
+        // One level, nothing traded through it: who came first trades first, and the market's queue before all.
+        let mut rig = Rig::new(instrument("ABCUSDT"));
+        rig.diff(&[(99, others)], &[]);
+        for (account, quantity) in &orders {
+            rig.place(*account, &limit(Side::Buy, 99, *quantity)).expect("placed");
+        }
+        let mut traded = 0;
+        for quantity in prints {
+            rig.print(Side::Sell, 99, quantity);
+            traded += quantity;
+            // What stood before an order has to go before it: an oracle that knows only sums.
+            let mut before = others;
+            for (id, (_, quantity)) in (1..).zip(&orders) {
+                let filled = rig.exchange.order(id).expect("known").filled.0;
+                prop_assert_eq!(filled, (traded - before).clamp(0, *quantity), "order {}, {} before it", id, before);
+                before += quantity;
+            }
+        }
+    }
+}

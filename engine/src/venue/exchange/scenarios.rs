@@ -187,3 +187,15 @@ fn filters_and_ids_refuse_by_name() {
     let name = OrderName { id: None, client_id: Some("mine") };
     assert_eq!(rig.exchange.find(0, 0, name).map(|order| order.id), Ok(4), "the newest");
 }
+
+#[test]
+fn a_level_that_is_told_again_does_not_come_back() {
+    let mut rig = rig();
+    rig.place(0, &market(Side::Sell, 3)).expect("placed");
+    rig.exchange.take_depth(0);
+    rig.diff(&[(99, 5)], &[]);
+    assert_eq!(rig.exchange.published_quantity(0, Side::Buy, Price(99)), Quantity(2), "3 of the 5 are gone");
+    assert_eq!(rig.exchange.take_depth(0), None);
+    rig.diff(&[(99, 6)], &[]);
+    assert_eq!(rig.exchange.published_quantity(0, Side::Buy, Price(99)), Quantity(6));
+}

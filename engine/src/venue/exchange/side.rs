@@ -120,8 +120,12 @@ impl BookSide {
             let changed = if level.quantity.0 == 0 {
                 self.market.remove(&rank).is_some()
             } else {
-                let cell = Cell { market: level.quantity.0, taken: 0 };
-                self.market.insert(rank, cell).is_none_or(|before| before.market != cell.market)
+                // Told again without a change, it holds what it held: what was taken stays taken.
+                let news = self.market.get(&rank).is_none_or(|cell| cell.market != level.quantity.0);
+                if news {
+                    self.market.insert(rank, Cell { market: level.quantity.0, taken: 0 });
+                }
+                news
             };
             if changed || whole {
                 self.mark(rank);
