@@ -69,7 +69,7 @@ impl Replay {
         let agents = Agents::assemble(
             &config,
             strategies.into_iter().collect(),
-            link.feed,
+            link.feed.into_direct(),
             link.entry,
             &mut journals,
         )?;

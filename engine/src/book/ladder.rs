@@ -1,8 +1,7 @@
 //! One side of a book: exact at any price, on or off the tick grid, and fast near the touch.
 
-use std::collections::BTreeMap;
-
 use crate::book::Level;
+use crate::book::far::FarLevels;
 use crate::book::grid::Grid;
 use crate::book::window::{SLOTS_MAX, Window};
 use crate::domain::{Price, Quantity, Side};
@@ -43,7 +42,7 @@ pub struct Ladder {
     base: i64,
     window: Window,
     /// Levels off the grid or outside the window, by key.
-    far: BTreeMap<i64, i64>,
+    far: FarLevels,
     /// The best of `far`, so that the top needs no search.
     far_best: Option<(i64, i64)>,
     /// Changes that missed the window near the best price.
@@ -65,7 +64,7 @@ impl Ladder {
             grid: Grid::new(tick.0),
             base: 0,
             window: Window::default(),
-            far: BTreeMap::new(),
+            far: FarLevels::default(),
             far_best: None,
             near_misses: 0,
             deep_misses: 0,
@@ -95,7 +94,7 @@ impl Ladder {
     pub fn quantity_at(&self, price: Price) -> Quantity {
         let key = price.0 ^ self.mask;
         match self.window.quantity(self.slot(key)) {
-            0 => Quantity(self.far.get(&key).copied().unwrap_or(0)),
+            0 => Quantity(self.far.get(key).unwrap_or(0)),
             held => Quantity(held),
         }
     }
@@ -115,7 +114,7 @@ impl Ladder {
     /// All levels, best first.
     pub fn iter(&self) -> impl Iterator<Item = Level> {
         let mut near = self.window.iter().map(|(slot, quantity)| (self.key(slot), quantity)).peekable();
-        let mut far = self.far.iter().map(|(&key, &quantity)| (key, quantity)).peekable();
+        let mut far = self.far.iter().peekable();
         std::iter::from_fn(move || {
             let far_first = match (near.peek(), far.peek()) {
                 (Some((near, _)), Some((far, _))) => far < near,
@@ -142,16 +141,25 @@ impl Ladder {
         let mask = self.mask;
         let Some(best) = live().map(|level| level.price.0 ^ mask).min() else { return };
         self.grid = Grid::choose(self.hint, levels);
+        self.prepare(live().count());
         self.open(best);
-        let mut far = Vec::new();
         for level in live() {
             let key = level.price.0 ^ mask;
             if self.window.replace(self.slot(key), level.quantity.0).is_none() {
-                far.push((key, level.quantity.0));
+                self.far.insert(key, level.quantity.0);
             }
         }
-        self.far = far.into_iter().collect();
-        self.far_best = self.first_far();
+        self.far_best = self.far.first();
+    }
+
+    /// Sets memory aside for a book of `levels`, so that following it allocates nothing as long as it has about as many.
+    fn prepare(&mut self, levels: usize) {
+        let mut slots = SLOTS_MIN;
+        while slots * GROWTH <= SLOTS_MAX.min(levels * SLOTS_PER_LEVEL) {
+            slots *= GROWTH;
+        }
+        self.window.reserve(slots);
+        self.far.reserve(levels);
     }
 
     #[inline]
@@ -178,17 +186,13 @@ impl Ladder {
         }
     }
 
-    fn first_far(&self) -> Option<(i64, i64)> {
-        self.far.first_key_value().map(|(&key, &quantity)| (key, quantity))
-    }
-
     /// Sets a level for which the window has no slot.
     #[cold]
     #[inline(never)]
     fn set_far(&mut self, key: i64, quantity: i64) -> bool {
         if self.window.slots() == 0 {
             if quantity <= 0 {
-                return self.far.remove(&key).is_some();
+                return self.far.remove(key);
             }
             self.open(key);
             if let Some(previous) = self.window.replace(self.slot(key), quantity) {
@@ -199,11 +203,11 @@ impl Ladder {
             if self.far_best.is_none_or(|(best, _)| key <= best) {
                 self.far_best = Some((key, quantity));
             }
-            self.far.insert(key, quantity).is_some()
+            self.far.insert(key, quantity)
         } else {
-            let existed = self.far.remove(&key).is_some();
+            let existed = self.far.remove(key);
             if self.far_best.is_some_and(|(best, _)| key == best) {
-                self.far_best = self.first_far();
+                self.far_best = self.far.first();
             }
             existed
         };
@@ -263,25 +267,24 @@ impl Ladder {
     /// Redistributes all levels over a window of `slots` slots around the best price, `best` ticks from the base.
     fn rebuild(&mut self, best: i128, slots: usize) {
         let base = self.base_around(best, slots);
-        let (old_base, grid) = (self.base, self.grid);
-        let held = self.window.drain();
-        if slots != self.window.slots() {
+        let grid = self.grid;
+        let slide = (i128::from(base) - i128::from(self.base)) / i128::from(grid.tick());
+        let slide = i64::try_from(slide).unwrap_or(if slide < 0 { i64::MIN } else { i64::MAX });
+        let key_of = |slot: usize, base: i64| base + i64::try_from(slot).unwrap_or(0) * grid.tick();
+        let (old_base, far) = (self.base, &mut self.far);
+        // On the same grid every level moves by the same number of slots; for another size all leave first.
+        let same = slots == self.window.slots();
+        let slide = if same { slide } else { i64::MAX };
+        self.window.slide(slide, |slot, quantity| _ = far.insert(key_of(slot, old_base), quantity));
+        if !same {
             self.window.reset(slots);
         }
         self.base = base;
-        let slot_of = |key: i64| grid.slot(key.wrapping_sub(base));
-        let last = self.key(self.window.slots() - 1);
-        let inside = self.window.slots();
-        for (key, quantity) in self.far.extract_if(base..=last, |&key, _| slot_of(key) < inside) {
-            self.window.replace(slot_of(key), quantity);
-        }
-        for (slot, quantity) in held {
-            let key = old_base + i64::try_from(slot).unwrap_or(0) * grid.tick();
-            if self.window.replace(slot_of(key), quantity).is_none() {
-                self.far.insert(key, quantity);
-            }
-        }
-        self.far_best = self.first_far();
+        let window = &mut self.window;
+        far.retain(|key, quantity| {
+            key < base || window.replace(grid.slot(key.wrapping_sub(base)), quantity).is_none()
+        });
+        self.far_best = self.far.first();
         (self.near_misses, self.deep_misses) = (0, 0);
     }
 }
@@ -297,6 +300,7 @@ fn covers(slots: usize, away: i128) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn level(price: i64, quantity: i64) -> Level {
         Level { price: Price(price), quantity: Quantity(quantity) }
@@ -483,6 +487,6 @@ mod tests {
         assert!(!ladder.set(level(5, 0)));
         ladder.clear();
         assert_eq!((ladder.window.slots(), ladder.is_empty()), (0, true));
-        assert!(size_of::<Ladder>() <= 320, "{}", size_of::<Ladder>());
+        assert!(size_of::<Ladder>() <= 336, "{}", size_of::<Ladder>());
     }
 }

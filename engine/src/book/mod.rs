@@ -2,6 +2,7 @@
 
 pub mod grid;
 pub mod window;
+mod far;
 pub mod ladder;
 pub mod rule;
 pub mod trust;

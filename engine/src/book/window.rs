@@ -32,6 +32,13 @@ impl Window {
         self.held
     }
 
+    /// Sets memory aside for `slots` slots.
+    pub fn reserve(&mut self, slots: usize) {
+        let slots = slots.min(SLOTS_MAX).next_multiple_of(WORD);
+        self.quantities.reserve(slots.saturating_sub(self.quantities.len()));
+        self.words.reserve((slots / WORD).saturating_sub(self.words.len()));
+    }
+
     /// Empties it and gives it `slots` slots, rounded up to whole words, at most [`SLOTS_MAX`].
     pub fn reset(&mut self, slots: usize) {
         let slots = slots.min(SLOTS_MAX).next_multiple_of(WORD);
@@ -41,18 +48,34 @@ impl Window {
             self.quantities.fill(0);
             self.words.fill(0);
         } else {
-            self.quantities = vec![0; slots];
-            self.words = vec![0; slots / WORD];
+            self.quantities.clear();
+            self.quantities.resize(slots, 0);
+            self.words.clear();
+            self.words.resize(slots / WORD, 0);
         }
     }
 
-    /// Empties it slot by slot into a list of (slot, quantity), in order: what is empty is not touched.
-    pub fn drain(&mut self) -> Vec<(usize, i64)> {
-        let held: Vec<_> = self.iter().collect();
-        for &(slot, _) in &held {
-            self.replace(slot, 0);
+    /// Moves every quantity `by` slots down; what then has no slot goes to `out`, with the slot that it had.
+    pub fn slide(&mut self, by: i64, mut out: impl FnMut(usize, i64)) {
+        let mut shift = |window: &mut Self, slot: usize| {
+            let quantity = window.quantity(slot);
+            window.replace(slot, 0);
+            let target = i64::try_from(slot).ok().and_then(|slot| slot.checked_sub(by));
+            let target = target.and_then(|target| usize::try_from(target).ok()).unwrap_or(usize::MAX);
+            if window.replace(target, quantity).is_none() {
+                out(slot, quantity);
+            }
+        };
+        // From the side that it moves to, so that none lands on one that has yet to move.
+        for step in 0..self.words.len() {
+            let at = if by >= 0 { step } else { self.words.len() - 1 - step };
+            let mut bits = self.words[at];
+            while bits != 0 {
+                let bit = if by >= 0 { bits.trailing_zeros() } else { 63 - bits.leading_zeros() };
+                bits &= !(1 << bit);
+                shift(self, at * WORD + bit as usize);
+            }
         }
-        held
     }
 
     /// Sets a slot and returns what it held; `None`, and nothing done, where there is no such slot.
@@ -110,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_map(words in 1_usize..200, ops in proptest::collection::vec((0_usize..13_000, -1_i64..3), 1..200)) {
+        fn agrees_with_a_map(words in 1_usize..200, by in -13_000_i64..13_000, ops in proptest::collection::vec((0_usize..13_000, -1_i64..3), 1..200)) {
             let mut window = Window::default();
             prop_assert_eq!(window.replace(0, 1), None);
             window.reset(words * WORD);
@@ -128,8 +151,14 @@ mod tests {
                 prop_assert_eq!(window.held(), model.len());
             }
             prop_assert!(window.iter().eq(model.iter().map(|(&slot, &quantity)| (slot, quantity))));
-            prop_assert_eq!(window.drain(), model.into_iter().collect::<Vec<_>>());
-            prop_assert_eq!((window.first(), window.held()), (None, 0));
+            let (mut out, slots) = (BTreeMap::new(), (words * WORD) as i64);
+            window.slide(by, |slot, quantity| _ = out.insert(slot, quantity));
+            let lands = |slot: usize| (0..slots).contains(&(slot as i64 - by));
+            let stays = model.iter().filter(|(slot, _)| lands(**slot));
+            let stays = stays.map(|(&slot, &quantity)| ((slot as i64 - by) as usize, quantity));
+            prop_assert!(window.iter().eq(stays));
+            prop_assert_eq!(window.held() + out.len(), model.len());
+            prop_assert!(out.iter().all(|(slot, quantity)| !lands(*slot) && model.get(slot) == Some(quantity)));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::ring::spsc;
 use crate::simulation::exchange_counts::ExchangeCounters;
 use crate::simulation::source::FrameSource;
 use crate::venue::binance::decode::Decoder;
-use crate::venue::link::{Answer, FeedWriter};
+use crate::venue::link::{Answer, Batch, FeedWriter};
 use crate::venue::simulated::{Matching, Request, SimulationConfig};
 use crate::venue::{Frame, Source};
 
@@ -44,6 +44,8 @@ pub struct SimulatedExchange<S> {
     matching: Matching,
     feed_latency: Nanos,
     held: Option<Held>,
+    /// Where events go in place of frames, for an engine on the same thread.
+    direct: Option<Batch>,
     /// When the source's next frame is due, as last asked.
     frame_due: Nanos,
     failure: Option<SetupError>,
@@ -71,6 +73,7 @@ impl<S: FrameSource> SimulatedExchange<S> {
             matching: Matching::new(instruments, config),
             feed_latency,
             held: None,
+            direct: None,
             frame_due,
             failure: None,
             counters: ExchangeCounters::default(),
@@ -85,6 +88,16 @@ impl<S: FrameSource> SimulatedExchange<S> {
     /// Whether every frame was played.
     pub fn is_exhausted(&self) -> bool {
         self.frame_due == Nanos::NEVER && self.held.is_none()
+    }
+
+    /// Hands over decoded events from now on, in place of frames: see [`outbox`](Self::outbox).
+    pub fn hand_over_events(&mut self) {
+        self.direct = Some(Batch::default());
+    }
+
+    /// The events for the engine.
+    pub const fn outbox(&mut self) -> Option<&mut Batch> {
+        self.direct.as_mut()
     }
 
     /// The matching engine, to look at its ledger.
@@ -109,11 +122,16 @@ impl<S: FrameSource> SimulatedExchange<S> {
     }
 
     fn play_one(&mut self) -> Result<(), SetupError> {
-        let Self { source, decoder, matching, ports, held, feed_latency, counters, .. } = self;
+        let Self { source, decoder, matching, ports, held, direct, feed_latency, counters, .. } = self;
         source.next(&mut |frame| {
-            match decoder.decode(frame) {
-                Ok(event) => matching.on_market(frame.received, &event),
+            let read = decoder.decode(frame);
+            match &read {
+                Ok(event) => matching.on_market(frame.received, event),
                 Err(_) => counters.unreadable += 1,
+            }
+            if let Some(outbox) = direct {
+                outbox.push(frame.received + *feed_latency, &read);
+                return;
             }
             let arriving = Frame { received: frame.received + *feed_latency, ..*frame };
             if ports.feed.write(&arriving).is_err() {

@@ -1,13 +1,20 @@
 //! Virtual time: every agent of a session in one thread, from deadline to deadline.
+//!
+//! The exchange's side decodes each frame once and hands the event over; arrival times are those of the link. An agent
+//! is driven when something has come for it or its deadline has, in the same order as if all were driven again and again
+//! until nobody has work: who has no input does nothing.
 
 use crate::agent::Agent;
 use crate::clock::{Clock, VirtualClock};
 use crate::domain::Nanos;
 use crate::error::SetupError;
+use crate::limits::POLL_BATCH;
 use crate::simulation::exchange::SimulatedExchange;
 use crate::simulation::source::FrameSource;
 use crate::tick_to_trade::assembly::{JournalSet, Path};
-use crate::venue::link::{LinkFeed, LinkOrderEntry};
+use crate::tick_to_trade::ingest::Ingest;
+use crate::venue::MarketData as _;
+use crate::venue::link::{DirectFeed, LinkOrderEntry};
 
 /// Duty cycles at one instant before the stepper takes it that somebody never comes to rest.
 const CYCLES_PER_INSTANT_MAX: u32 = 1_000_000;
@@ -18,26 +25,39 @@ const SETTLE: Nanos = Nanos::from_secs(30);
 /// Drives a replay.
 pub struct Stepper<S> {
     exchange: SimulatedExchange<S>,
-    path: Path<LinkFeed, LinkOrderEntry>,
+    path: Path<DirectFeed, LinkOrderEntry>,
     journals: JournalSet,
     clock: VirtualClock,
-    steps: u64,
+    due: Due,
+    deadlines: [Nanos; AGENTS],
 }
+
+/// The agents in the order in which they are driven.
+const EXCHANGE: usize = 0;
+const INGEST: usize = 1;
+const HOST: usize = 2;
+const RISK: usize = 3;
+const ROUTE: usize = 4;
+const AGENTS: usize = 5;
+
+/// Who is to be driven.
+type Due = [bool; AGENTS];
 
 impl<S: FrameSource> Stepper<S> {
     /// Joins an exchange and the agents that trade on it, at the exchange's first frame.
     pub fn new(
-        exchange: SimulatedExchange<S>,
-        path: Path<LinkFeed, LinkOrderEntry>,
+        mut exchange: SimulatedExchange<S>,
+        path: Path<DirectFeed, LinkOrderEntry>,
         journals: JournalSet,
     ) -> Self {
+        exchange.hand_over_events();
         let start = exchange.next_deadline();
         let clock = VirtualClock::new(if start == Nanos::NEVER { Nanos::ZERO } else { start });
-        Self { exchange, path, journals, clock, steps: 0 }
+        Self { exchange, path, journals, clock, due: [true; AGENTS], deadlines: [Nanos::NEVER; AGENTS] }
     }
 
     /// The agents.
-    pub const fn path(&self) -> &Path<LinkFeed, LinkOrderEntry> {
+    pub const fn path(&self) -> &Path<DirectFeed, LinkOrderEntry> {
         &self.path
     }
 
@@ -67,7 +87,7 @@ impl<S: FrameSource> Stepper<S> {
         let start = self.clock.now();
         self.settle(start)?;
         while !self.exchange.is_exhausted() {
-            let next = self.exchange.next_deadline().min(self.path.next_deadline());
+            let next = self.next_deadline();
             if !at_step(next) {
                 break;
             }
@@ -75,10 +95,11 @@ impl<S: FrameSource> Stepper<S> {
         }
         let end = self.clock.now();
         self.path.stop(end);
+        self.due = [true; AGENTS];
         self.settle(end)?;
         let last = end.saturating_add(SETTLE);
         while self.path.route().orders().live() > 0 {
-            let next = self.exchange.next_deadline().min(self.path.next_deadline());
+            let next = self.next_deadline();
             if next > last {
                 break;
             }
@@ -88,27 +109,110 @@ impl<S: FrameSource> Stepper<S> {
         self.journals.drain_all()
     }
 
+    fn next_deadline(&self) -> Nanos {
+        self.deadlines.into_iter().min().unwrap_or(Nanos::NEVER)
+    }
+
     fn step_to(&mut self, next: Nanos) -> Result<(), SetupError> {
         self.clock.advance_to(next);
         let now = self.clock.now();
-        self.steps += 1;
+        for (due, deadline) in self.due.iter_mut().zip(self.deadlines) {
+            *due |= deadline <= now;
+        }
         self.settle(now)
     }
 
     /// Lets everybody work at `now` until nobody has anything to do.
     fn settle(&mut self, now: Nanos) -> Result<(), SetupError> {
         for _ in 0..CYCLES_PER_INSTANT_MAX {
-            let work = self.exchange.do_work(now) + self.path.do_work(now);
+            let work = self.cycle(now);
             // A real thread would write behind the agents; here their rings must never fill, or a replay would depend
             // on their size.
             self.journals.drain_after(work)?;
             if let Some(failure) = self.exchange.take_failure() {
                 return Err(failure);
             }
-            if work == 0 {
+            if self.due == [false; AGENTS] {
                 return Ok(());
             }
         }
         Err(SetupError::Invalid(format!("the agents never came to rest at {} ns", now.0)))
     }
+
+    /// Drives whoever is due, once, and finds out for whom that left something. Returns how much work was done.
+    fn cycle(&mut self, now: Nanos) -> usize {
+        let Self { exchange, path, due, deadlines, .. } = self;
+        let (ingest, host, risk, route) = path.parts_mut();
+        let mut total = 0;
+        if std::mem::take(&mut due[EXCHANGE]) {
+            let work = drive(EXCHANGE, exchange, now, due, deadlines);
+            due[ROUTE] |= work > 0;
+            total += work;
+        }
+        if hand_over(exchange, ingest.agent_mut(), deadlines) <= now {
+            due[INGEST] = true;
+        }
+        if std::mem::take(&mut due[INGEST]) {
+            let wishes = ingest.agent().counters().snapshots_requested;
+            let work = drive(INGEST, ingest, now, due, deadlines);
+            due[EXCHANGE] |= ingest.agent().counters().snapshots_requested != wishes;
+            // What waited behind the events just taken.
+            due[INGEST] |= hand_over(exchange, ingest.agent_mut(), deadlines) <= now;
+            (due[HOST], due[RISK]) = (due[HOST] | (work > 0), due[RISK] | (work > 0));
+            total += work;
+        }
+        if std::mem::take(&mut due[HOST]) {
+            let work = drive(HOST, host, now, due, deadlines);
+            due[RISK] |= work > 0;
+            total += work;
+        }
+        if std::mem::take(&mut due[RISK]) {
+            let records = risk.agent().records();
+            let work = drive(RISK, risk, now, due, deadlines);
+            // Every decision is journalled: the host reads refusals there, and approvals come to route by a ring.
+            let decided = risk.agent().records() != records;
+            (due[HOST], due[ROUTE]) = (due[HOST] | decided, due[ROUTE] | decided);
+            total += work;
+        }
+        if std::mem::take(&mut due[ROUTE]) {
+            let (records, requests) = (route.agent().records(), route.agent().requests());
+            let work = drive(ROUTE, route, now, due, deadlines);
+            let reported = route.agent().records() != records;
+            (due[HOST], due[RISK]) = (due[HOST] | reported, due[RISK] | reported);
+            due[EXCHANGE] |= route.agent().requests() != requests;
+            total += work;
+        }
+        total
+    }
+}
+
+/// Gives ingest the exchange's events once it has taken all before them. Returns when ingest is due.
+#[inline]
+fn hand_over<S: FrameSource>(
+    exchange: &mut SimulatedExchange<S>,
+    ingest: &mut Ingest<DirectFeed>,
+    deadlines: &mut [Nanos; AGENTS],
+) -> Nanos {
+    if let Some(outbox) = exchange.outbox() {
+        let feed = ingest.feed_mut();
+        feed.refill(outbox);
+        deadlines[INGEST] = deadlines[INGEST].min(feed.next_deadline());
+    }
+    deadlines[INGEST]
+}
+
+/// Drives one agent, and notes when it wants to be driven again: at once if it took a whole batch, for there may be
+/// more.
+#[inline]
+fn drive(
+    which: usize,
+    agent: &mut impl Agent,
+    now: Nanos,
+    due: &mut Due,
+    deadlines: &mut [Nanos; AGENTS],
+) -> usize {
+    let work = agent.do_work(now);
+    deadlines[which] = agent.next_deadline();
+    due[which] |= work >= POLL_BATCH || (work > 0 && deadlines[which] <= now);
+    work
 }

@@ -15,6 +15,7 @@ use std::fmt;
 use crate::domain::{InstrumentIndex, Liquidity, Market, Nanos, OrderId, Price, Quantity};
 use crate::message::Order;
 use crate::message::report::{FeeAsset, OrderState};
+use crate::venue::binance::{DecodeError, MarketEvent};
 
 /// Where a frame came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,17 @@ pub struct Frame<'a> {
 pub trait MarketData {
     /// Hands over the next frame that has arrived by `now`, or returns `false` if there is none.
     fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool;
+
+    /// As [`poll`](Self::poll), by a feed that has decoded its frames itself: hands over when the frame was received and
+    /// what it says. `None` from every feed that hands over frames.
+    #[inline]
+    fn poll_read(
+        &mut self,
+        _now: Nanos,
+        _on_event: &mut dyn FnMut(Nanos, &Result<MarketEvent<'_>, DecodeError>),
+    ) -> Option<bool> {
+        None
+    }
 
     /// When the next frame arrives, where that is known (virtual time); else `Nanos::NEVER`.
     fn next_deadline(&self) -> Nanos;

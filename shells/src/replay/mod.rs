@@ -149,7 +149,8 @@ impl Replay {
         };
         let config = setup.config(trading, &strategies)?;
         let mut set = JournalSet::new(args.ring_capacity);
-        let mut path = AgentPath::assemble(&config, strategies, link.feed, link.entry, &mut set)?;
+        let mut path =
+            AgentPath::assemble(&config, strategies, link.feed.into_direct(), link.entry, &mut set)?;
         let checkpoints = match (&args.checkpoints, args.every) {
             (Some(out), Some(every)) => {
                 let (checkpoints, observer) = Checkpoints::create(out, every, Arc::clone(&instruments))?;

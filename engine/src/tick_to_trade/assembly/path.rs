@@ -56,6 +56,19 @@ impl<M: MarketData, E: OrderEntry> Path<M, E> {
         })
     }
 
+    /// The agents, each to be driven by itself.
+    #[allow(clippy::type_complexity)] // The four agents, as `PathParts` names them.
+    pub const fn parts_mut(
+        &mut self,
+    ) -> (
+        &mut Published<Ingest<M>>,
+        &mut Published<StrategyHost>,
+        &mut Published<Risk>,
+        &mut Published<Route<E>>,
+    ) {
+        (&mut self.ingest, &mut self.host, &mut self.risk, &mut self.route)
+    }
+
     /// Takes the agents apart.
     pub fn into_parts(self) -> PathParts<M, E> {
         let Self { ingest, host, risk, route } = self;

@@ -62,16 +62,37 @@ impl Markets {
     }
 
     pub(super) fn on_frame(&mut self, decoder: &mut Decoder, frame: &Frame<'_>, now: Nanos) {
-        self.counters.frames += 1;
         let taken = self.stopwatch.elapsed();
         let event = decoder.decode(frame);
         let decoded = self.stopwatch.elapsed();
         self.ports.histograms.record(0, (decoded - taken).0.unsigned_abs());
+        self.take(&event, frame.received, now, [taken, decoded]);
+    }
+
+    /// An event that the feed itself has decoded: there is nothing to time of that here.
+    pub(super) fn on_read(
+        &mut self,
+        event: &Result<MarketEvent<'_>, DecodeError>,
+        received: Nanos,
+        now: Nanos,
+    ) {
+        let taken = self.stopwatch.elapsed();
+        self.take(event, received, now, [taken; 2]);
+    }
+
+    fn take(
+        &mut self,
+        event: &Result<MarketEvent<'_>, DecodeError>,
+        received: Nanos,
+        now: Nanos,
+        [taken, decoded]: [Nanos; 2],
+    ) {
+        self.counters.frames += 1;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let context = Context { now, received: frame.received, stamp: (taken.0 as u32).max(1) };
+        let context = Context { now, received, stamp: (taken.0 as u32).max(1) };
         match event {
-            Ok(event) => self.on_event(&event, &context),
-            Err(error) => self.on_malformed(&error, &context),
+            Ok(event) => self.on_event(event, &context),
+            Err(error) => self.on_malformed(error, &context),
         }
         let done = self.stopwatch.elapsed();
         self.ports.histograms.record(1, (done - decoded).0.unsigned_abs());

@@ -94,6 +94,11 @@ impl<M: MarketData> Ingest<M> {
         &self.markets.counters
     }
 
+    /// The feed, for a driver that fills it.
+    pub const fn feed_mut(&mut self) -> &mut M {
+        &mut self.feed
+    }
+
     /// The feed.
     pub const fn feed(&self) -> &M {
         &self.feed
@@ -125,7 +130,8 @@ impl<M: MarketData> Agent for Ingest<M> {
         let mut work = 0;
         while work < POLL_BATCH {
             let Self { feed, decoder, markets } = self;
-            if !feed.poll(now, &mut |frame| markets.on_frame(decoder, frame, now)) {
+            let read = feed.poll_read(now, &mut |received, event| markets.on_read(event, received, now));
+            if !read.unwrap_or_else(|| feed.poll(now, &mut |frame| markets.on_frame(decoder, frame, now))) {
                 break;
             }
             work += 1;

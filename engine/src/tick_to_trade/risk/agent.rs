@@ -128,6 +128,12 @@ impl Risk {
         &self.counts
     }
 
+    /// Records that it has journalled.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.ports.journal.position()
+    }
+
     /// Positions and PnL.
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {

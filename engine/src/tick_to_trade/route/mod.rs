@@ -122,6 +122,16 @@ impl<E: OrderEntry> Route<E> {
         &self.orders
     }
 
+    /// Records that it has journalled.
+    pub const fn records(&self) -> u64 {
+        self.ports.journal.position()
+    }
+
+    /// Requests that it has made of the venue.
+    pub const fn requests(&self) -> u64 {
+        self.counters.sent + self.counters.cancels + self.counters.queries
+    }
+
     /// The way to the venue.
     pub const fn entry(&self) -> &E {
         &self.entry

@@ -2,6 +2,7 @@
 
 use crate::domain::{InstrumentIndex, Market, Nanos};
 use crate::ring::{Full, bytes, spsc};
+use crate::venue::link::DirectFeed;
 use crate::venue::{Frame, MarketData, Source};
 
 /// Codes of a [`Source`] in a record's header.
@@ -81,6 +82,14 @@ impl LinkFeed {
     #[must_use]
     pub const fn new(frames: FeedReader, wishes: spsc::Producer<u64>) -> Self {
         Self { frames, wishes, next: None }
+    }
+}
+
+impl LinkFeed {
+    /// The same without a ring of frames: for a driver that hands decoded events over.
+    #[must_use]
+    pub fn into_direct(self) -> DirectFeed {
+        DirectFeed::new(self.wishes)
     }
 }
 

@@ -7,9 +7,11 @@
 //! [`OrderEntry`]: crate::venue::OrderEntry
 
 pub mod answer;
+pub mod direct;
 pub mod feed;
 pub mod order_entry;
 
 pub use answer::Answer;
+pub use direct::{Batch, DirectFeed};
 pub use feed::{FeedReader, FeedWriter, LinkFeed};
 pub use order_entry::LinkOrderEntry;
