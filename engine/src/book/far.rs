@@ -53,6 +53,7 @@ impl Chunk {
 
 /// Quantities by key.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::vec_box)] // Chunks change places among the others: a pointer moves then, not a kilobyte.
 pub(super) struct FarLevels {
     /// In the order of their keys; none is empty.
     chunks: Vec<Box<Chunk>>,
