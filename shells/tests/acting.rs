@@ -167,3 +167,78 @@ fn the_command_lines_client_waits_for_its_answers() {
     assert!(none.err().expect("no engine").message.contains("no engine is running in"));
     drop(world.ports);
 }
+
+#[test]
+fn limits_tighten_at_once_and_loosen_to_their_ceiling() {
+    let mut world = World::new();
+    world.place(&world.resting());
+    let limits = world.risk.done("limits.get", json!({}))["limits"].clone();
+    let key = "BTCUSDT.max_notional";
+    let start = limits[key]["value"].as_str().expect("a limit").to_owned();
+    assert_eq!(limits[key]["ceiling"], json!(start));
+    assert!(limits["account.orders"].is_object() && limits["source.0.cancels"].is_object(), "{limits}");
+    let mut order = world.resting();
+    order["quantity"] = json!("0.002");
+    assert_eq!(world.risk.done("check", order.clone())["verdict"], json!("ACCEPTED"));
+    world.risk.done("limits.set", json!({"key": key, "value": "100"}));
+    assert_eq!(world.risk.done("check", order.clone())["verdict"], json!("MAX_NOTIONAL"));
+    assert_eq!(world.orders.refused("order.place", order.clone()), "MAX_NOTIONAL");
+    let held = world.risk.done("limits.get", json!({}))["limits"][key].clone();
+    assert_eq!(held, json!({"value": "100", "ceiling": start}));
+    world.risk.done("limits.set", json!({"key": key, "value": start}));
+    world.place(&order);
+    for (key, value, code) in [
+        (key, "99999999", "CEILING"),
+        (key, "-1", "BAD_VALUE"),
+        (key, "x", "BAD_VALUE"),
+        ("account.nothing", "1", "UNKNOWN_LIMIT"),
+        ("BTCUSDT.collar_aggressive_bps", "5000", "CEILING"),
+    ] {
+        assert_eq!(
+            world.risk.refused("limits.set", json!({"key": key, "value": value})),
+            code,
+            "{key}={value}"
+        );
+    }
+    assert_eq!(world.risk.refused("limits.set", json!({"key": key})), "BAD_REQUEST");
+}
+
+#[test]
+fn strategies_are_stopped_tuned_and_started() {
+    let home = Home::new();
+    let _engine = home.engine(&[]);
+    let ports = home.ports();
+    let context = zmq::Context::new();
+    let mut strategies = Client::connect(&context, &endpoint(&ports, "strategy_engine"));
+    let name = "market_making/BTCUSDT";
+    let shown = strategies.done("strategy.get", json!({ "name": name }));
+    let parameters = shown["parameters"].as_array().expect("a list").clone();
+    assert!(parameters.iter().any(|row| row["key"] == json!("warm_up") && row["value"] == json!("500ms")));
+    let activity = |strategies: &mut Client, wanted: &str| {
+        until(&format!("it is {wanted}"), || {
+            let shown = strategies.done("strategy.get", json!({ "name": name }));
+            (shown["activity"] == json!(wanted)).then_some(())
+        });
+    };
+    strategies.done("strategy.stop", json!({ "name": name }));
+    activity(&mut strategies, "STOPPED");
+    strategies.done("strategy.set", json!({"name": name, "key": "warm_up", "value": "750ms"}));
+    let shown = strategies.done("strategy.get", json!({ "name": name }));
+    let rows = shown["parameters"].as_array().expect("a list");
+    assert!(
+        rows.iter().any(|row| row["key"] == json!("warm_up") && row["value"] == json!("750ms")),
+        "{rows:?}"
+    );
+    strategies.done("strategy.start", json!({ "name": name }));
+    activity(&mut strategies, "RUNNING");
+    for (op, fields, code) in [
+        ("strategy.set", json!({"name": name, "key": "nothing", "value": "1"}), "BAD_VALUE"),
+        ("strategy.set", json!({"name": name, "key": "warm_up", "value": "never"}), "BAD_VALUE"),
+        ("strategy.stop", json!({"name": "nobody"}), "UNKNOWN_STRATEGY"),
+        ("strategy.get", json!({"name": "nobody"}), "UNKNOWN_STRATEGY"),
+        ("strategy.start", json!({}), "BAD_REQUEST"),
+    ] {
+        assert_eq!(strategies.refused(op, fields), code, "{op}");
+    }
+    ports.stop();
+}

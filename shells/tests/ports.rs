@@ -196,6 +196,7 @@ fn metrics_are_there(ports: &shells::ports::Ports) {
             "trading_stage_latency_seconds_bucket{stage=\"risk\",le=\"0.00000005\"}",
             "process_resident_memory_bytes",
             "trading_build_info",
+            "trading_day_loss_used_ratio",
         ],
     );
     holds(

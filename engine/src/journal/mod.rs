@@ -7,6 +7,7 @@
 pub mod record;
 pub mod payload;
 pub mod input;
+pub mod limit_change;
 pub mod digest;
 pub mod describe;
 mod segment;
@@ -29,6 +30,7 @@ pub use describe::Describer;
 pub use digest::{Digest, StateHash};
 pub use drain::JournalWriter;
 pub use input::InputRecord;
+pub use limit_change::LimitChange;
 pub use payload::{DayStart, Decision, EpochStart, Halt, HaltScope, InstrumentFacts, InstrumentRow};
 pub use reader::{JournalReader, Summary, verify};
 pub use record::{Payload, Record, RecordKind};

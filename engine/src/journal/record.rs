@@ -28,6 +28,8 @@ wire_enum! {
         Halt = 6 => "HALT",
         /// A day of C19 started.
         Day = 7 => "DAY",
+        /// A limit was changed (C29).
+        Limit = 8 => "LIMIT",
     }
 }
 

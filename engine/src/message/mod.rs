@@ -9,6 +9,7 @@ pub mod tick;
 pub mod intent;
 pub mod order;
 pub mod report;
+pub mod command;
 
 pub use intent::{Intent, IntentKind};
 pub use order::Order;

@@ -163,4 +163,23 @@ impl IpcPaths {
     pub fn strategies(&self) -> PathBuf {
         self.root.join("strategy/strategies.cells")
     }
+
+    /// The ring of commands of `sender` to `agent`, in the sender's directory, and the agent's cursor in it.
+    #[must_use]
+    pub fn commands(&self, agent: &str, sender: &str) -> (PathBuf, PathBuf) {
+        let (ring, cursor) = (format!("commands-{agent}.ring"), format!("commands-{}.cursor", flat(sender)));
+        (self.root.join(sender).join(ring), self.root.join(agent).join(cursor))
+    }
+
+    /// The ring of answers of `agent` to `sender`, in the agent's directory, and the sender's cursor in it.
+    #[must_use]
+    pub fn answers(&self, agent: &str, sender: &str) -> (PathBuf, PathBuf) {
+        let (ring, cursor) = (format!("answers-{}.ring", flat(sender)), format!("answers-{agent}.cursor"));
+        (self.root.join(agent).join(ring), self.root.join(sender).join(cursor))
+    }
+}
+
+/// An owner's name as part of a file's.
+fn flat(owner: &str) -> String {
+    owner.replace('/', "-")
 }

@@ -3,5 +3,6 @@
 //! many clients at once from one [`intents::Intents`].
 
 pub mod intents;
+pub mod commands;
 pub mod sweep;
 pub mod session;

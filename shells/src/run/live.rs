@@ -181,7 +181,8 @@ impl Live {
         let lost = rested.lost_cycles
             + path.ingest().feed().lost()
             + path.route().entry().lost()
-            + path.risk().counts().external;
+            + path.risk().counts().external
+            + path.host().commanded();
         let facts =
             Facts { elapsed, inferred: Vec::new(), trading: trading.clone(), journals: self.session.clone() };
         let summary = Summary::of(&path, &journals, instruments, ipc, facts)?;

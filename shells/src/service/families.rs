@@ -88,6 +88,9 @@ pub mod names {
         ("trading_journal_durable_lag_seconds", "Age of the oldest record that is not on the disk yet.");
     /// Rate limits.
     pub const RATE: Name = ("trading_rate_limit_used_ratio", "Share of the venue's rate limit in use.");
+    /// The day's loss.
+    pub const DAY_LOSS: Name =
+        ("trading_day_loss_used_ratio", "Loss since 00:00 UTC as a share of what stops new risk.");
     /// Drops.
     pub const DROPPED: Name = ("trading_zmq_dropped_total", "Messages that a peer was too slow to take.");
     /// Errors on the ZeroMQ port.

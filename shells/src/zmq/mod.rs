@@ -10,6 +10,7 @@ pub mod publisher;
 pub mod looking;
 pub mod market_data;
 pub mod halts;
+pub mod commanding;
 pub mod order_entry;
 pub mod order_execution;
 pub mod risk_management;

@@ -14,7 +14,7 @@ use crate::client::intents::{Intents, NewOrder};
 use crate::client::sweep::Scope;
 use crate::config::Places;
 use crate::service::account::Event;
-use crate::service::families::Families;
+use crate::service::families::{Families, names};
 use crate::service::orders::OrderRow;
 use crate::service::show;
 use crate::service::tally::Tally;
@@ -299,6 +299,11 @@ impl Operations for OrderExecution {
 
     fn families(&mut self, now: Nanos, families: &mut Families) {
         self.views.families(now, families);
+        // A venue that tells of no limits has used none.
+        let used = |name: &str| self.views.counters().ok().and_then(|reader| reader.get(name)).unwrap_or(0);
+        for (limit, counter) in [("request_weight", "weight_used_ppm"), ("orders", "orders_used_ppm")] {
+            families.gauge(names::RATE, &[("limit", limit)], used(counter) as f64 / 1e6);
+        }
         let Self { views, tally, .. } = self;
         if let Ok(table) = views.table() {
             tally.families(&views.account, table, &views.names, families);

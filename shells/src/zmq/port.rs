@@ -5,6 +5,7 @@ use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::Nanos;
 use engine::error::SetupError;
+use engine::shm::identity::BUILD_HASH;
 use prometheus::proto::MetricFamily;
 use tokio::sync::watch;
 
@@ -231,7 +232,9 @@ impl<S: Shell + 'static> Port<S> {
             self.families_due = now.saturating_add(FAMILIES_EVERY);
             let mut families = Families::default();
             self.shell.families(now, &mut families);
-            families.gauge(names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+            let build = format!("{BUILD_HASH:016x}");
+            let labels = [("version", env!("CARGO_PKG_VERSION")), ("build", build.as_str())];
+            families.gauge(names::BUILD, &labels, 1.0);
             self.families.send_replace(families.finish());
         }
         self.shell.work(now, self.socket.as_mut())

@@ -1,19 +1,23 @@
 //! Port 5557: limits, positions, halts.
 
 use engine::counters::{CounterReader, HaltReader, HaltState};
-use engine::domain::{InstrumentIndex, Nanos, SourceId};
+use engine::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
+use engine::message::Intent;
+use engine::message::command::{COMMAND_TEXT_MAX, CommandKind, ROW_GLOBAL};
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::assembly::RISK_SERVICE;
 
 use crate::api::envelope::Request;
-use crate::api::risk::{HaltEvent, HaltRequest, RiskState, SymbolFilter};
+use crate::api::risk::{Checked, HaltEvent, HaltRequest, Limit, Limits, RiskState, SetLimit, SymbolFilter};
 use crate::api::{ApiError, code};
+use crate::client::intents::NewOrder;
 use crate::config::Places;
 use crate::service::account::Event;
 use crate::service::attach::Attached;
 use crate::service::families::{Families, names};
 use crate::service::instruments::Table;
 use crate::service::{money, show};
+use crate::zmq::commanding::Commanding;
 use crate::zmq::desk::{Desk, Outcome, Ticket, result};
 use crate::zmq::halts::{Reach, ServicePage};
 use crate::zmq::looking::{Views, not_ready, unknown};
@@ -37,6 +41,7 @@ pub struct RiskManagement {
     pages: Vec<(&'static str, Attached<HaltReader>)>,
     last_halt: Option<HaltEvent>,
     own: ServicePage,
+    commanding: Commanding,
 }
 
 impl RiskManagement {
@@ -52,6 +57,7 @@ impl RiskManagement {
             pages: HALT_OWNERS.map(page).into(),
             last_halt: None,
             own: ServicePage::new(ipc),
+            commanding: Commanding::new("risk", ipc),
         }
     }
 
@@ -82,6 +88,57 @@ impl RiskManagement {
         }
     }
 
+    /// Sends what risk itself must do; `false` if it is nothing of that kind.
+    fn command(&mut self, request: &Request, ticket: &Ticket, now: Nanos) -> Result<bool, ApiError> {
+        let ticket = ticket.clone();
+        match request.op.as_str() {
+            "limits.get" => {
+                if let Some(field) = request.fields.keys().next() {
+                    let reason = format!("limits.get: unknown field `{field}`");
+                    return Err(ApiError::new(code::BAD_REQUEST, reason));
+                }
+                let reply = |rows: Vec<[String; 3]>| {
+                    let row = |[key, value, ceiling]: [String; 3]| (key, Limit { value, ceiling });
+                    result(&Limits { limits: rows.into_iter().map(row).collect() })
+                };
+                self.commanding.list(CommandKind::Limit, "", ticket, reply, now)?;
+            }
+            "limits.set" => {
+                let SetLimit { key, value } = request.read()?;
+                let reply = |[key, value, _]: [String; 3]| result(&SetLimit { key, value });
+                let what = (CommandKind::SetLimit, 0);
+                self.commanding.send(what, ("", &key, &value), Some((ticket, reply)), now)?;
+            }
+            "check" => {
+                let order = NewOrder::read(self.views.table()?, &request.read()?)?;
+                // An identity that no intent has used, so that only the content is judged.
+                let id = OrderId {
+                    epoch: self.views.epoch(),
+                    source: SourceId::CLIENT,
+                    source_epoch: u16::MAX,
+                    sequence: u64::MAX,
+                };
+                let valid_until = now.saturating_add(order.valid_for);
+                let intent = Intent { id, valid_until, decided: now, ..order.intent() };
+                let reply = |[_, verdict, _]: [String; 3]| result(&Checked { verdict });
+                self.commanding.check(intent, ticket, reply, now)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Asks risk to clear the latch that a resume is about; an instrument has none of its own.
+    fn clear_latch(&mut self, reach: Reach, reason: &str, now: Nanos) -> Result<(), ApiError> {
+        let row = match reach {
+            Reach::Global => ROW_GLOBAL,
+            Reach::Source(source) => u32::from(source.0),
+            Reach::Instrument(_) => return Ok(()),
+        };
+        let kept = reason.floor_char_boundary(reason.len().min(COMMAND_TEXT_MAX));
+        self.commanding.send((CommandKind::ClearLatch, row), ("", "", &reason[..kept]), None, now)
+    }
+
     /// Sets our own page; answers with what all pages say then.
     fn halt(&mut self, request: &Request, state: HaltState, now: Nanos) -> Outcome {
         let halt: HaltRequest = request.read()?;
@@ -90,6 +147,10 @@ impl RiskManagement {
         tracing::warn!(%state, ?reach, reason = halt.reason.as_deref().unwrap_or(""), "halt page set");
         for (_, page) in &mut self.pages {
             page.refresh_now(now);
+        }
+        if state == HaltState::Active {
+            let reason = halt.reason.unwrap_or_else(|| "resumed through port 5557".to_owned());
+            self.clear_latch(reach, &reason, now)?;
         }
         result(&self.state()?)
     }
@@ -180,7 +241,9 @@ impl Operations for RiskManagement {
         self.pages.iter_mut().for_each(|(_, page)| {
             page.refresh(now);
         });
-        self.views.refresh(now)
+        let ready = self.views.refresh(now);
+        self.commanding.refresh(self.views.epoch(), now);
+        ready
     }
 
     fn work(&mut self, now: Nanos, desk: &mut Desk) -> usize {
@@ -190,6 +253,7 @@ impl Operations for RiskManagement {
                 halts.push((*halt, *at));
             }
         });
+        let done = done + self.commanding.tend(now, desk);
         for (halt, at) in halts {
             let Ok(table) = self.views.table() else { break };
             let event = show::halt(&halt, at, table, &self.views.names);
@@ -200,7 +264,12 @@ impl Operations for RiskManagement {
     }
 
     fn serve(&mut self, request: &Request, ticket: Ticket, now: Nanos, desk: &mut Desk) {
-        let outcome = self.answer(request, now);
+        let outcome = match self.command(request, &ticket, now) {
+            // The reply follows risk's answer.
+            Ok(true) => return,
+            Ok(false) => self.answer(request, now),
+            Err(error) => Err(error),
+        };
         desk.reply(ticket, outcome);
     }
 
@@ -217,6 +286,10 @@ impl Operations for RiskManagement {
         if let Ok(reader) = self.views.counters() {
             for (code, count) in rejections(reader) {
                 families.counter(names::REJECTIONS, &[("code", code)], count);
+            }
+            if let (Some(loss), Some(limit)) = (reader.get("day_loss"), reader.get("day_loss_soft")) {
+                let share = if limit == 0 { 1.0 } else { loss as f64 / limit as f64 };
+                families.gauge(names::DAY_LOSS, &[], share);
             }
             let lapped = [("ring", "ticks"), ("reader", "risk")];
             families.from_counter(names::LAPPED, &lapped, reader, "ticks_missed");

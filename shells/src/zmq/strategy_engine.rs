@@ -4,16 +4,19 @@ use engine::domain::{Nanos, Side};
 use engine::error::RejectCode;
 use engine::journal::{Decision, InstrumentFacts};
 use engine::message::IntentKind;
+use engine::message::command::CommandKind;
 use engine::shm::paths::IpcPaths;
+use serde_json::json;
 
 use crate::api::envelope::Request;
-use crate::api::strategies::{Signal, Strategy, StrategyName};
+use crate::api::strategies::{Parameter, SetParameter, Signal, Strategy, StrategyName};
 use crate::api::{ApiError, code};
 use crate::config::Places;
 use crate::service::account::Event;
 use crate::service::families::{Families, names};
 use crate::service::instruments::{price, quantity};
 use crate::service::show::{self, Names};
+use crate::zmq::commanding::Commanding;
 use crate::zmq::desk::{Desk, Outcome, Ticket, result};
 use crate::zmq::looking::{Views, unknown};
 use crate::zmq::router::{Operations, RouterCounts};
@@ -21,13 +24,15 @@ use crate::zmq::router::{Operations, RouterCounts};
 /// The port's operations.
 pub struct StrategyEngine {
     views: Views,
+    commanding: Commanding,
 }
 
 impl StrategyEngine {
     /// Looks at the engine under `ipc`, whose journals lie under `places`.
     #[must_use]
     pub fn new(ipc: &IpcPaths, places: &Places) -> Self {
-        Self { views: Views::new("strategy_engine", "strategy", ipc, places) }
+        let commanding = Commanding::new("strategy", ipc);
+        Self { views: Views::new("strategy_engine", "strategy", ipc, places), commanding }
     }
 
     fn answer(&self, request: &Request, now: Nanos) -> Outcome {
@@ -41,9 +46,43 @@ impl StrategyEngine {
                     self.views.names.rows().map(|row| show::strategy(&row, table)).collect();
                 result(&rows)
             }
-            "strategy.get" => result(&self.get(&request.read()?)?),
             _ => Err(unknown(request)),
         }
+    }
+
+    /// Sends what the strategy host itself must do; `false` if it is nothing of that kind.
+    fn command(&mut self, request: &Request, ticket: &Ticket, now: Nanos) -> Result<bool, ApiError> {
+        let ticket = ticket.clone();
+        match request.op.as_str() {
+            "strategy.get" => {
+                let shown = self.get(&request.read()?)?;
+                let name = shown.name.clone();
+                let reply = move |rows: Vec<[String; 3]>| {
+                    let row = |[key, value, doc]: [String; 3]| Parameter { key, value, doc };
+                    result(&Strategy { parameters: rows.into_iter().map(row).collect(), ..shown })
+                };
+                self.commanding.list(CommandKind::Parameter, &name, ticket, reply, now)?;
+            }
+            "strategy.start" | "strategy.stop" => {
+                let StrategyName { name } = request.read()?;
+                let start = request.op == "strategy.start";
+                let kind = if start { CommandKind::Start } else { CommandKind::Stop };
+                let reply = if start {
+                    |_: [String; 3]| Ok(json!({"activity": "RUNNING"}))
+                } else {
+                    |_: [String; 3]| Ok(json!({"activity": "STOPPED"}))
+                };
+                self.commanding.send((kind, 0), (&name, "", ""), Some((ticket, reply)), now)?;
+            }
+            "strategy.set" => {
+                let SetParameter { name, key, value } = request.read()?;
+                let reply = |[key, value, _]: [String; 3]| Ok(json!({"key": key, "value": value}));
+                let what = (CommandKind::SetParameter, 0);
+                self.commanding.send(what, (&name, &key, &value), Some((ticket, reply)), now)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     fn get(&self, query: &StrategyName) -> Result<Strategy, ApiError> {
@@ -75,7 +114,9 @@ fn signal(decision: &Decision, facts: &InstrumentFacts, names: &Names) -> Signal
 
 impl Operations for StrategyEngine {
     fn refresh(&mut self, now: Nanos) -> Result<(), String> {
-        self.views.refresh(now)
+        let ready = self.views.refresh(now);
+        self.commanding.refresh(self.views.epoch(), now);
+        ready
     }
 
     fn work(&mut self, now: Nanos, desk: &mut Desk) -> usize {
@@ -86,6 +127,7 @@ impl Operations for StrategyEngine {
                 decisions.push(*decision);
             }
         });
+        let done = done + self.commanding.tend(now, desk);
         for decision in decisions {
             let Views { names, .. } = &self.views;
             let facts = self.views.table().ok().and_then(|table| table.get(decision.intent.instrument));
@@ -98,7 +140,12 @@ impl Operations for StrategyEngine {
     }
 
     fn serve(&mut self, request: &Request, ticket: Ticket, now: Nanos, desk: &mut Desk) {
-        let outcome = self.answer(request, now);
+        let outcome = match self.command(request, &ticket, now) {
+            // The reply follows the host's answer.
+            Ok(true) => return,
+            Ok(false) => self.answer(request, now),
+            Err(error) => Err(error),
+        };
         desk.reply(ticket, outcome);
     }
 

@@ -15,8 +15,9 @@ use crate::ring::{broadcast, spsc};
 use crate::shm::Late;
 use crate::tick_to_trade::assembly::config::{PathConfig, StrategySlot};
 use crate::tick_to_trade::assembly::journals::journal_directory;
+use crate::tick_to_trade::commands::CommandDesk;
 use crate::tick_to_trade::ingest::{INGEST_STAGES, Ingest, IngestPorts};
-use crate::tick_to_trade::risk::{Peers, RISK_STAGES, Risk, RiskPorts};
+use crate::tick_to_trade::risk::{Governance, Peers, RISK_STAGES, Risk, RiskPorts};
 use crate::tick_to_trade::route::{ROUTE_STAGES, Route, RoutePorts};
 use crate::tick_to_trade::strategy::host::StrategyHost;
 use crate::tick_to_trade::strategy::hosted::Hosted;
@@ -84,6 +85,9 @@ pub(super) fn strategies(
         let outbox = Outbox::new(producer, identity, working);
         host.add(Hosted::new(slot.name, slot.strategy, outbox, slot.instruments))?;
     }
+    if config.external {
+        host.govern(CommandDesk::open(ipc, "strategy", *epoch)?);
+    }
     publish(config, host)
 }
 
@@ -120,6 +124,10 @@ pub(super) fn risk(
     if config.apart {
         let own = JournalReader::open(&journal_directory(&config.journals, "risk"))?;
         risk.recover(own, instruments, resumed)?;
+    }
+    if config.external {
+        let desk = CommandDesk::open(ipc, "risk", *epoch)?;
+        risk.govern(Governance::new(desk, Arc::clone(instruments), config.limits.clone()));
     }
     publish(config, risk)
 }

@@ -18,8 +18,9 @@ use crate::ring::broadcast::{Polled, Reader};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::shm::Late;
 use crate::tick_to_trade::risk::controls::{Gates, JOURNAL_RESERVE};
-use crate::tick_to_trade::risk::counts::RiskCounts;
+use crate::tick_to_trade::risk::counts::{RiskCounts, unsigned};
 use crate::tick_to_trade::risk::flood::Flood;
+use crate::tick_to_trade::risk::governance::Governance;
 use crate::tick_to_trade::risk::limits::Limits;
 use crate::tick_to_trade::risk::position::Exposure;
 use crate::tick_to_trade::risk::request::Request;
@@ -81,6 +82,7 @@ pub struct Risk {
     recovery: Option<Recovery>,
     /// What the journal's last day record says.
     day_written: Option<(i64, Option<i128>)>,
+    governance: Option<Box<Governance>>,
 }
 
 impl Risk {
@@ -110,6 +112,7 @@ impl Risk {
             watch: Watch::default(),
             recovery: None,
             day_written: None,
+            governance: None,
         })
     }
 
@@ -447,7 +450,7 @@ impl Agent for Risk {
             self.flush(now);
             work += 1;
         }
-        work + self.take_intents(now)
+        work + self.take_commands(now) + self.take_intents(now)
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -459,7 +462,10 @@ impl Observed for Risk {
     fn names(&self) -> Vec<String> {
         let codes = RejectCode::ALL.iter().map(|code| format!("rejected_{}", code.as_str()));
         let names = ["orders", "cancels", "rejected", "reports", "reports_missed", "ticks", "ticks_missed"];
-        let names = names.iter().chain(&["latches", "orders_lost", "external"]).map(|&name| name.to_owned());
+        let names = names
+            .iter()
+            .chain(&["latches", "orders_lost", "external", "day_loss", "day_loss_soft"])
+            .map(|&name| name.to_owned());
         names.chain(codes).collect()
     }
 
@@ -476,11 +482,14 @@ impl Observed for Risk {
             c.latches,
             c.orders_lost,
             c.external,
+            unsigned(-self.state.day.result.unwrap_or(0)),
+            unsigned(self.state.limits.account.day_loss_soft),
         ];
         sums.iter().chain(&c.rejected).enumerate().for_each(|(index, &value)| set(index, value));
     }
 }
 
+mod commands;
 mod recovery;
 mod watch;
 

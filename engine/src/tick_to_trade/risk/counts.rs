@@ -27,6 +27,11 @@ pub struct RiskCounts {
     pub external: u64,
 }
 
+/// `value` as a counter: held at the ends of its range.
+pub(super) fn unsigned(value: i128) -> u64 {
+    u64::try_from(value.max(0)).unwrap_or(u64::MAX)
+}
+
 impl Default for RiskCounts {
     fn default() -> Self {
         Self {

@@ -20,6 +20,7 @@ mod state;
 mod controls;
 mod flood;
 mod counts;
+mod governance;
 mod agent;
 #[cfg(test)]
 mod fixture;
@@ -29,5 +30,6 @@ mod oracle;
 pub use agent::{Peers, RISK_STAGES, Recovered, Risk, RiskPorts, Verdict};
 pub use controls::JOURNAL_RESERVE;
 pub use counts::RiskCounts;
+pub use governance::Governance;
 pub use limits::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
 pub use valuation::ACCOUNT_SCALE;

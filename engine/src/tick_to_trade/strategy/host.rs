@@ -10,6 +10,7 @@ use crate::journal::Decision;
 use crate::limits::{POLL_BATCH, SOURCES_MAX};
 use crate::message::Report;
 use crate::ring::broadcast::Polled;
+use crate::tick_to_trade::commands::CommandDesk;
 use crate::tick_to_trade::strategy::hosted::Hosted;
 use crate::tick_to_trade::strategy::inputs::Inputs;
 use crate::tick_to_trade::strategy::row::StrategyRow;
@@ -31,6 +32,8 @@ pub struct StrategyHost {
     lost: u64,
     rows: Option<CellWriter<StrategyRow>>,
     rows_due: Nanos,
+    pub(super) desk: Option<Box<CommandDesk>>,
+    pub(super) commanded: u64,
 }
 
 impl StrategyHost {
@@ -49,6 +52,8 @@ impl StrategyHost {
             lost: 0,
             rows: None,
             rows_due: Nanos(i64::MIN),
+            desk: None,
+            commanded: 0,
         }
     }
 
@@ -226,6 +231,7 @@ impl Agent for StrategyHost {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        let commands = self.take_commands(now);
         let started: usize = self.hosted.iter_mut().map(|hosted| hosted.begin(&self.instruments, now)).sum();
         if self.inputs.look(now) {
             self.hosted.iter_mut().for_each(|hosted| hosted.lapped(now));
@@ -236,7 +242,7 @@ impl Agent for StrategyHost {
         let told_all = no_more_reports && no_more_decisions;
         let timed: usize = self.hosted.iter_mut().map(|hosted| hosted.time(now, told_all)).sum();
         self.write_rows(now);
-        started + reports + decisions + ticks + timed
+        commands + started + reports + decisions + ticks + timed
     }
 
     fn next_deadline(&self) -> Nanos {

@@ -25,6 +25,7 @@ pub mod hosted;
 pub mod row;
 pub mod inputs;
 pub mod host;
+mod govern;
 pub mod control;
 #[cfg(test)]
 mod example;

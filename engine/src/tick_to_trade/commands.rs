@@ -1,0 +1,83 @@
+//! The desk at which an agent takes commands: a pair of rings for each sender, each of which may come late.
+
+use crate::domain::Nanos;
+use crate::error::SetupError;
+use crate::message::command::{Command, CommandAnswer, CommandCode};
+use crate::ring::spsc::{Consumer, Producer};
+use crate::shm::Late;
+use crate::shm::paths::IpcPaths;
+
+/// Answers that a sender may leave unread; more are thrown away.
+const ANSWERS: usize = 256;
+
+/// Commands that are taken from one sender in one cycle.
+const BATCH: usize = 4;
+
+/// Who sends commands to an agent: its own port's process, and the operator's command line.
+#[must_use]
+pub fn senders(agent: &str) -> [String; 2] {
+    [format!("{agent}/service"), "operator".to_owned()]
+}
+
+struct Sender {
+    requests: Late<Consumer<Command>>,
+    answers: Producer<CommandAnswer>,
+}
+
+/// The desk of one agent.
+pub struct CommandDesk {
+    senders: Vec<Sender>,
+    due: Nanos,
+}
+
+impl CommandDesk {
+    /// The desk of `agent`, which makes its rings of answers. The rings of commands are their senders'.
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub fn open(ipc: &IpcPaths, agent: &str, epoch: u32) -> Result<Self, SetupError> {
+        let open = |sender: &String| {
+            let (requests, cursor) = ipc.commands(agent, sender);
+            let (answers, answers_cursor) = ipc.answers(agent, sender);
+            Ok(Sender {
+                requests: Consumer::late(&requests, &cursor),
+                answers: Producer::create(&answers, &answers_cursor, ANSWERS, epoch)?,
+            })
+        };
+        let senders = senders(agent).iter().map(open).collect::<Result<_, SetupError>>()?;
+        Ok(Self { senders, due: Nanos(i64::MIN) })
+    }
+
+    /// Takes what has come and answers each by `carry_out`; returns how many commands. One look at a ring when there
+    /// is nothing.
+    #[inline]
+    pub fn serve(&mut self, now: Nanos, mut carry_out: impl FnMut(&Command) -> CommandAnswer) -> usize {
+        if now >= self.due {
+            self.look(now);
+        }
+        let mut taken = 0;
+        for Sender { requests, answers } in &mut self.senders {
+            let Some(ring) = requests.get_mut() else { continue };
+            for _ in 0..BATCH {
+                let Some(command) = ring.poll() else { break };
+                taken += 1;
+                let answer = if now > command.valid_until {
+                    CommandAnswer::new(command.id, CommandCode::Late, "", "", "it came too late")
+                } else {
+                    carry_out(&command)
+                };
+                // A sender that reads no answers has stopped waiting for them.
+                let _ = answers.try_push(&answer);
+            }
+        }
+        taken
+    }
+
+    #[cold]
+    fn look(&mut self, now: Nanos) {
+        for sender in &mut self.senders {
+            sender.requests.refresh(now);
+        }
+        self.due = self.senders.iter().map(|sender| sender.requests.due()).min().unwrap_or(Nanos::NEVER);
+    }
+}
