@@ -323,6 +323,7 @@ fn attacks_are_refused_and_cost_nobody_else() {
         (json_type, "{\"reason\":\"a\",\"reason\":\"b\"}", 400),
         (json_type, "{\"everything\":true}", 400),
         (json_type, "nonsense", 400),
+        (json_type, "[null,null]", 400),
         ("Content-Type: text/plain\r\n", "{}", 415),
     ] {
         let (found, _, answer) = gateway.raw("POST", "/api/v1/halt", headers, body);

@@ -28,13 +28,17 @@ pub struct InPath<T>(pub T);
 /// Query parameters.
 pub struct InQuery<T>(pub T);
 
-/// Reads JSON that nests at most [`DEPTH_MAX`] deep.
+/// Reads an object of JSON that nests at most [`DEPTH_MAX`] deep.
 ///
 /// # Errors
 /// `BAD_REQUEST`, with where and why.
 pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     if depth(body) > DEPTH_MAX {
         return Err(Failure::new(code::BAD_REQUEST, format!("body: nests deeper than {DEPTH_MAX}")));
+    }
+    // Derived readers take a list for an object, its items in the fields' order: `[null]` would halt everything.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Failure::new(code::BAD_REQUEST, "body: no object"));
     }
     serde_json::from_slice(body).map_err(|error| Failure::new(code::BAD_REQUEST, format!("body: {error}")))
 }
@@ -123,8 +127,14 @@ mod tests {
     #[test]
     fn depth_counts_brackets_outside_of_strings() {
         assert_eq!(depth(br#"{"a":["[[[[",{"b\"[":1}],"c":[]}"#), 3);
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+        let nested = |depth: usize| {
+            let (open, shut) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
+            format!("{{\"a\":{open}{shut}}}").into_bytes()
+        };
         assert!(read_json::<Value>(&nested(DEPTH_MAX)).is_ok());
+        for list in ["[null,null]", " [\"news\"]", "null", ""] {
+            assert!(read_json::<crate::api::risk::HaltRequest>(list.as_bytes()).is_err(), "{list}");
+        }
         let refused = read_json::<Value>(&nested(DEPTH_MAX + 1)).expect_err("too deep");
         assert!(refused.error.message.contains("nests deeper than 32"));
     }

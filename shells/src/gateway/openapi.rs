@@ -6,6 +6,7 @@ use utoipa::OpenApi;
 
 use crate::api::{market, orders, risk, service, strategies};
 use crate::gateway::act::{ChangeOrder, ChangeParameter, Halted};
+use crate::gateway::feed::{BARS_MAX, TRADES_MAX};
 use crate::gateway::problem::Problem;
 use crate::gateway::read::GatewayStatus;
 use crate::gateway::routes::{Parameter, Place, ROUTES, Route};
@@ -51,7 +52,8 @@ struct Schemas;
 fn parameter_schema(schema: &str) -> Value {
     match schema {
         "depth" => json!({"type": "integer", "minimum": 1, "maximum": 20}),
-        "limit" => json!({"type": "integer", "minimum": 1, "maximum": 500}),
+        "limit" => json!({"type": "integer", "minimum": 1, "maximum": TRADES_MAX}),
+        "bars" => json!({"type": "integer", "minimum": 1, "maximum": BARS_MAX}),
         "interval" => json!({"type": "string", "enum": ["1s", "1m"]}),
         _ => json!({"type": "string", "minLength": 1, "maxLength": 64}),
     }

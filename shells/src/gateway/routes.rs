@@ -93,7 +93,7 @@ pub static ROUTES: [Route; 34] = [
         parameters: &[
             SYMBOL,
             (Place::Query, "interval", "interval", "Length; 1m if unset"),
-            (Place::Query, "limit", "limit", "At most so many; 100 if unset"),
+            (Place::Query, "limit", "bars", "At most so many; 100 if unset"),
         ],
         ..read("/api/v1/bars/{symbol}", "The newest bars, newest last", "[Bar]")
     },
