@@ -44,6 +44,7 @@ pub struct BinanceEntry {
     request: Vec<u8>,
     message: Vec<u8>,
     unreadable: u64,
+    attempts: u64,
 }
 
 impl BinanceEntry {
@@ -67,6 +68,7 @@ impl BinanceEntry {
             request: Vec::with_capacity(1_024),
             message: Vec::with_capacity(64 << 10),
             unreadable: 0,
+            attempts: 0,
         })
     }
 
@@ -80,6 +82,12 @@ impl BinanceEntry {
     #[must_use]
     pub const fn unreadable(&self) -> u64 {
         self.unreadable
+    }
+
+    /// Sessions that ended, or never began.
+    #[must_use]
+    pub const fn attempts(&self) -> u64 {
+        self.attempts
     }
 
     fn transmit(&mut self, now: Nanos) -> Result<(), NotSent> {
@@ -130,6 +138,7 @@ impl BinanceEntry {
                     self.of_no_order(VenueEventKind::Connected, now);
                 }
                 SessionEvent::Ended { was_ready, reason } => {
+                    self.attempts += 1;
                     warn!(reason, "order entry has no session");
                     if was_ready {
                         self.of_no_order(VenueEventKind::Disconnected, now);

@@ -14,7 +14,9 @@ pub mod limits;
 pub mod dedup;
 pub mod session;
 pub mod entry;
+pub mod feed;
 
 pub use endpoints::Endpoints;
 pub use entry::BinanceEntry;
+pub use feed::BinanceFeed;
 pub use signer::Signer;

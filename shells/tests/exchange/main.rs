@@ -5,3 +5,5 @@ mod rest;
 mod websocket;
 mod streams;
 mod faults;
+mod orders;
+mod feed;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
+use engine::domain::Nanos;
 use ring::{hmac, signature};
 use serde_json::Value;
 use shells::exchange::server::{Running, start};
@@ -16,6 +17,17 @@ use tungstenite::{Message, WebSocket};
 
 /// How long anything may take on a machine that is shared.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The present.
+pub fn now() -> Nanos {
+    let nanos = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_nanos();
+    Nanos(i64::try_from(nanos).expect("before 2262"))
+}
+
+/// The time at which patience ends.
+pub fn deadline() -> Nanos {
+    now().saturating_add(Nanos(i64::try_from(PATIENCE.as_nanos()).expect("short")))
+}
 
 /// An exchange in this process, on free ports.
 pub struct Exchange {

@@ -1,0 +1,130 @@
+//! Our own market data as a client of the exchange: ingest's books, over sockets, against the exchange's.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use engine::agent::Agent;
+use engine::clock::Stopwatch;
+use engine::counters::Histograms;
+use engine::counters::cell::CellWriter;
+use engine::domain::{InstrumentIndex, Instruments, Market, Nanos, Side};
+use engine::ring::broadcast;
+use engine::tick_to_trade::ingest::{INGEST_STAGES, Ingest, IngestConfig, IngestPorts};
+use engine::venue::binance::exchange_info;
+use shells::binance::{BinanceFeed, Endpoints};
+use shells::transport::TlsTrust;
+
+use crate::support::{Exchange, deadline, now};
+
+struct Books {
+    ingest: Ingest<BinanceFeed>,
+    instruments: Arc<Instruments>,
+    _folder: tempfile::TempDir,
+}
+
+impl Books {
+    fn open(exchange: &Exchange, secure: bool, redundant: bool) -> Self {
+        let info = exchange.http("GET", "/api/v3/exchangeInfo", "", "").2.to_string();
+        let table = exchange_info::instruments(info.as_bytes(), Market::Spot).expect("instruments");
+        let instruments = Arc::new(Instruments::new(table).expect("a table"));
+        let port = exchange.running.address.port();
+        let base = if secure { format!("wss://localhost:{port}") } else { format!("ws://127.0.0.1:{port}") };
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let mut file = std::fs::File::create(at("certificate")).expect("a file");
+        file.write_all(exchange.running.certificate.as_bytes()).expect("written");
+        let trust = TlsTrust::file(&at("certificate")).expect("a certificate");
+        let endpoints = Endpoints::at(&base).expect("a place");
+        let feed =
+            BinanceFeed::new(&endpoints, &trust, Arc::clone(&instruments), redundant, 1).expect("a reactor");
+        let ports = IngestPorts {
+            ticks: broadcast::Producer::create(&at("ticks"), 4_096, 1).expect("made"),
+            cells: CellWriter::create(&at("cells"), instruments.len(), 1).expect("made"),
+            histograms: Histograms::create(&at("histograms"), &INGEST_STAGES, 1).expect("made"),
+        };
+        let config = IngestConfig { silence: Nanos::NEVER };
+        let ingest = Ingest::new(ports, feed, Arc::clone(&instruments), Stopwatch::calibrate(), config);
+        Self { ingest, instruments, _folder: folder }
+    }
+
+    fn until(&mut self, what: &str, mut done: impl FnMut(&Ingest<BinanceFeed>) -> bool) {
+        let deadline = deadline();
+        while now() < deadline {
+            self.ingest.do_work(now());
+            if done(&self.ingest) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("{what} never came: {:?}", self.ingest.feed().counts);
+    }
+
+    /// Lets the market go on until every book is trusted and has the exchange's last update, then compares all levels.
+    fn follow(&mut self, exchange: &Exchange) {
+        let count = InstrumentIndex::try_from(self.instruments.len()).expect("few");
+        let mut steps = 0;
+        self.until("trust", |ingest| {
+            steps += 1;
+            if steps % 200 == 1 {
+                assert_eq!(exchange.operator("POST", "/admin/step?by=200ms").0, 200);
+            }
+            (0..count).all(|index| ingest.book(index).is_some_and(engine::book::Book::is_trusted))
+        });
+        for index in 0..count {
+            let symbol = self.instruments.get(index).expect("known").symbol.clone();
+            let depth = exchange.http("GET", &format!("/api/v3/depth?symbol={symbol}&limit=5000"), "", "").2;
+            let last = depth["lastUpdateId"].as_u64().expect("an id");
+            self.until("the last update", |ingest| ingest.book(index).expect("known").update_id() >= last);
+            let book = self.ingest.book(index).expect("known");
+            assert!(book.is_trusted());
+            let instrument = self.instruments.get(index).expect("known");
+            for (side, name) in [(Side::Buy, "bids"), (Side::Sell, "asks")] {
+                let theirs: Vec<_> = depth[name]
+                    .as_array()
+                    .expect("levels")
+                    .iter()
+                    .map(|level| {
+                        let text = |place: usize| level[place].as_str().expect("text");
+                        let price = instrument.price(text(0)).expect("exact");
+                        (price, instrument.quantity(text(1)).expect("exact"))
+                    })
+                    .collect();
+                let ours: Vec<_> =
+                    book.side(side).iter().map(|level| (level.price, level.quantity)).collect();
+                // Below the snapshot's depth levels are unknown until they change.
+                let same = ours.len().min(theirs.len()).min(500);
+                assert!(same > 10 && ours[..same] == theirs[..same], "{symbol} {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn books_over_sockets_equal_the_exchanges_plain_and_tls() {
+    for secure in [false, true] {
+        let exchange = Exchange::start(&["--speed", "step"]);
+        let mut books = Books::open(&exchange, secure, false);
+        for _ in 0..3 {
+            books.follow(&exchange);
+            assert_eq!(exchange.operator("POST", "/admin/step?by=1s").0, 200);
+        }
+        assert_eq!((books.ingest.feed().counts.connections, books.ingest.feed().counts.repeats), (1, 0));
+    }
+}
+
+#[test]
+fn redundant_connections_tell_everything_once_and_a_shutdown_is_survived() {
+    let exchange = Exchange::start(&["--speed", "step"]);
+    let mut books = Books::open(&exchange, false, true);
+    books.follow(&exchange);
+    books.until("a repeat", |ingest| {
+        exchange.operator("POST", "/admin/step?by=100ms");
+        ingest.feed().counts.repeats > 0
+    });
+    assert_eq!(exchange.operator("POST", "/admin/announce-shutdown").0, 200);
+    books.until("a replacement", |ingest| {
+        exchange.operator("POST", "/admin/step?by=100ms");
+        ingest.feed().counts.connections >= 4
+    });
+    books.follow(&exchange);
+}

@@ -1,0 +1,159 @@
+//! Our own order entry as a client of the exchange, over sockets, plain and TLS, with both kinds of key.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use engine::domain::{Instruments, Market, OrderId, SourceId};
+use engine::message::report::OrderState;
+use engine::venue::binance::exchange_info;
+use engine::venue::{OrderEntry, Question, VenueEvent, VenueEventKind};
+use serde_json::Value;
+use shells::binance::{BinanceEntry, Endpoints, Signer};
+use shells::config::{Credentials, Secret};
+use shells::transport::TlsTrust;
+
+use crate::support::{Exchange, deadline, now};
+
+/// The entry, and everything that it has told.
+struct Desk {
+    entry: BinanceEntry,
+    told: Vec<VenueEvent>,
+}
+
+impl Desk {
+    fn open(exchange: &Exchange, key: &str, secret: &str, secure: bool) -> Self {
+        let info = exchange.http("GET", "/api/v3/exchangeInfo", "", "").2.to_string();
+        let table = exchange_info::instruments(info.as_bytes(), Market::Spot).expect("instruments");
+        let instruments = Arc::new(Instruments::new(table).expect("a table"));
+        let text = |name: &str| exchange.keys[key][name].as_str().expect("a key").to_owned();
+        let credentials =
+            Credentials { key: Secret::new(text("api_key")), secret: Secret::new(text(secret)) };
+        let signer = Arc::new(Signer::new(&credentials).expect("a key"));
+        let port = exchange.running.address.port();
+        let base = if secure { format!("wss://localhost:{port}") } else { format!("ws://127.0.0.1:{port}") };
+        let endpoints = Endpoints::at(&base).expect("a place");
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(exchange.running.certificate.as_bytes()).expect("written");
+        let trust = TlsTrust::file(file.path()).expect("a certificate");
+        let entry = BinanceEntry::new(&endpoints, &trust, signer, instruments, 1).expect("a reactor");
+        Self { entry, told: Vec::new() }
+    }
+
+    /// Polls until something is told that `wanted` says yes to; gives what was told from the last such on.
+    fn until(&mut self, wanted: impl Fn(&VenueEvent) -> bool) -> VenueEvent {
+        let deadline = deadline();
+        while now() < deadline {
+            if let Some(event) = self.entry.poll(now()) {
+                self.told.push(event);
+                if wanted(&event) {
+                    return event;
+                }
+            } else {
+                std::thread::yield_now();
+            }
+        }
+        panic!("it never came; told were {:?}", self.told);
+    }
+
+    fn until_kind(&mut self, kind: VenueEventKind) -> VenueEvent {
+        self.until(|event| event.kind == kind)
+    }
+
+    fn traded(&self, wanted: impl Fn(&VenueEvent) -> bool) -> i64 {
+        let quantity = |event: &VenueEvent| match event.kind {
+            VenueEventKind::Trade { quantity, .. } if wanted(event) => quantity.0,
+            _ => 0,
+        };
+        self.told.iter().map(quantity).sum()
+    }
+}
+
+fn id(sequence: u64) -> OrderId {
+    OrderId { epoch: 1, source: SourceId(2), source_epoch: 1, sequence }
+}
+
+fn place(exchange: &Exchange, order: OrderId, rest: &str) {
+    let params = format!("symbol=BTCUSDT&newClientOrderId={order}&{rest}");
+    let (status, _, body) = exchange.signed("POST", "/api/v3/order", &params);
+    assert_eq!(status, 200, "{body}");
+}
+
+#[test]
+fn the_account_tells_and_answers_over_either_key_and_wire() {
+    for (key, secret, secure) in
+        [("hmac", "secret", false), ("ed25519", "private_key", false), ("ed25519", "private_key", true)]
+    {
+        let exchange = Exchange::start(&[]);
+        let mut desk = Desk::open(&exchange, key, secret, secure);
+        assert!(desk.entry.ask(Question::OpenOrders, now()).is_err(), "nothing leaves before the session");
+        desk.until_kind(VenueEventKind::Connected);
+        desk.entry.ask(Question::OpenOrders, now()).expect("asked");
+        desk.until_kind(VenueEventKind::OpenOrdersTold);
+        assert_eq!(desk.told.len(), 2, "{:?}", desk.told);
+
+        // One that fills at once, one that rests, and one of somebody else.
+        place(&exchange, id(1), "side=BUY&type=MARKET&quantity=0.01");
+        desk.until(|event| matches!(event.kind, VenueEventKind::Trade { .. }) && event.cumulative.0 > 0);
+        let (bid, _) = exchange.top("BTCUSDT");
+        let resting = format!("side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price={:.2}", bid * 0.9);
+        place(&exchange, id(2), &resting);
+        desk.until(|event| event.kind == VenueEventKind::Accepted && event.id == id(2));
+        let foreign = format!("symbol=BTCUSDT&newClientOrderId=web_1&{resting}");
+        assert_eq!(exchange.signed("POST", "/api/v3/order", &foreign).0, 200);
+
+        desk.entry.query(0, id(1), now()).expect("asked");
+        let filled = desk.until_kind(VenueEventKind::QueryState(OrderState::Filled));
+        let traded = desk.traded(|event| event.id == id(1));
+        assert_eq!((filled.id, filled.cumulative.0, traded > 0), (id(1), traded, true));
+        desk.told.clear();
+        let of = Question::TradesOf { instrument: 0, id: id(1), venue_order_id: filled.venue_order_id };
+        desk.entry.ask(of, now()).expect("asked");
+        desk.until_kind(VenueEventKind::TradesTold);
+        assert_eq!(desk.traded(|event| event.id == id(1)), filled.cumulative.0);
+        desk.told.clear();
+        desk.entry.ask(Question::TradesFrom { instrument: 0, trade_id: 1 }, now()).expect("asked");
+        desk.until_kind(VenueEventKind::TradesTold);
+        let same = |event: &VenueEvent| event.venue_order_id == filled.venue_order_id;
+        assert_eq!(desk.traded(same), filled.cumulative.0);
+
+        desk.told.clear();
+        desk.entry.ask(Question::OpenOrders, now()).expect("asked");
+        desk.until_kind(VenueEventKind::OpenOrdersTold);
+        let open: Vec<_> = desk.told.iter().map(|event| (event.id, event.kind)).collect();
+        let told = VenueEventKind::QueryState(OrderState::Open);
+        assert!(open.contains(&(id(2), told)) && open.contains(&(OrderId::NONE, told)), "{open:?}");
+
+        desk.entry.query(0, id(9), now()).expect("asked");
+        let unknown = desk.until_kind(VenueEventKind::QueryNotFound);
+        assert_eq!((unknown.id, unknown.instrument), (id(9), 0));
+        assert_eq!(desk.entry.unreadable(), 0);
+    }
+}
+
+#[test]
+fn a_shutdown_is_followed_by_a_new_session() {
+    let exchange = Exchange::start(&[]);
+    let mut desk = Desk::open(&exchange, "ed25519", "private_key", false);
+    desk.until_kind(VenueEventKind::Connected);
+    assert_eq!(exchange.operator("POST", "/admin/announce-shutdown").0, 200);
+    desk.until_kind(VenueEventKind::Disconnected);
+    desk.until_kind(VenueEventKind::Connected);
+    place(&exchange, id(1), "side=BUY&type=MARKET&quantity=0.01");
+    desk.until(|event| matches!(event.kind, VenueEventKind::Trade { .. }) && event.id == id(1));
+}
+
+#[test]
+fn a_wrong_key_never_connects_and_is_not_told() {
+    let exchange = Exchange::start(&[]);
+    let mut wrong = exchange.keys.clone();
+    wrong["hmac"]["secret"] = Value::from("canary-of-a-secret");
+    let mut exchange = exchange;
+    exchange.keys = wrong;
+    let mut desk = Desk::open(&exchange, "hmac", "secret", false);
+    let deadline = deadline();
+    // Two attempts are enough: each would connect within milliseconds.
+    while desk.entry.attempts() < 2 && now() < deadline {
+        assert_eq!(desk.entry.poll(now()), None);
+    }
+    assert!(desk.entry.attempts() >= 2, "it gave up");
+}
