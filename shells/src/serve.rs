@@ -1,4 +1,5 @@
-//! One service in a process of its own: it looks at the memory of an engine, in any order of starts, and ends in order.
+//! One service in a process of its own: it hosts its agent, or looks at the memory of an engine that does
+//! (`TRADING_HOST_AGENT=false`); in any order of starts, and it ends in order.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use engine::error::SetupError;
 use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;
 
-use crate::config::{AllFlags, Environment, Secrets, Settings};
+use crate::cli::args::{EngineArgs, Role};
+use crate::config::{Environment, Secrets, Settings};
+use crate::host::Host;
 use crate::log;
 use crate::ports::{FIRST_PORT, Ground, Ports, SERVICES};
 use crate::run::status::Interrupt;
@@ -28,16 +31,30 @@ pub fn main(service: &'static str) -> ExitCode {
             "One service of the trading system; it waits for its engine and attaches again after a restart",
         )
         .max_term_width(110);
-    let matches = AllFlags::augment_args(command).get_matches();
-    let settings = AllFlags::from_arg_matches(&matches)
+    let command = EngineArgs::augment_args(command).mut_arg("roles", |role| role.hide(true));
+    let outcome = EngineArgs::from_arg_matches(&command.get_matches())
         .map_err(|error| SetupError::Invalid(error.to_string()))
-        .and_then(|flags| Settings::resolve(&flags, &Environment::of_process(), Secrets::Withhold));
-    match settings.and_then(|settings| run(service, &settings)) {
+        .and_then(|mut args| {
+            args.roles = vec![role(service)];
+            let settings = Settings::resolve(&args.settings, &Environment::of_process(), Secrets::Withhold)?;
+            run(service, &args, &settings)
+        });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{service}: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The agent that `service` hosts.
+fn role(service: &str) -> Role {
+    match service {
+        "market_data" => Role::Ingest,
+        "order_execution" => Role::Route,
+        "risk_management" => Role::Risk,
+        _ => Role::Strategy,
     }
 }
 
@@ -50,8 +67,8 @@ fn usual_port(service: &str) -> u16 {
 /// Serves until a signal comes.
 ///
 /// # Errors
-/// When another instance of the service runs, a port is taken, or a thread ended by itself.
-fn run(service: &'static str, settings: &Settings) -> Result<(), SetupError> {
+/// When another instance of the service runs, a port is taken, its agent cannot be hosted, or a thread ended by itself.
+fn run(service: &'static str, args: &EngineArgs, settings: &Settings) -> Result<(), SetupError> {
     log::start(settings);
     let ipc = IpcPaths::new(&settings.places.ipc);
     ipc.create()?;
@@ -64,18 +81,28 @@ fn run(service: &'static str, settings: &Settings) -> Result<(), SetupError> {
     let port = settings.port.unwrap_or_else(|| usual_port(service));
     let ports = Ports::serve(&[(service, port)], Ground { settings, ipc: &ipc, clock, stopwatch })?;
     tracing::info!(service, port, ipc = %ipc.root().display(), "started");
+    // The port says "not ready" meanwhile, and is bound once the agent beats.
+    let host = settings.host_agent.then(|| Host::start(args, settings)).transpose();
+    let outcome = host.and_then(|host| {
+        let outcome = watch(service, &ports, host.as_ref(), &interrupt);
+        tracing::info!(service, "ending");
+        host.map_or(Ok(()), Host::stop).and(outcome)
+    });
+    ports.stop();
+    outcome
+}
+
+/// Looks after the ports and the agent until a signal comes.
+fn watch(service: &str, ports: &Ports, host: Option<&Host>, interrupt: &Interrupt) -> Result<(), SetupError> {
     let mut last = None;
     while !interrupt.came() {
         if let Some(complaint) = ports.complaints().first() {
-            let complaint = complaint.clone();
-            ports.stop();
-            return Err(SetupError::Invalid(complaint));
+            return Err(SetupError::Invalid(complaint.clone()));
         }
-        tell(service, &ports, &mut last);
+        host.map_or(Ok(()), Host::check)?;
+        tell(service, ports, &mut last);
         std::thread::sleep(WATCH);
     }
-    tracing::info!(service, "ending");
-    ports.stop();
     Ok(())
 }
 

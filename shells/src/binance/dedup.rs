@@ -1,28 +1,38 @@
 //! Frames that two connections carry are handed over once: the first to arrive.
 //!
 //! While a connection is replaced, and always with redundant connections, each stream comes twice. Every event of a
-//! stream carries a number that rises; an event whose number is not above the last of its stream is a repeat.
+//! stream carries a number that rises; an event whose number is not above the last of its stream is a repeat. Only a best
+//! price may change twice within one update of the book: its number again, on the connection that told it first, is news.
 
 use std::collections::BTreeMap;
 
 /// What the newest event of every stream was numbered.
 #[derive(Debug, Default)]
 pub struct Dedup {
-    streams: BTreeMap<Box<[u8]>, u64>,
+    streams: BTreeMap<Box<[u8]>, Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    number: u64,
+    connection: usize,
 }
 
 impl Dedup {
-    /// Whether a combined-stream frame is new. What cannot be read as one is new: dropping is for known repeats alone.
-    pub fn is_new(&mut self, frame: &[u8]) -> bool {
+    /// Whether a combined-stream frame that came by `connection` is new. What cannot be read as one is new: dropping is for known repeats alone.
+    pub fn is_new(&mut self, frame: &[u8], connection: usize) -> bool {
         let Some((stream, number)) = identify(frame) else { return true };
         match self.streams.get_mut(stream) {
-            Some(last) if number <= *last => false,
+            Some(last) if number == last.number => {
+                connection == last.connection && stream.ends_with(b"@bookTicker")
+            }
+            Some(last) if number < last.number => false,
             Some(last) => {
-                *last = number;
+                *last = Last { number, connection };
                 true
             }
             None => {
-                self.streams.insert(stream.into(), number);
+                self.streams.insert(stream.into(), Last { number, connection });
                 true
             }
         }
@@ -76,9 +86,20 @@ mod tests {
             (r#"{"stream":"btcusdt@kline_1m","data":{"t":5}}"#.to_owned(), true),
             (r#"{"stream":"btcusdt@kline_1m","data":{"t":5}}"#.to_owned(), true),
         ] {
-            assert_eq!(dedup.is_new(frame.as_bytes()), new, "{frame}");
+            assert_eq!(dedup.is_new(frame.as_bytes(), 0), new, "{frame}");
         }
         dedup.clear();
-        assert!(dedup.is_new(depth(5).as_bytes()));
+        assert!(dedup.is_new(depth(5).as_bytes(), 0));
+    }
+
+    #[test]
+    fn a_best_price_changes_twice_within_one_update_but_not_by_another_connection() {
+        let mut dedup = Dedup::default();
+        let ticker = |bid: u32| {
+            format!(r#"{{"stream":"btcusdt@bookTicker","data":{{"u":5,"s":"BTCUSDT","b":"{bid}"}}}}"#)
+        };
+        let given =
+            [(1, 0), (2, 0), (1, 1), (2, 1)].map(|(bid, by)| dedup.is_new(ticker(bid).as_bytes(), by));
+        assert_eq!(given, [true, true, false, false]);
     }
 }

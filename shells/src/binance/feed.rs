@@ -293,11 +293,12 @@ impl MarketData for BinanceFeed {
         // One frame a call, and each line in its turn.
         for _ in 0..lines.len() {
             *turn = (*turn + 1) % lines.len();
-            let line = &mut lines[*turn];
+            let connection = *turn;
+            let line = &mut lines[connection];
             line.keep(trust, reactor, now);
             let mut met = FeedCounts::default();
             let busy = line.look(reactor, now, &mut met, &mut |payload| {
-                if dedup.is_new(payload) {
+                if dedup.is_new(payload, connection) {
                     given = true;
                     let source = Source::Stream;
                     on_frame(&Frame { received: now, market: Market::Spot, source, payload });

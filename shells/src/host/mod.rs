@@ -57,11 +57,6 @@ pub const PLACEMENT: &str = "engine";
 /// epoch ends.
 pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupError> {
     let settings = Settings::resolve(&args.settings, environment, Secrets::Withhold)?;
-    if settings.venue != Venue::Simulated {
-        let venue = settings.venue;
-        let reason = format!("TRADING_VENUE={venue}: this command trades at `simulated` only");
-        return Err(SetupError::Invalid(reason));
-    }
     let interrupt = Interrupt::catch()?;
     let host = Host::start(args, &settings)?;
     say!("engine: epoch {}, {}", host.epoch, host.roles());
@@ -112,6 +107,11 @@ impl Host {
     /// # Errors
     /// When a role is taken, a file cannot be made, or patience is over: the message names what is missing.
     pub fn start(args: &EngineArgs, settings: &Settings) -> Result<Self, SetupError> {
+        if settings.venue != Venue::Simulated {
+            let venue = settings.venue;
+            let reason = format!("TRADING_VENUE={venue}: agents in processes trade at `simulated` only");
+            return Err(SetupError::Invalid(reason));
+        }
         let ipc = IpcPaths::new(&settings.places.ipc);
         ipc.create()?;
         let roles = args.roles();

@@ -51,7 +51,8 @@ pub fn run(directory: &Path, args: &ReplayArgs) -> Result<(), SetupError> {
         instruments: &instruments,
         stopwatch,
         capacity: args.ring_capacity,
-        external: false,
+        // As it was live: a source that never came still has its place in the round that risk makes.
+        external: true,
         now,
     };
     let targets = file.trading.targets(&instruments, &[])?;

@@ -49,8 +49,10 @@ impl Home {
         IpcPaths::new(self.path().join("ipc"))
     }
 
-    fn variables(&self) -> [(&'static str, PathBuf); 3] {
+    fn variables(&self) -> [(&'static str, PathBuf); 4] {
         [
+            // The engine is a process of its own, unless a test says otherwise.
+            ("TRADING_HOST_AGENT", PathBuf::from("false")),
             ("HOME", self.path().to_owned()),
             ("TRADING_IPC_DIR", self.path().join("ipc")),
             ("TRADING_DATA_DIR", self.path().join("data")),
