@@ -10,6 +10,7 @@ use engine::clock::tsc::LiveClock;
 use engine::error::SetupError;
 use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;
+use engine::tick_to_trade::assembly::Timeline;
 
 use crate::cli::args::{EngineArgs, Role};
 use crate::config::{Environment, Secrets, Settings};
@@ -76,8 +77,11 @@ fn run(service: &'static str, args: &EngineArgs, settings: &Settings) -> Result<
     let busy = format!("{service} runs on this instance already; stop it, or choose another --instance");
     let _lock = OwnerLock::take_file(&lock, &busy)?;
     let interrupt = Interrupt::catch()?;
-    let stopwatch = Stopwatch::calibrate();
-    let clock = LiveClock::new(stopwatch);
+    // The engine's own timeline where there is one, so that times mean the same on both sides.
+    let Timeline { stopwatch, clock } = Timeline::find(&ipc).unwrap_or_else(|_| {
+        let stopwatch = Stopwatch::calibrate();
+        Timeline { stopwatch, clock: LiveClock::new(stopwatch) }
+    });
     let port = settings.port.unwrap_or_else(|| usual_port(service));
     let ports = Ports::serve(&[(service, port)], Ground { settings, ipc: &ipc, clock, stopwatch })?;
     tracing::info!(service, port, ipc = %ipc.root().display(), "started");

@@ -38,6 +38,8 @@ pub struct Views {
     ready: Result<(), String>,
     counts: RouterCounts,
     generation: u64,
+    /// The epoch to which the account belongs.
+    epoch: u32,
     /// Whether the journals have not been read to their end yet.
     behind: bool,
 }
@@ -58,6 +60,7 @@ impl Views {
             ready: Err("starting".to_owned()),
             counts: RouterCounts::default(),
             generation: 0,
+            epoch: 0,
             behind: true,
         }
     }
@@ -75,6 +78,13 @@ impl Views {
             self.account.restart(table).map_err(|error| error.to_string())?;
         }
         let alive = self.liveness.check(now);
+        let epoch = self.liveness.epoch();
+        if epoch != 0 && std::mem::replace(&mut self.epoch, epoch) != epoch {
+            // Another epoch may have journals of its own, under the same instrument table.
+            self.generation += 1;
+            self.behind = true;
+            self.account.restart(self.books.table().ok()).map_err(|error| error.to_string())?;
+        }
         let attached = self.books.table().map(|_| ()).map_err(str::to_owned);
         let attached = attached.and_then(|()| self.account.orders().map(|_| ()).map_err(str::to_owned));
         let attached = attached.and_then(|()| match self.behind {
