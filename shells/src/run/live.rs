@@ -182,6 +182,7 @@ impl Live {
             + path.ingest().feed().lost()
             + path.route().entry().lost()
             + path.risk().counts().external
+            + path.risk().counts().commands
             + path.host().commanded();
         let facts =
             Facts { elapsed, inferred: Vec::new(), trading: trading.clone(), journals: self.session.clone() };

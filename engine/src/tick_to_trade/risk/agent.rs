@@ -464,7 +464,7 @@ impl Observed for Risk {
         let names = ["orders", "cancels", "rejected", "reports", "reports_missed", "ticks", "ticks_missed"];
         let names = names
             .iter()
-            .chain(&["latches", "orders_lost", "external", "day_loss", "day_loss_soft"])
+            .chain(&["latches", "orders_lost", "external", "commands", "day_loss", "day_loss_soft"])
             .map(|&name| name.to_owned());
         names.chain(codes).collect()
     }
@@ -482,6 +482,7 @@ impl Observed for Risk {
             c.latches,
             c.orders_lost,
             c.external,
+            c.commands,
             unsigned(-self.state.day.result.unwrap_or(0)),
             unsigned(self.state.limits.account.day_loss_soft),
         ];

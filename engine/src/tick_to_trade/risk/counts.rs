@@ -25,6 +25,8 @@ pub struct RiskCounts {
     pub orders_lost: u64,
     /// Intents taken from sources that are not strategies.
     pub external: u64,
+    /// Commands carried out.
+    pub commands: u64,
 }
 
 /// `value` as a counter: held at the ends of its range.
@@ -45,6 +47,7 @@ impl Default for RiskCounts {
             latches: 0,
             orders_lost: 0,
             external: 0,
+            commands: 0,
         }
     }
 }

@@ -19,7 +19,7 @@ impl Risk {
         let Governance { desk, instruments, ceiling } = &mut *governance;
         let taken = desk.serve(now, |command| self.carry_out(command, instruments, ceiling, now));
         self.governance = Some(governance);
-        self.counts.external += taken as u64;
+        self.counts.commands += taken as u64;
         taken
     }
 
