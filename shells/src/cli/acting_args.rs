@@ -30,7 +30,7 @@ pub struct OrderArgs {
     /// GTC, IOC or FOK [GTC; IOC at the market]
     #[arg(long, value_name = "TIF")]
     pub time_in_force: Option<String>,
-    /// How long it may wait for its sending [1s]
+    /// How long it may wait for its sending (1s)
     #[arg(long, value_name = "DURATION")]
     pub valid_for: Option<Span>,
     /// Why, for the operator's log

@@ -145,7 +145,7 @@ pub struct RunArgs {
     /// Order-flow events per second and symbol of the generated market
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub rate: u32,
-    /// Listen on no port; else --port is the first of the four ZeroMQ ports [5555], and 0 is as --headless
+    /// Listen on no port; else --port is the first of the four ZeroMQ ports (5555), and 0 is as --headless
     #[arg(long)]
     pub headless: bool,
     /// End with one JSON object instead of a table

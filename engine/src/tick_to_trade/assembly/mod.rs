@@ -1,6 +1,6 @@
 //! The path assembled: every ring, page and journal of the four agents.
 //!
-//! One [builder](builders) an agent: it makes the files that the agent owns and attaches to those of its peers. Within
+//! One builder an agent: it makes the files that the agent owns and attaches to those of its peers. Within
 //! one process the agents are made in the order in which they attach ([`Path`]). [Apart](apart), each in a process of
 //! its own, they come in any order, die alone, and go on where they were.
 
