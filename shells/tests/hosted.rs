@@ -52,9 +52,9 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
     until("the strategies trade", || (fills(&context, &found[ORDERS].0) > 0).then_some(()));
 
     for (place, binary) in SERVICES.into_iter().enumerate() {
-        let killed =
-            std::mem::replace(&mut services[place], hosting_after_kill(&home, binary, &services[place]));
-        killed.wait();
+        services[place].signal(Signal::KILL);
+        until("it is dead", || (!services[place].is_running()).then_some(()));
+        services[place] = hosting(&home, binary);
         found[place] = ready(&mut services[place]);
         let before = fills(&context, &found[ORDERS].0);
         assert!(before > 0, "what was filled before is known still");
@@ -65,21 +65,4 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
         let (code, error) = service.wait();
         assert_eq!(code, Some(0), "{error}");
     }
-}
-
-/// Kills `old` and starts its successor, which takes over once the kernel has dropped the locks of the dead.
-fn hosting_after_kill(home: &Home, binary: &str, old: &Process) -> Process {
-    old.signal(Signal::KILL);
-    until("it is dead", || {
-        let mut next = hosting(home, binary);
-        let mut refused = || (!next.is_running()).then_some(());
-        // A successor that comes too early is refused by the lock; one that lives for a moment was not.
-        for _ in 0..200 {
-            if refused().is_some() {
-                return None;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        Some(next)
-    })
 }
