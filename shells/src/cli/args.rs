@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, FromArgMatches, Parser, Subcommand};
-use engine::error::SetupError;
+use clap::{Args, Parser, Subcommand};
 
 pub use crate::cli::acting_args::{
     AmendArgs, AskArgs, CancelAllArgs, CancelArgs, FlattenArgs, LimitsCommand, OrderArgs, OrderCommand,
@@ -209,18 +208,6 @@ pub struct EngineArgs {
 }
 
 impl EngineArgs {
-    /// The arguments of `--role ROLE`, everything else as usual.
-    ///
-    /// # Errors
-    /// When a usual value cannot be read: a defect.
-    pub fn usual(role: Role) -> Result<Self, SetupError> {
-        let command = Self::augment_args(clap::Command::new("engine"));
-        let matches = command.try_get_matches_from(["engine", "--role", role.owner()]);
-        matches
-            .and_then(|matches| Self::from_arg_matches(&matches))
-            .map_err(|error| SetupError::Invalid(error.to_string()))
-    }
-
     /// What to host: everything, unless some are named.
     #[must_use]
     pub fn roles(&self) -> Vec<Role> {

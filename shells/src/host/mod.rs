@@ -145,14 +145,6 @@ impl Host {
         })
     }
 
-    /// Hosts the agent of one service, which plays `role`, with the usual market where that is to be known.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub fn for_service(role: Role, settings: &Settings) -> Result<Self, SetupError> {
-        Self::start(&EngineArgs::usual(role)?, settings)
-    }
-
     /// Whether it can go on.
     ///
     /// # Errors
