@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use rustix::process::Signal;
 use serde_json::json;
-use stack::{Client, Home, Process, get, until};
+use stack::{Home, Process, get, until};
 
 /// Binaries of the services, in an order in which none finds what it needs at its start.
 const SERVICES: [&str; 4] = [
@@ -16,26 +16,33 @@ const SERVICES: [&str; 4] = [
     env!("CARGO_BIN_EXE_order_execution_service"),
     env!("CARGO_BIN_EXE_market_data_service"),
 ];
-/// Order execution's place among them.
-const ORDERS: usize = 2;
 
 /// What every process of the engine is told alike.
 const MARKET: [&str; 4] = ["--rate", "500", "--param", "warm_up=500ms"];
 
 fn hosting(home: &Home, binary: &str) -> Process {
-    let own = ["--host-agent", "true", "--port", "0", "--log-format", "json", "--log-filter", "info"];
+    let own = ["--host-agent", "--port", "0", "--log-format", "json", "--log-filter", "info"];
     home.start(binary, &[&own[..], &MARKET].concat())
 }
 
-/// Where a service listens, and where it answers HTTP, once it is ready.
-fn ready(process: &mut Process) -> (String, SocketAddr) {
+/// Where a service answers HTTP, once it is ready.
+fn ready(process: &mut Process) -> SocketAddr {
     let entry = process.log("ready", |entry| entry["fields"]["message"] == json!("ready"));
-    let text = |key: &str| entry["fields"][key].as_str().expect("text").to_owned();
-    (text("endpoint"), text("http").parse().expect("an address"))
+    entry["fields"]["http"].as_str().expect("text").parse().expect("an address")
 }
 
-fn fills(context: &zmq::Context, endpoint: &str) -> usize {
-    Client::connect(context, endpoint).done("fills", json!({})).as_array().map_or(0, Vec::len)
+/// What has been filled, by the journals.
+fn fills(home: &Home) -> usize {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_trading"))
+        .args(["fills", "--json"])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("TRADING_IPC_DIR", home.path().join("ipc"))
+        .env("TRADING_DATA_DIR", home.path().join("data"))
+        .output()
+        .expect("the binary runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.matches("\"trade_id\"").count()
 }
 
 #[test]
@@ -44,21 +51,20 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
     let mut services = SERVICES.map(|binary| hosting(&home, binary));
     let _venue =
         home.start(env!("CARGO_BIN_EXE_trading"), &[&["engine", "--role", "venue"][..], &MARKET].concat());
-    let mut found = services.each_mut().map(ready);
-    for (_, http) in &found {
-        assert_eq!(get(*http, "/ready").0, 200);
+    for service in &mut services {
+        let http = ready(service);
+        assert_eq!(get(http, "/ready").0, 200);
     }
-    let context = zmq::Context::new();
-    until("the strategies trade", || (fills(&context, &found[ORDERS].0) > 0).then_some(()));
+    until("the strategies trade", || (fills(&home) > 0).then_some(()));
 
     for (place, binary) in SERVICES.into_iter().enumerate() {
         services[place].signal(Signal::KILL);
         until("it is dead", || (!services[place].is_running()).then_some(()));
         services[place] = hosting(&home, binary);
-        found[place] = ready(&mut services[place]);
-        let before = fills(&context, &found[ORDERS].0);
+        ready(&mut services[place]);
+        let before = fills(&home);
         assert!(before > 0, "what was filled before is known still");
-        until("trading goes on", || (fills(&context, &found[ORDERS].0) > before).then_some(()));
+        until("trading goes on", || (fills(&home) > before).then_some(()));
     }
     for service in services {
         service.signal(Signal::TERM);

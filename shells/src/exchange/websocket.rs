@@ -146,7 +146,10 @@ mod tests {
 
     /// A frame as another implementation writes it.
     fn client(payload: &[u8], opcode: OpCode, last: bool) -> Vec<u8> {
-        let mut frame = Frame::message(payload.to_vec(), opcode, last);
+        let mut frame = match opcode {
+            OpCode::Control(Control::Ping) => Frame::ping(payload.to_vec()),
+            opcode => Frame::message(payload.to_vec(), opcode, last),
+        };
         frame.header_mut().mask = Some([1, 2, 3, 4]);
         let mut bytes = Vec::new();
         frame.format(&mut bytes).expect("written");

@@ -3,7 +3,7 @@
 //! Owner thread: whichever drives it. In: an intent ring per source, the tick stream, the tail of route's journal, the
 //! halt pages of all owners. Out: the order ring, risk's journal, risk's halt page.
 
-use crate::agent::{Agent, Observed};
+use crate::agent::Agent;
 use crate::clock::Stopwatch;
 use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
@@ -458,39 +458,8 @@ impl Agent for Risk {
     }
 }
 
-impl Observed for Risk {
-    fn names(&self) -> Vec<String> {
-        let codes = RejectCode::ALL.iter().map(|code| format!("rejected_{}", code.as_str()));
-        let names = ["orders", "cancels", "rejected", "reports", "reports_missed", "ticks", "ticks_missed"];
-        let names = names
-            .iter()
-            .chain(&["latches", "orders_lost", "external", "commands", "day_loss", "day_loss_soft"])
-            .map(|&name| name.to_owned());
-        names.chain(codes).collect()
-    }
-
-    fn values(&self, set: &mut dyn FnMut(usize, u64)) {
-        let c = &self.counts;
-        let sums = [
-            c.orders,
-            c.cancels,
-            c.rejected.iter().sum(),
-            c.reports,
-            c.reports_missed,
-            c.ticks,
-            c.ticks_missed,
-            c.latches,
-            c.orders_lost,
-            c.external,
-            c.commands,
-            unsigned(-self.state.day.result.unwrap_or(0)),
-            unsigned(self.state.limits.account.day_loss_soft),
-        ];
-        sums.iter().chain(&c.rejected).enumerate().for_each(|(index, &value)| set(index, value));
-    }
-}
-
 mod commands;
+mod observed;
 mod recovery;
 mod watch;
 
