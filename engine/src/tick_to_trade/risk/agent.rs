@@ -18,7 +18,7 @@ use crate::ring::broadcast::{Polled, Reader};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::shm::Late;
 use crate::tick_to_trade::risk::controls::{Gates, JOURNAL_RESERVE};
-use crate::tick_to_trade::risk::counts::{RiskCounts, unsigned};
+use crate::tick_to_trade::risk::counts::RiskCounts;
 use crate::tick_to_trade::risk::flood::Flood;
 use crate::tick_to_trade::risk::governance::Governance;
 use crate::tick_to_trade::risk::limits::Limits;
