@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::SetupError;
 use crate::journal::reader::JournalReader;
 use crate::journal::record::Record;
+use crate::ring::Defect;
 use crate::ring::broadcast::{Polled, Reader};
 
 /// Most records of the ring that one poll passes over: its work is bounded whatever the owner writes.
@@ -95,7 +96,7 @@ impl Tail {
         for _ in 0..SKIP_MAX {
             let Some(record) = self.held.take().or_else(|| self.poll_ring()) else { return Polled::Empty };
             if self.next == 0 || record.sequence == self.next {
-                self.next = record.sequence + 1;
+                self.next = record.sequence.saturating_add(1);
                 return Polled::Message(record);
             }
             if record.sequence < self.next {
@@ -107,7 +108,7 @@ impl Tail {
                 return Polled::Message(missing);
             }
             let missed = record.sequence - self.next;
-            self.missed += missed;
+            self.missed = self.missed.saturating_add(missed);
             self.next = record.sequence;
             return Polled::Lapped { missed };
         }
@@ -181,6 +182,12 @@ impl Tail {
         // What is left in the old ring, its next owner moves to the segments before it makes the new one.
         self.ring = fresh;
         Ok(true)
+    }
+
+    /// Why nothing in the ring is to be believed, if so. What the segments hold is not the ring's.
+    #[must_use]
+    pub fn defect(&self) -> Option<Defect> {
+        self.ring.defect()
     }
 
     /// The engine epoch in which the ring was made.

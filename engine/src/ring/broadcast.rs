@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use crate::error::SetupError;
+use crate::ring::defect::Defect;
 use crate::ring::message::Message;
 use crate::ring::slot::{self, Found};
 use crate::shm::{Readable, SegmentKind, Writable};
@@ -75,6 +76,8 @@ pub struct Reader<T> {
     position: u64,
     mask: u64,
     ring: Readable,
+    /// The producer's stamps have said "gone" and "not gone" at once.
+    contradicted: bool,
     _message: PhantomData<fn() -> T>,
 }
 
@@ -94,10 +97,12 @@ impl<T: Message> Reader<T> {
     /// # Errors
     /// When the ring is missing or foreign.
     pub fn attach_at(ring: &Path, position: u64) -> Result<Self, SetupError> {
-        let page = Readable::attach(ring, &slot::expected::<T>(SegmentKind::Broadcast))
-            .or_else(|_| Readable::attach(ring, &slot::expected::<T>(SegmentKind::Ring)))?;
+        let page = Readable::attach_any(
+            ring,
+            &[SegmentKind::Broadcast, SegmentKind::Ring].map(slot::expected::<T>),
+        )?;
         let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
-        Ok(Self { position, mask, ring: page, _message: PhantomData })
+        Ok(Self { position, mask, ring: page, contradicted: false, _message: PhantomData })
     }
 
     /// Takes the next message, if it is there.
@@ -121,7 +126,8 @@ impl<T: Message> Reader<T> {
         let oldest = head.saturating_sub(capacity - capacity / MARGIN);
         let missed = oldest.saturating_sub(self.position);
         if missed == 0 {
-            // Only a producer that breaks the protocol leads here: its stamps say "gone" and "not gone" at once.
+            // Only a producer that breaks the protocol leads here.
+            self.contradicted = true;
             return Polled::Empty;
         }
         self.position = oldest;
@@ -132,6 +138,17 @@ impl<T: Message> Reader<T> {
     #[must_use]
     pub const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Why nothing in the ring is to be believed, if so.
+    #[must_use]
+    pub fn defect(&self) -> Option<Defect> {
+        let possible = slot::is_of_slot::<T>(self.ring.body(), self.mask, self.position);
+        match (self.ring.is_whole(), possible && !self.contradicted) {
+            (false, _) => Some(Defect::CutShort),
+            (true, false) => Some(Defect::Impossible),
+            (true, true) => None,
+        }
     }
 
     /// Epoch of the producer.

@@ -14,6 +14,7 @@ use crate::error::SetupError;
 use crate::limits::{BYTE_RING_MAX, BYTE_RING_MIN, CACHE_LINE};
 use crate::primitive::{AtomicU64, Ordering, SyncPoint};
 use crate::ring::cursor::{Cursor, Gate};
+use crate::ring::defect::Defect;
 use crate::ring::message::Full;
 use crate::shm::words::WORD;
 use crate::shm::{Expected, Readable, SegmentKind, SegmentSpec, Writable};
@@ -222,6 +223,18 @@ impl Consumer {
     #[must_use]
     pub const fn is_sound(&self) -> bool {
         self.sound
+    }
+
+    /// Why nothing in the ring is to be believed, if so.
+    #[must_use]
+    pub fn defect(&self) -> Option<Defect> {
+        // The producer clears the word in which the next record will begin.
+        let possible = [0, self.position + 1].contains(&self.load(self.position));
+        match (self.ring.is_whole(), self.sound && possible) {
+            (false, _) => Some(Defect::CutShort),
+            (true, false) => Some(Defect::Impossible),
+            (true, true) => None,
+        }
     }
 
     #[inline]

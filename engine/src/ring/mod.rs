@@ -10,6 +10,7 @@
 //! There is no shared head or tail: a slot's stamp, in the payload's own cache line, says which message it holds.
 
 pub mod message;
+pub mod defect;
 mod slot;
 mod cursor;
 pub mod spsc;
@@ -18,6 +19,7 @@ pub mod tail;
 pub mod bytes;
 pub mod backlog;
 
+pub use defect::Defect;
 pub use message::{Full, Message};
 
 #[cfg(test)]

@@ -86,6 +86,13 @@ pub(super) fn is_possible<T>(body: &[AtomicU64], mask: u64, index: u64) -> bool 
     newest == index + 1 || newest + mask + 1 == index + 1 || (newest == 0 && index <= mask)
 }
 
+/// Whether the slot of `index` holds what it may while a reader that nobody waits for stands at `index`: nothing yet, or
+/// any message of this slot.
+pub(super) fn is_of_slot<T>(body: &[AtomicU64], mask: u64, index: u64) -> bool {
+    let newest = stamped::stamp(slot::<T>(body, mask, index)) & !BUSY;
+    newest == 0 || newest & mask == (index + 1) & mask
+}
+
 /// What a reader that nobody waits for finds at its position.
 pub(super) enum Found<T> {
     /// The message, untorn.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::error::SetupError;
 use crate::ring::cursor::{Cursor, Gate};
+use crate::ring::defect::Defect;
 use crate::ring::message::{Full, Message};
 use crate::ring::slot;
 use crate::shm::{Late, Readable, SegmentKind, Writable};
@@ -207,11 +208,17 @@ impl<T: Message> Consumer<T> {
         self.position
     }
 
-    /// Whether the slot at our position holds what may stand there. A later message in it means that the producer has
-    /// overwritten what we have not read: it breaks the protocol, and nothing in the ring is to be believed.
+    /// Why nothing in the ring is to be believed, if so: it was cut short, or the slot at our position holds what
+    /// cannot stand there. A later message in it means that the producer has overwritten what we have not read.
     #[must_use]
-    pub fn is_sound(&self) -> bool {
-        slot::is_possible::<T>(self.ring.body(), self.mask, self.position)
+    pub fn defect(&self) -> Option<Defect> {
+        let possible = slot::is_possible::<T>(self.ring.body(), self.mask, self.position);
+        // Asked last: of a file that is cut short meanwhile the zeros are not taken for the owner's.
+        match (self.ring.is_whole(), possible) {
+            (false, _) => Some(Defect::CutShort),
+            (true, false) => Some(Defect::Impossible),
+            (true, true) => None,
+        }
     }
 
     /// Epoch of the producer.

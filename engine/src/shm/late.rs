@@ -92,6 +92,12 @@ impl<T> Late<T> {
         self.value.as_ref()
     }
 
+    /// What to call the file where people read it: its name without the directories.
+    #[must_use]
+    pub fn name(&self) -> std::borrow::Cow<'_, str> {
+        self.path.file_name().map_or("a ring of this process".into(), |name| name.to_string_lossy())
+    }
+
     /// What is attached, to read on.
     #[inline]
     pub const fn get_mut(&mut self) -> Option<&mut T> {
@@ -187,6 +193,7 @@ impl<T> Late<T> {
 mod tests {
     use super::*;
     use crate::primitive::Ordering;
+    use crate::shm::descriptor::DESCRIPTOR_BYTES;
     use crate::shm::{Expected, Readable, SegmentKind, SegmentSpec, Writable};
     use std::fs;
 
@@ -243,6 +250,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_cut_short_is_lost_with_the_next_look() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        let _file = make(&path, 1);
+        let mut late = late(&path);
+        assert!(late.refresh(look(0)));
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("there");
+        file.set_len(100).expect("cut");
+        assert!(!late.refresh(look(1)));
+        assert_eq!(late.presence(), Presence::Lost);
+        assert!(late.failure().expect("a reason").contains("is too short"));
+        assert_eq!(word(&late), Some(0), "zeros, and no fault");
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named_and_looked_into_now_and_then() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
@@ -253,11 +275,11 @@ mod tests {
         assert!(late.failure().expect("a reason").contains("is too short"));
         let _file = make(&path, 1);
         assert!(late.refresh(look(1)), "another file: at once");
-        fs::write(folder.path().join("other"), b"foreign").expect("written");
+        fs::write(folder.path().join("other"), vec![7; DESCRIPTOR_BYTES + 4_096]).expect("written");
         fs::rename(folder.path().join("other"), &path).expect("renamed");
         assert!(!late.refresh(look(2)));
         assert_eq!((late.presence(), word(&late)), (Presence::Lost, Some(1)));
-        // Made whole in place: found within eleven looks.
+        // Made whole in place, of the same length: found within eleven looks.
         let good = folder.path().join("good");
         let _good = make(&good, 4);
         fs::copy(&good, &path).expect("copied");

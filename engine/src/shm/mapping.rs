@@ -137,7 +137,7 @@ impl Writable {
     /// # Errors
     /// When it is missing, not ours to write, or not what is expected.
     pub fn reopen(path: &Path, expected: &Expected) -> Result<Self, SetupError> {
-        let (opened, descriptor) = open_checked(path, expected, Access::Write)?;
+        let (opened, descriptor) = open_checked(path, std::slice::from_ref(expected), Access::Write)?;
         Ok(Self { region: opened.region, descriptor })
     }
 
@@ -187,6 +187,14 @@ impl Readable {
     /// When it is missing, too short, half-initialised, damaged, foreign in kind, layout or element size, left by an
     /// earlier boot, or made by another build. The text names the file and says which.
     pub fn attach(path: &Path, expected: &Expected) -> Result<Self, SetupError> {
+        Self::attach_any(path, std::slice::from_ref(expected))
+    }
+
+    /// Maps the file at `path` as [`attach`](Self::attach) does, if it is one of what is expected.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach); a file that is none of them is held against the first.
+    pub(crate) fn attach_any(path: &Path, expected: &[Expected]) -> Result<Self, SetupError> {
         let (Opened { region, identity, .. }, descriptor) = open_checked(path, expected, Access::Read)?;
         Ok(Self { region, descriptor, path: path.to_owned(), identity })
     }
@@ -210,12 +218,20 @@ impl Readable {
         descriptor::life(self.region.page())
     }
 
-    /// Whether the file that is mapped still stands under its name. `false` means: attach again.
+    /// `false` once the file was found cut short while it was read: all words are 0 now, and nothing that was read is
+    /// to be believed.
+    #[inline]
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.region.is_whole()
+    }
+
+    /// Whether the file that is mapped still stands under its name, and is whole. `false` means: attach again.
     ///
     /// A system call: not for the hot path.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        memory::identity(&self.path) == Some(self.identity)
+        self.is_whole() && memory::identity(&self.path) == Some(self.identity)
     }
 }
 
@@ -226,14 +242,16 @@ pub(super) fn standing(path: &Path) -> Option<Identity> {
 
 fn open_checked(
     path: &Path,
-    expected: &Expected,
+    expected: &[Expected],
     access: Access,
 ) -> Result<(Opened, Descriptor), SetupError> {
     let opened = memory::open(path, access)?;
     let refuse = |reason: String| SetupError::file(path, reason);
     let descriptor = Descriptor::read(opened.region.page()).map_err(refuse)?;
     descriptor.check_identity(memory::boot()?).map_err(refuse)?;
-    expected.check(&descriptor).map_err(refuse)?;
+    if !expected.iter().any(|expected| expected.check(&descriptor).is_ok()) {
+        expected.first().map_or(Ok(()), |first| first.check(&descriptor)).map_err(refuse)?;
+    }
     let (length, wanted) = (opened.length, descriptor.body_bytes.saturating_add(DESCRIPTOR_BYTES as u64));
     if length != wanted {
         return Err(refuse(format!("is {length} bytes long, its descriptor says {wanted}")));

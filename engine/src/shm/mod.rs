@@ -13,6 +13,8 @@ pub mod words;
 pub mod stamped;
 pub mod descriptor;
 #[cfg(not(any(loom, miri, tsan)))]
+mod sigbus;
+#[cfg(not(any(loom, miri, tsan)))]
 mod region;
 #[cfg(not(any(loom, miri, tsan)))]
 mod posix;

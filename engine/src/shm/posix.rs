@@ -15,8 +15,8 @@ pub(super) use crate::shm::region::Region;
 /// Owner writes, group reads, others nothing: the file system and the MMU hold "one writer".
 pub(super) const MODE: u32 = 0o640;
 
-/// Device and inode: tells two files of one name apart.
-pub(super) type Identity = (u64, u64);
+/// Device, inode and length: tells two files of one name apart, and a whole one from what was cut short.
+pub(super) type Identity = (u64, u64, u64);
 
 /// A file that was found and mapped; nothing in it is checked yet.
 pub(super) struct Opened {
@@ -53,7 +53,7 @@ pub(super) fn make(path: &Path, length: u64) -> Result<Region, SetupError> {
     // Allocated now, so that a full tmpfs is an error here and not a SIGBUS at the first store.
     fallocate(&file, FallocateFlags::empty(), 0, length).map_err(|errno| io("allocate")(errno.into()))?;
     let mapping = map(&file, length, Access::Write).map_err(io("map"))?;
-    Region::new(mapping).ok_or_else(|| SetupError::file(path, "mapped to nothing"))
+    Region::of_owner(mapping).map_err(|reason| SetupError::file(path, reason))
 }
 
 /// Maps the file at `path`, whatever it is.
@@ -67,8 +67,12 @@ pub(super) fn open(path: &Path, access: Access) -> Result<Opened, SetupError> {
         return Err(SetupError::file(path, format!("is too short: {length} bytes")));
     }
     let mapping = map(&file, length, access).map_err(io("map"))?;
-    let region = Region::new(mapping).ok_or_else(|| SetupError::file(path, "mapped to nothing"))?;
-    Ok(Opened { region, length, identity: (found.dev(), found.ino()) })
+    let region = match access {
+        Access::Read => Region::of_reader(mapping),
+        Access::Write => Region::of_owner(mapping),
+    };
+    let region = region.map_err(|reason| SetupError::file(path, reason))?;
+    Ok(Opened { region, length, identity: (found.dev(), found.ino(), length) })
 }
 
 /// Gives the file at `temporary` the name `path`; whatever stood there lives on for those who have it mapped.
@@ -88,7 +92,7 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), SetupError> {
 
 /// What stands under the name `path` now.
 pub(super) fn identity(path: &Path) -> Option<Identity> {
-    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino(), found.len()))
 }
 
 fn map(file: &File, length: u64, access: Access) -> std::io::Result<MmapRaw> {

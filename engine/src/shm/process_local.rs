@@ -29,6 +29,12 @@ impl Region {
         &self.0[..DESCRIPTOR_WORDS]
     }
 
+    /// Nobody cuts words short.
+    #[expect(clippy::unused_self)]
+    pub(super) const fn is_whole(&self) -> bool {
+        true
+    }
+
     /// The words after the descriptor page.
     #[inline]
     pub(super) fn body(&self) -> &[AtomicU64] {

@@ -7,12 +7,15 @@ use memmap2::MmapRaw;
 
 use crate::primitive::AtomicU64;
 use crate::shm::descriptor::{DESCRIPTOR_BYTES, DESCRIPTOR_WORDS};
+use crate::shm::sigbus::Guard;
 use crate::shm::words::WORD;
 
 /// A mapped file as words. Lives as long as the mapping.
 pub(super) struct Region {
     first: NonNull<AtomicU64>,
     body_words: usize,
+    /// Of a reader's mapping. Before the mapping, so that it is dropped first.
+    guard: Option<Guard>,
     _mapping: MmapRaw,
 }
 
@@ -24,11 +27,30 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Takes over a mapping; `None` if it is too short for a descriptor page.
-    pub(super) fn new(mapping: MmapRaw) -> Option<Self> {
-        let body_bytes = mapping.len().checked_sub(DESCRIPTOR_BYTES)?;
-        let first = NonNull::new(mapping.as_mut_ptr().cast::<AtomicU64>())?;
-        Some(Self { first, body_words: body_bytes / WORD, _mapping: mapping })
+    /// Takes over the owner's mapping.
+    ///
+    /// # Errors
+    /// When it is too short for a descriptor page.
+    pub(super) fn of_owner(mapping: MmapRaw) -> Result<Self, String> {
+        let short = || "is mapped to less than a page".to_owned();
+        let body_bytes = mapping.len().checked_sub(DESCRIPTOR_BYTES).ok_or_else(short)?;
+        let first = NonNull::new(mapping.as_mut_ptr().cast::<AtomicU64>()).ok_or_else(short)?;
+        Ok(Self { first, body_words: body_bytes / WORD, guard: None, _mapping: mapping })
+    }
+
+    /// Takes over a reader's mapping, which outlives the file's being cut short.
+    ///
+    /// # Errors
+    /// When it is too short, or cannot be guarded.
+    pub(super) fn of_reader(mapping: MmapRaw) -> Result<Self, String> {
+        let guard = Guard::protect(mapping.as_mut_ptr().addr(), mapping.len())?;
+        Ok(Self { guard: Some(guard), ..Self::of_owner(mapping)? })
+    }
+
+    /// `false` once a reader has found the file cut short: then all its words are 0.
+    #[inline]
+    pub(super) fn is_whole(&self) -> bool {
+        !self.guard.as_ref().is_some_and(Guard::is_lost)
     }
 
     /// The descriptor page.

@@ -356,7 +356,7 @@ impl Risk {
         if self.ports.orders.try_push(&Order::approve(*intent, approval)).is_err() {
             // The gate saw room and nobody else writes: the ring lies. What was approved stays counted.
             self.counts.orders_lost += 1;
-            self.raise(None, HaltState::Halted, RejectCode::RingFull, now);
+            self.raise(None, HaltState::Halted, plain(RejectCode::RingFull), now);
         }
         crash::point("risk.published");
         Ok(())
@@ -389,15 +389,17 @@ impl Risk {
     fn publish_latches(&mut self, now: Nanos) {
         while let Some(latch) = self.state.take_latch() {
             match latch {
-                Latch::Source(source, code) => self.raise(Some(source), HaltState::Halted, code, now),
-                Latch::Global(state) => self.raise(None, state, RejectCode::DayLoss, now),
+                Latch::Source(source, code) => {
+                    self.raise(Some(source), HaltState::Halted, plain(code), now);
+                }
+                Latch::Global(state) => self.raise(None, state, plain(RejectCode::DayLoss), now),
             }
         }
     }
 
-    fn raise(&mut self, source: Option<SourceId>, state: HaltState, cause: RejectCode, now: Nanos) {
+    fn raise(&mut self, source: Option<SourceId>, state: HaltState, why: (RejectCode, &str), now: Nanos) {
         self.counts.latches += 1;
-        self.set_halt(source, state, (cause, cause.as_str()), now);
+        self.set_halt(source, state, why, now);
     }
 
     /// Sets risk's page for `source`, or for all, and journals it.
@@ -422,6 +424,11 @@ impl Risk {
         // The page is what holds; a full journal takes nothing from it.
         let _ = self.ports.journal.append(now, elapsed, &halt);
     }
+}
+
+/// A cause that says all there is to say.
+const fn plain(cause: RejectCode) -> (RejectCode, &'static str) {
+    (cause, cause.as_str())
 }
 
 impl Agent for Risk {

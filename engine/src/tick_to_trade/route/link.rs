@@ -12,8 +12,11 @@
 use crate::counters::halt::HaltState;
 use crate::domain::{InstrumentIndex, Nanos, OrderId};
 use crate::error::RejectCode;
+use crate::journal::Halt;
 use crate::limits::INSTRUMENTS_MAX;
 use crate::message::report::OrderState;
+use crate::ring::spsc::Consumer;
+use crate::shm::late::LOOK_EVERY;
 use crate::tick_to_trade::route::Route;
 use crate::tick_to_trade::route::state::Effect;
 use crate::venue::{OrderEntry, Question, VenueEvent, VenueEventKind};
@@ -38,6 +41,8 @@ pub(super) struct Link {
     /// Route found something that only an operator may clear.
     latched: HaltState,
     throttled_until: Nanos,
+    /// When risk's ring is looked at again.
+    look_due: Nanos,
     /// When the reconciliation is begun again.
     deadline: Nanos,
     /// Live orders of which the venue has not spoken since the connection was made.
@@ -55,6 +60,7 @@ impl Link {
             // An earlier life's CANCEL_ONLY was its connection's, and is judged anew.
             latched: if latched == HaltState::Halted { HaltState::Halted } else { HaltState::Active },
             throttled_until: Nanos(i64::MIN),
+            look_due: Nanos(i64::MIN),
             deadline: Nanos::NEVER,
             unconfirmed: 0,
             sweeps: 0,
@@ -95,6 +101,30 @@ impl<E: OrderEntry> Route<E> {
     pub(super) fn latch(&mut self) {
         self.link.latched = HaltState::Halted;
         self.publish_halt();
+    }
+
+    /// Looks, at most every 100 ms, whether risk has made another order ring, and whether the one at hand lies: then
+    /// nothing is taken from it any more, and an operator has to look into it (C27).
+    #[inline]
+    pub(super) fn look_at_orders(&mut self, now: Nanos) {
+        if now >= self.link.look_due {
+            self.look_at_orders_now(now);
+        }
+    }
+
+    #[cold]
+    fn look_at_orders_now(&mut self, now: Nanos) {
+        self.link.look_due = now.saturating_add(LOOK_EVERY);
+        let orders = &mut self.ports.orders;
+        orders.refresh(now);
+        let Some(defect) = orders.get().and_then(Consumer::defect) else { return };
+        let reason = format!("{} {defect}", orders.name());
+        orders.quarantine(defect.to_string());
+        self.latch();
+        let halt = Halt::global(HaltState::Halted, RejectCode::Unapproved, &reason);
+        let elapsed = self.stopwatch.elapsed().0;
+        // The page is what holds; a full journal takes nothing from it.
+        let _ = self.ports.journal.append(now, elapsed, &halt);
     }
 
     pub(super) fn publish_halt(&mut self) {

@@ -459,7 +459,7 @@ impl<E: OrderEntry> Agent for Route<E> {
 
     fn do_work(&mut self, now: Nanos) -> usize {
         self.ports.halts.refresh(now);
-        self.ports.orders.refresh(now);
+        self.look_at_orders(now);
         if self.past.is_some() {
             let taken = self.take_past(now);
             if self.past.is_some() {

@@ -18,7 +18,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// Looks, at most every 100 ms, for files of other processes that came or were replaced; true if the ticks go on in
-    /// another ring: what was in between is not known.
+    /// another ring, or in none because this one lies: what was in between is not known.
     #[inline]
     pub(super) fn look(&mut self, now: Nanos) -> bool {
         now >= self.ticks.due() && self.ticks.due() != Nanos::NEVER && self.look_now(now)
@@ -28,6 +28,11 @@ impl Inputs {
     fn look_now(&mut self, now: Nanos) -> bool {
         // A missing ring is found again with a later look.
         let _ = (self.reports.refresh(), self.decisions.refresh());
+        if let Some(defect) = self.ticks.get().and_then(Reader::defect) {
+            self.ticks.quarantine(defect.to_string());
+            self.ticks.refresh(now);
+            return true;
+        }
         self.ticks.refresh(now) && self.ticks.attached() > 1
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
 use crate::error::RejectCode;
 use crate::journal::Decision;
 use crate::message::{Intent, IntentKind, Order};
+use crate::ring::broadcast::Reader;
 use crate::ring::spsc::Consumer;
 use crate::shm::late::LOOK_EVERY;
 use crate::shm::paths::IpcPaths;
@@ -65,6 +66,8 @@ pub(super) struct Watch {
     /// Cancels sent in this life.
     sequence: u64,
     began: Option<Nanos>,
+    /// What route's ring holds is not believed any more: only a restart of risk, which reads the segments, knows better.
+    reports_lie: bool,
 }
 
 impl Risk {
@@ -73,6 +76,7 @@ impl Risk {
     #[cold]
     pub(super) fn look(&mut self, now: Nanos) {
         self.look_at_intents(now);
+        self.look_at_others(now);
         let ports = &mut self.ports;
         if ports.ticks.refresh(now) && ports.ticks.attached() > 1 {
             // Another life of ingest: its books are not those that we know.
@@ -96,10 +100,30 @@ impl Risk {
             let (source, ring) = &mut self.ports.intents[at];
             let source = *source;
             ring.refresh(now);
-            if ring.get().is_some_and(|consumer| !Consumer::is_sound(consumer)) {
-                ring.quarantine("a message that was not read yet is overwritten");
-                self.raise(Some(source), HaltState::Halted, RejectCode::BadRequest, now);
+            if let Some(defect) = ring.get().and_then(Consumer::defect) {
+                let reason = format!("{} {defect}", ring.name());
+                ring.quarantine(defect.to_string());
+                self.raise(Some(source), HaltState::Halted, (RejectCode::BadRequest, &reason), now);
             }
+        }
+    }
+
+    /// Without ticks nothing new is approved, without reports nothing is known: what lies here halts everybody.
+    fn look_at_others(&mut self, now: Nanos) {
+        let ticks = &mut self.ports.ticks;
+        if let Some(defect) = ticks.get().and_then(Reader::defect) {
+            let reason = format!("{} {defect}", ticks.name());
+            ticks.quarantine(defect.to_string());
+            self.state.on_tick_gap();
+            self.raise(None, HaltState::CancelOnly, (RejectCode::StaleMarketData, &reason), now);
+        }
+        if !self.watch.reports_lie
+            && let Some(defect) = self.ports.reports.defect()
+        {
+            self.watch.reports_lie = true;
+            self.state.exposure_lost = true;
+            let reason = format!("route's journal.ring {defect}");
+            self.raise(None, HaltState::Halted, (RejectCode::Journal, &reason), now);
         }
     }
 

@@ -52,8 +52,8 @@ fn latches_and_what_never_left_survive_a_restart() {
     let orders = [limit(id(0, 1), 0, Side::Buy, 1_000, 20), limit(id(0, 2), 0, Side::Buy, 995, 10)];
     rig.send(&orders[0]);
     rig.settle(NOW);
-    rig.risk.raise(Some(SourceId(1)), HaltState::Halted, RejectCode::RejectStorm, NOW);
-    rig.risk.raise(None, HaltState::ReduceOnly, RejectCode::DayLoss, NOW);
+    rig.risk.raise(Some(SourceId(1)), HaltState::Halted, plain(RejectCode::RejectStorm), NOW);
+    rig.risk.raise(None, HaltState::ReduceOnly, plain(RejectCode::DayLoss), NOW);
     // Approved and journalled, but its life ended before it reached the ring.
     let elapsed = rig.risk.elapsed();
     rig.risk
@@ -151,4 +151,25 @@ fn a_ring_that_lies_is_quarantined_and_its_source_halted() {
         "nobody else is disturbed"
     );
     assert!(rig.risk.ports.intents[0].1.get().is_none());
+    assert_eq!(rig.risk.ports.intents[0].1.failure(), Some("holds what no producer leaves there"));
+}
+
+#[test]
+fn a_ring_that_is_cut_short_halts_its_source_and_ticks_that_are_halt_all() {
+    let mut rig = Rig::new(limits());
+    let cut = |rig: &Rig, name: &str| {
+        let file = std::fs::OpenOptions::new().write(true).open(path(rig.folder.path(), name));
+        file.and_then(|file| file.set_len(0)).expect("cut");
+    };
+    let at = |millis| NOW.saturating_add(Nanos::from_millis(millis));
+    rig.settle(NOW);
+    cut(&rig, "intents0");
+    rig.settle(at(100));
+    assert_eq!(rig.risk.check(&limit(id(0, 99), 0, Side::Buy, 1_000, 2), NOW), Err(RejectCode::Halted));
+    assert_eq!(rig.risk.check(&limit(id(1, 99), 0, Side::Buy, 1_000, 2), NOW), Ok(()));
+    assert_eq!(rig.risk.ports.intents[0].1.failure(), Some("was cut short while it was read"));
+    cut(&rig, "ticks");
+    rig.settle(at(200));
+    assert_eq!(rig.risk.check(&limit(id(1, 99), 0, Side::Buy, 1_000, 2), NOW), Err(RejectCode::Halted));
+    assert!(rig.risk.ports.ticks.get().is_none());
 }

@@ -1,0 +1,54 @@
+//! Owners that misbehave: files cut short under their readers, foreign users, and writers that scribble over all they own.
+//!
+//! The test binary runs itself: `role` is the child.
+
+// The parent waits for real processes, by real time.
+#![allow(clippy::disallowed_methods)]
+
+mod truncation;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The child's entry: does nothing unless the parent says what it is.
+#[test]
+fn role() {
+    let Ok(role) = std::env::var("HOSTILE_ROLE") else { return };
+    let folder = std::env::var("HOSTILE_FOLDER").expect("the parent's folder");
+    let folder = Path::new(&folder);
+    match role.as_str() {
+        "reads" => truncation::reads(folder, ""),
+        "reads without the guard" => truncation::reads(folder, "unguarded"),
+        "faults elsewhere" => truncation::faults_elsewhere(folder, false),
+        "faults elsewhere behind a handler" => truncation::faults_elsewhere(folder, true),
+        other => panic!("{other} is no role"),
+    }
+}
+
+/// This program, to play `role`.
+fn child(role: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "role", "--nocapture", "--test-threads", "1"]);
+    command.env("HOSTILE_ROLE", role).env("HOSTILE_FOLDER", folder);
+    command.stdout(Stdio::null());
+    command
+}
+
+/// Waits until `done`, for a minute at most.
+fn wait(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < end, "{what}: not within a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A child that is killed when the test ends before it does.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = (self.0.kill(), self.0.wait());
+    }
+}
