@@ -1,6 +1,8 @@
 //! Where every shared file lies: one directory per producing process, so that each can be mounted read-only
 //! elsewhere. A consumer's cursor lies in the consumer's own directory.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::SourceId;
@@ -9,6 +11,11 @@ use crate::error::SetupError;
 /// Owners of directories: the four agents, the input log, the venue's end of the link, and those who may halt.
 pub const OWNERS: [&str; 8] =
     ["ingest", "strategy", "risk", "route", "input", "venue", "operator", "gateway"];
+
+/// Mode of an owner's directory: the owner makes, renames and removes files; the group looks; others do not.
+const OWNER_MODE: u32 = 0o750;
+/// Mode of the directory of them all.
+const ROOT_MODE: u32 = 0o755;
 
 /// The files under one engine's ipc directory.
 #[derive(Clone, Debug)]
@@ -23,16 +30,18 @@ impl IpcPaths {
         Self { root: root.into() }
     }
 
-    /// Makes the directories.
+    /// Makes the directories that are not there. What stands already keeps its owner and its mode: where each process has
+    /// a user of its own, whoever installs the engine makes them first.
     ///
     /// # Errors
     /// When the operating system refuses.
     pub fn create(&self) -> Result<(), SetupError> {
-        for owner in OWNERS {
-            let path = self.root.join(owner);
-            std::fs::create_dir_all(&path).map_err(|error| SetupError::io(path, "creating it", error))?;
-        }
-        Ok(())
+        let make = |path: PathBuf, mode: u32| {
+            let made = DirBuilder::new().recursive(true).mode(mode).create(&path);
+            made.map_err(|error| SetupError::io(path, "creating it", error))
+        };
+        make(self.root.clone(), ROOT_MODE)?;
+        OWNERS.iter().try_for_each(|owner| make(self.root.join(owner), OWNER_MODE))
     }
 
     /// The directory itself.

@@ -5,6 +5,7 @@
 // The parent waits for real processes, by real time.
 #![allow(clippy::disallowed_methods)]
 
+mod ownership;
 mod truncation;
 
 use std::path::Path;
@@ -22,6 +23,8 @@ fn role() {
         "reads without the guard" => truncation::reads(folder, "unguarded"),
         "faults elsewhere" => truncation::faults_elsewhere(folder, false),
         "faults elsewhere behind a handler" => truncation::faults_elsewhere(folder, true),
+        "owns" => ownership::owns(folder),
+        "trespasses" => ownership::trespasses(folder),
         other => panic!("{other} is no role"),
     }
 }
