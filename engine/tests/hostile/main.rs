@@ -6,7 +6,11 @@
 #![allow(clippy::disallowed_methods)]
 
 mod ownership;
+mod scribble;
+mod storm;
 mod truncation;
+#[path = "../world/mod.rs"]
+mod world;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -9,6 +9,8 @@
 
 mod judge;
 mod roles;
+#[path = "../world/mod.rs"]
+mod world;
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
