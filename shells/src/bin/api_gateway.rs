@@ -14,7 +14,7 @@ struct Arguments {
     settings: AllFlags,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     // Bad usage ends in the parser with exit code 2.
     let arguments = Arguments::parse();
     let settings = Settings::resolve(&arguments.settings, &Environment::of_process(), Secrets::Withhold);

@@ -12,7 +12,7 @@ use shells::exchange::server;
 use shells::exchange::settings::Settings;
 use tokio::signal::unix::{SignalKind, signal};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     match run(&Settings::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

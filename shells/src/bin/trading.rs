@@ -8,7 +8,7 @@ use shells::cli::args::{Cli, Command};
 use shells::cli::{acting, config, doctor, halt, journal, looking, top, trace};
 use shells::config::Environment;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let environment = Environment::of_process();
     // Bad usage ends in the parser with exit code 2.
     let outcome = match Cli::parse().command {
