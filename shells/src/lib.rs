@@ -22,6 +22,7 @@ pub mod log;
 pub mod assembly;
 pub mod replay;
 pub mod exchange;
+pub mod venue;
 pub mod run;
 pub mod host;
 pub mod serve;

@@ -13,11 +13,12 @@ use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::assembly::Timeline;
 
 use crate::cli::args::{EngineArgs, Role};
-use crate::config::{Environment, Secrets, Settings};
-use crate::host::Host;
+use crate::config::{Environment, Settings};
+use crate::host::{self, Host};
 use crate::log;
 use crate::ports::{FIRST_PORT, Ground, Ports, SERVICES};
 use crate::run::status::Interrupt;
+use crate::venue::access;
 use crate::zmq::port::Readiness;
 
 /// How often the main thread looks up.
@@ -37,7 +38,8 @@ pub fn main(service: &'static str) -> ExitCode {
         .map_err(|error| SetupError::Invalid(error.to_string()))
         .and_then(|mut args| {
             args.roles = vec![role(service)];
-            let settings = Settings::resolve(&args.settings, &Environment::of_process(), Secrets::Withhold)?;
+            let signs = |settings: &Settings| settings.host_agent && host::signs(&args, settings);
+            let settings = access::settings(&args.settings, &Environment::of_process(), signs)?;
             run(service, &args, &settings)
         });
     match outcome {

@@ -1,5 +1,5 @@
-//! The services hosting their agents, each in a process of its own, beside a simulated venue: started in any order, each
-//! killed in turn while trading, and found again.
+//! The services hosting their agents, each in a process of its own, at a `simulated_exchange` over sockets: started in any
+//! order, each killed in turn while trading, and found again.
 
 mod stack;
 
@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use rustix::process::Signal;
 use serde_json::json;
+use stack::exchange::Exchange;
 use stack::{Home, Process, get, until};
 
 /// Binaries of the services, in an order in which none finds what it needs at its start.
@@ -17,12 +18,11 @@ const SERVICES: [&str; 4] = [
     env!("CARGO_BIN_EXE_market_data_service"),
 ];
 
-/// What every process of the engine is told alike.
-const MARKET: [&str; 4] = ["--rate", "500", "--param", "warm_up=500ms"];
-
-fn hosting(home: &Home, binary: &str) -> Process {
-    let own = ["--host-agent", "--port", "0", "--log-format", "json", "--log-filter", "info"];
-    home.start(binary, &[&own[..], &MARKET].concat())
+fn hosting(home: &Home, exchange: &Exchange, binary: &str) -> Process {
+    let own = ["--host-agent", "--port", "0", "--log-format", "json", "--param", "warm_up=500ms"];
+    let venue = exchange.flags(false);
+    let venue: Vec<&str> = venue.iter().map(String::as_str).collect();
+    home.start(binary, &[&own[..], &venue].concat())
 }
 
 /// Where a service answers HTTP, once it is ready.
@@ -48,9 +48,8 @@ fn fills(home: &Home) -> usize {
 #[test]
 fn services_trade_with_their_own_agents_and_each_may_be_killed() {
     let home = Home::new();
-    let mut services = SERVICES.map(|binary| hosting(&home, binary));
-    let _venue =
-        home.start(env!("CARGO_BIN_EXE_trading"), &[&["engine", "--role", "venue"][..], &MARKET].concat());
+    let exchange = Exchange::start(&home, &["--rate", "200", "--limits", "100"]);
+    let mut services = SERVICES.map(|binary| hosting(&home, &exchange, binary));
     for service in &mut services {
         let http = ready(service);
         assert_eq!(get(http, "/ready").0, 200);
@@ -60,7 +59,7 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
     for (place, binary) in SERVICES.into_iter().enumerate() {
         services[place].signal(Signal::KILL);
         until("it is dead", || (!services[place].is_running()).then_some(()));
-        services[place] = hosting(&home, binary);
+        services[place] = hosting(&home, &exchange, binary);
         ready(&mut services[place]);
         let before = fills(&home);
         assert!(before > 0, "what was filled before is known still");

@@ -201,6 +201,9 @@ impl<S: FrameSource> Agent for SimulatedExchange<S> {
             self.frame_due = self.source.next_time().unwrap_or(self.frame_due);
             work += 1;
         }
+        if let Some(due) = self.source.look(now) {
+            self.frame_due = due;
+        }
         work += self.play_frames(now);
         self.matching.advance(now);
         work + self.give_answers(now)

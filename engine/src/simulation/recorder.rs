@@ -17,7 +17,9 @@ use crate::venue::binance::order_request;
 use crate::venue::binance::user_data::{self, OrderFacts};
 use crate::venue::link::{Answer, FeedReader, FeedWriter};
 use crate::venue::replay::{TapeSource, TapeWriter};
-use crate::venue::{Frame, MarketData, NotSent, OrderEntry, Question, Source, VenueEvent, VenueEventKind};
+use crate::venue::{
+    Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question, Source, VenueEvent, VenueEventKind,
+};
 use crate::wire::UnknownCode;
 
 /// Frames, orders or answers that the recorder takes in one cycle.
@@ -53,6 +55,10 @@ impl<M: MarketData> MarketData for RecordedFeed<M> {
 
     fn next_deadline(&self) -> Nanos {
         self.inner.next_deadline()
+    }
+
+    fn reconnects(&self) -> u64 {
+        self.inner.reconnects()
     }
 
     fn request_snapshot(&mut self, instrument: InstrumentIndex, now: Nanos) {
@@ -112,6 +118,10 @@ impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
         let event = self.inner.poll(now)?;
         self.lost += u64::from(self.answers.try_push(&Answer::from(&event)).is_err());
         Some(event)
+    }
+
+    fn limits_used(&self) -> LimitsUsed {
+        self.inner.limits_used()
     }
 
     fn next_deadline(&self) -> Nanos {

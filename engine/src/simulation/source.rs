@@ -22,6 +22,12 @@ pub trait FrameSource: Send {
     /// When the source cannot be read on.
     fn next(&mut self, on_frame: &mut dyn FnMut(&Frame<'_>)) -> Result<(), SetupError>;
 
+    /// Looks, at `now`, for what cannot be foretold: when the next frame is due, or `None` from every source that has
+    /// said so before.
+    fn look(&mut self, _now: Nanos) -> Option<Nanos> {
+        None
+    }
+
     /// Asks for a depth snapshot, where the source can make one.
     fn request_snapshot(&mut self, instrument: InstrumentIndex, now: Nanos);
 }

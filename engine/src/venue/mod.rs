@@ -58,6 +58,11 @@ pub trait MarketData {
     /// When the next frame arrives, where that is known (virtual time); else `Nanos::NEVER`.
     fn next_deadline(&self) -> Nanos;
 
+    /// Times that a connection to the venue was made again.
+    fn reconnects(&self) -> u64 {
+        0
+    }
+
     /// Asks for a depth snapshot of `instrument`, whose book is not trusted. The answer is a frame.
     fn request_snapshot(&mut self, instrument: InstrumentIndex, now: Nanos);
 }
@@ -149,6 +154,15 @@ impl fmt::Display for NotSent {
     }
 }
 
+/// How much of the venue's limits is used, in millionths of each; nothing where it has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitsUsed {
+    /// Request weight of this minute.
+    pub weight_ppm: u64,
+    /// New orders, of the window that is nearest to its limit.
+    pub orders_ppm: u64,
+}
+
 /// What route asks a venue when events alone do not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
@@ -197,6 +211,11 @@ pub trait OrderEntry {
 
     /// The next event that has arrived by `now`.
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent>;
+
+    /// How much of the venue's limits is used.
+    fn limits_used(&self) -> LimitsUsed {
+        LimitsUsed::default()
+    }
 
     /// When the next event arrives, where that is known (virtual time); else `Nanos::NEVER`.
     fn next_deadline(&self) -> Nanos;

@@ -14,6 +14,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => shells::run::run(&args, &environment),
         Command::Engine(args) => shells::host::run(&args, &environment),
+        Command::Record(args) => shells::venue::record::run(&args, &environment),
         Command::Replay(args) => shells::replay::run(&args, &environment),
         Command::Journal(command) => journal::run(&command, &environment),
         Command::Latency(args) => looking::latency(&args, &environment),

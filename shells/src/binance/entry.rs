@@ -7,11 +7,11 @@ use engine::domain::{InstrumentIndex, Instruments, Market, Nanos, OrderId, Quant
 use engine::message::{IntentKind, Order};
 use engine::venue::binance::account::{self, Told};
 use engine::venue::binance::{order_request, user_data};
-use engine::venue::{NotSent, OrderEntry, Question, VenueEvent, VenueEventKind};
+use engine::venue::{LimitsUsed, NotSent, OrderEntry, Question, VenueEvent, VenueEventKind};
 use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::binance::limits::Permit;
+use crate::binance::limits::{self, Counted, Permit, RateLimits};
 use crate::binance::session::{Session, SessionEvent};
 use crate::binance::{Endpoints, Signer};
 use crate::transport::{SendError, TlsTrust};
@@ -30,9 +30,6 @@ const WEIGHT_QUERY: u64 = 4;
 const WEIGHT_OPEN_ORDERS: u64 = 80;
 const WEIGHT_TRADES_OF: u64 = 5;
 const WEIGHT_TRADES: u64 = 20;
-
-/// How the venue writes what it has counted.
-const WEIGHT_USED: &[u8] = br#""rateLimitType":"REQUEST_WEIGHT""#;
 
 /// An account of Binance Spot behind the engine's trait.
 pub struct BinanceEntry {
@@ -72,6 +69,13 @@ impl BinanceEntry {
         })
     }
 
+    /// Keeps to the venue's own limits.
+    #[must_use]
+    pub fn limited(mut self, limits: &RateLimits) -> Self {
+        self.session.limit(limits);
+        self
+    }
+
     /// The session, to look at.
     #[must_use]
     pub const fn session(&self) -> &Session {
@@ -90,8 +94,13 @@ impl BinanceEntry {
         self.attempts
     }
 
-    fn transmit(&mut self, now: Nanos) -> Result<(), NotSent> {
-        if self.session.budget.blocked(self.session.venue_time(now)).is_some() {
+    /// Sends the request; `order` if it places one.
+    fn transmit(&mut self, order: bool, now: Nanos) -> Result<(), NotSent> {
+        let venue = self.session.venue_time(now);
+        if self.session.budget.blocked(venue).is_some()
+            || !self.session.is_ready()
+            || self.session.counted.ask(order, venue) != Permit::Granted
+        {
             return Err(NotSent);
         }
         match self.session.send(&mut self.request) {
@@ -154,10 +163,12 @@ impl BinanceEntry {
 
     fn on_message(&mut self, now: Nanos) {
         let message = std::mem::take(&mut self.message);
-        if let Some(used) = weight_used(&message) {
-            let venue = self.session.venue_time(now);
-            self.session.budget.told(used, venue);
-        }
+        let venue = self.session.venue_time(now);
+        let Session { budget, counted, .. } = &mut self.session;
+        limits::counts(&message, &mut |limit, count| match limit.counted {
+            Counted::Weight => budget.told(count, venue),
+            Counted::Orders | Counted::Requests => counted.told(limit, count, venue),
+        });
         match user_data::decode(&message, self.market, &self.instruments, now) {
             Ok(Some(event)) => self.on_event(event, &message, now),
             Ok(None) => self.on_other(&message, now),
@@ -230,16 +241,6 @@ impl BinanceEntry {
     }
 }
 
-/// What the venue counts of our weight in this minute.
-fn weight_used(message: &[u8]) -> Option<u64> {
-    let at = message.windows(WEIGHT_USED.len()).rposition(|window| window == WEIGHT_USED)?;
-    let rest = message.get(at..)?;
-    let key = br#""count":"#;
-    let at = rest.windows(key.len()).position(|window| window == key)? + key.len();
-    let digits = rest[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    std::str::from_utf8(&rest[at..at + digits]).ok()?.parse().ok()
-}
-
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
@@ -257,7 +258,7 @@ impl OrderEntry for BinanceEntry {
             order_request::encode_place(intent, instrument, timestamp, &mut self.request)
                 .map_err(|_| NotSent)?;
         }
-        self.transmit(now)?;
+        self.transmit(!cancel, now)?;
         self.remember(if cancel { intent.target } else { intent.id }, intent.instrument);
         Ok(())
     }
@@ -270,7 +271,7 @@ impl OrderEntry for BinanceEntry {
         self.request.clear();
         let known = self.instruments.get(instrument).ok_or(NotSent)?;
         order_request::encode_query(id, known, self.session.venue_time(now), &mut self.request);
-        self.transmit(now)?;
+        self.transmit(false, now)?;
         self.remember(id, instrument);
         Ok(())
     }
@@ -290,7 +291,7 @@ impl OrderEntry for BinanceEntry {
         if !account::encode(&question, &self.instruments, timestamp, &mut self.request) {
             return Err(NotSent);
         }
-        self.transmit(now)
+        self.transmit(false, now)
     }
 
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
@@ -298,6 +299,11 @@ impl OrderEntry for BinanceEntry {
             self.look(now);
         }
         self.events.pop_front()
+    }
+
+    fn limits_used(&self) -> LimitsUsed {
+        let Session { budget, counted, .. } = &self.session;
+        LimitsUsed { weight_ppm: budget.used_ppm(), orders_ppm: counted.orders_used_ppm() }
     }
 
     fn next_deadline(&self) -> Nanos {

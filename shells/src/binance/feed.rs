@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::binance::Endpoints;
 use crate::binance::dedup::Dedup;
-use crate::binance::limits::{Permit, Share, WeightBudget, retry_after};
+use crate::binance::limits::{Permit, RateLimits, Share, WeightBudget, retry_after};
 use crate::transport::{Backoff, HttpClient, HttpEvent, Reactor, TlsTrust, Url, WebSocketClient, WsEvent};
 
 /// Streams of one symbol.
@@ -47,6 +47,8 @@ const SHUTDOWN: [&[u8]; 2] = [b"{\"stream\":\"!serverShutdown\"", b"{\"e\":\"ser
 pub struct FeedCounts {
     /// Connections that opened.
     pub connections: u64,
+    /// Of those, the ones that took the place of another.
+    pub reconnects: u64,
     /// Frames handed over.
     pub frames: u64,
     /// Frames that another connection had brought already.
@@ -65,6 +67,8 @@ struct Line {
     retry_at: Nanos,
     backoff: Backoff,
     ending: bool,
+    /// Whether it was open before.
+    known: bool,
 }
 
 impl Line {
@@ -78,7 +82,15 @@ impl Line {
             retry_at: Nanos(i64::MIN),
             backoff: Backoff::new(Nanos::from_millis(100), Nanos::from_secs(30), seed),
             ending: false,
+            known: false,
         }
+    }
+
+    /// A connection has opened.
+    const fn came_up(&mut self, counts: &mut FeedCounts) {
+        counts.connections += 1;
+        counts.reconnects += self.known as u64;
+        self.known = true;
     }
 
     fn dial(&mut self, trust: &TlsTrust, now: Nanos) -> Option<WebSocketClient> {
@@ -137,7 +149,7 @@ impl Line {
                         last.close(reactor);
                     }
                     (self.opened, self.heard, self.ending) = (now, now, false);
-                    counts.connections += 1;
+                    self.came_up(counts);
                 }
                 WsEvent::Opened | WsEvent::Idle => self.next = Some(next),
             }
@@ -152,7 +164,7 @@ impl Line {
             WsEvent::Idle => {}
             WsEvent::Opened => {
                 (self.opened, self.heard) = (now, now);
-                counts.connections += 1;
+                self.came_up(counts);
             }
             WsEvent::Message => {
                 (busy, self.heard) = (true, now);
@@ -223,6 +235,13 @@ impl BinanceFeed {
             budget: WeightBudget::new(Share::INGEST, 0),
             counts: FeedCounts::default(),
         })
+    }
+
+    /// Keeps to the venue's own limits.
+    #[must_use]
+    pub fn limited(mut self, limits: &RateLimits) -> Self {
+        self.budget = WeightBudget::new(Share::INGEST, limits.weight_a_minute());
+        self
     }
 
     fn depth_path(&self, instrument: InstrumentIndex) -> Option<String> {
@@ -307,6 +326,7 @@ impl MarketData for BinanceFeed {
                 }
             });
             counts.connections += met.connections;
+            counts.reconnects += met.reconnects;
             if given {
                 counts.frames += 1;
                 return true;
@@ -325,6 +345,10 @@ impl MarketData for BinanceFeed {
 
     fn next_deadline(&self) -> Nanos {
         Nanos::NEVER
+    }
+
+    fn reconnects(&self) -> u64 {
+        self.counts.reconnects
     }
 
     fn request_snapshot(&mut self, instrument: InstrumentIndex, _now: Nanos) {

@@ -8,7 +8,7 @@ use engine::venue::binance::canonical;
 use serde_json::Value;
 
 use crate::binance::Signer;
-use crate::binance::limits::{Share, WeightBudget};
+use crate::binance::limits::{CountBudget, RateLimits, Share, WeightBudget};
 use crate::transport::{Backoff, Reactor, SendError, TlsTrust, Url, WebSocketClient, WsEvent};
 
 /// A connection lives at most 24 hours; it is given up a little earlier, at a moment of ours.
@@ -16,6 +16,10 @@ const LIFE: Nanos = Nanos::from_secs(24 * 3_600 - 600);
 
 /// The server pings every 20 s: three that did not come, and the connection is half-open.
 const IDLE_MAX: Nanos = Nanos::from_secs(65);
+
+/// How long the server may say nothing at all after a request: it answers within milliseconds, so the connection is
+/// half-open long before a ping is missed.
+const SILENCE_MAX: Nanos = Nanos::from_secs(5);
 
 /// How long a step of the opening may take.
 const STEP_MAX: Nanos = Nanos::from_secs(10);
@@ -63,12 +67,17 @@ pub struct Session {
     retry_at: Nanos,
     backoff: Backoff,
     clock_asked: Nanos,
+    /// A request left after the last message came; and since when that is so, as the last look saw it.
+    waits: bool,
+    waits_since: Option<Nanos>,
     /// The venue's clock less ours.
     offset: Nanos,
     /// A reason to end that was found while reading.
     doomed: Option<String>,
     /// What may be asked.
     pub budget: WeightBudget,
+    /// How often it may be asked, and what may be ordered.
+    pub counted: CountBudget,
     scratch: Vec<u8>,
 }
 
@@ -90,11 +99,20 @@ impl Session {
             retry_at: Nanos(i64::MIN),
             backoff: Backoff::new(Nanos::from_millis(100), Nanos::from_secs(30), seed),
             clock_asked: Nanos::ZERO,
+            waits: false,
+            waits_since: None,
             offset: Nanos::ZERO,
             doomed: None,
             budget: WeightBudget::new(Share::ROUTE, 0),
+            counted: CountBudget::default(),
             scratch: Vec::with_capacity(1_024),
         })
+    }
+
+    /// Keeps to the venue's own limits from now on.
+    pub fn limit(&mut self, limits: &RateLimits) {
+        self.budget = WeightBudget::new(Share::ROUTE, limits.weight_a_minute());
+        self.counted = CountBudget::new(limits);
     }
 
     /// Whether requests may leave.
@@ -133,7 +151,9 @@ impl Session {
                 self.opened = now;
                 self.next_step(Step::Clock, now);
             }
-            WsEvent::Idle | WsEvent::Message => {}
+            WsEvent::Message => (self.waits, self.waits_since) = (false, None),
+            WsEvent::Idle if self.waits && self.waits_since.is_none() => self.waits_since = Some(now),
+            WsEvent::Idle => {}
         }
         let before = self.step;
         if let Some(answer) = own {
@@ -178,7 +198,9 @@ impl Session {
 
     fn transmit(&mut self, request: &[u8]) -> Result<(), SendError> {
         let text = std::str::from_utf8(request).map_err(|_| SendError::NotSent)?;
-        self.socket.as_mut().map_or(Err(SendError::NotSent), |socket| socket.send(text))
+        let socket = self.socket.as_mut().ok_or(SendError::NotSent)?;
+        self.waits = true;
+        socket.send(text)
     }
 
     /// Ends the session at the next look, for a reason found in a message.
@@ -205,7 +227,7 @@ impl Session {
         if let Some(mut socket) = self.socket.take() {
             socket.close(&mut self.reactor);
         }
-        self.step = Step::Opening;
+        (self.step, self.waits, self.waits_since) = (Step::Opening, false, None);
         self.retry_at = now.saturating_add(self.backoff.next_wait());
         SessionEvent::Ended { was_ready, reason }
     }
@@ -287,6 +309,9 @@ impl Session {
         self.socket.as_ref()?;
         match self.step {
             Step::Ready if now - self.opened > LIFE => Some("its day is over".to_owned()),
+            Step::Ready if self.waits_since.is_some_and(|since| now - since > SILENCE_MAX) => {
+                Some("nothing came after a request".to_owned())
+            }
             // The transport itself limits the opening.
             Step::Ready | Step::Opening => None,
             step if now - self.since > STEP_MAX => Some(format!("{step:?} was not answered")),

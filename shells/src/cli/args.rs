@@ -8,8 +8,9 @@ pub use crate::cli::acting_args::{
     AmendArgs, AskArgs, CancelAllArgs, CancelArgs, FlattenArgs, LimitsCommand, OrderArgs, OrderCommand,
     StrategyCommand,
 };
-use crate::config::{AllFlags, PlaceFlags, Span, TradeFlags};
+use crate::config::{AllFlags, PlaceFlags, Span, TradeFlags, Venue};
 use crate::topology::Placement;
+use engine::error::SetupError;
 
 /// A low-latency trading system for Binance: engine, simulated exchange and operator's tools in one binary.
 #[derive(Debug, Parser)]
@@ -23,10 +24,12 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the whole system in this process on a generated market with simulated fills
+    /// Run the whole system in this process: on a generated market with simulated fills, or at a venue
     Run(RunArgs),
     /// Host the agents without any port, in one process or several; a killed one goes on where it was
     Engine(EngineArgs),
+    /// Record the venue's market data on a tape that replays
+    Record(RecordArgs),
     /// Replay recorded tapes, or a recorded session's directory, through the whole system
     Replay(ReplayArgs),
     /// Check or show journals
@@ -155,7 +158,7 @@ pub struct RunArgs {
 /// What a hosting process may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
-    /// The simulated venue, on a generated market.
+    /// The fills of the venue `paper`, simulated on Binance's market data; at other venues there is none.
     Venue,
     /// Frames to ticks.
     Ingest,
@@ -199,22 +202,37 @@ pub struct EngineArgs {
     /// Stop after this long; without it, at Ctrl-C
     #[arg(long = "for", value_name = "DURATION")]
     pub duration: Option<Span>,
-    /// Seed of the generated market; the same in every process
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Order-flow events per second and symbol of the generated market
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub rate: u32,
 }
 
 impl EngineArgs {
-    /// What to host: everything, unless some are named.
-    #[must_use]
-    pub fn roles(&self) -> Vec<Role> {
+    /// What to host at `venue`: everything, unless some are named.
+    ///
+    /// # Errors
+    /// When the fills of `paper` are named at another venue.
+    pub fn roles(&self, venue: Venue) -> Result<Vec<Role>, SetupError> {
         use clap::ValueEnum;
-        let named = |role: &Role| self.roles.is_empty() || self.roles.contains(role);
-        Role::value_variants().iter().copied().filter(named).collect()
+        if venue != Venue::Paper && self.roles.contains(&Role::Venue) {
+            let reason = format!("--role venue: TRADING_VENUE={venue} fills orders itself; `paper` does not");
+            return Err(SetupError::Invalid(reason));
+        }
+        let all = |role: &Role| self.roles.is_empty() && (venue == Venue::Paper || *role != Role::Venue);
+        let hosted = |role: &Role| all(role) || self.roles.contains(role);
+        Ok(Role::value_variants().iter().copied().filter(hosted).collect())
     }
+}
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Directory of the tapes, made if it is not there; each run writes one of its own
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Every setting
+    #[command(flatten)]
+    pub settings: AllFlags,
+    /// Stop after this long; without it, at Ctrl-C
+    #[arg(long = "for", value_name = "DURATION")]
+    pub duration: Option<Span>,
 }
 
 /// Arguments of `replay`.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use engine::agent::IdleStrategy;
 
 use crate::config::amount::Amount;
-use crate::config::values::{Choices, Count, Endpoint, LogFormat, OnShutdown, Symbols, YesNo};
+use crate::config::values::{Choices, Count, Endpoint, LogFormat, OnShutdown, Symbols, WebSocketUrl, YesNo};
 use crate::config::venue::Venue;
 use crate::topology::Cores;
 
@@ -89,7 +89,7 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
 /// Every setting.
-pub static KEYS: [Key; 29] = [
+pub static KEYS: [Key; 32] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
@@ -123,6 +123,23 @@ pub static KEYS: [Key; 29] = [
         switch: true,
         check: check::<YesNo>,
         ..key("TRADING_LIVE", "live", "live")
+    },
+    Key {
+        value_name: "URL",
+        default: Some("ws://127.0.0.1:5560"),
+        doc: "A `simulated_exchange`, for the venue `simulated`: ws://HOST:PORT, or wss for TLS",
+        check: check::<WebSocketUrl>,
+        ..key("TRADING_EXCHANGE_ENDPOINT", "exchange.endpoint", "exchange-endpoint")
+    },
+    Key {
+        value_name: "FILE",
+        doc: "Certificate to trust there, as PEM; the public authorities if unset",
+        ..key("TRADING_EXCHANGE_CA_FILE", "exchange.ca_file", "exchange-ca-file")
+    },
+    Key {
+        value_name: "FILE",
+        doc: "Keys of the account that it made; DATA_DIR/INSTANCE/simulated_exchange.json if unset",
+        ..key("TRADING_EXCHANGE_KEYS_FILE", "exchange.keys_file", "exchange-keys-file")
     },
     Key {
         value_name: "LIST",

@@ -26,7 +26,9 @@ use crate::config::amount::Amount;
 use crate::config::flags::Flags;
 use crate::config::keys::Kept;
 use crate::config::layers::{Layers, Source, Value};
-use crate::config::values::{Choice, Choices, Count, Endpoint, LogFormat, OnShutdown, Symbols, YesNo};
+use crate::config::values::{
+    Choice, Choices, Count, Endpoint, LogFormat, OnShutdown, Symbols, WebSocketUrl, YesNo,
+};
 use crate::topology::Cores;
 
 pub use document::Parameters;
@@ -62,6 +64,19 @@ pub struct ZmqOptions {
     pub linger: i32,
 }
 
+/// Where a `simulated_exchange` is, and how to speak to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeSettings {
+    /// Its URL.
+    pub endpoint: String,
+    /// Whether somebody named it: `trading run` trades inside its own process else.
+    pub named: bool,
+    /// The certificate to trust there.
+    pub ca_file: Option<PathBuf>,
+    /// Where it tells the keys of the account that it made.
+    pub keys_file: PathBuf,
+}
+
 /// All settings of a process, resolved and checked.
 #[derive(Debug)]
 pub struct Settings {
@@ -71,6 +86,8 @@ pub struct Settings {
     pub venue: Venue,
     /// Whether orders may cost real money.
     pub live: bool,
+    /// The exchange behind the venue `simulated`.
+    pub exchange: ExchangeSettings,
     /// Symbols to trade.
     pub symbols: Vec<String>,
     /// Strategies to run.
@@ -121,12 +138,16 @@ impl Settings {
         environment: &Environment,
         secrets: Secrets,
     ) -> Result<Self, SetupError> {
+        if secrets == Secrets::Read {
+            secret::shield()?;
+        }
         let layers = Layers::find(flags.values(), environment, secrets)?;
         let places = Places::of(&layers, environment)?;
         let tokens = layers.text("TRADING_API_TOKENS_FILE").map(PathBuf::from);
         let settings = Self {
             venue: layers.value("TRADING_VENUE")?,
             live: layers.value::<YesNo>("TRADING_LIVE")?.0,
+            exchange: exchange(&layers, &places)?,
             symbols: layers.value::<Symbols>("TRADING_SYMBOLS")?.0,
             strategies: layers.value::<Choices>("TRADING_STRATEGIES")?.0,
             parameters: layers.parameters().clone(),
@@ -195,6 +216,17 @@ impl Settings {
     pub const fn layers(&self) -> &Layers {
         &self.layers
     }
+}
+
+fn exchange(layers: &Layers, places: &Places) -> Result<ExchangeSettings, SetupError> {
+    let file = |variable| layers.text(variable).map(PathBuf::from);
+    Ok(ExchangeSettings {
+        endpoint: layers.value::<WebSocketUrl>("TRADING_EXCHANGE_ENDPOINT")?.0,
+        named: layers.row("TRADING_EXCHANGE_ENDPOINT").source != Source::Default,
+        ca_file: file("TRADING_EXCHANGE_CA_FILE"),
+        keys_file: file("TRADING_EXCHANGE_KEYS_FILE")
+            .unwrap_or_else(|| places.data.join("simulated_exchange.json")),
+    })
 }
 
 fn endpoints(layers: &Layers) -> Result<Endpoints, SetupError> {

@@ -27,6 +27,15 @@ impl Secret {
     }
 }
 
+/// Lets no other process of the user read this one's memory, and leaves no core file: before a key comes into it.
+///
+/// # Errors
+/// When the system refuses.
+pub fn shield() -> Result<(), SetupError> {
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .map_err(|error| SetupError::io("this process", "hiding its memory", error.into()))
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(***)")

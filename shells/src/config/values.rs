@@ -147,6 +147,24 @@ impl FromStr for Endpoint {
     }
 }
 
+/// Where an exchange's WebSockets are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocketUrl(pub String);
+
+impl FromStr for WebSocketUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rest = ["ws://", "wss://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        match rest.and_then(|rest| rest.trim_end_matches('/').rsplit_once(':')) {
+            Some((host, port)) if !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok() => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err("expected ws://HOST:PORT or wss://HOST:PORT".to_owned()),
+        }
+    }
+}
+
 /// A count of messages or milliseconds that fits ZeroMQ's options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count(pub i32);
@@ -185,6 +203,12 @@ mod tests {
         assert!("tcp://risk:5557".parse::<Endpoint>().is_ok());
         for bad in ["risk:5557", "tcp://:1", "tcp://x", "tcp://x:99999", "ipc:///tmp/x", "tcp://x:"] {
             assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
+        }
+        for good in ["ws://127.0.0.1:5560", "wss://exchange:1/", "ws://[::1]:1"] {
+            assert!(good.parse::<WebSocketUrl>().is_ok(), "{good}");
+        }
+        for bad in ["http://h:1", "ws://h:1/x", "h:1", "ws://h", "ws://:1", "wss://h:99999"] {
+            assert!(bad.parse::<WebSocketUrl>().is_err(), "{bad}");
         }
         assert_eq!("1000".parse(), Ok(Count(1000)));
         for bad in ["-1", "+1", "", "1.5", "99999999999"] {

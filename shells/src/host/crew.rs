@@ -1,25 +1,16 @@
 //! The hosted agents on one thread, polled in the order of the path.
 
-use std::sync::Arc;
-
-use engine::agent::{Agent, Observed, Published};
+use engine::agent::{Agent, Published};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
-use engine::counters::{Counters, Heartbeat};
 use engine::domain::Nanos;
-use engine::error::SetupError;
-use engine::simulation::exchange::{ExchangePorts, SimulatedExchange};
-use engine::simulation::source::GeneratedFrames;
-use engine::tick_to_trade::assembly::PathConfig;
 use engine::tick_to_trade::ingest::Ingest;
 use engine::tick_to_trade::risk::Risk;
 use engine::tick_to_trade::route::Route;
 use engine::tick_to_trade::strategy::host::StrategyHost;
-use engine::venue::generated::GeneratedMarket;
-use engine::venue::link::{LinkFeed, LinkOrderEntry};
 
-use crate::cli::args::FillArgs;
-use crate::trade::simulation;
+use crate::venue::house::House;
+use crate::venue::{VenueEntry, VenueFeed};
 
 /// How long strategies' last cancels may take at the end.
 const SETTLE: Nanos = Nanos::from_secs(2);
@@ -29,41 +20,19 @@ const QUIET: u32 = 20_000;
 
 /// One hosted agent.
 pub enum Seat {
-    /// The simulated venue.
-    Venue(Box<Published<SimulatedExchange<GeneratedFrames>>>),
+    /// The simulated fills of `paper`.
+    Venue(Box<House>),
     /// Frames to ticks.
-    Ingest(Box<Published<Ingest<LinkFeed>>>),
+    Ingest(Box<Published<Ingest<VenueFeed>>>),
     /// Ticks to intents.
     Strategy(Box<Published<StrategyHost>>),
     /// Intents to orders.
     Risk(Box<Published<Risk>>),
     /// Orders to the venue, and back.
-    Route(Box<Published<Route<LinkOrderEntry>>>),
+    Route(Box<Published<Route<VenueEntry>>>),
 }
 
 impl Seat {
-    /// The simulated venue behind its ends of the link.
-    ///
-    /// # Errors
-    /// When a setting of the fills is no good or a file cannot be made.
-    pub fn venue(
-        config: &PathConfig,
-        ports: ExchangePorts,
-        market: GeneratedMarket,
-        symbols: &[String],
-        fills: &FillArgs,
-    ) -> Result<Self, SetupError> {
-        let frames = GeneratedFrames::new(market, symbols, &config.instruments);
-        let (matching, latency) = (simulation(fills)?, fills.feed_latency.0);
-        let exchange =
-            SimulatedExchange::new(ports, frames, Arc::clone(&config.instruments), matching, latency)?;
-        let names = exchange.names();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let counters = Counters::create(&config.ipc.counters("venue"), &names, config.epoch)?;
-        let heartbeat = Heartbeat::create(&config.ipc.heartbeat("venue"), config.epoch)?;
-        Ok(Self::Venue(Box::new(Published::new(exchange, counters).beating(heartbeat))))
-    }
-
     fn agent(&self) -> &dyn Agent {
         match self {
             Self::Venue(agent) => &**agent,

@@ -1,4 +1,4 @@
-//! The link to the simulated venue between processes: what each role writes is made first, then all attach to the rest.
+//! The link to the simulated fills of `paper` between processes: what each role writes is made first, then all attach to the rest.
 
 use engine::error::SetupError;
 use engine::ring::{Message, bytes, spsc};

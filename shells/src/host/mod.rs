@@ -1,7 +1,7 @@
 //! Hosting: some or all of the agents in this process, the others in processes of their own, attached in any order.
 //!
 //! ```text
-//! trading engine                       the four agents and the simulated venue on one thread, no ports
+//! trading engine                       the four agents on one thread, no ports
 //! trading engine --role risk           one of them; the others run elsewhere, come late, and may be restarted alone
 //! ```
 //!
@@ -18,25 +18,26 @@ use std::time::Duration;
 use engine::agent::{IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
-use engine::domain::{Instruments, Market, Nanos, SourceId};
+use engine::domain::{Instruments, Nanos, SourceId};
 use engine::error::SetupError;
 use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::assembly::{JournalSet, PathConfig, StrategySlot, Timeline, apart};
-use engine::venue::binance::exchange_info;
-use engine::venue::generated::GeneratedMarket;
 
 use crate::assembly::PathSetup;
 use crate::cli::args::{EngineArgs, Role};
 use crate::cli::output::say;
-use crate::config::{Environment, Secrets, Settings, Venue};
+use crate::config::{Environment, Settings, Venue};
 use crate::host::crew::{Crew, Seat};
-use crate::host::link::Ends;
+use crate::host::link::{Ends, Writers};
 use crate::run::status::Interrupt;
 use crate::run::threads::JournalThread;
 use crate::run::{RING_CAPACITY, recovery};
 use crate::session::{Session, SessionFile};
 use crate::trade::Trading;
+use crate::venue::house::{self, House, HouseFrames, LiveFrames};
+use crate::venue::listing::{self, Listing, inode};
+use crate::venue::{VenueEntry, VenueFeed, Way, access};
 
 /// How long a process that needs something of others waits until it looks again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -56,7 +57,8 @@ pub const PLACEMENT: &str = "engine";
 /// When another process plays one of the roles, what it needs of others does not come, a thread fails, or the engine's
 /// epoch ends.
 pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupError> {
-    let settings = Settings::resolve(&args.settings, environment, Secrets::Withhold)?;
+    let settings = access::settings(&args.settings, environment, |settings| signs(args, settings))?;
+    crate::log::start(&settings);
     let interrupt = Interrupt::catch()?;
     let host = Host::start(args, &settings)?;
     say!("engine: epoch {}, {}", host.epoch, host.roles());
@@ -73,6 +75,13 @@ pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupErro
     host.stop().and(outcome)
 }
 
+/// Whether a process with these arguments signs orders.
+#[must_use]
+pub fn signs(args: &EngineArgs, settings: &Settings) -> bool {
+    let routes = args.roles(settings.venue).is_ok_and(|roles| roles.contains(&Role::Route));
+    routes && settings.venue != Venue::Paper
+}
+
 /// The agents that this process hosts, running.
 pub struct Host {
     ipc: IpcPaths,
@@ -85,6 +94,7 @@ pub struct Host {
     stop_journals: StopSignal,
     feed: Option<PathBuf>,
     feed_inode: Option<u64>,
+    edition: Option<u64>,
     _locks: Vec<OwnerLock>,
 }
 
@@ -95,10 +105,19 @@ struct Ground<'a> {
     ipc: IpcPaths,
     trading: Trading,
     timeline: Timeline,
-    market: Option<GeneratedMarket>,
+    way: Way,
+    listing: Listing,
+    edition: Option<u64>,
     instruments: Arc<Instruments>,
     epoch: u32,
     session: PathBuf,
+}
+
+/// The venue as the agents of this process see it.
+struct Venued {
+    house: Option<House>,
+    feed: Option<VenueFeed>,
+    entry: Option<VenueEntry>,
 }
 
 impl Host {
@@ -107,14 +126,9 @@ impl Host {
     /// # Errors
     /// When a role is taken, a file cannot be made, or patience is over: the message names what is missing.
     pub fn start(args: &EngineArgs, settings: &Settings) -> Result<Self, SetupError> {
-        if settings.venue != Venue::Simulated {
-            let venue = settings.venue;
-            let reason = format!("TRADING_VENUE={venue}: agents in processes trade at `simulated` only");
-            return Err(SetupError::Invalid(reason));
-        }
         let ipc = IpcPaths::new(&settings.places.ipc);
         ipc.create()?;
-        let roles = args.roles();
+        let roles = args.roles(settings.venue)?;
         let locks = roles.iter().map(|role| OwnerLock::take(&ipc, role.owner()));
         let locks = locks.collect::<Result<Vec<_>, _>>()?;
         let mut ground = Ground::prepare(args, settings, ipc, &roles)?;
@@ -126,8 +140,10 @@ impl Host {
         let journals = Runner::start(thread, clock, None, IdleStrategy::Park, stop_journals.clone())?;
         let core = settings.cores.of(if roles.len() == 1 { roles[0].owner() } else { "engine" });
         let crew = Runner::start(Crew::new(seats), clock, core, settings.idle, stop_crew.clone())?;
-        let feed = roles.contains(&Role::Ingest).then(|| ground.ipc.link("feed").0);
-        let feed_inode = feed.as_ref().and_then(inode);
+        let linked = settings.venue == Venue::Paper && roles.contains(&Role::Ingest);
+        let feed = linked.then(|| ground.ipc.link("feed").0);
+        let feed_inode = feed.as_deref().and_then(inode);
+        let edition = ground.edition;
         let Ground { ipc, epoch, .. } = ground;
         let _locks = locks;
         Ok(Self {
@@ -141,6 +157,7 @@ impl Host {
             stop_journals,
             feed,
             feed_inode,
+            edition,
             _locks,
         })
     }
@@ -148,7 +165,8 @@ impl Host {
     /// Whether it can go on.
     ///
     /// # Errors
-    /// When a thread has ended by itself, route has begun another epoch, or the venue's feed is another one.
+    /// When a thread has ended by itself, route has begun another epoch, the venue's rules have changed, or the feed of
+    /// `paper` is another one.
     pub fn check(&self) -> Result<(), SetupError> {
         if self.crew.is_finished() || self.journals.is_finished() {
             return Err(SetupError::Invalid("a thread of the engine ended by itself".to_owned()));
@@ -160,6 +178,13 @@ impl Host {
         {
             let reason = format!("route has begun epoch {found}; this process belongs to {}", self.epoch);
             return Err(SetupError::Invalid(reason));
+        }
+        // One that is not there for a moment says nothing else.
+        if let Some(found) = listing::edition(&self.ipc)
+            && self.edition.is_some_and(|edition| edition != found)
+        {
+            let reason = "the venue's rules have changed: start again to follow them";
+            return Err(SetupError::file(listing::file(&self.ipc), reason));
         }
         match &self.feed {
             Some(feed) if inode(feed) != self.feed_inode => {
@@ -203,18 +228,24 @@ impl<'a> Ground<'a> {
             wait(|| Timeline::find(&ipc))?
         };
         let trading = Trading::of(settings, &args.parameters)?;
-        let symbols: Vec<&str> = trading.symbols.iter().map(String::as_str).collect();
-        let market = GeneratedMarket::new(&symbols, args.seed, timeline.clock.now(), args.rate)?;
-        let listed = exchange_info::instruments(&market.exchange_info(), Market::Spot)?;
-        let instruments = Arc::new(Instruments::new(listed)?);
+        let way = Way::of(settings)?;
+        let listing = if roles.contains(&Role::Ingest) {
+            let listing = way.ask_listing(&trading.symbols, &mut timeline.clock)?;
+            listing.publish(&ipc)?;
+            listing
+        } else {
+            wait(|| Listing::find(&ipc, settings.venue, &trading.symbols))?
+        };
         let mut ground = Self {
             args,
             settings,
+            edition: listing::edition(&ipc),
             ipc,
             trading,
             timeline,
-            market: Some(market),
-            instruments,
+            way,
+            instruments: Arc::clone(&listing.instruments),
+            listing,
             epoch: 1,
             session: settings.places.data.clone(),
         };
@@ -240,7 +271,7 @@ impl<'a> Ground<'a> {
         recovery::recover(&self.ipc, places)?;
         let (session, epoch) = Session::create(places, self.settings.sessions_kept)?;
         let trading = self.trading.clone();
-        session.describe(&SessionFile::begin(epoch, PLACEMENT, trading, RING_CAPACITY, self.args.seed))?;
+        session.describe(&SessionFile::begin(epoch, PLACEMENT, trading, RING_CAPACITY, 0))?;
         Ok((session.directory().to_owned(), epoch))
     }
 
@@ -256,7 +287,9 @@ impl<'a> Ground<'a> {
             external: true,
             now: { self.timeline.clock }.now(),
         };
-        Ok(PathConfig { apart: true, ..setup.config(&self.trading, strategies)? })
+        let mut config = PathConfig { apart: true, ..setup.config(&self.trading, strategies)? };
+        config.timing.connection = self.way.is_remote();
+        Ok(config)
     }
 
     fn strategies(&self) -> Result<Vec<StrategySlot>, SetupError> {
@@ -266,19 +299,16 @@ impl<'a> Ground<'a> {
 
     /// The agents of `roles`, in the order of the path. What each writes for others is made before anything is waited for.
     fn seats(&mut self, roles: &[Role], journals: &mut JournalSet) -> Result<Vec<Seat>, SetupError> {
-        let ends = Ends::make(&self.ipc, roles)?;
+        let ends = self.ends(roles)?;
         let slots = self.strategies()?;
         let config = self.config(&slots)?;
-        let Ends { mut venue, mut feed, mut entry } = ends.attach(&self.ipc)?;
         let mut seats = Vec::new();
-        if let (Some(venue), Some(market)) = (venue.take(), self.market.take()) {
-            let symbols = self.trading.symbols.clone();
-            seats.push(Seat::venue(&config, venue, market, &symbols, &self.args.fills)?);
-        }
-        if let Some(feed) = feed.take() {
+        let Venued { house, feed, entry } = self.venued(ends, &config, roles)?;
+        seats.extend(house.map(|house| Seat::Venue(Box::new(house))));
+        if let Some(feed) = feed {
             seats.push(Seat::Ingest(Box::new(apart::ingest(&config, feed)?)));
         }
-        let route = entry.take().map(|entry| apart::route(&config, entry, journals)).transpose()?;
+        let route = entry.map(|entry| apart::route(&config, entry, journals)).transpose()?;
         let trades = roles.iter().any(|role| matches!(role, Role::Risk | Role::Strategy));
         if trades {
             wait(|| apart::check_instruments(&self.ipc, &self.instruments))?;
@@ -299,6 +329,41 @@ impl<'a> Ground<'a> {
         Ok(seats)
     }
 
+    /// What this process writes of the rings to the fills of `paper`.
+    fn ends(&self, roles: &[Role]) -> Result<Option<Writers>, SetupError> {
+        if self.way.is_remote() { Ok(None) } else { Ends::make(&self.ipc, roles).map(Some) }
+    }
+
+    /// The venue as the agents of `roles` see it.
+    fn venued(
+        &mut self,
+        ends: Option<Writers>,
+        config: &PathConfig,
+        roles: &[Role],
+    ) -> Result<Venued, SetupError> {
+        let Self { way, listing, settings, args, timeline, ipc, .. } = self;
+        if let Some(ends) = ends {
+            let Ends { venue, feed, entry } = ends.attach(ipc)?;
+            let open = |ports| {
+                let frames = HouseFrames::Live(Box::new(LiveFrames::new(way.feed(listing)?)));
+                house::open(frames, ports, &listing.instruments, &args.fills, (ipc, config.epoch))
+            };
+            let house = venue.map(open).transpose()?;
+            let feed = feed.map(|feed| VenueFeed::Link(Box::new(feed)));
+            let entry = entry.map(|entry| VenueEntry::Link(Box::new(entry)));
+            return Ok(Venued { house, feed, entry });
+        }
+        let mut venued = Venued { house: None, feed: None, entry: None };
+        if roles.contains(&Role::Ingest) {
+            venued.feed = Some(VenueFeed::Sockets(Box::new(way.feed(listing)?)));
+        }
+        if roles.contains(&Role::Route) {
+            let entry = way.entry(listing, settings, &mut timeline.clock)?;
+            venued.entry = Some(VenueEntry::Sockets(Box::new(entry)));
+        }
+        Ok(venued)
+    }
+
     /// An operator's halt outlives shared memory: it is put back before anything may be approved.
     fn restore_halts(&self, slots: &[StrategySlot]) -> Result<(), SetupError> {
         let listed = self.instruments.iter();
@@ -309,11 +374,6 @@ impl<'a> Ground<'a> {
         let table = crate::operator::halts::Table { instruments: &instruments, sources: &sources };
         crate::operator::restore(&self.settings.places, &self.ipc, table).map(drop)
     }
-}
-
-fn inode(path: &PathBuf) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).ok().map(|found| found.ino())
 }
 
 /// Tries again until it succeeds or patience is over.

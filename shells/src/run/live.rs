@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use engine::agent::{IdleStrategy, Published, Runner, StopSignal};
+use engine::agent::{IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
-use engine::counters::{Counters, HaltState};
+use engine::counters::HaltState;
 use engine::domain::{Instruments, Nanos, SourceId};
 use engine::error::SetupError;
 use engine::ring::{bytes, spsc};
 use engine::shm::paths::IpcPaths;
-use engine::simulation::exchange::SimulatedExchange;
 use engine::simulation::live::LivePath;
 use engine::simulation::recorder::{RecordedEntry, RecordedFeed, Recorder};
 use engine::simulation::source::GeneratedFrames;
@@ -21,15 +20,18 @@ use engine::venue::replay::TapeWriter;
 use crate::assembly::{Link, PathSetup};
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
+use crate::config::Settings;
 use crate::config::values::OnShutdown;
 use crate::operator;
 use crate::ports::Ports;
 use crate::replay::summary::{Facts, Summary};
 use crate::run::status::{Interrupt, Status};
-use crate::run::threads::{Entry, Exchange, Feed, JournalThread, SharedThread, Starter, Threads};
-use crate::run::{Plan, RING_CAPACITY};
+use crate::run::threads::{Entry, Feed, JournalThread, SharedThread, Starter, Threads};
+use crate::run::{Backing, Plan, RING_CAPACITY};
 use crate::topology::Placement;
-use crate::trade::{Trading, simulation};
+use crate::trade::Trading;
+use crate::venue::house::{self, House, HouseFrames, LiveFrames};
+use crate::venue::{VenueEntry, VenueFeed};
 
 /// Bytes of the recorder's ring of frames.
 const RECORDER_BYTES: usize = 32 << 20;
@@ -47,6 +49,8 @@ pub struct Live {
     clock: LiveClock,
     session: std::path::PathBuf,
     on_shutdown: OnShutdown,
+    /// Whether the venue is behind a connection, whose own events no tape holds.
+    remote: bool,
 }
 
 /// A session that has ended.
@@ -69,12 +73,18 @@ impl Live {
     ///
     /// # Errors
     /// When a file or thread cannot be made, or a setting is no good.
-    pub fn start(plan: Plan, args: &RunArgs, tape: TapeWriter) -> Result<Self, SetupError> {
+    pub fn start(
+        plan: &Plan,
+        backing: Backing,
+        (args, settings): (&RunArgs, &Settings),
+        tape: TapeWriter,
+    ) -> Result<Self, SetupError> {
         let targets = plan.trading.targets(&plan.instruments, &[])?;
         let strategies = plan.trading.strategies(&plan.instruments, &targets)?;
-        restore_halts(&plan, &strategies)?;
-        let Link { feed, entry, venue } = Link::create(&plan.ipc, RING_CAPACITY, plan.epoch)?;
-        let taps = Taps::create(&plan, feed, entry, tape)?;
+        restore_halts(plan, &strategies)?;
+        let remote = matches!(backing, Backing::Sockets(..));
+        let (house, feed, entry) = venued(plan, backing, args, settings)?;
+        let taps = Taps::create(plan, feed, entry, tape)?;
         let session = plan.session.directory().to_owned();
         let on_shutdown = plan.on_shutdown;
         let mut clock = plan.clock;
@@ -89,19 +99,13 @@ impl Live {
             external: true,
             now: clock.now(),
         };
-        let config = setup.config(&plan.trading, &strategies)?;
+        let mut config = setup.config(&plan.trading, &strategies)?;
+        config.timing.connection = remote;
         let mut journals = JournalSet::new(RING_CAPACITY);
         let path = Path::assemble(&config, strategies, taps.feed, taps.entry, &mut journals)?;
         let log = journals.open("input", &config)?;
         let (stop_agents, stop_rest) = (StopSignal::default(), StopSignal::default());
-        let starter = Starter::new(&plan, &stop_agents);
-        let frames = GeneratedFrames::new(plan.market, &plan.symbols, &plan.instruments);
-        let matching = simulation(&args.fills)?;
-        let latency = args.fills.feed_latency.0;
-        let exchange =
-            SimulatedExchange::new(venue, frames, Arc::clone(&plan.instruments), matching, latency)?;
-        let exchange = published(&plan.ipc, plan.epoch, exchange)?;
-
+        let starter = Starter::new(plan, &stop_agents);
         // Neither is in a hurry, and both would take a core from the agents if they spun.
         let idle = IdleStrategy::Park;
         let recorder = Runner::start(taps.recorder, plan.clock, None, idle, stop_rest.clone())?;
@@ -110,11 +114,11 @@ impl Live {
         let threads = match args.placement {
             Placement::Shared => {
                 let path = LivePath::new(path, log, plan.stopwatch);
-                Threads::Shared(starter.start(SharedThread { exchange, path })?)
+                Threads::Shared(starter.start(SharedThread { house, path })?)
             }
-            Placement::Dedicated => starter.start_each(exchange, path)?,
+            Placement::Dedicated => starter.start_each(house, path)?,
         };
-        Ok(Self { threads, recorder, journals, stop_agents, stop_rest, clock, session, on_shutdown })
+        Ok(Self { threads, recorder, journals, stop_agents, stop_rest, clock, session, on_shutdown, remote })
     }
 
     /// Shows a line a second until the time is over, a signal comes, or a thread ends by itself.
@@ -179,6 +183,7 @@ impl Live {
         let path = rested.path;
         // What people sent is on no tape either.
         let lost = rested.lost_cycles
+            + u64::from(self.remote)
             + path.ingest().feed().lost()
             + path.route().entry().lost()
             + path.risk().counts().external
@@ -194,12 +199,7 @@ impl Live {
 }
 
 impl Taps {
-    fn create(
-        plan: &Plan,
-        feed: engine::venue::link::LinkFeed,
-        entry: engine::venue::link::LinkOrderEntry,
-        tape: TapeWriter,
-    ) -> Result<Self, SetupError> {
+    fn create(plan: &Plan, feed: VenueFeed, entry: VenueEntry, tape: TapeWriter) -> Result<Self, SetupError> {
         let (frames, frames_cursor) = plan.ipc.link("recorded-frames");
         let (departures, departures_cursor) = plan.ipc.link("recorded-departures");
         let (answers, answers_cursor) = plan.ipc.link("recorded-answers");
@@ -233,13 +233,26 @@ fn restore_halts(plan: &Plan, strategies: &[StrategySlot]) -> Result<(), SetupEr
     Ok(())
 }
 
-fn published(
-    ipc: &IpcPaths,
-    epoch: u32,
-    exchange: SimulatedExchange<GeneratedFrames>,
-) -> Result<Exchange, SetupError> {
-    use engine::agent::Observed;
-    let names = exchange.names();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    Ok(Published::new(exchange, Counters::create(&ipc.counters("venue"), &names, epoch)?))
+/// The venue as the agents see it, and the exchange behind it if that is in this process.
+fn venued(
+    plan: &Plan,
+    backing: Backing,
+    args: &RunArgs,
+    settings: &Settings,
+) -> Result<(Option<House>, VenueFeed, VenueEntry), SetupError> {
+    let frames = match backing {
+        Backing::Sockets(way, listing) => {
+            let mut clock = plan.clock;
+            let feed = VenueFeed::Sockets(Box::new(way.feed(&listing)?));
+            let entry = VenueEntry::Sockets(Box::new(way.entry(&listing, settings, &mut clock)?));
+            return Ok((None, feed, entry));
+        }
+        Backing::Paper(way, listing) => HouseFrames::Live(Box::new(LiveFrames::new(way.feed(&listing)?))),
+        Backing::Generated(market) => {
+            HouseFrames::Generated(GeneratedFrames::new(*market, &plan.symbols, &plan.instruments))
+        }
+    };
+    let Link { feed, entry, venue } = Link::create(&plan.ipc, RING_CAPACITY, plan.epoch)?;
+    let house = house::open(frames, venue, &plan.instruments, &args.fills, (&plan.ipc, plan.epoch))?;
+    Ok((Some(house), VenueFeed::Link(Box::new(feed)), VenueEntry::Link(Box::new(entry))))
 }

@@ -1,4 +1,4 @@
-//! `trading run`: the whole system in one process, on a generated market with simulated fills.
+//! `trading run`: the whole system in one process: on a generated market with simulated fills, or at a venue.
 
 pub mod guard;
 pub mod live;
@@ -22,7 +22,7 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
 use crate::config::values::OnShutdown;
-use crate::config::{Environment, Places, Secrets, Settings, Venue};
+use crate::config::{Environment, Places, Settings, Venue};
 use crate::ports::{FIRST_PORT, Ground, Ports};
 use crate::run::guard::Guard;
 use crate::run::live::Live;
@@ -30,6 +30,8 @@ use crate::run::status::Status;
 use crate::session::{Session, SessionFile};
 use crate::topology::Cores;
 use crate::trade::Trading;
+use crate::venue::listing::Listing;
+use crate::venue::{Way, access};
 
 /// Capacity of every ring of a live session.
 pub const RING_CAPACITY: usize = 65_536;
@@ -37,13 +39,21 @@ pub const RING_CAPACITY: usize = 65_536;
 /// URL under which the generated market's rules stand on the tape.
 const EXCHANGE_INFO_URL: &str = "http://generated/api/v3/exchangeInfo";
 
+/// What stands behind the engine.
+pub enum Backing {
+    /// The exchange in this process, on a generated market that has not yet begun.
+    Generated(Box<GeneratedMarket>),
+    /// The exchange in this process, on Binance's market data.
+    Paper(Way, Listing),
+    /// A venue behind sockets.
+    Sockets(Way, Listing),
+}
+
 /// Everything about a run that is decided before the first agent is made.
 pub struct Plan {
-    /// The generated market, not yet begun.
-    pub market: GeneratedMarket,
-    /// Its symbols.
+    /// The symbols that are traded.
     pub symbols: Vec<String>,
-    /// Its instruments.
+    /// Their instruments.
     pub instruments: Arc<Instruments>,
     /// What trades.
     pub trading: Trading,
@@ -72,12 +82,9 @@ pub struct Plan {
 /// # Errors
 /// When an argument is no good, another engine runs on this instance, or a thread fails.
 pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> {
-    let settings = Settings::resolve(&args.settings, environment, Secrets::Withhold)?;
-    if settings.venue != Venue::Simulated {
-        let venue = settings.venue;
-        return Err(SetupError::Invalid(format!(
-            "TRADING_VENUE={venue}: this command trades at `simulated` only"
-        )));
+    let settings = access::settings(&args.settings, environment, goes_out)?;
+    if settings.venue != Venue::Simulated || goes_out(&settings) {
+        crate::log::start(&settings);
     }
     let places = &settings.places;
     let ipc = IpcPaths::new(&places.ipc);
@@ -85,7 +92,7 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     // Held until the end of the process, whatever that end is.
     let _guard = Guard::lock(&ipc)?;
     recovery::recover(&ipc, places)?;
-    let plan = Plan::make(args, &settings, ipc)?;
+    let (plan, backing) = Plan::make(args, &settings, ipc)?;
     let mut file = SessionFile::begin(
         plan.epoch,
         &args.placement.to_string(),
@@ -95,14 +102,14 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     );
     let session = plan.session.clone();
     session.describe(&file)?;
-    let tape = begin_tape(&plan, &session.tape())?;
+    let tape = begin_tape(&plan, &backing, &session.tape())?;
     let status = Status::new(&plan);
     let (stopwatch, instruments, ipc) = (plan.stopwatch, Arc::clone(&plan.instruments), plan.ipc.clone());
     let trading = plan.trading.clone();
 
     let started = stopwatch.elapsed();
     let clock = plan.clock;
-    let live = Live::start(plan, args, tape)?;
+    let live = Live::start(&plan, backing, (args, &settings), tape)?;
     let port = settings.port.unwrap_or(FIRST_PORT);
     let ports = if args.headless || port == 0 {
         None
@@ -127,19 +134,56 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     Ok(())
 }
 
+/// Whether orders leave this process: `simulated` has its exchange in it, unless another is named.
+fn goes_out(settings: &Settings) -> bool {
+    match settings.venue {
+        Venue::Simulated => settings.exchange.named,
+        Venue::Paper => false,
+        Venue::BinanceTestnet | Venue::BinanceDemo | Venue::Binance => true,
+    }
+}
+
+impl Backing {
+    /// The venue of `settings` with the instruments of `trading`.
+    fn make(
+        args: &RunArgs,
+        settings: &Settings,
+        trading: &Trading,
+        clock: &mut LiveClock,
+    ) -> Result<(Self, Arc<Instruments>), SetupError> {
+        if settings.venue == Venue::Simulated && !goes_out(settings) {
+            let symbols: Vec<&str> = trading.symbols.iter().map(String::as_str).collect();
+            let market = GeneratedMarket::new(&symbols, args.seed, clock.now(), args.rate)?;
+            let listed = exchange_info::instruments(&market.exchange_info(), Market::Spot)?;
+            return Ok((Self::Generated(Box::new(market)), Arc::new(Instruments::new(listed)?)));
+        }
+        let way = Way::of(settings)?;
+        let listing = way.ask_listing(&trading.symbols, clock)?;
+        let instruments = Arc::clone(&listing.instruments);
+        let backing = if way.is_remote() { Self::Sockets(way, listing) } else { Self::Paper(way, listing) };
+        Ok((backing, instruments))
+    }
+
+    /// When it begins, where its rules were found, and what they are.
+    fn rules(&self, now: Nanos) -> (Nanos, &str, Vec<u8>) {
+        match self {
+            Self::Generated(market) => (market.next_time(), EXCHANGE_INFO_URL, market.exchange_info()),
+            Self::Paper(_, listing) | Self::Sockets(_, listing) => {
+                (now, &listing.url, listing.body().to_vec())
+            }
+        }
+    }
+}
+
 impl Plan {
-    fn make(args: &RunArgs, settings: &Settings, ipc: IpcPaths) -> Result<Self, SetupError> {
+    fn make(args: &RunArgs, settings: &Settings, ipc: IpcPaths) -> Result<(Self, Backing), SetupError> {
         let trading = Trading::of(settings, &args.parameters)?;
         let stopwatch = Stopwatch::calibrate();
         let mut clock = LiveClock::new(stopwatch);
-        let symbols: Vec<&str> = trading.symbols.iter().map(String::as_str).collect();
-        let market = GeneratedMarket::new(&symbols, args.seed, clock.now(), args.rate)?;
-        let listed = exchange_info::instruments(&market.exchange_info(), Market::Spot)?;
-        let instruments = Arc::new(Instruments::new(listed)?);
+        let (backing, instruments) = Backing::make(args, settings, &trading, &mut clock)?;
         let (session, epoch) = Session::create(&settings.places, settings.sessions_kept)?;
-        Ok(Self {
+        let plan = Self {
             places: settings.places.clone(),
-            market,
             symbols: trading.symbols.clone(),
             instruments,
             ipc,
@@ -151,14 +195,16 @@ impl Plan {
             idle: settings.idle,
             on_shutdown: settings.on_shutdown,
             trading,
-        })
+        };
+        Ok((plan, backing))
     }
 }
 
-/// Starts the tape with the market's rules, from which a replay makes its instrument table.
-fn begin_tape(plan: &Plan, path: &Path) -> Result<TapeWriter, SetupError> {
+/// Starts the tape with the venue's rules, from which a replay makes its instrument table.
+fn begin_tape(plan: &Plan, backing: &Backing, path: &Path) -> Result<TapeWriter, SetupError> {
     let mut tape = TapeWriter::create(path)?;
-    let now: Nanos = plan.market.next_time();
-    tape.write(now, TapeSource::Rest(EXCHANGE_INFO_URL), &plan.market.exchange_info())?;
+    let mut clock = plan.clock;
+    let (at, url, rules) = backing.rules(clock.now());
+    tape.write(at, TapeSource::Rest(url), &rules)?;
     Ok(tape)
 }

@@ -5,34 +5,31 @@ use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::Nanos;
 use engine::error::SetupError;
-use engine::simulation::exchange::SimulatedExchange;
 use engine::simulation::live::LivePath;
 use engine::simulation::recorder::{RecordedEntry, RecordedFeed};
-use engine::simulation::source::GeneratedFrames;
 use engine::tick_to_trade::assembly::{JournalSet, Path, PathParts};
 use engine::tick_to_trade::ingest::Ingest;
 use engine::tick_to_trade::risk::Risk;
 use engine::tick_to_trade::route::Route;
 use engine::tick_to_trade::strategy::host::StrategyHost;
-use engine::venue::link::{LinkFeed, LinkOrderEntry};
 
 use crate::config::values::OnShutdown;
 use crate::run::Plan;
+use crate::venue::house::House;
+use crate::venue::{VenueEntry, VenueFeed};
 
 /// Market data of a live session.
-pub type Feed = RecordedFeed<LinkFeed>;
+pub type Feed = RecordedFeed<VenueFeed>;
 /// Order entry of a live session.
-pub type Entry = RecordedEntry<LinkOrderEntry>;
-/// The exchange of a live session.
-pub type Exchange = Published<SimulatedExchange<GeneratedFrames>>;
+pub type Entry = RecordedEntry<VenueEntry>;
 
 /// How long strategies' last cancels may take at the end.
 const SETTLE: Nanos = Nanos::from_secs(2);
 
-/// The exchange and the path on one thread.
+/// The path on one thread, with the exchange if that is in this process.
 pub struct SharedThread {
     /// The exchange.
-    pub exchange: Exchange,
+    pub house: Option<House>,
     /// The agents.
     pub path: LivePath<Feed, Entry>,
 }
@@ -43,11 +40,12 @@ impl Agent for SharedThread {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
-        self.exchange.do_work(now) + self.path.do_work(now)
+        self.house.as_mut().map_or(0, |house| house.do_work(now)) + self.path.do_work(now)
     }
 
     fn next_deadline(&self) -> Nanos {
-        self.exchange.next_deadline().min(self.path.next_deadline())
+        let house = self.house.as_ref().map_or(Nanos::NEVER, House::next_deadline);
+        house.min(self.path.next_deadline())
     }
 }
 
@@ -61,7 +59,7 @@ pub enum Threads {
 
 /// One thread each.
 pub struct Dedicated {
-    exchange: Runner<Exchange>,
+    house: Option<Runner<House>>,
     ingest: Runner<Published<Ingest<Feed>>>,
     host: Runner<Published<StrategyHost>>,
     risk: Runner<Published<Risk>>,
@@ -104,14 +102,14 @@ impl Starter {
     ///
     /// # Errors
     /// When one cannot be started.
-    pub fn start_each(&self, exchange: Exchange, path: Path<Feed, Entry>) -> Result<Threads, SetupError> {
+    pub fn start_each(&self, house: Option<House>, path: Path<Feed, Entry>) -> Result<Threads, SetupError> {
         let PathParts { ingest, host, risk, route } = path.into_parts();
         let route = self.start(route)?;
         let risk = self.start(risk)?;
         let host = self.start(host)?;
         let ingest = self.start(ingest)?;
-        let exchange = self.start(exchange)?;
-        Ok(Threads::Dedicated(Box::new(Dedicated { exchange, ingest, host, risk, route })))
+        let house = house.map(|house| self.start(house)).transpose()?;
+        Ok(Threads::Dedicated(Box::new(Dedicated { house, ingest, host, risk, route })))
     }
 }
 
@@ -122,7 +120,7 @@ impl Threads {
         match self {
             Self::Shared(thread) => thread.is_finished(),
             Self::Dedicated(threads) => {
-                threads.exchange.is_finished()
+                threads.house.as_ref().is_some_and(Runner::is_finished)
                     || threads.ingest.is_finished()
                     || threads.host.is_finished()
                     || threads.risk.is_finished()
@@ -139,19 +137,19 @@ impl Threads {
     pub fn rest(self, mut clock: LiveClock, on_shutdown: OnShutdown) -> Result<Rested, SetupError> {
         match self {
             Self::Shared(thread) => {
-                let SharedThread { mut exchange, mut path } = thread.join()?;
+                let SharedThread { mut house, mut path } = thread.join()?;
                 if on_shutdown == OnShutdown::Cancel {
                     path.stop(clock.now());
-                    settle(&mut clock, &mut exchange, &mut path, |path| path.path().route().orders().live());
+                    settle(&mut clock, house.as_mut(), &mut path, |path| path.path().route().orders().live());
                 }
                 path.publish();
-                exchange.publish();
+                house.iter_mut().for_each(House::publish);
                 let lost_cycles = path.lost();
                 Ok(Rested { path: path.into_path(), lost_cycles })
             }
             Self::Dedicated(threads) => {
-                let Dedicated { exchange, ingest, host, risk, route } = *threads;
-                let mut exchange = exchange.join()?;
+                let Dedicated { house, ingest, host, risk, route } = *threads;
+                let mut house = house.map(Runner::join).transpose()?;
                 let parts = PathParts {
                     ingest: ingest.join()?,
                     host: host.join()?,
@@ -161,27 +159,27 @@ impl Threads {
                 let mut path = Path::from_parts(parts);
                 if on_shutdown == OnShutdown::Cancel {
                     path.stop(clock.now());
-                    settle(&mut clock, &mut exchange, &mut path, |path| path.route().orders().live());
+                    settle(&mut clock, house.as_mut(), &mut path, |path| path.route().orders().live());
                 }
                 path.publish();
-                exchange.publish();
+                house.iter_mut().for_each(House::publish);
                 Ok(Rested { path, lost_cycles: 0 })
             }
         }
     }
 }
 
-/// Drives exchange and path until no order is open and both are idle, or time is over.
+/// Drives the path, and the exchange if it is here, until no order is open and both are idle, or time is over.
 fn settle<P: Agent>(
     clock: &mut LiveClock,
-    exchange: &mut Exchange,
+    mut house: Option<&mut House>,
     path: &mut P,
     live: impl Fn(&P) -> usize,
 ) {
     let end = clock.now().saturating_add(SETTLE);
     loop {
         let now = clock.now();
-        let work = exchange.do_work(now) + path.do_work(now);
+        let work = house.as_mut().map_or(0, |house| house.do_work(now)) + path.do_work(now);
         if now >= end || (live(path) == 0 && work == 0) {
             return;
         }

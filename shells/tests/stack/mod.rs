@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // Each test binary uses its own part.
 
+pub mod books;
+pub mod exchange;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};

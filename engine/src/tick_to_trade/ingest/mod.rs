@@ -151,11 +151,13 @@ impl<M: MarketData> Agent for Ingest<M> {
 
 impl<M: MarketData> Observed for Ingest<M> {
     fn names(&self) -> Vec<String> {
-        IngestCounters::NAMES.iter().map(|&name| name.to_owned()).collect()
+        IngestCounters::NAMES.iter().chain(&["reconnects"]).map(|&name| name.to_owned()).collect()
     }
 
     fn values(&self, set: &mut dyn FnMut(usize, u64)) {
-        self.markets.counters.to_array().into_iter().enumerate().for_each(|(i, value)| set(i, value));
+        let values = self.markets.counters.to_array();
+        let all = values.into_iter().chain([self.feed.reconnects()]);
+        all.enumerate().for_each(|(i, value)| set(i, value));
     }
 }
 

@@ -479,16 +479,15 @@ impl<E: OrderEntry> Agent for Route<E> {
 
 impl<E: OrderEntry> Observed for Route<E> {
     fn names(&self) -> Vec<String> {
-        RouteCounters::NAMES.iter().chain(&["live_orders"]).map(|&name| name.to_owned()).collect()
+        let more = ["live_orders", "weight_used_ppm", "orders_used_ppm"];
+        RouteCounters::NAMES.iter().chain(&more).map(|&name| name.to_owned()).collect()
     }
 
     fn values(&self, set: &mut dyn FnMut(usize, u64)) {
-        let values = self.counters.to_array();
-        values
-            .into_iter()
-            .chain([self.orders.live() as u64])
-            .enumerate()
-            .for_each(|(i, value)| set(i, value));
+        let used = self.entry.limits_used();
+        let more = [self.orders.live() as u64, used.weight_ppm, used.orders_ppm];
+        let values = self.counters.to_array().into_iter().chain(more);
+        values.enumerate().for_each(|(i, value)| set(i, value));
     }
 }
 

@@ -1,0 +1,274 @@
+//! What the venue lists: instruments and limits. One process asks, publishes the answer in its own directory of shared
+//! memory, and all others read that, so that every process has the very same table.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::clock::Clock;
+use engine::domain::{Instruments, Market, Nanos};
+use engine::error::SetupError;
+use engine::shm::paths::IpcPaths;
+use engine::venue::binance::exchange_info;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use tracing::warn;
+
+use crate::binance::limits::{RateLimits, retry_after};
+use crate::config::Venue;
+use crate::transport::{Backoff, HttpClient, HttpEvent, Reactor, TlsTrust, Url};
+
+/// How long the venue may refuse to answer at the start.
+const PATIENCE: Nanos = Nanos::from_secs(60);
+
+/// How long one answer may take.
+const ANSWER_MAX: Nanos = Nanos::from_secs(10);
+
+/// How long one look at the socket waits.
+const TURN: Duration = Duration::from_millis(5);
+
+/// What a venue lists of the symbols that are traded.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The instruments, in the order of the settings.
+    pub instruments: Arc<Instruments>,
+    /// The venue's rate limits.
+    pub limits: RateLimits,
+    /// Where it was asked.
+    pub url: String,
+    /// The part of the answer that is used: equal for equal rules.
+    body: Vec<u8>,
+}
+
+/// Why there is no answer.
+enum Refusal {
+    /// Another answer would be the same.
+    Final(String),
+    /// Try again, not before this time.
+    Again(String, Nanos),
+}
+
+impl Listing {
+    /// Reads an `exchangeInfo` answer of `venue` about `symbols`.
+    fn read(answer: &[u8], venue: Venue, url: &str, symbols: &[String]) -> Result<Self, SetupError> {
+        let refuse = |reason: String| SetupError::Invalid(format!("{url}: exchangeInfo: {reason}"));
+        let mut answer: Value = serde_json::from_slice(answer).map_err(|error| refuse(error.to_string()))?;
+        let listed = answer["symbols"].as_array().cloned().unwrap_or_default();
+        let find = |symbol: &String| {
+            let found = listed.iter().find(|one| one["symbol"].as_str() == Some(symbol)).cloned();
+            found.ok_or_else(|| refuse(format!("{symbol} is not listed")))
+        };
+        let table = symbols.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let body = json!({
+            "venue": venue.name(), "url": url, "rateLimits": answer["rateLimits"].take(), "symbols": table,
+        });
+        Self::of_body(body.to_string().into_bytes(), url)
+    }
+
+    fn of_body(body: Vec<u8>, url: &str) -> Result<Self, SetupError> {
+        let table = exchange_info::instruments(&body, Market::Spot)?;
+        let limits = RateLimits::read(&body)?;
+        Ok(Self { instruments: Arc::new(Instruments::new(table)?), limits, url: url.to_owned(), body })
+    }
+
+    /// The answer, as a tape keeps it.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Publishes it in ingest's directory; one that says the same is left as it is.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn publish(&self, ipc: &IpcPaths) -> Result<(), SetupError> {
+        let path = file(ipc);
+        if fs::read(&path).is_ok_and(|found| found == self.body) {
+            return Ok(());
+        }
+        let new = path.with_extension("new");
+        fs::write(&new, &self.body).map_err(|error| SetupError::io(&new, "writing it", error))?;
+        fs::rename(&new, &path).map_err(|error| SetupError::io(&path, "publishing it", error))
+    }
+
+    /// What ingest has published, if it is of `venue` and `symbols`: an older one of others is as good as none.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find(ipc: &IpcPaths, venue: Venue, symbols: &[String]) -> Result<Self, SetupError> {
+        let path = file(ipc);
+        let body = fs::read(&path).map_err(|error| SetupError::io(&path, "reading it", error))?;
+        let told: Value =
+            serde_json::from_slice(&body).map_err(|error| SetupError::file(&path, error.to_string()))?;
+        if told["venue"].as_str() != Some(venue.name()) {
+            return Err(SetupError::file(&path, format!("is not of the venue {venue}")));
+        }
+        let listing = Self::of_body(body, told["url"].as_str().unwrap_or_default())?;
+        let listed = listing.instruments.iter().map(|(_, instrument)| &*instrument.symbol);
+        if listed.eq(symbols.iter().map(String::as_str)) {
+            return Ok(listing);
+        }
+        Err(SetupError::file(&path, format!("lists other symbols than {}", symbols.join(","))))
+    }
+}
+
+/// Where ingest publishes what the venue lists.
+#[must_use]
+pub fn file(ipc: &IpcPaths) -> PathBuf {
+    ipc.root().join("ingest/exchange_info.json")
+}
+
+/// The inode of what is published: another one says something else.
+#[must_use]
+pub fn edition(ipc: &IpcPaths) -> Option<u64> {
+    inode(&file(ipc))
+}
+
+/// Tells a file from one that took its place.
+#[must_use]
+pub fn inode(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).ok().map(|found| found.ino())
+}
+
+/// Asks the venue, until it answers or patience is over.
+///
+/// # Errors
+/// When it refuses, or does not answer in time: with its words.
+pub(super) fn ask(
+    venue: Venue,
+    rest: &Url,
+    trust: &TlsTrust,
+    symbols: &[String],
+    clock: &mut impl Clock,
+) -> Result<Listing, SetupError> {
+    let names = serde_json::to_string(symbols).unwrap_or_default();
+    let path = format!("/api/v3/exchangeInfo?symbols={}", utf8_percent_encode(&names, NON_ALPHANUMERIC));
+    let url = format!("{rest}/api/v3/exchangeInfo");
+    let end = clock.now().saturating_add(PATIENCE);
+    let first = Nanos::from_millis(200);
+    let mut backoff = Backoff::new(first, Nanos::from_secs(5), u64::from(std::process::id()));
+    loop {
+        match ask_once(rest, trust, &path, clock) {
+            Ok(body) => return Listing::read(&body, venue, &url, symbols),
+            Err(Refusal::Final(reason)) => {
+                return Err(SetupError::Invalid(format!("{url} of {}: {reason}", symbols.join(","))));
+            }
+            Err(Refusal::Again(reason, earliest)) => {
+                let now = clock.now();
+                let next = now.saturating_add(backoff.next_wait()).max(earliest);
+                if next >= end {
+                    return Err(SetupError::Invalid(format!("{url}: no answer for a minute: {reason}")));
+                }
+                warn!(url, reason, "the venue does not say yet what it lists");
+                let wait = u64::try_from((next - now).0).unwrap_or(0);
+                std::thread::sleep(Duration::from_nanos(wait));
+            }
+        }
+    }
+}
+
+fn ask_once(rest: &Url, trust: &TlsTrust, path: &str, clock: &mut impl Clock) -> Result<Vec<u8>, Refusal> {
+    let again = |reason: String| Refusal::Again(reason, Nanos::ZERO);
+    let mut reactor = Reactor::new().map_err(|error| again(error.to_string()))?;
+    let mut client = HttpClient::new(rest.clone(), trust.clone(), ANSWER_MAX);
+    let sent = client.request("GET", path, &[], 0, clock.now());
+    sent.map_err(|_| again("the request was not taken".to_owned()))?;
+    // The client itself gives up after its limit.
+    loop {
+        reactor.wait(TURN);
+        let now = clock.now();
+        let mut answer = None;
+        let event = client.poll(&mut reactor, now, &mut |told| {
+            answer = Some(judge(told.status, told.header("retry-after"), told.body, now));
+        });
+        match (event, answer) {
+            (_, Some(answer)) => return answer,
+            (HttpEvent::Failed { reason, .. }, None) => return Err(again(reason)),
+            (HttpEvent::Idle | HttpEvent::Answered, None) => {}
+        }
+    }
+}
+
+/// What an answer with this status means.
+fn judge(status: u16, retry: Option<&str>, body: &[u8], now: Nanos) -> Result<Vec<u8>, Refusal> {
+    let told: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let words = || {
+        let said = told["msg"].as_str().map(|text| format!(": {text} ({})", told["code"]));
+        format!("HTTP {status}{}", said.unwrap_or_default())
+    };
+    match status {
+        200 => Ok(body.to_vec()),
+        418 | 429 => Err(Refusal::Again(words(), retry_after(retry, now))),
+        400..=499 => Err(Refusal::Final(words())),
+        _ => Err(Refusal::Again(words(), Nanos::ZERO)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::venue::generated::GeneratedMarket;
+
+    fn answer(symbols: &[&str]) -> Vec<u8> {
+        let market = GeneratedMarket::new(symbols, 1, Nanos::from_secs(1), 1).expect("a market");
+        let mut told: Value = serde_json::from_slice(&market.exchange_info()).expect("JSON");
+        told["serverTime"] = json!(1);
+        told["rateLimits"] = json!([
+            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+            {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 50},
+        ]);
+        told.to_string().into_bytes()
+    }
+
+    fn names(symbols: &[&str]) -> Vec<String> {
+        symbols.iter().map(|&symbol| symbol.to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_published_is_the_same_table_for_everybody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ipc = IpcPaths::new(folder.path());
+        ipc.create().expect("made");
+        let symbols = names(&["ETHUSDT", "BTCUSDT"]);
+        let venue = Venue::Simulated;
+        assert!(Listing::find(&ipc, venue, &symbols).is_err(), "none yet");
+        let listing =
+            Listing::read(&answer(&["BTCUSDT", "ETHUSDT"]), venue, "http://x", &symbols).expect("read");
+        assert_eq!(listing.instruments.get(0).map(|one| &*one.symbol), Some("ETHUSDT"));
+        listing.publish(&ipc).expect("published");
+        let found = Listing::find(&ipc, venue, &symbols).expect("found");
+        assert!(found.instruments.iter().eq(listing.instruments.iter()) && found.limits == listing.limits);
+
+        // The same again is no news; what another venue or other symbols have, is not ours.
+        let edition = edition(&ipc);
+        listing.publish(&ipc).expect("published");
+        assert_eq!(super::edition(&ipc), edition);
+        assert!(Listing::find(&ipc, Venue::BinanceTestnet, &symbols).is_err());
+        assert!(Listing::find(&ipc, venue, &names(&["BTCUSDT"])).is_err());
+    }
+
+    #[test]
+    fn what_is_not_listed_or_not_readable_is_named() {
+        let refused = |bytes: &[u8], symbol: &str| {
+            let error = Listing::read(bytes, Venue::Binance, "http://x", &names(&[symbol]));
+            error.expect_err("refused").to_string()
+        };
+        assert!(refused(&answer(&["BTCUSDT"]), "XRPUSDT").contains("XRPUSDT is not listed"));
+        assert!(refused(b"<html>", "BTCUSDT").starts_with("http://x: exchangeInfo: "));
+        let without = String::from_utf8(answer(&["BTCUSDT"])).expect("text").replace("ORDERS", "X");
+        assert!(refused(without.as_bytes(), "BTCUSDT").contains("none of ORDERS"));
+    }
+
+    #[test]
+    fn a_refusal_is_final_or_waited_for_as_the_venue_says() {
+        let now = Nanos::from_secs(100);
+        let body = br#"{"code":-1121,"msg":"Invalid symbol."}"#;
+        assert!(matches!(judge(400, None, body, now),
+            Err(Refusal::Final(text)) if text == "HTTP 400: Invalid symbol. (-1121)"));
+        assert!(matches!(judge(429, Some("7"), b"", now),
+            Err(Refusal::Again(_, at)) if at == Nanos::from_secs(107)));
+        assert!(matches!(judge(503, None, b"", now), Err(Refusal::Again(..))));
+    }
+}

@@ -1,0 +1,201 @@
+//! The venue that the settings name, as agents see it: feeds, order entry and instruments are made here and nowhere else.
+//!
+//! ```text
+//! simulated   a simulated_exchange over sockets; in `trading run` without an endpoint, an exchange in the same process
+//! paper       Binance's market data; fills by the exchange in the same process
+//! binance-*   Binance
+//! ```
+
+pub mod access;
+pub mod house;
+pub mod listing;
+pub mod record;
+
+use std::sync::Arc;
+
+use engine::clock::Clock;
+use engine::domain::{InstrumentIndex, Nanos, OrderId};
+use engine::error::SetupError;
+use engine::message::Order;
+use engine::venue::binance::{DecodeError, MarketEvent};
+use engine::venue::link::{LinkFeed, LinkOrderEntry};
+use engine::venue::{Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question, VenueEvent};
+
+use crate::binance::{BinanceEntry, BinanceFeed, Endpoints};
+use crate::config::{Settings, Venue};
+use crate::transport::TlsTrust;
+use crate::venue::listing::Listing;
+
+/// Market data of whichever venue.
+pub enum VenueFeed {
+    /// Over sockets.
+    Sockets(Box<BinanceFeed>),
+    /// Over rings, of the exchange in the same process or the next.
+    Link(Box<LinkFeed>),
+}
+
+/// Order entry of whichever venue.
+pub enum VenueEntry {
+    /// Over sockets.
+    Sockets(Box<BinanceEntry>),
+    /// Over rings.
+    Link(Box<LinkOrderEntry>),
+}
+
+impl MarketData for VenueFeed {
+    #[inline]
+    fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool {
+        match self {
+            Self::Sockets(feed) => feed.poll(now, on_frame),
+            Self::Link(feed) => feed.poll(now, on_frame),
+        }
+    }
+
+    #[inline]
+    fn poll_read(
+        &mut self,
+        now: Nanos,
+        on_event: &mut dyn FnMut(Nanos, &Result<MarketEvent<'_>, DecodeError>),
+    ) -> Option<bool> {
+        match self {
+            Self::Sockets(feed) => feed.poll_read(now, on_event),
+            Self::Link(feed) => feed.poll_read(now, on_event),
+        }
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        match self {
+            Self::Sockets(feed) => feed.next_deadline(),
+            Self::Link(feed) => feed.next_deadline(),
+        }
+    }
+
+    fn reconnects(&self) -> u64 {
+        match self {
+            Self::Sockets(feed) => feed.reconnects(),
+            Self::Link(feed) => feed.reconnects(),
+        }
+    }
+
+    fn request_snapshot(&mut self, instrument: InstrumentIndex, now: Nanos) {
+        match self {
+            Self::Sockets(feed) => feed.request_snapshot(instrument, now),
+            Self::Link(feed) => feed.request_snapshot(instrument, now),
+        }
+    }
+}
+
+impl OrderEntry for VenueEntry {
+    fn send(&mut self, order: &Order, now: Nanos) -> Result<(), NotSent> {
+        match self {
+            Self::Sockets(entry) => entry.send(order, now),
+            Self::Link(entry) => entry.send(order, now),
+        }
+    }
+
+    fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {
+        match self {
+            Self::Sockets(entry) => entry.query(instrument, id, now),
+            Self::Link(entry) => entry.query(instrument, id, now),
+        }
+    }
+
+    fn ask(&mut self, question: Question, now: Nanos) -> Result<(), NotSent> {
+        match self {
+            Self::Sockets(entry) => entry.ask(question, now),
+            Self::Link(entry) => entry.ask(question, now),
+        }
+    }
+
+    #[inline]
+    fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
+        match self {
+            Self::Sockets(entry) => entry.poll(now),
+            Self::Link(entry) => entry.poll(now),
+        }
+    }
+
+    fn limits_used(&self) -> LimitsUsed {
+        match self {
+            Self::Sockets(entry) => entry.limits_used(),
+            Self::Link(entry) => entry.limits_used(),
+        }
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        match self {
+            Self::Sockets(entry) => entry.next_deadline(),
+            Self::Link(entry) => entry.next_deadline(),
+        }
+    }
+}
+
+/// The way to a venue behind sockets.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The venue.
+    pub venue: Venue,
+    endpoints: Endpoints,
+    trust: TlsTrust,
+}
+
+impl Way {
+    /// The way that the settings name.
+    ///
+    /// # Errors
+    /// When the endpoint is none, or the certificate to trust cannot be read.
+    pub fn of(settings: &Settings) -> Result<Self, SetupError> {
+        let exchange = &settings.exchange;
+        let trust = match (&exchange.ca_file, settings.venue) {
+            (Some(path), Venue::Simulated) => TlsTrust::file(path)?,
+            _ => TlsTrust::public(),
+        };
+        let endpoints = Endpoints::of(settings.venue, &exchange.endpoint)?;
+        Ok(Self { venue: settings.venue, endpoints, trust })
+    }
+
+    /// Whether orders leave this machine's rings: what happens to them there can be missed, and must be asked for.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.venue != Venue::Paper
+    }
+
+    /// What the venue lists of `symbols`, asked of it now.
+    ///
+    /// # Errors
+    /// When it does not answer within a minute, or refuses: with its words.
+    pub fn ask_listing(&self, symbols: &[String], clock: &mut impl Clock) -> Result<Listing, SetupError> {
+        listing::ask(self.venue, &self.endpoints.rest, &self.trust, symbols, clock)
+    }
+
+    /// The venue's market data.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub fn feed(&self, listing: &Listing) -> Result<BinanceFeed, SetupError> {
+        let instruments = Arc::clone(&listing.instruments);
+        let feed = BinanceFeed::new(&self.endpoints, &self.trust, instruments, false, seed());
+        Ok(feed.map_err(|error| SetupError::io("sockets", "making a poll", error))?.limited(&listing.limits))
+    }
+
+    /// The account at the venue.
+    ///
+    /// # Errors
+    /// When there is no key, or the system gives no descriptor.
+    pub fn entry(
+        &self,
+        listing: &Listing,
+        settings: &Settings,
+        clock: &mut impl Clock,
+    ) -> Result<BinanceEntry, SetupError> {
+        let signer = Arc::new(access::signer(settings, clock)?);
+        let instruments = Arc::clone(&listing.instruments);
+        let entry = BinanceEntry::new(&self.endpoints, &self.trust, signer, instruments, seed());
+        Ok(entry.map_err(|error| SetupError::io("sockets", "making a poll", error))?.limited(&listing.limits))
+    }
+}
+
+/// Spreads the attempts of processes that lost their connections at the same moment.
+fn seed() -> u64 {
+    u64::from(std::process::id())
+}
