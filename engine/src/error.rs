@@ -107,5 +107,8 @@ wire_enum! {
         Venue = 28 => "VENUE",
         /// C24: ingest or route is not there or does not beat, or the venue is not connected and reconciled.
         LinkDown = 29 => "LINK_DOWN",
+        /// The amendment cannot keep the order's place in the queue: it does not lower the quantity, lowers it to what
+        /// is filled, or changes more than that.
+        KeepPriority = 30 => "KEEP_PRIORITY",
     }
 }

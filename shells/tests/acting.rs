@@ -74,8 +74,16 @@ fn an_order_is_placed_seen_replaced_and_cancelled() {
     assert_eq!(world.orders.refused("order.place", order.clone()), "DUP_ID");
     assert_eq!(world.orders.done("orders.open", json!({})).as_array().map(Vec::len), Some(1));
 
-    let amended = world.orders.done("order.replace", json!({"order_id": id, "quantity": "0.002"}));
-    let next = amended["order_id"].as_str().expect("an id").to_owned();
+    let larger = json!({"order_id": id, "quantity": "0.002"});
+    let priced = json!({"order_id": id, "quantity": "0.0005", "price": order["price"]});
+    for request in [&larger, &priced] {
+        assert_eq!(world.orders.refused("order.amend", request.clone()), "KEEP_PRIORITY");
+    }
+    let amended = world.orders.done("order.amend", json!({"order_id": id, "quantity": "0.0005"}));
+    assert_eq!(amended["order_id"], json!(id));
+    assert_eq!(world.until_state(&id, "OPEN")["quantity"], json!("0.0005"));
+    let replaced = world.orders.done("order.replace", larger);
+    let next = replaced["order_id"].as_str().expect("an id").to_owned();
     assert_eq!(world.until_state(&id, "CANCELED")["filled"], json!("0"));
     assert_eq!(world.until_state(&next, "OPEN")["quantity"], json!("0.002"));
     world.orders.done("order.cancel", json!({ "order_id": next }));

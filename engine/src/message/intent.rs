@@ -12,6 +12,8 @@ wire_enum! {
         New = 1 => "NEW",
         /// Cancel `target`.
         Cancel = 2 => "CANCEL",
+        /// Lower the quantity of `target` to `quantity`; it keeps its id and its place in the queue.
+        Amend = 3 => "AMEND",
     }
 }
 
@@ -19,13 +21,13 @@ wire_enum! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Intent {
-    /// Identity of this intent: of the order for `New`, of the request for `Cancel`.
+    /// Identity of this intent: of the order for `New`, of the request for `Cancel` and `Amend`.
     pub id: OrderId,
-    /// The order to cancel; `OrderId::NONE` for `New`.
+    /// The order to cancel or amend; `OrderId::NONE` for `New`.
     pub target: OrderId,
-    /// Limit price; 0 for a market order or a cancel.
+    /// Limit price; 0 for a market order, a cancel or an amendment.
     pub price: Price,
-    /// Quantity; 0 for a cancel.
+    /// Quantity; what the order shall have in all for an amendment; 0 for a cancel.
     pub quantity: Quantity,
     /// Later than this it is EXPIRED and never sent.
     pub valid_until: Nanos,
@@ -37,11 +39,11 @@ pub struct Intent {
     pub stamp: u32,
     /// Code of an [`IntentKind`].
     pub kind: u8,
-    /// Code of a `Side`; 0 for a cancel.
+    /// Code of a `Side`; 0 but for `New`.
     pub side: u8,
-    /// Code of an `OrderType`; 0 for a cancel.
+    /// Code of an `OrderType`; 0 but for `New`.
     pub order_type: u8,
-    /// Code of a `TimeInForce`; 0 for a cancel.
+    /// Code of a `TimeInForce`; 0 but for `New`.
     pub time_in_force: u8,
     /// Spare, zero: other bits are refused (C02).
     pub reserved: u32,

@@ -62,6 +62,12 @@ wire_enum! {
         Unknown = 9 => "UNKNOWN",
         /// Proven never placed.
         NeverPlaced = 10 => "NEVER_PLACED",
+        /// An amendment was sent.
+        AmendSent = 11 => "AMEND_SENT",
+        /// The venue lowered its quantity, to the report's.
+        Amended = 12 => "AMENDED",
+        /// The venue, or route, refused the amendment: the quantity is as it was.
+        AmendRejected = 13 => "AMEND_REJECTED",
     }
 }
 

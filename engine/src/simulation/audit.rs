@@ -23,6 +23,8 @@ pub struct Audit {
     pub orders: u64,
     /// Cancels approved.
     pub cancels: u64,
+    /// Amendments approved.
+    pub amends: u64,
     /// Refusals, by code.
     pub rejects: BTreeMap<&'static str, u64>,
     /// Orders sent to the venue.
@@ -88,6 +90,7 @@ impl Audit {
                     self.orders += 1;
                     lives.insert(intent.id, Life::default());
                 }
+                RejectCode::None if intent.kind == IntentKind::Amend.code() => self.amends += 1,
                 RejectCode::None => self.cancels += 1,
                 code => *self.rejects.entry(code.as_str()).or_default() += count,
             }

@@ -210,7 +210,9 @@ impl Recorder {
             written += 1;
             let Some(instrument) = self.instruments.get(intent.instrument) else { continue };
             self.text.clear();
-            if intent.kind == IntentKind::New.code() {
+            if intent.kind == IntentKind::Amend.code() {
+                order_request::encode_amend(&intent, instrument, at, &mut self.text);
+            } else if intent.kind == IntentKind::New.code() {
                 let Ok(facts) = facts_of(&intent, at) else { continue };
                 self.orders.insert(intent.id, facts);
                 if order_request::encode_place(&intent, instrument, at, &mut self.text).is_err() {
@@ -251,8 +253,12 @@ impl Recorder {
         self.executions += 1;
         order.execution_id = self.executions;
         order.time = event.received;
-        if let VenueEventKind::Trade { price, quantity, .. } = event.kind {
-            order.cumulative_quote += instrument.notional(price, quantity);
+        match event.kind {
+            VenueEventKind::Trade { price, quantity, .. } => {
+                order.cumulative_quote += instrument.notional(price, quantity);
+            }
+            VenueEventKind::Amended { quantity } => order.quantity = quantity,
+            _ => {}
         }
         let told = user_data::encode_report(event, order, instrument, &mut self.text)
             || user_data::encode_answer(event, instrument, &mut self.text);

@@ -101,10 +101,25 @@ pub enum VenueEventKind {
         /// The venue's code, such as -2011.
         code: i32,
     },
+    /// Its quantity was lowered.
+    Amended {
+        /// What it is now, filled and unfilled.
+        quantity: Quantity,
+    },
+    /// The amendment was refused: the quantity is as it was.
+    AmendRejected {
+        /// The venue's code, such as -2038.
+        code: i32,
+    },
     /// The outcome of the request is not known: a time-out, 5XX, -1006 or -1007.
     Unknown,
-    /// Answer to a query: the order's state, its cumulative quantity in `cumulative`.
-    QueryState(OrderState),
+    /// Answer to a query; the cumulative quantity is in `cumulative`.
+    QueryState {
+        /// Where the order is in its life.
+        state: OrderState,
+        /// The quantity that it has now; 0 where the venue does not say.
+        quantity: Quantity,
+    },
     /// Answer to a query: the venue knows no such order (-2013).
     QueryNotFound,
     /// The connection is made, or made again: what happened meanwhile is not known. Of no order, like the rest below.
@@ -188,7 +203,7 @@ pub enum Question {
 
 /// Order entry of a venue, without blocking.
 pub trait OrderEntry {
-    /// Sends a new order, or a cancel of the intent's target.
+    /// Sends a new order, or a cancel or an amendment of the intent's target.
     ///
     /// # Errors
     /// When nothing of it left: the caller may say so with certainty.

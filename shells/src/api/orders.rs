@@ -49,8 +49,8 @@ pub struct CancelOrder {
 /// `order.get`: as [`CancelOrder`].
 pub type GetOrder = CancelOrder;
 
-/// `order.amend`: a smaller quantity at the same price, or another of either; and `order.replace`: the same by
-/// cancelling and placing anew.
+/// `order.amend`: a smaller quantity, and nothing else: the order keeps its id and its place. `order.replace`: another
+/// quantity, price or both, by cancelling and placing anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmendOrder {
@@ -63,7 +63,7 @@ pub struct AmendOrder {
     /// The new quantity, what is filled included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<String>,
-    /// The new price.
+    /// The new price, of a replacement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
 }

@@ -30,6 +30,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Trace(args) => trace::run(&args, &environment),
         Command::Order(command) => acting::orders::place(&command, &environment),
         Command::Amend(args) => acting::orders::amend(&args, &environment),
+        Command::Replace(args) => acting::orders::replace(&args, &environment),
         Command::Cancel(args) => acting::orders::cancel(&args, &environment),
         Command::CancelAll(args) => acting::orders::cancel_all(&args, &environment),
         Command::Flatten(args) => acting::orders::flatten(&args, &environment),

@@ -251,15 +251,25 @@ impl OrderEntry for BinanceEntry {
         let Some(instrument) = self.instruments.get(intent.instrument) else { return Err(NotSent) };
         self.request.clear();
         let timestamp = self.session.venue_time(now);
-        let cancel = intent.kind == IntentKind::Cancel.code();
-        if cancel {
-            order_request::encode_cancel(intent, instrument, timestamp, &mut self.request);
-        } else {
-            order_request::encode_place(intent, instrument, timestamp, &mut self.request)
-                .map_err(|_| NotSent)?;
-        }
-        self.transmit(!cancel, now)?;
-        self.remember(if cancel { intent.target } else { intent.id }, intent.instrument);
+        let out = &mut self.request;
+        let subject = match IntentKind::try_from(intent.kind) {
+            Ok(IntentKind::New) => {
+                order_request::encode_place(intent, instrument, timestamp, out).map_err(|_| NotSent)?;
+                intent.id
+            }
+            Ok(IntentKind::Cancel) => {
+                order_request::encode_cancel(intent, instrument, timestamp, out);
+                intent.target
+            }
+            Ok(IntentKind::Amend) => {
+                order_request::encode_amend(intent, instrument, timestamp, out);
+                intent.target
+            }
+            Err(_) => return Err(NotSent),
+        };
+        // Only a new order counts against the venue's limits of orders.
+        self.transmit(intent.kind == IntentKind::New.code(), now)?;
+        self.remember(subject, intent.instrument);
         Ok(())
     }
 

@@ -44,7 +44,7 @@ pub struct OrderArgs {
     pub json: bool,
 }
 
-/// Arguments of `amend`.
+/// Arguments of `amend` and `replace`.
 #[derive(Debug, Args)]
 #[group(id = "change", required = true, multiple = true, args = ["quantity", "price"])]
 pub struct AmendArgs {

@@ -60,8 +60,10 @@ pub enum Command {
     /// Place an order through risk
     #[command(subcommand)]
     Order(OrderCommand),
-    /// Replace an order by one of another price or quantity
+    /// Lower an order's quantity; it keeps its id and its place in the queue
     Amend(AmendArgs),
+    /// Replace an order by one of another price or quantity
+    Replace(AmendArgs),
     /// Cancel one order
     Cancel(CancelArgs),
     /// Cancel every open order, or those of one symbol or strategy

@@ -180,6 +180,25 @@ impl Intents {
         self.send(Intent { target, instrument, kind, valid_until, ..Intent::default() }, now)
     }
 
+    /// Asks risk to lower the quantity of `target` to `quantity`; gives the id of the request.
+    ///
+    /// # Errors
+    /// `RING_FULL`: nothing was sent.
+    pub fn amend(
+        &mut self,
+        target: OrderId,
+        instrument: InstrumentIndex,
+        quantity: Quantity,
+        now: Nanos,
+    ) -> Result<OrderId, RejectCode> {
+        if self.producer.free() <= CANCEL_RESERVE {
+            return Err(RejectCode::RingFull);
+        }
+        let kind = IntentKind::Amend.code();
+        let valid_until = now.saturating_add(VALID_FOR);
+        self.send(Intent { target, instrument, quantity, kind, valid_until, ..Intent::default() }, now)
+    }
+
     fn send(&mut self, intent: Intent, now: Nanos) -> Result<OrderId, RejectCode> {
         let Self { epoch, source, source_epoch, .. } = *self;
         let id = OrderId { epoch, source, source_epoch, sequence: self.sequence + 1 };

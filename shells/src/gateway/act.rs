@@ -57,7 +57,7 @@ pub async fn place(State(gateway): Here, Strict(order): Strict<PlaceOrder>) -> A
     Ok((StatusCode::ACCEPTED, done(&placed)).into_response())
 }
 
-/// `PATCH /orders/{id}`: a new quantity, a new price, or both.
+/// `PATCH /orders/{id}`: a smaller quantity. `POST /orders/{id}/replace`: a new quantity, a new price, or both.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeOrder {
@@ -69,17 +69,35 @@ pub struct ChangeOrder {
     pub price: Option<String>,
 }
 
-/// `PATCH /orders/{id}`.
+/// `PATCH /orders/{id}`: the order keeps its id and its place.
 pub async fn change(
     State(gateway): Here,
     InPath(id): InPath<String>,
-    Strict(ChangeOrder { quantity, price }): Strict<ChangeOrder>,
+    Strict(change): Strict<ChangeOrder>,
+) -> Answer {
+    altered(&gateway, "order.amend", id, change).await
+}
+
+/// `POST /orders/{id}/replace`.
+pub async fn replace(
+    State(gateway): Here,
+    InPath(id): InPath<String>,
+    Strict(change): Strict<ChangeOrder>,
+) -> Answer {
+    altered(&gateway, "order.replace", id, change).await
+}
+
+async fn altered(
+    gateway: &Gateway,
+    op: &'static str,
+    id: String,
+    ChangeOrder { quantity, price }: ChangeOrder,
 ) -> Answer {
     if quantity.is_none() && price.is_none() {
         return Err(Failure::new(code::BAD_REQUEST, "body: neither quantity nor price"));
     }
     let amend = AmendOrder { order_id: Some(id), client_id: None, quantity, price };
-    tell(&gateway, Service::OrderExecution, "order.amend", &amend, PATIENCE).await.map(|result| done(&result))
+    tell(gateway, Service::OrderExecution, op, &amend, PATIENCE).await.map(|result| done(&result))
 }
 
 /// `DELETE /orders/{id}`.

@@ -50,6 +50,7 @@ fn api() -> Router<Arc<Gateway>> {
         .route("/positions", get(read::positions))
         .route("/orders", get(read::orders).post(act::place).delete(act::cancel_all))
         .route("/orders/{id}", get(read::order).patch(act::change).delete(act::cancel))
+        .route("/orders/{id}/replace", post(act::replace))
         .route("/fills", get(read::fills))
         .route("/pnl", get(read::pnl))
         .route("/risk", get(read::risk))

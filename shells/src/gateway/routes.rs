@@ -73,7 +73,7 @@ const fn act(
 }
 
 /// Every route.
-pub static ROUTES: [Route; 34] = [
+pub static ROUTES: [Route; 35] = [
     open("/health", "Alive"),
     open("/ready", "Every service answers"),
     open("/metrics", "Metrics of the gateway, for Prometheus"),
@@ -122,7 +122,24 @@ pub static ROUTES: [Route; 34] = [
     Route {
         parameters: &[ID],
         body: Some(("ChangeOrder", true)),
-        ..act("PATCH", "/api/v1/orders/{id}", Role::Trade, "Change quantity or price", "any")
+        ..act(
+            "PATCH",
+            "/api/v1/orders/{id}",
+            Role::Trade,
+            "Lower the quantity; the order keeps its place",
+            "any",
+        )
+    },
+    Route {
+        parameters: &[ID],
+        body: Some(("ChangeOrder", true)),
+        ..act(
+            "POST",
+            "/api/v1/orders/{id}/replace",
+            Role::Trade,
+            "Cancel it and place one of another quantity or price",
+            "any",
+        )
     },
     Route {
         parameters: &[ID],

@@ -150,7 +150,9 @@ impl Orders {
             row.state = Some(state);
         }
         let kind = ReportKind::try_from(report.kind);
-        if kind == Ok(ReportKind::Fill) {
+        if kind == Ok(ReportKind::Amended) {
+            row.quantity = report.quantity;
+        } else if kind == Ok(ReportKind::Fill) {
             row.paid = row
                 .paid
                 .saturating_add(i128::from(report.price.0).saturating_mul(i128::from(report.quantity.0)));

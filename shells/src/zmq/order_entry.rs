@@ -33,6 +33,8 @@ enum Waiting {
     Place { ticket: Ticket, client_id: Option<String> },
     /// Risk's verdict on a cancel.
     Cancel { ticket: Ticket, target: OrderId },
+    /// Risk's verdict on an amendment.
+    Amend { ticket: Ticket, target: OrderId },
     /// Risk's verdict on the cancel before a new order.
     Replace { ticket: Ticket, target: OrderId, order: NewOrder },
 }
@@ -57,6 +59,8 @@ struct Flattening {
 pub struct OrderEntry {
     waiting: BTreeMap<OrderId, (Waiting, Nanos)>,
     replacing: BTreeMap<OrderId, Replacing>,
+    /// Amendments of which the venue has to speak, by order.
+    amending: BTreeMap<OrderId, (Ticket, Nanos)>,
     flattening: Vec<Flattening>,
     /// The order of each (peer, name), and each order's name.
     by_client: BTreeMap<(Vec<u8>, String), OrderId>,
@@ -151,6 +155,24 @@ impl OrderEntry {
         }
     }
 
+    /// Lowers the quantity of `row` to `quantity`; the reply follows the venue's word.
+    pub fn amend(
+        &mut self,
+        intents: &mut Intents,
+        row: &OrderRow,
+        quantity: Quantity,
+        (ticket, now): (Ticket, Nanos),
+        desk: &mut Desk,
+    ) {
+        match intents.amend(row.id, row.instrument, quantity, now) {
+            Ok(id) => {
+                let waiting = Waiting::Amend { ticket, target: row.id };
+                self.waiting.insert(id, (waiting, now.saturating_add(PATIENCE)));
+            }
+            Err(code) => desk.reply(ticket, Err(refused(code))),
+        }
+    }
+
     /// Cancels `row`, and places `order` once it has ended, less what it had filled.
     pub fn replace(
         &mut self,
@@ -238,8 +260,16 @@ impl OrderEntry {
                 let end = now.saturating_add(PATIENCE);
                 self.replacing.insert(target, Replacing { ticket, order, end });
             }
+            Waiting::Amend { ticket, target } if ok => {
+                let end = now.saturating_add(PATIENCE);
+                // Route takes one at a time of an order: the other's reply is its refusal.
+                if let Some((earlier, _)) = self.amending.insert(target, (ticket, end)) {
+                    desk.reply(earlier, Err(lost(target)));
+                }
+            }
             Waiting::Place { ticket, .. }
             | Waiting::Cancel { ticket, .. }
+            | Waiting::Amend { ticket, .. }
             | Waiting::Replace { ticket, .. } => {
                 desk.reply(ticket, Err(refused(verdict)));
             }
@@ -254,6 +284,7 @@ impl OrderEntry {
         now: Nanos,
         desk: &mut Desk,
     ) {
+        self.on_amended(report, row, desk);
         let refused_cancel = report.kind == ReportKind::CancelRejected.code();
         if row.is_open() && !refused_cancel {
             return;
@@ -274,6 +305,24 @@ impl OrderEntry {
         }
     }
 
+    fn on_amended(&mut self, report: &Report, row: &OrderRow, desk: &mut Desk) {
+        let kind = ReportKind::try_from(report.kind);
+        let outcome = match kind {
+            Ok(ReportKind::Amended) => Ok(json!({ "order_id": report.id.to_string() })),
+            Ok(ReportKind::AmendRejected) => {
+                Err(refused(RejectCode::try_from(report.detail).unwrap_or(RejectCode::Venue)))
+            }
+            _ if !row.is_open() => {
+                let reason = format!("{}: it ended before it could be amended", report.id);
+                Err(ApiError::new(code::UNKNOWN_ORDER, reason))
+            }
+            _ => return,
+        };
+        if let Some((ticket, _)) = self.amending.remove(&report.id) {
+            desk.reply(ticket, outcome);
+        }
+    }
+
     /// Goes on with what waited, and gives up what has waited too long. Returns how much was done.
     pub fn tend(
         &mut self,
@@ -287,8 +336,13 @@ impl OrderEntry {
         for (id, (waiting, _)) in late.collect::<Vec<_>>() {
             let (Waiting::Place { ticket, .. }
             | Waiting::Cancel { ticket, .. }
+            | Waiting::Amend { ticket, .. }
             | Waiting::Replace { ticket, .. }) = waiting;
             desk.reply(ticket, Err(lost(id)));
+            done += 1;
+        }
+        for (target, (ticket, _)) in self.amending.extract_if(.., |_, (_, end)| *end <= now) {
+            desk.reply(ticket, Err(lost(target)));
             done += 1;
         }
         for (target, late) in self.replacing.extract_if(.., |_, replacing| replacing.end <= now) {

@@ -1,6 +1,6 @@
 //! Port 5556: orders and execution reports.
 
-use engine::domain::{Nanos, OrderId, SourceId};
+use engine::domain::{Nanos, OrderId, Quantity, SourceId};
 use engine::error::RejectCode;
 use engine::shm::paths::IpcPaths;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use crate::client::sweep::Scope;
 use crate::config::Places;
 use crate::service::account::Event;
 use crate::service::families::{Families, names};
+use crate::service::instruments::read_quantity;
 use crate::service::orders::OrderRow;
 use crate::service::show;
 use crate::service::tally::Tally;
@@ -105,7 +106,13 @@ impl OrderExecution {
                 self.entry.cancel(intents, &row, ticket.clone(), now, desk);
                 Ok(None)
             }
-            "order.replace" | "order.amend" => {
+            "order.amend" => {
+                let (row, quantity) = self.lowered(request.read()?, ticket)?;
+                let intents = ring(&mut self.intents, &self.no_ring)?;
+                self.entry.amend(intents, &row, quantity, (ticket.clone(), now), desk);
+                Ok(None)
+            }
+            "order.replace" => {
                 let amend: AmendOrder = request.read()?;
                 let (row, order) = self.amended(&amend, ticket)?;
                 let intents = ring(&mut self.intents, &self.no_ring)?;
@@ -141,7 +148,21 @@ impl OrderExecution {
         row.copied().ok_or_else(|| ApiError::new(code::UNKNOWN_ORDER, format!("{id}: no such order is open")))
     }
 
-    /// The order to amend, and what it is to become.
+    /// The order to amend, and its new quantity.
+    fn lowered(&self, amend: AmendOrder, ticket: &Ticket) -> Result<(OrderRow, Quantity), ApiError> {
+        let AmendOrder { order_id, client_id, quantity, price } = amend;
+        let row = self.living(&GetOrder { order_id, client_id }, ticket)?;
+        if price.is_some() {
+            let reason = "price: an order with another price loses its place; order.replace makes one";
+            return Err(ApiError::new(RejectCode::KeepPriority.as_str(), reason));
+        }
+        let missing = || ApiError::new(code::BAD_REQUEST, "quantity: missing");
+        let facts = self.views.table()?.get(row.instrument);
+        let facts = facts.ok_or_else(|| ApiError::new(code::INTERNAL, "an order of no instrument"))?;
+        Ok((row, read_quantity(facts, "quantity", &quantity.ok_or_else(missing)?)?))
+    }
+
+    /// The order to replace, and what it is to become.
     fn amended(&self, amend: &AmendOrder, ticket: &Ticket) -> Result<(OrderRow, NewOrder), ApiError> {
         let AmendOrder { order_id, client_id, quantity, price } = amend.clone();
         let row = self.living(&GetOrder { order_id, client_id }, ticket)?;

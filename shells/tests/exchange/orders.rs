@@ -72,6 +72,10 @@ fn id(sequence: u64) -> OrderId {
     OrderId { epoch: 1, source: SourceId(2), source_epoch: 1, sequence }
 }
 
+fn is_state(event: &VenueEvent, wanted: OrderState) -> bool {
+    matches!(event.kind, VenueEventKind::QueryState { state, .. } if state == wanted)
+}
+
 fn place(exchange: &Exchange, order: OrderId, rest: &str) {
     let params = format!("symbol=BTCUSDT&newClientOrderId={order}&{rest}");
     let (status, _, body) = exchange.signed("POST", "/api/v3/order", &params);
@@ -102,7 +106,7 @@ fn the_account_tells_and_answers_over_either_key_and_wire() {
         assert_eq!(exchange.signed("POST", "/api/v3/order", &foreign).0, 200);
 
         desk.entry.query(0, id(1), now()).expect("asked");
-        let filled = desk.until_kind(VenueEventKind::QueryState(OrderState::Filled));
+        let filled = desk.until(|event| is_state(event, OrderState::Filled));
         let traded = desk.traded(|event| event.id == id(1));
         assert_eq!((filled.id, filled.cumulative.0, traded > 0), (id(1), traded, true));
         desk.told.clear();
@@ -119,15 +123,41 @@ fn the_account_tells_and_answers_over_either_key_and_wire() {
         desk.told.clear();
         desk.entry.ask(Question::OpenOrders, now()).expect("asked");
         desk.until_kind(VenueEventKind::OpenOrdersTold);
-        let open: Vec<_> = desk.told.iter().map(|event| (event.id, event.kind)).collect();
-        let told = VenueEventKind::QueryState(OrderState::Open);
-        assert!(open.contains(&(id(2), told)) && open.contains(&(OrderId::NONE, told)), "{open:?}");
+        let open = desk.told.iter().filter(|event| is_state(event, OrderState::Open));
+        let open: Vec<_> = open.map(|event| event.id).collect();
+        assert!(open.contains(&id(2)) && open.contains(&OrderId::NONE), "{open:?}");
 
         desk.entry.query(0, id(9), now()).expect("asked");
         let unknown = desk.until_kind(VenueEventKind::QueryNotFound);
         assert_eq!((unknown.id, unknown.instrument), (id(9), 0));
         assert_eq!(desk.entry.unreadable(), 0);
     }
+}
+
+#[test]
+fn an_amended_order_keeps_both_of_its_ids() {
+    let exchange = Exchange::start(&[]);
+    let mut desk = Desk::open(&exchange, "ed25519", "private_key", false);
+    desk.until_kind(VenueEventKind::Connected);
+    let (bid, _) = exchange.top("BTCUSDT");
+    let resting = format!("side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price={:.2}", bid * 0.9);
+    place(&exchange, id(1), &resting);
+    let before = desk.until(|event| event.kind == VenueEventKind::Accepted);
+    let amend = |quantity: &str| {
+        let params =
+            format!("symbol=BTCUSDT&origClientOrderId={0}&newClientOrderId={0}&newQty={quantity}", id(1));
+        exchange.signed("PUT", "/api/v3/order/amend/keepPriority", &params)
+    };
+    assert_eq!(amend("0.006").0, 200);
+    let amended = desk.until(|event| matches!(event.kind, VenueEventKind::Amended { .. }));
+    assert_eq!((amended.id, amended.venue_order_id), (id(1), before.venue_order_id));
+    let VenueEventKind::Amended { quantity } = amended.kind else { unreachable!("it was waited for") };
+    desk.entry.query(0, id(1), now()).expect("asked");
+    desk.until_kind(VenueEventKind::QueryState { state: OrderState::Open, quantity });
+    assert_eq!(amend("0.006").0, 400, "it would not lower the quantity");
+    let cancel = format!("symbol=BTCUSDT&origClientOrderId={}", id(1));
+    assert_eq!(exchange.signed("DELETE", "/api/v3/order", &cancel).0, 200);
+    desk.until(|event| event.kind == VenueEventKind::Canceled && event.id == id(1));
 }
 
 #[test]

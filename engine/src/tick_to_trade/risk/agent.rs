@@ -348,6 +348,11 @@ impl Risk {
                 self.state.on_approval(order, now);
                 self.counts.orders += 1;
             }
+            Request::Amend(amend) => {
+                // What it frees stays counted until the venue says that it did.
+                self.state.on_amend(amend.id.source, now);
+                self.counts.amends += 1;
+            }
             Request::Cancel(_) => {
                 self.state.on_cancel(intent.id.source, now);
                 self.counts.cancels += 1;

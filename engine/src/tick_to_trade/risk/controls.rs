@@ -1,7 +1,7 @@
 //! The pass: every control on every intent, in one order, without allocation. The first failing code wins.
 
 use crate::counters::halt::HaltState;
-use crate::domain::{Nanos, SourceId};
+use crate::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
 use crate::error::RejectCode;
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::Intent;
@@ -9,7 +9,7 @@ use crate::tick_to_trade::risk::latch::{DayState, day_loss, source_latch};
 use crate::tick_to_trade::risk::market::collar;
 use crate::tick_to_trade::risk::position::{Exposure, max_gross, max_position};
 use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
-use crate::tick_to_trade::risk::request::{Cancel, NewOrder, Origin, Request, read};
+use crate::tick_to_trade::risk::request::{Amend, Cancel, NewOrder, Origin, Request, read};
 use crate::tick_to_trade::risk::self_trade::self_trade;
 use crate::tick_to_trade::risk::size::{filters, max_notional, max_quantity, valued_at};
 use crate::tick_to_trade::risk::state::State;
@@ -70,6 +70,7 @@ impl State {
             // C02.
             Err(code) => return Err(*code),
             Ok(Request::New(order)) => self.check_new(order, now, gates)?,
+            Ok(Request::Amend(amend)) => self.check_amend(amend, now, gates)?,
         }
         request
     }
@@ -78,13 +79,7 @@ impl State {
     fn check_cancel(&self, cancel: &Cancel, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {
         let source = cancel.id.source;
         let limits = &self.limits.sources[slot(source)];
-        let instrument = self.orders.instrument_of(cancel.target).ok_or(RejectCode::UnknownOrder)?;
-        if cancel.target.source != source && !limits.cancels_for_others {
-            return Err(RejectCode::UnknownOrder);
-        }
-        if instrument != cancel.instrument {
-            return Err(RejectCode::BadRequest);
-        }
+        self.check_target(source, cancel.target, cancel.instrument)?;
         let own = &self.sources[slot(source)].rates.cancels;
         // Who cancels for others is not held up by a flood of theirs.
         let account = if limits.cancels_for_others { own } else { &self.account_cancels };
@@ -93,6 +88,54 @@ impl State {
             return Err(RejectCode::Journal);
         }
         if gates.ring_free == 0 { Err(RejectCode::RingFull) } else { Ok(()) }
+    }
+
+    /// C02 of what changes an order: there is one, of that instrument, and the source may touch it.
+    fn check_target(
+        &self,
+        source: SourceId,
+        target: OrderId,
+        named: InstrumentIndex,
+    ) -> Result<(), RejectCode> {
+        let instrument = self.orders.instrument_of(target).ok_or(RejectCode::UnknownOrder)?;
+        if target.source != source && !self.limits.sources[slot(source)].cancels_for_others {
+            return Err(RejectCode::UnknownOrder);
+        }
+        if instrument == named { Ok(()) } else { Err(RejectCode::BadRequest) }
+    }
+
+    /// What an amendment must pass: it can only lower exposure, so what bounds exposure does not bind it.
+    fn check_amend(&self, amend: &Amend, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {
+        // C24.
+        if !gates.link_up {
+            return Err(RejectCode::LinkDown);
+        }
+        let source = &self.sources[slot(amend.id.source)];
+        // C03.
+        if (amend.id.source_epoch, amend.id.sequence) <= source.last {
+            return Err(RejectCode::DuplicateId);
+        }
+        if amend.valid_until < now {
+            return Err(RejectCode::Expired);
+        }
+        self.check_target(amend.id.source, amend.target, amend.instrument)?;
+        let (quantity, filled) = self.orders.amendable(amend.target).ok_or(RejectCode::Unresolved)?;
+        if amend.quantity >= quantity || amend.quantity <= filled {
+            return Err(RejectCode::KeepPriority);
+        }
+        // C05: price and value were judged when it was placed. C16.
+        let index = amend.instrument as usize;
+        if !self.tradable[index] {
+            return Err(RejectCode::FilterStatus);
+        }
+        if !self.filters[index].lot.passes(amend.quantity) {
+            return Err(RejectCode::FilterLot);
+        }
+        message_rate(&source.rates.orders, &self.account_orders, now)?;
+        if gates.journal_free <= JOURNAL_RESERVE {
+            return Err(RejectCode::Journal);
+        }
+        if gates.ring_free <= CANCEL_RESERVE { Err(RejectCode::RingFull) } else { Ok(()) }
     }
 
     fn check_new(&self, order: &NewOrder, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {

@@ -9,6 +9,8 @@ pub struct RiskCounts {
     pub orders: u64,
     /// Cancels approved.
     pub cancels: u64,
+    /// Amendments approved.
+    pub amends: u64,
     /// Intents refused, by `RejectCode` code.
     pub rejected: [u64; RejectCode::ALL.len()],
     /// Reports taken.
@@ -39,6 +41,7 @@ impl Default for RiskCounts {
         Self {
             orders: 0,
             cancels: 0,
+            amends: 0,
             rejected: [0; RejectCode::ALL.len()],
             reports: 0,
             reports_missed: 0,

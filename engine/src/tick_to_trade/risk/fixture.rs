@@ -119,6 +119,12 @@ pub(super) fn cancel(id: OrderId, target: OrderId, instrument: u32) -> Intent {
     Intent { id, target, instrument, kind: IntentKind::Cancel.code(), ..Intent::default() }
 }
 
+/// An amendment of `target` to `quantity`, good for ever.
+pub(super) fn amend(id: OrderId, target: OrderId, instrument: u32, quantity: i64) -> Intent {
+    let (kind, quantity) = (IntentKind::Amend.code(), Quantity(quantity));
+    Intent { kind, quantity, valid_until: Nanos::NEVER, ..cancel(id, target, instrument) }
+}
+
 /// A report about the order of `intent`.
 pub(super) fn report(intent: &Intent, kind: ReportKind, state: OrderState, cumulative: i64) -> Report {
     let leaves = if state.is_terminal() { 0 } else { intent.quantity.0 - cumulative };

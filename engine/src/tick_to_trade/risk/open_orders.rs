@@ -3,7 +3,7 @@
 //! A fixed slab, an index by id, and a list per (instrument, side) sorted best price first. Nothing
 //! allocates after it is made.
 
-use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Side, SourceId};
+use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Quantity, Side, SourceId};
 use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
 use crate::tick_to_trade::order_index::{NIL, OrderIndex};
@@ -173,6 +173,12 @@ impl OpenOrders {
         self.total
     }
 
+    /// Quantity and fills of an order that may be amended.
+    pub(super) fn amendable(&self, id: OrderId) -> Option<(Quantity, Quantity)> {
+        let slot = &self.slots[self.index.find(id)? as usize];
+        (slot.phase == Phase::Live).then_some((Quantity(slot.quantity), Quantity(slot.filled)))
+    }
+
     /// The instrument of an order that may still be cancelled.
     pub(super) fn instrument_of(&self, id: OrderId) -> Option<InstrumentIndex> {
         let slot = &self.slots[self.index.find(id)? as usize];
@@ -225,7 +231,9 @@ impl OpenOrders {
             slot.phase = Phase::Settling;
         } else {
             let claimed = report.cumulative.0.saturating_add(report.leaves.0);
-            slot.quantity = slot.quantity.max(claimed);
+            // Only the venue's own word that it lowered the quantity frees any of it.
+            let amended = report.kind == ReportKind::Amended.code();
+            slot.quantity = if amended { claimed } else { slot.quantity.max(claimed) };
             slot.phase = if state == OrderState::Unknown { Phase::Unknown } else { Phase::Live };
         }
         self.replace(at, slot);

@@ -77,6 +77,7 @@ pub(super) const fn counts_as_storm(code: RejectCode) -> bool {
             | RejectCode::RingFull
             | RejectCode::Expired
             | RejectCode::UnknownOrder
+            | RejectCode::KeepPriority
     )
 }
 

@@ -12,6 +12,7 @@ use crate::tick_to_trade::risk::window::Content;
 pub(super) enum Request {
     New(NewOrder),
     Cancel(Cancel),
+    Amend(Amend),
 }
 
 /// A new order.
@@ -55,6 +56,17 @@ pub(super) struct Cancel {
     pub(super) instrument: InstrumentIndex,
 }
 
+/// A smaller quantity of an order, whose id and place stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Amend {
+    pub(super) id: OrderId,
+    pub(super) target: OrderId,
+    pub(super) instrument: InstrumentIndex,
+    /// Above zero: filled and unfilled.
+    pub(super) quantity: Quantity,
+    pub(super) valid_until: Nanos,
+}
+
 /// Who may write into the ring from which an intent came, and for which table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
@@ -85,11 +97,16 @@ fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
     }
     match kind {
         IntentKind::New => read_new(intent).map(Request::New),
-        IntentKind::Cancel => {
+        IntentKind::Cancel | IntentKind::Amend => {
             let empty = [intent.side, intent.order_type, intent.time_in_force] == [0; 3];
-            let empty = empty && intent.price == Price::NONE && intent.quantity == Quantity::ZERO;
-            let cancel = Cancel { id, target: intent.target, instrument: intent.instrument };
-            (empty && intent.target != OrderId::NONE).then_some(Request::Cancel(cancel))
+            let named = empty && intent.price == Price::NONE && intent.target != OrderId::NONE;
+            let Intent { target, instrument, quantity, valid_until, .. } = *intent;
+            if kind == IntentKind::Cancel {
+                let cancel = Cancel { id, target, instrument };
+                return (named && quantity == Quantity::ZERO).then_some(Request::Cancel(cancel));
+            }
+            let amend = Amend { id, target, instrument, quantity, valid_until };
+            (named && quantity.0 > 0).then_some(Request::Amend(amend))
         }
     }
 }

@@ -280,6 +280,12 @@ impl State {
         self.update_active(order.instrument);
     }
 
+    /// Counts an amendment that passed: to the venue it is a message like a new order.
+    pub(super) fn on_amend(&mut self, source: SourceId, now: Nanos) {
+        self.sources[slot(source)].rates.orders.take(now);
+        self.account_orders.take(now);
+    }
+
     /// Counts a cancel that passed.
     pub(super) fn on_cancel(&mut self, source: SourceId, now: Nanos) {
         self.sources[slot(source)].rates.cancels.take(now);

@@ -9,6 +9,8 @@ counter_set! {
         sent,
         /// Cancels sent.
         cancels,
+        /// Amendments sent.
+        amends,
         /// Orders refused before sending: halted, expired, or the connection took none.
         withheld,
         /// Events taken from the venue.

@@ -261,7 +261,7 @@ impl<E: OrderEntry> Route<E> {
             order.unconfirmed = false;
             self.link.unconfirmed = self.link.unconfirmed.saturating_sub(1);
             // A cancel whose answer was lost: the order is as told, and the cancel may be asked for again.
-            if order.state == OrderState::PendingCancel {
+            if order.state == OrderState::PendingCancel || order.is_amending() {
                 self.ask(id, now);
             }
             self.check_settled();

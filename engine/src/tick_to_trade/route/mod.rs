@@ -5,6 +5,7 @@
 //! It reads the halt pages before every send, and holds what it sends against what risk approved (C27).
 
 pub mod counts;
+mod change;
 mod link;
 pub mod orders;
 pub mod state;
@@ -25,6 +26,7 @@ use crate::message::report::{OrderState, Report, ReportKind};
 use crate::message::{Intent, IntentKind, Order};
 use crate::ring::spsc;
 use crate::shm::Late;
+use crate::tick_to_trade::route::change::unseen_amend;
 use crate::tick_to_trade::route::counts::RouteCounters;
 use crate::tick_to_trade::route::link::Link;
 use crate::tick_to_trade::route::orders::Orders;
@@ -129,7 +131,8 @@ impl<E: OrderEntry> Route<E> {
 
     /// Requests that it has made of the venue.
     pub const fn requests(&self) -> u64 {
-        self.counters.sent + self.counters.cancels + self.counters.queries
+        let RouteCounters { sent, cancels, amends, queries, .. } = self.counters;
+        sent + cancels + amends + queries
     }
 
     /// The way to the venue.
@@ -163,6 +166,7 @@ impl<E: OrderEntry> Route<E> {
         match IntentKind::try_from(order.intent().kind) {
             Ok(IntentKind::New) => self.place(order, now),
             Ok(IntentKind::Cancel) => self.cancel(order, now),
+            Ok(IntentKind::Amend) => self.amend(order, now),
             Err(_) => self.refuse(order.intent(), RejectCode::BadRequest, now),
         }
     }
@@ -175,10 +179,8 @@ impl<E: OrderEntry> Route<E> {
         if let Err(code) = self.link.permits_new(now) {
             return self.refuse(&intent, code, now);
         }
-        let halt = self.ports.halts.state(intent.id.source, intent.instrument);
-        // Risk judged what a reduce-only order does; route stops what may not leave at all.
-        if matches!(halt, HaltState::CancelOnly | HaltState::Halted) {
-            return self.refuse(&intent, RejectCode::Halted, now);
+        if let Err(code) = self.not_halted(&intent) {
+            return self.refuse(&intent, code, now);
         }
         let Ok(side) = Side::try_from(intent.side) else {
             return self.refuse(&intent, RejectCode::BadRequest, now);
@@ -209,32 +211,11 @@ impl<E: OrderEntry> Route<E> {
         }
     }
 
-    fn cancel(&mut self, order: &Order, now: Nanos) {
-        let target = order.intent().target;
-        let cancellable = self
-            .orders
-            .get(target)
-            .is_some_and(|order| !order.state.is_terminal() && order.state != OrderState::PendingCancel);
-        if !cancellable {
-            return self.refuse(order.intent(), RejectCode::UnknownOrder, now);
-        }
-        if self.link.is_throttled(now) {
-            return self.refuse(order.intent(), RejectCode::MessageRate, now);
-        }
-        if self.entry.send(order, now).is_err() {
-            self.counters.withheld += 1;
-            return self.refuse(order.intent(), RejectCode::Venue, now);
-        }
-        self.counters.cancels += 1;
-        self.record_tick_to_order(order.intent());
-        if let Some(record) = self.orders.get_mut(target) {
-            // An unknown order stays unknown: its cancel may be refused for an order that is only late.
-            if record.state != OrderState::Unknown {
-                record.cancel_sent();
-            }
-            self.report(target, ReportKind::CancelSent, RejectCode::None, now);
-            self.answers.start(target, now);
-        }
+    /// Risk judged what a reduce-only order does; route stops what may not leave at all.
+    fn not_halted(&self, intent: &Intent) -> Result<(), RejectCode> {
+        let halt = self.ports.halts.state(intent.id.source, intent.instrument);
+        let stopped = matches!(halt, HaltState::CancelOnly | HaltState::Halted);
+        if stopped { Err(RejectCode::Halted) } else { Ok(()) }
     }
 
     /// From the taking up of the frame that caused a request to its leaving; timers cause requests without one.
@@ -245,20 +226,26 @@ impl<E: OrderEntry> Route<E> {
         }
     }
 
-    /// Reports an order that never left, or a cancel that found nothing to cancel.
+    /// Reports an order that never left, or a change that did not and whose order stays as it is.
     fn refuse(&mut self, intent: &Intent, code: RejectCode, now: Nanos) {
         self.counters.withheld += 1;
-        let cancel = intent.kind == IntentKind::Cancel.code();
-        if cancel && self.orders.get(intent.target).is_some() {
-            return self.report(intent.target, ReportKind::CancelRejected, code, now);
+        let change = match IntentKind::try_from(intent.kind) {
+            Ok(IntentKind::Cancel) => Some(ReportKind::CancelRejected),
+            Ok(IntentKind::Amend) => Some(ReportKind::AmendRejected),
+            _ => None,
+        };
+        if let Some(kind) = change
+            && self.orders.get(intent.target).is_some()
+        {
+            return self.report(intent.target, kind, code, now);
         }
         let (kind, state) = match code {
-            _ if cancel => (ReportKind::CancelRejected, OrderState::Rejected),
+            _ if let Some(kind) = change => (kind, OrderState::Rejected),
             RejectCode::Expired => (ReportKind::Expired, OrderState::Expired),
             _ => (ReportKind::Rejected, OrderState::Rejected),
         };
         let report = Report {
-            id: if cancel { intent.target } else { intent.id },
+            id: if change.is_some() { intent.target } else { intent.id },
             price: intent.price,
             quantity: intent.quantity,
             instrument: intent.instrument,
@@ -302,10 +289,11 @@ impl<E: OrderEntry> Route<E> {
         let effect = if event.kind == VenueEventKind::QueryNotFound {
             not_found(order, now, &self.timing)
         } else {
-            order.apply(event)
+            unseen_amend(order, event, now, &self.timing).unwrap_or_else(|| order.apply(event))
         };
         self.settle(id, Some(effect), before, Some(event), now);
         self.spoken_of(id, effect, event, now);
+        self.after_refused_amend(id, event, now);
     }
 
     /// Reports what an effect was and keeps the books about the order.
@@ -365,6 +353,7 @@ impl<E: OrderEntry> Route<E> {
                 let effect = match before {
                     OrderState::Sent => Some(order.lost()),
                     OrderState::PendingCancel => Some(Effect::Ask),
+                    _ if order.is_amending() => Some(Effect::Ask),
                     _ => None,
                 };
                 self.settle(id, effect, before, None, now);

@@ -73,6 +73,9 @@ impl<E: OrderEntry> Route<E> {
         let Some(order) = self.orders.get_mut(report.id) else { return };
         let before = order.state.is_terminal();
         order.venue_order_id = report.venue_order_id;
+        if report.kind == ReportKind::Amended.code() {
+            order.quantity = report.quantity;
+        }
         if report.kind == ReportKind::Fill.code() {
             // Through the state machine: it remembers the trade, so that its repeat is told (F11).
             let kind = VenueEventKind::Trade {

@@ -28,6 +28,11 @@ pub struct OrderRecord {
     pub quantity: Quantity,
     /// Filled so far: the sum of its trades.
     pub cumulative: Quantity,
+    /// What an amendment under way shall lower the quantity to, and when that was sent; 0 when none is. Until the venue
+    /// says that it has, `quantity` is the old one.
+    pub amending: Quantity,
+    /// See `amending`.
+    pub amend_sent: Nanos,
     /// Where it is in its life.
     pub state: OrderState,
     /// When it left, on the engine's timeline.
@@ -95,6 +100,8 @@ impl OrderRecord {
             price,
             quantity,
             cumulative: Quantity::ZERO,
+            amending: Quantity::ZERO,
+            amend_sent: Nanos::ZERO,
             state: OrderState::Sent,
             sent,
             not_found: 0,
@@ -121,7 +128,7 @@ impl OrderRecord {
         match event.kind {
             VenueEventKind::Accepted => self.accepted(),
             VenueEventKind::Trade { quantity, trade_id, .. } => self.traded(quantity, trade_id),
-            VenueEventKind::Canceled | VenueEventKind::Expired | VenueEventKind::QueryState(_)
+            VenueEventKind::Canceled | VenueEventKind::Expired | VenueEventKind::QueryState { .. }
                 if event.cumulative > self.cumulative =>
             {
                 Effect::AskTrades
@@ -131,7 +138,9 @@ impl OrderRecord {
             VenueEventKind::Rejected { .. } => self.rejected(),
             VenueEventKind::CancelRejected { .. } => self.cancel_rejected(),
             VenueEventKind::Unknown => self.lost(),
-            VenueEventKind::QueryState(state) => self.resolved(state),
+            VenueEventKind::Amended { quantity } => self.amended(quantity),
+            VenueEventKind::AmendRejected { .. } => self.amend_rejected(),
+            VenueEventKind::QueryState { state, quantity } => self.resolved(state, quantity),
             // Whether "no such order" is conclusive depends on time: the agent decides.
             VenueEventKind::QueryNotFound => Effect::Ask,
             // Of no order: the agent takes them before it looks for one.
@@ -149,6 +158,7 @@ impl OrderRecord {
     pub const fn is_open_question(&self) -> bool {
         self.missing
             || self.unconfirmed
+            || (self.is_amending() && !self.state.is_terminal())
             || matches!(self.state, OrderState::Unknown | OrderState::PendingCancel)
     }
 
@@ -173,6 +183,60 @@ impl OrderRecord {
             }
             state if state.is_terminal() => Effect::Stale,
             _ => Effect::Ask,
+        }
+    }
+
+    /// Whether an amendment is under way.
+    #[must_use]
+    pub const fn is_amending(&self) -> bool {
+        self.amending.0 != 0
+    }
+
+    /// Marks an amendment to `quantity` as on its way.
+    pub fn amend_sent(&mut self, quantity: Quantity, now: Nanos) {
+        (self.amending, self.amend_sent) = (quantity, now);
+    }
+
+    /// The venue has lowered the quantity, or says in answer to a query what it is.
+    fn amended(&mut self, quantity: Quantity) -> Effect {
+        if self.is_amending() && quantity <= self.amending {
+            self.amending = Quantity::ZERO;
+        }
+        if quantity <= Quantity::ZERO || quantity >= self.quantity || self.state.is_terminal() {
+            return Effect::Stale;
+        }
+        if quantity < self.cumulative {
+            return Effect::Ask;
+        }
+        let before = self.state;
+        self.quantity = quantity;
+        self.state = match before {
+            _ if quantity == self.cumulative => OrderState::Filled,
+            OrderState::PendingCancel => before,
+            _ => self.working_state(),
+        };
+        Effect::Report {
+            kind: ReportKind::Amended,
+            reject: RejectCode::None,
+            revived: false,
+            implied_accept: matches!(before, OrderState::Sent | OrderState::Unknown),
+        }
+    }
+
+    /// The venue refused the amendment under way.
+    pub fn amend_rejected(&mut self) -> Effect {
+        if !self.is_amending() {
+            return Effect::Stale;
+        }
+        self.amending = Quantity::ZERO;
+        if self.state.is_terminal() {
+            return Effect::Stale;
+        }
+        Effect::Report {
+            kind: ReportKind::AmendRejected,
+            reject: RejectCode::Venue,
+            revived: false,
+            implied_accept: false,
         }
     }
 
@@ -254,11 +318,17 @@ impl OrderRecord {
         if self.state.is_terminal() { Effect::Stale } else { Effect::Ask }
     }
 
-    fn resolved(&mut self, state: OrderState) -> Effect {
+    fn resolved(&mut self, state: OrderState, quantity: Quantity) -> Effect {
         if self.state.is_terminal() && self.state != OrderState::NeverPlaced {
             return Effect::Stale;
         }
         self.not_found = 0;
+        if quantity > Quantity::ZERO && quantity < self.quantity {
+            if !state.is_terminal() || state == OrderState::Filled {
+                return self.amended(quantity);
+            }
+            self.quantity = quantity.max(self.cumulative);
+        }
         match state {
             OrderState::Open | OrderState::Partial => match self.state {
                 OrderState::Sent | OrderState::Unknown | OrderState::NeverPlaced => self.accepted(),
@@ -359,7 +429,7 @@ mod tests {
             event(VenueEventKind::Accepted),
             event(VenueEventKind::Expired),
             event(VenueEventKind::Rejected { code: -2010 }),
-            event(VenueEventKind::QueryState(OrderState::Open)),
+            event(VenueEventKind::QueryState { state: OrderState::Open, quantity: Quantity::ZERO }),
             event(VenueEventKind::Unknown),
             trade(10, 1),
         ] {
@@ -375,6 +445,55 @@ mod tests {
         assert!(implied_accept);
         assert_eq!(order.apply(&event(VenueEventKind::Accepted)), Effect::Stale);
         assert_eq!(order.state, OrderState::Partial);
+    }
+
+    fn told(state: OrderState, quantity: i64) -> VenueEvent {
+        event(VenueEventKind::QueryState { state, quantity: Quantity(quantity) })
+    }
+
+    #[test]
+    fn an_amendment_lowers_the_quantity_only_when_the_venue_says_so() {
+        let mut order = order(OrderState::Open);
+        order.amend_sent(Quantity(6), Nanos(1));
+        assert_eq!(
+            (order.quantity, order.leaves(), order.is_open_question()),
+            (Quantity(10), Quantity(10), true)
+        );
+        let amended = event(VenueEventKind::Amended { quantity: Quantity(6) });
+        assert_eq!(order.apply(&amended), report(ReportKind::Amended));
+        assert_eq!(
+            (order.leaves(), order.state, order.is_amending()),
+            (Quantity(6), OrderState::Open, false)
+        );
+        assert_eq!(order.apply(&amended), Effect::Stale);
+        assert_eq!(order.apply(&event(VenueEventKind::Amended { quantity: Quantity(9) })), Effect::Stale);
+        assert_eq!(order.apply(&trade(7, 1)), Effect::Overfill);
+        order.apply(&trade(6, 2));
+        assert_eq!(order.state, OrderState::Filled);
+    }
+
+    #[test]
+    fn a_lost_amendment_is_told_by_a_query() {
+        for (told, kind, state, leaves) in [
+            (told(OrderState::Open, 6), ReportKind::Amended, OrderState::Partial, 2),
+            (told(OrderState::Filled, 4), ReportKind::Amended, OrderState::Filled, 0),
+            (told(OrderState::Canceled, 6), ReportKind::Canceled, OrderState::Canceled, 0),
+        ] {
+            let mut order = order(OrderState::Open);
+            order.apply(&trade(4, 1));
+            order.amend_sent(Quantity(6), Nanos(1));
+            assert_eq!(order.apply(&event(VenueEventKind::Unknown)), Effect::Ask);
+            let told = VenueEvent { cumulative: Quantity(4), ..told };
+            assert_eq!(order.apply(&told), report(kind), "{told:?}");
+            assert_eq!((order.state, order.leaves()), (state, Quantity(leaves)));
+        }
+        let mut order = order(OrderState::Open);
+        order.amend_sent(Quantity(6), Nanos(1));
+        assert_eq!(order.apply(&told(OrderState::Open, 10)), Effect::Stale);
+        assert!(order.is_amending(), "it may still arrive");
+        let refused = event(VenueEventKind::AmendRejected { code: -2038 });
+        assert!(matches!(order.apply(&refused), Effect::Report { kind: ReportKind::AmendRejected, .. }));
+        assert_eq!((order.leaves(), order.apply(&refused)), (Quantity(10), Effect::Stale));
     }
 
     #[test]

@@ -20,6 +20,7 @@ const START: Nanos = Nanos::from_secs(1_000);
 enum Seen {
     Place(OrderId),
     Cancel(OrderId),
+    Amend(OrderId, i64),
     Query(OrderId),
     Ask(Question),
 }
@@ -36,8 +37,11 @@ impl OrderEntry for Script {
             return Err(NotSent);
         }
         let intent = order.intent();
-        let cancel = intent.kind == IntentKind::Cancel.code();
-        let seen = if cancel { Seen::Cancel(intent.target) } else { Seen::Place(intent.id) };
+        let seen = match IntentKind::try_from(intent.kind) {
+            Ok(IntentKind::Cancel) => Seen::Cancel(intent.target),
+            Ok(IntentKind::Amend) => Seen::Amend(intent.target, intent.quantity.0),
+            _ => Seen::Place(intent.id),
+        };
         self.seen.send(seen).map_err(|_| NotSent)
     }
 
@@ -159,6 +163,11 @@ impl Bench {
     fn seen(&self) -> Vec<Seen> {
         self.seen.try_iter().collect()
     }
+}
+
+/// The answer to a query that says nothing of the quantity.
+fn told(state: OrderState) -> VenueEventKind {
+    VenueEventKind::QueryState { state, quantity: Quantity::ZERO }
 }
 
 fn new_order(sequence: u64) -> Intent {
@@ -314,7 +323,7 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
     bench.tell(id, VenueEventKind::CancelRejected { code: -2011 });
     assert_eq!(bench.work(START), []);
     assert_eq!(bench.seen(), [Seen::Place(id), Seen::Cancel(id), Seen::Query(id)]);
-    bench.tell(id, VenueEventKind::QueryState(OrderState::Open));
+    bench.tell(id, told(OrderState::Open));
     assert_eq!(bench.work(START), [(ReportKind::CancelRejected, OrderState::Open)]);
     // A cancel of what is gone is refused, and says so of the order as it stands.
     bench.tell(id, VenueEventKind::Canceled);
@@ -323,4 +332,5 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
     assert_eq!(bench.work(START), [(ReportKind::CancelRejected, OrderState::Canceled)]);
 }
 
+mod amend;
 mod connection;

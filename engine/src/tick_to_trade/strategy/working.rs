@@ -213,6 +213,9 @@ impl Working {
         let order = &mut self.orders[at];
         order.filled = filled;
         order.heard = true;
+        if report.kind == ReportKind::Amended.code() {
+            order.quantity = report.quantity;
+        }
         let told = match state {
             OrderState::Sent => WorkingState::Pending,
             OrderState::PendingCancel => WorkingState::Cancelling,

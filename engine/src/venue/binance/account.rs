@@ -149,19 +149,22 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// An open order; of no id where it is not ours, or of an instrument that we do not know.
     fn order(&self, cursor: &mut Cursor<'_>) -> Result<VenueEvent, DecodeError> {
-        let fields = cursor.fields(&["symbol", "orderId", "clientOrderId", "executedQty", "status"])?;
+        let fields =
+            cursor.fields(&["symbol", "orderId", "clientOrderId", "executedQty", "status", "origQty"])?;
         let venue_order_id = fields.need(1)?.unsigned()?;
         let known = self.instruments.find(self.market, fields.text(0)?);
         // Others' client ids may be any text, with escapes.
         let id = fields.text(2).ok().and_then(|id| id.parse().ok());
         let (Some(instrument), Some(id)) = (known, id) else {
-            let kind = VenueEventKind::QueryState(OrderState::Open);
+            let kind = VenueEventKind::QueryState { state: OrderState::Open, quantity: Quantity::ZERO };
             return Ok(self.event(kind, OrderId::NONE, venue_order_id, Quantity::ZERO, user_data::UNNAMED));
         };
         let scale = self.instruments.get(instrument).ok_or_else(|| malformed(0))?.quantity_scale;
         let state = user_data::state_named(fields.text(4)?);
         let cumulative = Quantity(fields.decimal(3, scale)?);
-        Ok(self.event(VenueEventKind::QueryState(state), id, venue_order_id, cumulative, instrument))
+        let quantity = Quantity(fields.decimal(5, scale)?);
+        let kind = VenueEventKind::QueryState { state, quantity };
+        Ok(self.event(kind, id, venue_order_id, cumulative, instrument))
     }
 
     fn trade(&self, cursor: &mut Cursor<'_>, id: OrderId) -> Result<VenueEvent, DecodeError> {
@@ -243,16 +246,17 @@ mod tests {
     fn lists_become_events_and_an_end() {
         let (events, outcome) = told(
             r#"{"id":"o","status":200,"result":[
-            {"symbol":"BTCUSDT","orderId":7,"clientOrderId":"t-1-2-3-4f","executedQty":"0.5","status":"PARTIALLY_FILLED"},
+            {"symbol":"BTCUSDT","orderId":7,"clientOrderId":"t-1-2-3-4f","origQty":"0.75","executedQty":"0.5","status":"PARTIALLY_FILLED"},
             {"symbol":"BTCUSDT","orderId":8,"clientOrderId":"web_1","executedQty":"0.0","status":"NEW"}]}"#,
         );
         assert_eq!(outcome, Ok(Some(Told::All)));
         let kinds: Vec<_> = events.iter().map(|e| (e.kind, e.id, e.venue_order_id, e.cumulative)).collect();
+        let state = |state, quantity| VenueEventKind::QueryState { state, quantity: Quantity(quantity) };
         assert_eq!(
             kinds,
             [
-                (VenueEventKind::QueryState(OrderState::Partial), id(), 7, Quantity(50_000)),
-                (VenueEventKind::QueryState(OrderState::Open), OrderId::NONE, 8, Quantity(0)),
+                (state(OrderState::Partial, 75_000), id(), 7, Quantity(50_000)),
+                (state(OrderState::Open, 0), OrderId::NONE, 8, Quantity(0)),
                 (VenueEventKind::OpenOrdersTold, OrderId::NONE, 0, Quantity(0)),
             ]
         );

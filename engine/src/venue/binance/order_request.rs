@@ -1,5 +1,5 @@
-//! WebSocket API requests about orders: `order.place`, `order.cancel`, `order.status` and `myTrades`, of a session that
-//! has logged on, so that they carry a timestamp and no signature (binance.md §7).
+//! WebSocket API requests about orders: `order.place`, `order.cancel`, `order.amend.keepPriority`, `order.status` and
+//! `myTrades`, of a session that has logged on, so that they carry a timestamp and no signature (binance.md §7).
 
 use crate::domain::decimal::Scale;
 use crate::domain::{
@@ -97,6 +97,16 @@ pub fn encode_cancel(order: &Intent, instrument: &Instrument, timestamp: Nanos, 
     tail(out, timestamp);
 }
 
+/// Appends the `order.amend.keepPriority` request of an intent to lower its target's quantity. The order keeps its
+/// client id, which the venue lets it: so every later event of it names the order that we know.
+pub fn encode_amend(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
+    head(out, Asked::Amend, order.target, "order.amend.keepPriority", instrument);
+    id(out, "origClientOrderId", order.target);
+    id(out, "newClientOrderId", order.target);
+    number(out, "newQty", order.quantity.0, instrument.quantity_scale);
+    tail(out, timestamp);
+}
+
 /// Appends the `order.status` request for `order`.
 pub fn encode_query(order: OrderId, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
     head(out, Asked::Query, order, "order.status", instrument);
@@ -137,16 +147,20 @@ pub struct Request {
     pub time_in_force: Option<TimeInForce>,
     /// Limit price; 0 where there is none.
     pub price: Price,
-    /// Quantity; 0 where there is none.
+    /// Quantity, of a new order or as amended; 0 where there is none.
     pub quantity: Quantity,
     /// When it was stamped, in whole milliseconds.
     pub timestamp: Nanos,
 }
 
-const METHODS: [(&str, Asked); 3] =
-    [("order.place", Asked::Place), ("order.cancel", Asked::Cancel), ("order.status", Asked::Query)];
+const METHODS: [(&str, Asked); 4] = [
+    ("order.place", Asked::Place),
+    ("order.cancel", Asked::Cancel),
+    ("order.amend.keepPriority", Asked::Amend),
+    ("order.status", Asked::Query),
+];
 
-const PARAMS: [&str; 9] = [
+const PARAMS: [&str; 10] = [
     "symbol",
     "side",
     "type",
@@ -156,12 +170,13 @@ const PARAMS: [&str; 9] = [
     "newClientOrderId",
     "origClientOrderId",
     "timestamp",
+    "newQty",
 ];
 
 /// Reads a request back, as recorded sessions hold it; `None` for requests of another kind.
 ///
 /// # Errors
-/// When it is not JSON, or not one that [`encode_place`], [`encode_cancel`] or [`encode_query`] could have written.
+/// When it is not JSON, or not one that [`encode_place`], [`encode_cancel`], [`encode_amend`] or [`encode_query`] could have written.
 pub fn decode(
     bytes: &[u8],
     market: Market,
@@ -189,6 +204,10 @@ pub fn decode(
     request.parsed(0, |id| request_id::read(id).filter(|&told| told == (asked, found.order)))?;
     if asked == Asked::Cancel {
         found.cancel = params.parsed(6, |id| id.parse().ok())?;
+    }
+    if asked == Asked::Amend {
+        let instrument = instruments.get(index).ok_or_else(|| malformed(0))?;
+        found.quantity = Quantity(params.decimal(9, instrument.quantity_scale)?);
     }
     if asked == Asked::Place {
         let instrument = instruments.get(index).ok_or_else(|| malformed(0))?;
@@ -268,6 +287,16 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&out), expected);
         let read = decode(&out, Market::Spot, &all).expect("our own").expect("a cancel");
         assert_eq!((read.asked, read.order, read.cancel), (Asked::Cancel, intent(26).id, intent(27).id));
+        out.clear();
+        encode_amend(&Intent { quantity: Quantity(40_000), ..cancel }, btc, NOW, &mut out);
+        let expected = concat!(
+            r#"{"id":"a-7-2-1-1a","method":"order.amend.keepPriority","params":{"symbol":"BTCUSDT","#,
+            r#""origClientOrderId":"t-7-2-1-1a","newClientOrderId":"t-7-2-1-1a","newQty":"0.0004","#,
+            r#""timestamp":1795361214259}}"#
+        );
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+        let read = decode(&out, Market::Spot, &all).expect("our own").expect("an amendment");
+        assert_eq!((read.asked, read.order, read.quantity), (Asked::Amend, intent(26).id, Quantity(40_000)));
         out.clear();
         encode_trades(intent(26).id, 4_711, btc, NOW, &mut out);
         let expected = concat!(

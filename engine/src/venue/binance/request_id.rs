@@ -20,6 +20,8 @@ pub enum Asked {
     Query,
     /// `myTrades`, of one order.
     Trades,
+    /// `order.amend.keepPriority`.
+    Amend,
 }
 
 impl Asked {
@@ -30,6 +32,7 @@ impl Asked {
             Self::Cancel => b'c',
             Self::Query => b'q',
             Self::Trades => b'm',
+            Self::Amend => b'a',
         }
     }
 }
@@ -49,6 +52,7 @@ pub(super) fn read(id: &str) -> Option<(Asked, OrderId)> {
         b'c' => Asked::Cancel,
         b'q' => Asked::Query,
         b'm' => Asked::Trades,
+        b'a' => Asked::Amend,
         _ => return None,
     };
     let mut buffer = [0; BYTES_MAX];
@@ -71,7 +75,7 @@ mod tests {
             source_epoch: u16::MAX,
             sequence: u64::MAX,
         };
-        for asked in [Asked::Place, Asked::Cancel, Asked::Query, Asked::Trades] {
+        for asked in [Asked::Place, Asked::Cancel, Asked::Query, Asked::Trades, Asked::Amend] {
             for id in [id, OrderId { sequence: 7, ..OrderId::NONE }] {
                 let mut out = Vec::new();
                 write(&mut out, asked, id);

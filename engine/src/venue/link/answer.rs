@@ -40,6 +40,10 @@ wire_enum! {
         Throttled = 14 => "throttled",
         /// `Banned`.
         Banned = 15 => "banned",
+        /// `Amended`.
+        Amended = 16 => "amended",
+        /// `AmendRejected`.
+        AmendRejected = 17 => "amend_rejected",
     }
 }
 
@@ -95,9 +99,17 @@ impl From<&VenueEvent> for Answer {
                 AnswerKind::CancelRejected
             }
             VenueEventKind::Unknown => AnswerKind::Unknown,
-            VenueEventKind::QueryState(state) => {
-                answer.state = state.code();
+            VenueEventKind::QueryState { state, quantity } => {
+                (answer.state, answer.quantity) = (state.code(), quantity);
                 AnswerKind::QueryState
+            }
+            VenueEventKind::Amended { quantity } => {
+                answer.quantity = quantity;
+                AnswerKind::Amended
+            }
+            VenueEventKind::AmendRejected { code } => {
+                answer.venue_code = code;
+                AnswerKind::AmendRejected
             }
             VenueEventKind::QueryNotFound => AnswerKind::QueryNotFound,
             VenueEventKind::Connected => AnswerKind::Connected,
@@ -139,7 +151,12 @@ impl TryFrom<&Answer> for VenueEvent {
             AnswerKind::Expired => VenueEventKind::Expired,
             AnswerKind::CancelRejected => VenueEventKind::CancelRejected { code },
             AnswerKind::Unknown => VenueEventKind::Unknown,
-            AnswerKind::QueryState => VenueEventKind::QueryState(OrderState::try_from(answer.state)?),
+            AnswerKind::QueryState => VenueEventKind::QueryState {
+                state: OrderState::try_from(answer.state)?,
+                quantity: answer.quantity,
+            },
+            AnswerKind::Amended => VenueEventKind::Amended { quantity: answer.quantity },
+            AnswerKind::AmendRejected => VenueEventKind::AmendRejected { code },
             AnswerKind::QueryNotFound => VenueEventKind::QueryNotFound,
             AnswerKind::Connected => VenueEventKind::Connected,
             AnswerKind::Disconnected => VenueEventKind::Disconnected,
@@ -189,7 +206,9 @@ mod tests {
             VenueEventKind::Expired,
             VenueEventKind::CancelRejected { code: -2011 },
             VenueEventKind::Unknown,
-            VenueEventKind::QueryState(OrderState::Partial),
+            VenueEventKind::QueryState { state: OrderState::Partial, quantity: Quantity(3) },
+            VenueEventKind::Amended { quantity: Quantity(2) },
+            VenueEventKind::AmendRejected { code: -2038 },
             VenueEventKind::QueryNotFound,
             VenueEventKind::Connected,
             VenueEventKind::Disconnected,

@@ -50,6 +50,10 @@ pub mod code {
     pub const NEW_ORDER: i32 = -2010;
     /// The cancel is refused: no such open order.
     pub const CANCEL: i32 = -2011;
+    /// There is no such open order to amend.
+    pub const NO_SUCH_ORDER: i32 = -2013;
+    /// The amendment is refused: it would not lower the quantity, or to what is filled.
+    pub const AMEND: i32 = -2038;
 }
 
 /// Whether `a` is a better price than `b` for an order on `side`: higher for a buy, lower for a sell.

@@ -141,6 +141,7 @@ impl Matching {
                 Ok(RequestKind::Place) => self.place(&request),
                 Ok(RequestKind::Cancel) => self.cancel(&request),
                 Ok(RequestKind::Query) => self.query(&request),
+                Ok(RequestKind::Amend) => self.amend(&request),
                 Err(_) => self.reject(&request, code::MALFORMED),
             }
         }
@@ -275,6 +276,28 @@ impl Matching {
         }
     }
 
+    /// Lowers an order's quantity where it stands: its place in the queue is its price and time, which stay.
+    fn amend(&mut self, request: &Request) {
+        let (id, instrument, now) = (request.target, request.instrument, self.clock);
+        let place = self.clearing.registry.find(id);
+        let market = self.markets.get_mut(instrument as usize);
+        let order = place.zip(market).and_then(|(place, market)| market.own.get_mut(place.side).get_mut(id));
+        let lot = self.instruments.get(instrument).map(|instrument| instrument.filters.lot);
+        let code = match order {
+            None => code::NO_SUCH_ORDER,
+            Some(order) if request.quantity >= order.quantity || request.quantity <= order.filled => {
+                code::AMEND
+            }
+            Some(_) if !lot.is_some_and(|lot| lot.passes(request.quantity)) => code::FILTER,
+            Some(order) => {
+                order.quantity = request.quantity;
+                let kind = VenueEventKind::Amended { quantity: request.quantity };
+                return self.clearing.say(now, kind, order);
+            }
+        };
+        self.clearing.answer(now, VenueEventKind::AmendRejected { code }, id, instrument);
+    }
+
     fn query(&mut self, request: &Request) {
         let (id, instrument, now) = (request.target, request.instrument, self.clock);
         let place = self.clearing.registry.find(id);
@@ -282,12 +305,12 @@ impl Matching {
         let order = place.zip(market).and_then(|(place, market)| market.own.get(place.side).get(id));
         if let Some(order) = order {
             let state = if order.filled == Quantity::ZERO { OrderState::Open } else { OrderState::Partial };
-            self.clearing.say(now, VenueEventKind::QueryState(state), order);
+            self.clearing.say(now, VenueEventKind::QueryState { state, quantity: order.quantity }, order);
             return;
         }
         match self.clearing.registry.past(instrument, id) {
             Past::Ended(end) => {
-                let kind = VenueEventKind::QueryState(end.state);
+                let kind = VenueEventKind::QueryState { state: end.state, quantity: Quantity::ZERO };
                 let (venue_order_id, cumulative) = (end.venue_order_id, end.cumulative);
                 let event = VenueEvent { kind, id, venue_order_id, cumulative, instrument, received: now };
                 self.clearing.send(now, event);

@@ -16,6 +16,8 @@ wire_enum! {
         Cancel = 2 => "CANCEL",
         /// What became of `target`.
         Query = 3 => "QUERY",
+        /// Lower the quantity of `target`.
+        Amend = 4 => "AMEND",
     }
 }
 
@@ -25,11 +27,11 @@ wire_enum! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Request {
-    /// Identity of the order to place, or of the cancel itself; `OrderId::NONE` for a query.
+    /// Identity of the order to place, or of the cancel or amendment itself; `OrderId::NONE` for a query.
     pub id: OrderId,
-    /// The order to cancel or to tell of; `OrderId::NONE` for a new order.
+    /// The order to cancel, amend or tell of; `OrderId::NONE` for a new order.
     pub target: OrderId,
-    /// Limit price; 0 for a market order, a cancel or a query.
+    /// Limit price; 0 for all but a new order with a limit.
     pub price: Price,
     /// Quantity; 0 for a cancel or a query.
     pub quantity: Quantity,
@@ -39,9 +41,9 @@ pub struct Request {
     pub instrument: InstrumentIndex,
     /// Code of a [`RequestKind`]; any other is answered as a malformed request.
     pub kind: u8,
-    /// Code of a `Side`; 0 for a cancel or a query.
+    /// Code of a `Side`; 0 for all but a new order.
     pub side: u8,
-    /// Code of an `OrderType`; 0 for a cancel or a query.
+    /// Code of an `OrderType`; 0 for all but a new order.
     pub order_type: u8,
     /// Code of a `TimeInForce`, read for limit orders only.
     pub time_in_force: u8,
@@ -58,6 +60,7 @@ impl Request {
         let kind = match IntentKind::try_from(intent.kind) {
             Ok(IntentKind::New) => RequestKind::Place.code(),
             Ok(IntentKind::Cancel) => RequestKind::Cancel.code(),
+            Ok(IntentKind::Amend) => RequestKind::Amend.code(),
             Err(_) => 0,
         };
         Self {

@@ -79,6 +79,11 @@ impl Resting {
         self.orders.iter().find(|order| order.id == id)
     }
 
+    /// The order called `id`, to lower its quantity: its place stays.
+    pub(super) fn get_mut(&mut self, id: OrderId) -> Option<&mut OpenOrder> {
+        self.orders.iter_mut().find(|order| order.id == id)
+    }
+
     /// Our orders, best first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &OpenOrder> {
         self.orders.iter()

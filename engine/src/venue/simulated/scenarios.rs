@@ -162,11 +162,12 @@ fn a_fill_may_overtake_a_cancel() {
 fn cancels_and_queries_tell_what_became_of_an_order() {
     let mut rig = Rig::new(CONFIG);
     let query = |sequence| Request::query(0, order_id(sequence));
-    let state = |state| What::Other(VenueEventKind::QueryState(state));
+    let state =
+        |state, quantity| What::Other(VenueEventKind::QueryState { state, quantity: Quantity(quantity) });
     rig.send(&limit(1, Side::Buy, 99, 10)).told();
-    assert_eq!(rig.send(&query(1)).told(), [(1, state(OrderState::Open), 0)]);
+    assert_eq!(rig.send(&query(1)).told(), [(1, state(OrderState::Open, 10), 0)]);
     rig.trade(Side::Sell, 99, 8).told();
-    assert_eq!(rig.send(&query(1)).told(), [(1, state(OrderState::Partial), 3)]);
+    assert_eq!(rig.send(&query(1)).told(), [(1, state(OrderState::Partial, 10), 3)]);
     let elsewhere = Request {
         instrument: 7,
         target: order_id(1),
@@ -176,7 +177,7 @@ fn cancels_and_queries_tell_what_became_of_an_order() {
     assert_eq!(rig.send(&elsewhere).told(), [(1, What::CancelRejected(-2011), 0)], "not its instrument");
     assert_eq!(rig.cancel(1).told(), [(1, Canceled, 3)]);
     assert_eq!(rig.cancel(1).told(), [(1, What::CancelRejected(-2011), 0)]);
-    assert_eq!(rig.send(&query(1)).told(), [(1, state(OrderState::Canceled), 3)]);
+    assert_eq!(rig.send(&query(1)).told(), [(1, state(OrderState::Canceled, 0), 3)]);
     assert_eq!(rig.send(&query(2)).told(), [(2, What::Other(VenueEventKind::QueryNotFound), 0)]);
     rig.send(&maker_only(3, Side::Buy, 105, 1)).told();
     assert_eq!(
@@ -186,6 +187,29 @@ fn cancels_and_queries_tell_what_became_of_an_order() {
     );
     let nothing = Request { kind: RequestKind::Cancel.code(), ..Request::default() };
     assert_eq!(rig.send(&nothing).told(), [(0, What::CancelRejected(-1102), 0)]);
+}
+
+#[test]
+fn an_amended_order_keeps_its_place() {
+    let mut rig = Rig::new(CONFIG);
+    let amend = |sequence, quantity| Request {
+        id: order_id(90),
+        target: order_id(sequence),
+        quantity: Quantity(quantity),
+        kind: RequestKind::Amend.code(),
+        ..Request::default()
+    };
+    rig.send(&limit(1, Side::Buy, 99, 10)).send(&limit(2, Side::Buy, 99, 4)).told();
+    let other = What::Other;
+    let amended = other(VenueEventKind::Amended { quantity: Quantity(6) });
+    assert_eq!(rig.send(&amend(1, 6)).told(), [(1, amended, 0)]);
+    // 5 of the market stand before both, and the first still before the second.
+    assert_eq!(rig.trade(Side::Sell, 99, 10).told(), [(1, Made(99, 5), 5)]);
+    let refused = |code| other(VenueEventKind::AmendRejected { code });
+    for (sequence, quantity, code) in [(1, 6, -2038), (1, 5, -2038), (1, 0, -2038), (3, 1, -2013)] {
+        assert_eq!(rig.send(&amend(sequence, quantity)).told(), [(sequence, refused(code), 0)]);
+    }
+    assert_eq!(rig.trade(Side::Sell, 99, 3).told(), [(1, Made(99, 1), 6), (2, Made(99, 2), 2)]);
 }
 
 #[test]

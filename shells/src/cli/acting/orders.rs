@@ -1,10 +1,10 @@
-//! `trading order|amend|cancel|cancel-all|flatten`.
+//! `trading order|amend|replace|cancel|cancel-all|flatten`.
 
 use std::time::Duration;
 
 use engine::domain::OrderId;
 use engine::error::SetupError;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::orders::{AmendOrder, Order, OrderFilter, PlaceOrder, Swept};
 use crate::cli::acting::ask::ask;
@@ -86,11 +86,34 @@ fn show(order: &Order, as_json: bool) {
     }
 }
 
-/// `trading amend`: asked of port 5556, which cancels the order and places the other in its stead.
+/// `trading amend`: asked of port 5556. The order keeps its id and its place.
 ///
 /// # Errors
 /// With a code, when it was refused.
 pub fn amend(args: &AmendArgs, environment: &Environment) -> Result<(), SetupError> {
+    let answer = change(args, "amend", environment)?;
+    if args.json {
+        say!("{answer}");
+    } else {
+        say!("{} is amended", args.order);
+    }
+    Ok(())
+}
+
+/// `trading replace`: asked of port 5556, which cancels the order and places the other in its stead.
+///
+/// # Errors
+/// With a code, when it was refused.
+pub fn replace(args: &AmendArgs, environment: &Environment) -> Result<(), SetupError> {
+    let answer = change(args, "replace", environment)?;
+    match (args.json, answer["order_id"].as_str()) {
+        (false, Some(id)) => say!("{} is replaced by {id}", args.order),
+        _ => say!("{answer}"),
+    }
+    Ok(())
+}
+
+fn change(args: &AmendArgs, verb: &str, environment: &Environment) -> Result<Value, SetupError> {
     let settings = Settings::resolve(&args.connect, environment, Secrets::Withhold)?;
     let request = AmendOrder {
         order_id: Some(args.order.clone()),
@@ -98,13 +121,8 @@ pub fn amend(args: &AmendArgs, environment: &Environment) -> Result<(), SetupErr
         quantity: args.quantity.clone(),
         price: args.price.clone(),
     };
-    note(&settings.places, format!("amend {}", json!(request)), args.reason.clone(), environment)?;
-    let answer = ask(&settings.endpoints.order_execution, "order.amend", &request)?;
-    match (args.json, answer["order_id"].as_str()) {
-        (false, Some(id)) => say!("{} is replaced by {id}", args.order),
-        _ => say!("{answer}"),
-    }
-    Ok(())
+    note(&settings.places, format!("{verb} {}", json!(request)), args.reason.clone(), environment)?;
+    ask(&settings.endpoints.order_execution, &format!("order.{verb}"), &request)
 }
 
 /// `trading cancel`.

@@ -11,7 +11,7 @@ impl Observed for Risk {
         let names = ["orders", "cancels", "rejected", "reports", "reports_missed", "ticks", "ticks_missed"];
         let names = names
             .iter()
-            .chain(&["latches", "orders_lost", "external", "commands", "day_loss", "day_loss_soft"])
+            .chain(&["latches", "orders_lost", "external", "commands", "day_loss", "day_loss_soft", "amends"])
             .map(|&name| name.to_owned());
         names.chain(codes).collect()
     }
@@ -32,6 +32,7 @@ impl Observed for Risk {
             c.commands,
             unsigned(-self.state.day.result.unwrap_or(0)),
             unsigned(self.state.limits.account.day_loss_soft),
+            c.amends,
         ];
         sums.iter().chain(&c.rejected).enumerate().for_each(|(index, &value)| set(index, value));
     }

@@ -1,7 +1,7 @@
 //! The judge: plain lists and definitions, nothing shared with the pass but the messages and the limits.
 
 use crate::counters::halt::HaltState;
-use crate::domain::{Instrument, InstrumentKind, Nanos, Side};
+use crate::domain::{Instrument, InstrumentKind, Nanos, Quantity, Side};
 use crate::error::RejectCode;
 use crate::message::Intent;
 use crate::tick_to_trade::risk::fixture::{limits, table};
@@ -14,13 +14,24 @@ pub(super) struct Placed {
     pub(super) intent: Intent,
     pub(super) at: Nanos,
     pub(super) filled: i64,
+    /// By how much the venue has lowered its quantity.
+    pub(super) lowered: i64,
     pub(super) ended: bool,
     pub(super) unknown: bool,
 }
 
 impl Placed {
     fn left(&self) -> i128 {
-        if self.ended { 0 } else { i128::from(self.intent.quantity.0 - self.filled) }
+        if self.ended { 0 } else { i128::from(self.rest()) }
+    }
+
+    pub(super) const fn rest(&self) -> i64 {
+        self.intent.quantity.0 - self.lowered - self.filled
+    }
+
+    /// As it is by now.
+    pub(super) fn now(&self) -> Intent {
+        Intent { quantity: Quantity(self.intent.quantity.0 - self.lowered), ..self.intent }
     }
 }
 

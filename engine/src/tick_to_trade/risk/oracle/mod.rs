@@ -40,6 +40,8 @@ enum Bug {
     IgnoreLatches,
     /// C23 without the account's count.
     IgnoreUnknown,
+    /// An amendment frees what it asked for when it is sent.
+    BelieveAmendSent,
 }
 
 /// What a trace showed.
@@ -141,10 +143,11 @@ impl Trace {
                 self.outcome.approved += 1;
                 self.outcome.unsafe_approvals.extend(broken);
                 self.state.on_approval(&order, self.now);
-                let placed = Placed { intent, at: self.now, filled: 0, ended: false, unknown: false };
+                let placed =
+                    Placed { intent, at: self.now, filled: 0, lowered: 0, ended: false, unknown: false };
                 self.judge.placed.push(placed);
             }
-            Ok(Request::Cancel(_)) => unreachable!("it was a new order"),
+            Ok(Request::Cancel(_) | Request::Amend(_)) => unreachable!("it was a new order"),
             Err(code) => {
                 self.outcome.refused.push(code);
                 if broken.is_empty() {
@@ -161,7 +164,7 @@ impl Trace {
     fn check(&mut self, intent: &Intent, gates: &Gates) -> Result<Request, RejectCode> {
         let source = intent.id.source;
         match self.bug {
-            Bug::None => {}
+            Bug::None | Bug::BelieveAmendSent => {}
             Bug::IgnoreOpenOrders => {
                 let kept = std::mem::replace(&mut self.state.orders, OpenOrders::new(4, 8));
                 let verdict = self.state.check(intent, source, self.now, gates);
@@ -187,11 +190,11 @@ impl Trace {
         let live: Vec<usize> =
             (0..self.judge.placed.len()).filter(|&i| !self.judge.placed[i].ended).collect();
         let Some(&which) = live.get(self.below(live.len().max(1) as u64) as usize) else { return };
-        let choice = self.below(8);
-        let rest = self.judge.placed[which].intent.quantity.0 - self.judge.placed[which].filled;
+        let choice = self.below(9);
+        let rest = self.judge.placed[which].rest();
         let part = 1 + self.below(rest as u64) as i64;
         let placed = &mut self.judge.placed[which];
-        let intent = placed.intent;
+        let intent = placed.now();
         let told: Report = match choice {
             0..=2 => {
                 placed.filled += part;
@@ -207,6 +210,15 @@ impl Trace {
             3 | 4 => {
                 (placed.ended, placed.unknown) = (true, false);
                 report(&intent, ReportKind::Canceled, OrderState::Canceled, placed.filled)
+            }
+            // The venue has lowered the quantity to what is filled and a part of the rest.
+            8 if part < rest => {
+                placed.unknown = false;
+                let quantity = Quantity(placed.filled + part);
+                // With the bug the venue was only asked to.
+                placed.lowered += if self.bug == Bug::BelieveAmendSent { 0 } else { rest - part };
+                let state = if placed.filled > 0 { OrderState::Partial } else { OrderState::Open };
+                report(&Intent { quantity, ..intent }, ReportKind::Amended, state, placed.filled)
             }
             5 => {
                 placed.unknown = true;
@@ -311,6 +323,7 @@ fn planted_bugs_are_caught() {
         (Bug::IgnoreAccountRate, RejectCode::MessageRate),
         (Bug::IgnoreLatches, RejectCode::RepeatExecution),
         (Bug::IgnoreUnknown, RejectCode::Unresolved),
+        (Bug::BelieveAmendSent, RejectCode::MaxPosition),
     ] {
         let caught = (0..300).any(|seed| Trace::new(seed, bug).run(400).unsafe_approvals.contains(&code));
         assert!(caught, "{bug:?} was not caught");

@@ -48,7 +48,7 @@ fn f02_lost_ack_of_a_filled_order_moves_the_position_once() {
     assert_eq!(bench.work(START), [UNKNOWN]);
     assert_eq!(bench.seen(), [Seen::Query(id)]);
     // The query says filled; what it traded, and for which fee, only the trades say.
-    bench.tell_filled(id, VenueEventKind::QueryState(OrderState::Filled), 10);
+    bench.tell_filled(id, told(OrderState::Filled), 10);
     assert_eq!(bench.work(START), []);
     assert_eq!(
         filled(&bench, id),
@@ -93,7 +93,7 @@ fn f08_f14_an_end_with_a_missed_trade_waits_for_the_trade() {
             VenueEventKind::Canceled => (ReportKind::Canceled, OrderState::Canceled),
             _ => (ReportKind::Expired, OrderState::Expired),
         };
-        bench.tell_filled(id, VenueEventKind::QueryState(state), 4);
+        bench.tell_filled(id, told(state), 4);
         assert_eq!(bench.work(START), [(kind, state)]);
         assert_eq!(filled(&bench, id), (state, 4, 0));
         assert_eq!(bench.work(after(60)), []);
@@ -111,7 +111,7 @@ fn trades_that_never_come_are_asked_for_once_an_interval() {
     for second in 0..20 {
         // Whatever the venue says, and however fast, it is not asked faster.
         for _ in 0..10 {
-            bench.tell_filled(id, VenueEventKind::QueryState(OrderState::Filled), 10);
+            bench.tell_filled(id, told(OrderState::Filled), 10);
             assert_eq!(bench.work(after(second)), []);
         }
         let asked = bench.seen();
@@ -201,8 +201,8 @@ fn f17_a_gap_ends_with_the_venues_truth_before_trading_goes_on() {
     bench.tell(OrderId::NONE, VenueEventKind::Connected);
     bench.work(now);
     bench.seen();
-    bench.tell(resting, VenueEventKind::QueryState(OrderState::Open));
-    bench.tell(unanswered, VenueEventKind::QueryState(OrderState::Open));
+    bench.tell(resting, told(OrderState::Open));
+    bench.tell(unanswered, told(OrderState::Open));
     bench.tell(OrderId::NONE, VenueEventKind::OpenOrdersTold);
     assert_eq!(bench.work(now), [ACCEPTED], "the unanswered one lives");
     let asked = bench.seen();
@@ -216,8 +216,8 @@ fn f17_a_gap_ends_with_the_venues_truth_before_trading_goes_on() {
     bench.tell_venue(OrderId::NONE, 78, trade(9, 21), 0);
     bench.tell_venue(OrderId::NONE, 4_711, trade(9, 22), 0);
     bench.tell(OrderId::NONE, VenueEventKind::TradesTold);
-    bench.tell_filled(full, VenueEventKind::QueryState(OrderState::Filled), 10);
-    bench.tell_filled(cancelled, VenueEventKind::QueryState(OrderState::Canceled), 4);
+    bench.tell_filled(full, told(OrderState::Filled), 10);
+    bench.tell_filled(cancelled, told(OrderState::Canceled), 4);
     assert_eq!(bench.work(now), [(ReportKind::Fill, OrderState::Filled)]);
     assert_eq!(bench.route.counters.foreign, 1);
     assert_eq!(bench.seen(), [trades_of(cancelled)]);
@@ -225,7 +225,7 @@ fn f17_a_gap_ends_with_the_venues_truth_before_trading_goes_on() {
     bench.tell(cancelled, trade(4, 23));
     bench.tell(cancelled, VenueEventKind::TradesTold);
     bench.work(now);
-    bench.tell_filled(cancelled, VenueEventKind::QueryState(OrderState::Canceled), 4);
+    bench.tell_filled(cancelled, told(OrderState::Canceled), 4);
     assert_eq!(bench.work(now), [(ReportKind::Canceled, OrderState::Canceled)]);
 
     assert_eq!(filled(&bench, cancelled), (OrderState::Canceled, 4, 0));

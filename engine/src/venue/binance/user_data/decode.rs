@@ -24,7 +24,7 @@ const OPEN_OUTCOMES: [i32; 4] = [-1000, -1001, -1006, TIMEOUT];
 const OUTER: [&str; 8] = ["e", "event", "stream", "data", "id", "status", "error", "result"];
 
 /// Keys of an `executionReport` that are used.
-const REPORT: [&str; 14] = ["s", "c", "C", "x", "i", "l", "z", "L", "n", "N", "t", "m", "e", "X"];
+const REPORT: [&str; 15] = ["s", "c", "C", "x", "i", "l", "z", "L", "n", "N", "t", "m", "e", "X", "q"];
 
 /// What reading one message needs.
 struct Reader<'a> {
@@ -34,8 +34,8 @@ struct Reader<'a> {
 }
 
 /// Reads a user event, bare or wrapped by the WebSocket API or a combined stream, or the answer to a request of ours.
-/// `None` for what tells nothing new of an order of ours: other events and orders, and the answers to placed and
-/// cancelled orders, because the report that comes with each says the same and says it once.
+/// `None` for what tells nothing new of an order of ours: other events and orders, and the answers to placed, amended
+/// and cancelled orders, because the report that comes with each says the same and says it once.
 ///
 /// An execution of an unknown kind is [`VenueEventKind::Unknown`]: something happened to the order, so ask.
 ///
@@ -134,7 +134,7 @@ impl Reader<'_> {
         if report.text(12)? != "executionReport" {
             return Ok(None);
         }
-        // On a cancel `c` is the request's id and `C` the order's; else `C` is empty.
+        // On a cancel `c` is the request's id and `C` the order's; an amended order has kept its own; else `C` is empty.
         let original = if report.get(2).is_some() { report.text(2)? } else { "" };
         let id = if original.is_empty() { report.text(1)? } else { original };
         let Ok(id) = id.parse::<OrderId>() else { return Ok(None) };
@@ -145,8 +145,9 @@ impl Reader<'_> {
             "CANCELED" => VenueEventKind::Canceled,
             "EXPIRED" => VenueEventKind::Expired,
             "REJECTED" => VenueEventKind::Rejected { code: NEW_ORDER_REJECTED },
+            "REPLACED" => VenueEventKind::Amended { quantity: self.quantity(&report, 14, instrument)? },
             // The order stays as it is, or an expiry follows.
-            "REPLACED" | "TRADE_PREVENTION" => return Ok(None),
+            "TRADE_PREVENTION" => return Ok(None),
             _ => VenueEventKind::Unknown,
         };
         let cumulative = self.quantity(&report, 6, instrument)?;
@@ -222,6 +223,7 @@ impl Reader<'_> {
             (Asked::Query | Asked::Trades, _) => VenueEventKind::Unknown,
             (Asked::Cancel, _) | (Asked::Place, CANCEL_REJECTED) => VenueEventKind::CancelRejected { code },
             (Asked::Place, _) => VenueEventKind::Rejected { code },
+            (Asked::Amend, _) => VenueEventKind::AmendRejected { code },
         };
         let Some(mut data) = error.get(1).filter(|data| data.peek() == Some(b'{')) else {
             return Ok(Some(self.event(kind, id, 0, Quantity::ZERO, UNNAMED)));
@@ -237,11 +239,14 @@ impl Reader<'_> {
 
     /// The result of a query.
     fn state(&self, mut result: Cursor<'_>, id: OrderId) -> Result<Option<VenueEvent>, DecodeError> {
-        let result = result.fields(&["symbol", "orderId", "executedQty", "status"])?;
+        let result = result.fields(&["symbol", "orderId", "executedQty", "status", "origQty"])?;
         let instrument = result.parsed(0, |symbol| self.instruments.find(self.market, symbol))?;
         let state = state_named(result.text(3)?);
         let cumulative = self.quantity(&result, 2, instrument)?;
-        let kind = VenueEventKind::QueryState(state);
+        // A tape of an earlier build has no quantity.
+        let told = result.get(4).is_some();
+        let quantity = if told { self.quantity(&result, 4, instrument)? } else { Quantity::ZERO };
+        let kind = VenueEventKind::QueryState { state, quantity };
         Ok(Some(self.event(kind, id, result.need(1)?.unsigned()?, cumulative, instrument)))
     }
 }

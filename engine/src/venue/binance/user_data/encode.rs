@@ -114,14 +114,18 @@ fn words(event: &VenueEvent, order: &OrderFacts) -> Option<[&'static str; 3]> {
         VenueEventKind::Trade { .. } if event.cumulative >= order.quantity => ["TRADE", "FILLED", "NONE"],
         VenueEventKind::Trade { .. } => ["TRADE", "PARTIALLY_FILLED", "NONE"],
         VenueEventKind::Canceled => ["CANCELED", "CANCELED", "NONE"],
+        VenueEventKind::Amended { .. } if event.cumulative > Quantity::ZERO => {
+            ["REPLACED", "PARTIALLY_FILLED", "NONE"]
+        }
+        VenueEventKind::Amended { .. } => ["REPLACED", "NEW", "NONE"],
         VenueEventKind::Expired => ["EXPIRED", "EXPIRED", "NONE"],
         VenueEventKind::Rejected { code: NEW_ORDER_REJECTED } => ["REJECTED", "REJECTED", "UNKNOWN_ERROR"],
         _ => return None,
     })
 }
 
-/// Appends the `executionReport` of an event: accepted, trade, cancelled, expired, or rejected with -2010, the code
-/// that a report stands for. Says whether there is one: of other events the venue tells in an answer.
+/// Appends the `executionReport` of an event: accepted, trade, amended, cancelled, expired, or rejected with -2010, the
+/// code that a report stands for. Says whether there is one: of other events the venue tells in an answer.
 pub fn encode_report(
     event: &VenueEvent,
     order: &OrderFacts,
@@ -149,6 +153,8 @@ pub fn encode_report(
     };
     // A cancel that was asked for has the request's id in `c` and the order's in `C`.
     let asked = event.kind == VenueEventKind::Canceled && order.cancel != OrderId::NONE;
+    // An amended order keeps its id: it is in both.
+    let amended = matches!(event.kind, VenueEventKind::Amended { .. });
     let mut report = Report { out, instrument };
     report.raw("{\"e\":\"executionReport\"");
     report.time("E", order.time);
@@ -157,12 +163,14 @@ pub fn encode_report(
     report.text("S", order.side.as_str());
     report.text("o", order.order_type.as_str());
     report.text("f", order.time_in_force.as_str());
-    report.quantity("q", order.quantity);
+    let quantity =
+        if let VenueEventKind::Amended { quantity } = event.kind { quantity } else { order.quantity };
+    report.quantity("q", quantity);
     report.price("p", order.price);
     report.price("P", Price::NONE);
     report.quantity("F", Quantity::ZERO);
     report.integer("g", -1);
-    report.id("C", if asked { event.id } else { OrderId::NONE });
+    report.id("C", if asked || amended { event.id } else { OrderId::NONE });
     report.text("x", execution);
     report.text("X", status);
     report.text("r", reason);
@@ -214,13 +222,16 @@ pub fn encode_answer(event: &VenueEvent, instrument: &Instrument, out: &mut Vec<
             (Asked::Cancel, CANCEL_REJECTED, "Unknown order sent.")
         }
         VenueEventKind::CancelRejected { code } => (Asked::Cancel, code, "Cancel rejected."),
+        VenueEventKind::AmendRejected { code } => (Asked::Amend, code, "Order amend rejected."),
         VenueEventKind::Unknown => {
             (Asked::Place, TIMEOUT, "Timeout waiting for response from backend server.")
         }
-        VenueEventKind::QueryNotFound | VenueEventKind::QueryState(OrderState::NeverPlaced) => {
+        VenueEventKind::QueryNotFound | VenueEventKind::QueryState { state: OrderState::NeverPlaced, .. } => {
             (Asked::Query, NO_SUCH_ORDER, "Order does not exist.")
         }
-        VenueEventKind::QueryState(state) => return state_answer(event, state, instrument, out),
+        VenueEventKind::QueryState { state, quantity } => {
+            return state_answer(event, (state, quantity), instrument, out);
+        }
         _ => return false,
     };
     out.extend_from_slice(b"{\"id\":\"");
@@ -239,7 +250,12 @@ pub fn encode_answer(event: &VenueEvent, instrument: &Instrument, out: &mut Vec<
     true
 }
 
-fn state_answer(event: &VenueEvent, state: OrderState, instrument: &Instrument, out: &mut Vec<u8>) -> bool {
+fn state_answer(
+    event: &VenueEvent,
+    (state, quantity): (OrderState, Quantity),
+    instrument: &Instrument,
+    out: &mut Vec<u8>,
+) -> bool {
     let status = STATUSES.iter().find(|(_, known)| *known == state).map(|(text, _)| *text);
     let status = match state {
         OrderState::Sent => PENDING_NEW,
@@ -254,6 +270,9 @@ fn state_answer(event: &VenueEvent, state: OrderState, instrument: &Instrument, 
     answer.integer("orderId", event.venue_order_id);
     answer.integer("orderListId", -1);
     answer.id("clientOrderId", event.id);
+    if quantity != Quantity::ZERO {
+        answer.quantity("origQty", quantity);
+    }
     answer.quantity("executedQty", event.cumulative);
     answer.text("status", status);
     answer.raw("}}");

@@ -80,7 +80,10 @@ fn kinds() -> impl Strategy<Value = VenueEventKind> {
         Just(VenueEventKind::QueryNotFound),
         prop::sample::select(OrderState::ALL)
             .prop_filter("is no state of the venue's", |state| *state != OrderState::NeverPlaced)
-            .prop_map(VenueEventKind::QueryState),
+            .prop_flat_map(|state| (Just(state), 0..i64::MAX))
+            .prop_map(|(state, quantity)| VenueEventKind::QueryState { state, quantity: Quantity(quantity) }),
+        (1..i64::MAX).prop_map(|quantity| VenueEventKind::Amended { quantity: Quantity(quantity) }),
+        Just(VenueEventKind::AmendRejected { code: -2038 }),
     ]
 }
 
@@ -128,7 +131,8 @@ fn every_truncation_is_refused() {
         VenueEventKind::Accepted,
         VenueEventKind::Canceled,
         VenueEventKind::Unknown,
-        VenueEventKind::QueryState(OrderState::Open),
+        VenueEventKind::QueryState { state: OrderState::Open, quantity: Quantity(7) },
+        VenueEventKind::Amended { quantity: Quantity(7) },
     ] {
         let event = VenueEvent {
             kind,
@@ -180,7 +184,9 @@ fn a_fill_is_read_field_by_field() {
     assert_eq!(read(&ours), Ok(Some(expected)));
     let kind = |text: &str| read(text).map(|event| event.map(|event| event.kind));
     assert_eq!(kind(&ours.replace("\"x\":\"TRADE\"", "\"x\":\"NOVEL\"")), Ok(Some(VenueEventKind::Unknown)));
-    assert_eq!(kind(&ours.replace("\"x\":\"TRADE\"", "\"x\":\"REPLACED\"")), Ok(None));
+    let amended = kind(&ours.replace("\"x\":\"TRADE\"", "\"x\":\"REPLACED\""));
+    assert!(matches!(amended, Ok(Some(VenueEventKind::Amended { .. }))), "{amended:?}");
+    assert_eq!(kind(&ours.replace("\"x\":\"TRADE\"", "\"x\":\"TRADE_PREVENTION\"")), Ok(None));
     for (from, to) in [
         ("BNBUSDT", "XRPUSDT"),
         ("\"l\":\"0.00700000\"", "\"l\":\"-0.00700000\""),
@@ -234,7 +240,8 @@ fn answers_say_what_they_can() {
         assert_eq!(read(silent), Ok(None), "{silent}");
     }
     let novel = r#"{"id":"q-1-1-1-1","status":200,"result":{"symbol":"BTCUSDT","orderId":7,"executedQty":"0.5","status":"NOVEL"}}"#;
-    assert_eq!(read(novel), Ok(Some((VenueEventKind::QueryState(OrderState::Unknown), 0))));
+    let unknown = VenueEventKind::QueryState { state: OrderState::Unknown, quantity: Quantity::ZERO };
+    assert_eq!(read(novel), Ok(Some((unknown, 0))));
 }
 
 #[test]

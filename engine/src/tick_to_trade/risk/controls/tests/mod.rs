@@ -6,7 +6,7 @@ use crate::domain::{OrderId, Price, Quantity, Side};
 use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
 use crate::tick_to_trade::risk::fixture::{
-    EPOCH, OPEN, OPERATOR, USD, cancel, fill, id, instruments, limit, limits, market, report,
+    EPOCH, OPEN, OPERATOR, USD, amend, cancel, fill, id, instruments, limit, limits, market, report,
 };
 use crate::tick_to_trade::risk::limits::{AccountLimits, Limits, Rate};
 use crate::tick_to_trade::risk::market::tests::top;

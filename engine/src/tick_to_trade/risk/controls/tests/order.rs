@@ -93,6 +93,7 @@ fn c02_refuses_what_is_malformed() {
     let bad = [
         Intent { kind: 0, ..good },
         Intent { kind: 3, ..good },
+        Intent { kind: 4, ..good },
         Intent { side: 0, ..good },
         Intent { side: 3, ..good },
         Intent { order_type: 0, ..good },
@@ -121,6 +122,56 @@ fn c02_refuses_what_is_malformed() {
     for source in [SourceId(1), SourceId(3), SourceId(u16::MAX)] {
         assert_eq!(desk.state.check(&good, source, NOW, &OPEN), Err(RejectCode::BadRequest));
     }
+}
+
+#[test]
+fn an_amendment_only_lowers_what_its_source_has_open() {
+    let mut desk = Desk::new();
+    let order = desk.buy(1_000, 10);
+    desk.approve(&order);
+    desk.state.on_report(&fill(&order, 1_000, 4, 4, 1), NOW);
+    let own = desk.next();
+    let to = |quantity| amend(own, order.id, 0, quantity);
+    for (quantity, code) in [
+        (8, RejectCode::None),
+        (6, RejectCode::None),
+        (10, RejectCode::KeepPriority),
+        (12, RejectCode::KeepPriority),
+        (4, RejectCode::KeepPriority),
+        (2, RejectCode::KeepPriority),
+        (7, RejectCode::FilterLot),
+        (0, RejectCode::BadRequest),
+        (-2, RejectCode::BadRequest),
+    ] {
+        assert_eq!(desk.verdict(&to(quantity)), code, "to {quantity}");
+    }
+    for (intent, code) in [
+        (Intent { target: id(0, 77), ..to(8) }, RejectCode::UnknownOrder),
+        (Intent { id: id(1, 1), ..to(8) }, RejectCode::UnknownOrder),
+        (Intent { instrument: 1, ..to(8) }, RejectCode::BadRequest),
+        (Intent { price: Price(1_005), ..to(8) }, RejectCode::BadRequest),
+        (Intent { id: order.id, ..to(8) }, RejectCode::DuplicateId),
+        (Intent { valid_until: Nanos(1), ..to(8) }, RejectCode::Expired),
+    ] {
+        assert_eq!(desk.verdict(&intent), code, "{intent:?}");
+    }
+    let under = |halt| desk.state.check(&to(8), ALICE, NOW, &Gates { halt, ..OPEN }).err();
+    assert_eq!(
+        (under(HaltState::ReduceOnly), under(HaltState::CancelOnly)),
+        (None, Some(RejectCode::Halted))
+    );
+    // What was approved frees nothing; what the venue did, frees as much.
+    let left = |desk: &Desk| desk.state.orders.left(0, Side::Buy);
+    desk.state.on_amend(ALICE, NOW);
+    assert_eq!(left(&desk), 6);
+    let sent = report(&order, ReportKind::AmendSent, OrderState::Partial, 4);
+    desk.state.on_report(&sent, NOW);
+    assert_eq!(left(&desk), 6);
+    let amended = Intent { quantity: Quantity(8), ..order };
+    desk.state.on_report(&report(&amended, ReportKind::Amended, OrderState::Partial, 4), NOW);
+    assert_eq!(left(&desk), 4);
+    desk.state.on_report(&report(&order, ReportKind::Unknown, OrderState::Unknown, 4), NOW);
+    assert_eq!(desk.verdict(&to(6)), RejectCode::Unresolved);
 }
 
 #[test]

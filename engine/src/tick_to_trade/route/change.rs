@@ -1,0 +1,91 @@
+//! Changes to orders that have left: cancels and amendments.
+
+use crate::domain::{Nanos, OrderId, Quantity};
+use crate::error::RejectCode;
+use crate::message::report::{OrderState, ReportKind};
+use crate::message::{Intent, Order};
+use crate::tick_to_trade::route::state::{Effect, OrderRecord};
+use crate::tick_to_trade::route::{Route, RouteTiming};
+use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
+
+impl<E: OrderEntry> Route<E> {
+    pub(super) fn cancel(&mut self, order: &Order, now: Nanos) {
+        let target = order.intent().target;
+        let cancellable = self
+            .orders
+            .get(target)
+            .is_some_and(|order| !order.state.is_terminal() && order.state != OrderState::PendingCancel);
+        if !cancellable {
+            return self.refuse(order.intent(), RejectCode::UnknownOrder, now);
+        }
+        if self.link.is_throttled(now) {
+            return self.refuse(order.intent(), RejectCode::MessageRate, now);
+        }
+        if self.entry.send(order, now).is_err() {
+            return self.refuse(order.intent(), RejectCode::Venue, now);
+        }
+        self.counters.cancels += 1;
+        self.record_tick_to_order(order.intent());
+        if let Some(record) = self.orders.get_mut(target) {
+            // An unknown order stays unknown: its cancel may be refused for an order that is only late.
+            if record.state != OrderState::Unknown {
+                record.cancel_sent();
+            }
+            self.report(target, ReportKind::CancelSent, RejectCode::None, now);
+            self.answers.start(target, now);
+        }
+    }
+
+    /// Lowers the quantity of an order that rests: of any other its outcome could not be told from the order's own.
+    pub(super) fn amend(&mut self, order: &Order, now: Nanos) {
+        let intent = order.intent();
+        if let Err(code) = self.amendable(intent, now) {
+            return self.refuse(intent, code, now);
+        }
+        if self.entry.send(order, now).is_err() {
+            return self.refuse(intent, RejectCode::Venue, now);
+        }
+        self.counters.amends += 1;
+        self.record_tick_to_order(intent);
+        if let Some(record) = self.orders.get_mut(intent.target) {
+            record.amend_sent(intent.quantity, now);
+            self.report(intent.target, ReportKind::AmendSent, RejectCode::None, now);
+            self.answers.start(intent.target, now);
+        }
+    }
+
+    fn amendable(&self, intent: &Intent, now: Nanos) -> Result<(), RejectCode> {
+        if intent.valid_until < now {
+            return Err(RejectCode::Expired);
+        }
+        self.link.permits_new(now)?;
+        self.not_halted(intent)?;
+        let record = self.orders.get(intent.target).filter(|order| !order.state.is_terminal());
+        let record = record.ok_or(RejectCode::UnknownOrder)?;
+        if record.is_amending() || !matches!(record.state, OrderState::Open | OrderState::Partial) {
+            return Err(RejectCode::Unresolved);
+        }
+        let lowers = intent.quantity < record.quantity && intent.quantity > record.cumulative;
+        if lowers { Ok(()) } else { Err(RejectCode::KeepPriority) }
+    }
+
+    /// A refused amendment may mean that the order has ended and nobody told: one question.
+    pub(super) fn after_refused_amend(&mut self, id: OrderId, event: &VenueEvent, now: Nanos) {
+        if matches!(event.kind, VenueEventKind::AmendRejected { .. }) {
+            self.ask(id, now);
+        }
+    }
+}
+
+/// An amendment that a query does not show proves refused once nothing that was sent can still arrive.
+pub(super) fn unseen_amend(
+    order: &mut OrderRecord,
+    event: &VenueEvent,
+    now: Nanos,
+    timing: &RouteTiming,
+) -> Option<Effect> {
+    let VenueEventKind::QueryState { quantity, .. } = event.kind else { return None };
+    let late = now >= order.amend_sent.saturating_add(timing.conclusive);
+    let unseen = order.is_amending() && quantity > Quantity::ZERO && quantity == order.quantity;
+    (late && unseen).then(|| order.amend_rejected())
+}
