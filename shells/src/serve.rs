@@ -89,8 +89,8 @@ fn run(service: &'static str, args: &EngineArgs, settings: &Settings) -> Result<
     tracing::info!(service, port, ipc = %ipc.root().display(), "started");
     // The port says "not ready" meanwhile, and is bound once the agent beats.
     let host = settings.host_agent.then(|| Host::start(args, settings)).transpose();
-    let outcome = host.and_then(|host| {
-        let outcome = watch(service, &ports, host.as_ref(), &interrupt);
+    let outcome = host.and_then(|mut host| {
+        let outcome = watch(service, &ports, host.as_mut(), &interrupt);
         tracing::info!(service, "ending");
         host.map_or(Ok(()), Host::stop).and(outcome)
     });
@@ -99,13 +99,18 @@ fn run(service: &'static str, args: &EngineArgs, settings: &Settings) -> Result<
 }
 
 /// Looks after the ports and the agent until a signal comes.
-fn watch(service: &str, ports: &Ports, host: Option<&Host>, interrupt: &Interrupt) -> Result<(), SetupError> {
+fn watch(
+    service: &str,
+    ports: &Ports,
+    mut host: Option<&mut Host>,
+    interrupt: &Interrupt,
+) -> Result<(), SetupError> {
     let mut last = None;
     while !interrupt.came() {
         if let Some(complaint) = ports.complaints().first() {
             return Err(SetupError::Invalid(complaint.clone()));
         }
-        host.map_or(Ok(()), Host::check)?;
+        host.as_deref_mut().map_or(Ok(()), Host::check)?;
         tell(service, ports, &mut last);
         std::thread::sleep(WATCH);
     }

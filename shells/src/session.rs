@@ -4,8 +4,11 @@
 //! DATA/INSTANCE/epoch               the last engine epoch, reserved durably
 //! DATA/INSTANCE/sessions/00000007/  session.json  tape.tsv  risk/  route/  input/
 //! ```
+//!
+//! Where risk's data lies apart, `risk` is a link to `RISK/INSTANCE/sessions/00000007/risk`.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use engine::error::SetupError;
@@ -39,8 +42,12 @@ pub struct SessionFile {
 /// Version of [`SessionFile`].
 const VERSION: u32 = 2;
 
+/// Names inside a data directory.
+const SESSIONS: &str = "sessions";
 /// Names inside a session's directory.
 const FILE: &str = "session.json";
+/// Risk's journal.
+const RISK: &str = "risk";
 /// Name of the tape.
 pub const TAPE: &str = "tape.tsv";
 
@@ -60,21 +67,46 @@ impl Session {
         fs::create_dir_all(&places.data).map_err(|error| io(&places.data, error))?;
         let epoch = epoch::reserve(&places.data)?;
         let sessions = sessions(places);
-        let directory = sessions.join(format!("{epoch:08}"));
+        let directory = numbered(&places.data, epoch);
         fs::create_dir_all(&directory).map_err(|error| io(&directory, error))?;
-        let mut older = list(&sessions);
-        while older.len() > kept {
-            let oldest = older.remove(0);
-            fs::remove_dir_all(&oldest)
-                .map_err(|error| SetupError::io(oldest, "removing an old session", error))?;
+        if let Some(apart) = places.apart(RISK) {
+            let link = directory.join(RISK);
+            symlink(numbered(&apart, epoch).join(RISK), &link).map_err(|error| io(&link, error))?;
         }
+        keep_latest(&sessions, kept)?;
         Ok((Self { directory }, epoch))
+    }
+
+    /// Makes the directory of risk's journal where that lies apart; of all of them the latest `kept` stay. To be called by
+    /// the process that writes it.
+    ///
+    /// # Errors
+    /// When the operating system refuses, or the session's link leads elsewhere: then nobody would find the journal.
+    pub fn keep_risk_apart(&self, places: &Places, epoch: u32, kept: usize) -> Result<(), SetupError> {
+        let Some(apart) = places.apart(RISK) else { return Ok(()) };
+        let own = numbered(&apart, epoch).join(RISK);
+        fs::create_dir_all(&own).map_err(|error| SetupError::io(&own, "making it", error))?;
+        keep_latest(&apart.join(SESSIONS), kept)?;
+        let link = self.directory.join(RISK);
+        let same =
+            |path: &Path| fs::canonicalize(path).map_err(|error| SetupError::io(path, "finding it", error));
+        if same(&link)? == same(&own)? {
+            return Ok(());
+        }
+        let reason = format!("does not lead to {}: is TRADING_DATA_DIRS the same everywhere?", own.display());
+        Err(SetupError::file(link, reason))
+    }
+
+    /// Where risk's journal of `epoch` lies.
+    #[must_use]
+    pub fn risk_journal(places: &Places, epoch: u32) -> PathBuf {
+        numbered(&places.owned_by(RISK), epoch).join(RISK)
     }
 
     /// The session of `epoch`, whether it is there or not.
     #[must_use]
     pub fn of(places: &Places, epoch: u32) -> Self {
-        Self { directory: sessions(places).join(format!("{epoch:08}")) }
+        Self { directory: numbered(&places.data, epoch) }
     }
 
     /// Opens a recorded session.
@@ -147,7 +179,7 @@ pub fn latest(places: &Places) -> Result<PathBuf, SetupError> {
 /// # Errors
 /// When it is not there any more, or never was.
 pub fn of_epoch(places: &Places, epoch: u32) -> Result<PathBuf, SetupError> {
-    let directory = sessions(places).join(format!("{epoch:08}"));
+    let directory = numbered(&places.data, epoch);
     if directory.is_dir() {
         return Ok(directory);
     }
@@ -155,16 +187,32 @@ pub fn of_epoch(places: &Places, epoch: u32) -> Result<PathBuf, SetupError> {
 }
 
 fn sessions(places: &Places) -> PathBuf {
-    places.data.join("sessions")
+    places.data.join(SESSIONS)
+}
+
+/// The directory of an epoch's session under the data directory `data`.
+fn numbered(data: &Path, epoch: u32) -> PathBuf {
+    data.join(SESSIONS).join(format!("{epoch:08}"))
+}
+
+/// Removes all but the latest `kept`.
+fn keep_latest(sessions: &Path, kept: usize) -> Result<(), SetupError> {
+    let mut older = list(sessions);
+    while older.len() > kept {
+        let oldest = older.remove(0);
+        fs::remove_dir_all(&oldest)
+            .map_err(|error| SetupError::io(oldest, "removing an old session", error))?;
+    }
+    Ok(())
 }
 
 /// Sessions' directories, oldest first.
 fn list(sessions: &Path) -> Vec<PathBuf> {
-    let numbered = |path: &PathBuf| {
+    let is_number = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
     };
     let entries = fs::read_dir(sessions).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(numbered).collect();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_number).collect();
     found.sort();
     found
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use rustix::process::Signal;
 use serde_json::json;
 use stack::exchange::Exchange;
-use stack::{Home, Process, get, until};
+use stack::{Client, Home, Process, get, until};
 
 /// Binaries of the services, in an order in which none finds what it needs at its start.
 const SERVICES: [&str; 4] = [
@@ -18,17 +18,21 @@ const SERVICES: [&str; 4] = [
     env!("CARGO_BIN_EXE_market_data_service"),
 ];
 
+/// As in the deployment: risk, the operator and the gateway keep their data where no other writes it.
 fn hosting(home: &Home, exchange: &Exchange, binary: &str) -> Process {
+    let at = |owner: &str| format!("{owner}={}", home.path().join(owner).display());
+    let apart = ["risk", "operator", "gateway"].map(at).join(",");
     let own = ["--host-agent", "--port", "0", "--log-format", "json", "--param", "warm_up=500ms"];
     let venue = exchange.flags(false);
     let venue: Vec<&str> = venue.iter().map(String::as_str).collect();
-    home.start(binary, &[&own[..], &venue].concat())
+    home.start(binary, &[&own[..], &["--data-dirs", &apart], &venue].concat())
 }
 
-/// Where a service answers HTTP, once it is ready.
-fn ready(process: &mut Process) -> SocketAddr {
+/// Where a service answers HTTP and ZeroMQ, once it is ready.
+fn ready(process: &mut Process) -> (SocketAddr, String) {
     let entry = process.log("ready", |entry| entry["fields"]["message"] == json!("ready"));
-    entry["fields"]["http"].as_str().expect("text").parse().expect("an address")
+    let text = |field: &str| entry["fields"][field].as_str().expect("text").to_owned();
+    (text("http").parse().expect("an address"), text("endpoint"))
 }
 
 /// What has been filled, by the journals.
@@ -46,15 +50,31 @@ fn fills(home: &Home) -> usize {
 }
 
 #[test]
+fn the_order_port_waits_for_no_agent_but_its_own_and_says_what_it_cannot_tell_yet() {
+    let home = Home::new();
+    let exchange = Exchange::start(&home, &["--rate", "200", "--limits", "100"]);
+    let mut services = [3, 2].map(|place: usize| hosting(&home, &exchange, SERVICES[place]));
+    let [_, (_, endpoint)] = [0, 1].map(|place: usize| ready(&mut services[place]));
+    let mut client = Client::connect(&zmq::Context::new(), &endpoint);
+    assert_eq!(client.refused("orders.open", json!({})), "NOT_READY");
+
+    let mut later = [1, 0].map(|place: usize| hosting(&home, &exchange, SERVICES[place]));
+    later.iter_mut().for_each(|service| _ = ready(service));
+    until("orders are known", || (client.ask("orders.open", json!({}))["ok"] == json!(true)).then_some(()));
+}
+
+#[test]
 fn services_trade_with_their_own_agents_and_each_may_be_killed() {
     let home = Home::new();
     let exchange = Exchange::start(&home, &["--rate", "200", "--limits", "100"]);
     let mut services = SERVICES.map(|binary| hosting(&home, &exchange, binary));
     for service in &mut services {
-        let http = ready(service);
+        let (http, _) = ready(service);
         assert_eq!(get(http, "/ready").0, 200);
     }
     until("the strategies trade", || (fills(&home) > 0).then_some(()));
+    let sessions = std::fs::read_dir(home.path().join("risk/default/sessions")).expect("risk's own").count();
+    assert_eq!(sessions, 1, "risk's journal lies apart");
 
     for (place, binary) in SERVICES.into_iter().enumerate() {
         services[place].signal(Signal::KILL);

@@ -63,7 +63,7 @@ fn cancel(places: &Places, ipc: &IpcPaths, scope: &Scope) -> Result<Option<usize
     if !agents(ipc).iter().all(|agent| agent.hosted && beats(agent)) {
         return Ok(None);
     }
-    let _lock = OperatorLock::take(&places.data)?;
+    let _lock = OperatorLock::take(&places.owned_by("operator"))?;
     let mut session = acting::open(ipc, places)?;
     let filters = match scope {
         Scope::Global => vec![OrderFilter::default()],

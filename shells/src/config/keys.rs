@@ -7,6 +7,7 @@ use std::str::FromStr;
 use engine::agent::IdleStrategy;
 
 use crate::config::amount::Amount;
+use crate::config::places::DataDirs;
 use crate::config::values::{Choices, Count, Endpoint, LogFormat, OnShutdown, Symbols, WebSocketUrl, YesNo};
 use crate::config::venue::Venue;
 use crate::topology::Cores;
@@ -89,7 +90,7 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
 /// Every setting.
-pub static KEYS: [Key; 32] = [
+pub static KEYS: [Key; 33] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
@@ -108,6 +109,13 @@ pub static KEYS: [Key; 32] = [
         doc: "Directory of journals and recordings; the XDG data directory if unset",
         group: PLACES,
         ..key("TRADING_DATA_DIR", "data_dir", "data-dir")
+    },
+    Key {
+        value_name: "LIST",
+        doc: "Directories of owners whose data lies apart, such as risk=/risk; of risk, operator and gateway",
+        group: PLACES,
+        check: check::<DataDirs>,
+        ..key("TRADING_DATA_DIRS", "data_dirs", "data-dirs")
     },
     Key {
         value_name: "VENUE",

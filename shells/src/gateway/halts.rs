@@ -53,9 +53,10 @@ impl Halts {
             std::fs::create_dir_all(path).map_err(|error| SetupError::io(path, "creating it", error))
         };
         path.parent().map_or(Ok(()), made)?;
-        made(&places.data)?;
+        let data = places.owned_by(OWNER);
+        made(&data)?;
         let lock = OwnerLock::take(&ipc, OWNER)?;
-        let log = OperatorLog::of(&places.data, OWNER);
+        let log = OperatorLog::of(&data, OWNER);
         let entries = log.read()?;
         let before = HaltReader::attach(&path).map_or(HaltState::Active, |page| page.global());
         let page = match HaltPage::reopen(&path) {
@@ -64,7 +65,7 @@ impl Halts {
         };
         let mut halts = Self { page, path, log, entries, names: Names::default(), _lock: lock };
         // A halt whose log could not be written stands on the page alone.
-        fill(&mut halts.page, &halts.entries, halts.names.table(), before);
+        fill(&mut halts.page, &[&halts.entries], halts.names.table(), before);
         Ok(halts)
     }
 
@@ -79,7 +80,7 @@ impl Halts {
         if names != self.names {
             self.names = names;
             let before = self.global();
-            fill(&mut self.page, &self.entries, self.names.table(), before);
+            fill(&mut self.page, &[&self.entries], self.names.table(), before);
         }
     }
 
@@ -143,12 +144,14 @@ impl Halts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::places::DataDirs;
 
     #[test]
     fn halts_follow_their_names_and_outlive_page_and_process() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
-        let places = Places { instance: "t".into(), ipc: at("ipc"), data: at("data") };
+        let places =
+            Places { instance: "t".into(), ipc: at("ipc"), data: at("data"), apart: DataDirs::default() };
         let names = |rows: [(u32, &str); 2]| Names {
             instruments: rows.map(|(index, name)| (index, name.to_owned())).into(),
             sources: vec![(SourceId(2), "mm/A".to_owned())],

@@ -109,9 +109,10 @@ impl TokenFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(SetupError::io(&self.path, "reading it", error)),
         };
-        if metadata.mode() & 0o077 != 0 {
-            let mode = metadata.mode() & 0o777;
-            let reason = format!("its mode is {mode:o}, so others than its owner reach it: chmod 600 it");
+        let (mode, most) = (metadata.mode() & 0o777, mode_in(self.folder()));
+        if mode & !most != 0 {
+            let reason =
+                format!("its mode is {mode:o}, so others than its owner reach it: chmod {most:o} it");
             return Err(SetupError::file(&self.path, reason));
         }
         let text = fs::read(&self.path).map_err(|error| SetupError::io(&self.path, "reading it", error))?;
@@ -164,14 +165,19 @@ impl TokenFile {
         revoked.ok_or_else(|| SetupError::file(&self.path, "was not changed"))
     }
 
+    fn folder(&self) -> &Path {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or_else(|| Path::new("."))
+    }
+
     /// Changes the file as a whole: whoever reads sees it before or after.
     fn change(&self, change: impl FnOnce(&mut Vec<Token>) -> Result<(), String>) -> Result<(), SetupError> {
         let failed = |action| move |error| SetupError::io(&self.path, action, error);
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or_else(|| Path::new("."));
+        let folder = self.folder();
         fs::create_dir_all(folder).map_err(failed("making its directory"))?;
+        let mode = mode_in(folder);
         let private =
-            |path: &Path| OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path);
+            |path: &Path| OpenOptions::new().create(true).write(true).truncate(false).mode(mode).open(path);
         let lock = private(&self.path.with_extension("lock")).map_err(failed("locking it"))?;
         flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed("locking it")(error.into()))?;
         let mut tokens = self.read()?.unwrap_or_default();
@@ -185,6 +191,13 @@ impl TokenFile {
         fs::rename(&fresh, &self.path).map_err(failed("replacing it"))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("syncing its directory"))
     }
+}
+
+/// The mode of a file of tokens in `folder`: its owner's, and its group's where the folder is the group's and nobody
+/// else's, so that a gateway under a user of its own reads what the operator writes.
+fn mode_in(folder: &Path) -> u32 {
+    let shared = fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o057 == 0o050);
+    if shared { 0o640 } else { 0o600 }
 }
 
 fn random<const N: usize>() -> Result<[u8; N], SetupError> {
@@ -297,6 +310,24 @@ mod tests {
             assert_eq!(known.find(wrong), None, "{wrong}");
         }
         assert!(known.holds(&token.id, Role::Read) && !known.holds(&token.id, Role::Operate));
+    }
+
+    #[test]
+    fn a_folder_of_a_group_shares_its_tokens_with_the_group_and_nobody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let chmod =
+            |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+        chmod(folder.path(), 0o750);
+        let path = folder.path().join("tokens.json");
+        let file = TokenFile::new(&path);
+        file.create(Role::Read, None).expect("made");
+        assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o640);
+        for (of_folder, of_file, does) in [(0o750, 0o640, true), (0o755, 0o640, false), (0o750, 0o644, false)]
+        {
+            chmod(folder.path(), of_folder);
+            chmod(&path, of_file);
+            assert_eq!(file.read().is_ok(), does, "{of_folder:o} {of_file:o}");
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::cli::output::say;
 use crate::config::{Environment, Settings, Venue};
 use crate::host::crew::{Crew, Seat};
 use crate::host::link::{Ends, Writers};
+use crate::operator::{self, logged::LoggedHalts};
 use crate::run::status::Interrupt;
 use crate::run::threads::JournalThread;
 use crate::run::{RING_CAPACITY, recovery};
@@ -60,7 +61,7 @@ pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupErro
     let settings = access::settings(&args.settings, environment, |settings| signs(args, settings))?;
     crate::log::start(&settings);
     let interrupt = Interrupt::catch()?;
-    let host = Host::start(args, &settings)?;
+    let mut host = Host::start(args, &settings)?;
     say!("engine: epoch {}, {}", host.epoch, host.roles());
     let mut clock = host.clock;
     let end = args.duration.map_or(Nanos::NEVER, |span| clock.now().saturating_add(span.0));
@@ -95,6 +96,7 @@ pub struct Host {
     feed: Option<PathBuf>,
     feed_inode: Option<u64>,
     edition: Option<u64>,
+    logged_halts: Option<LoggedHalts>,
     _locks: Vec<OwnerLock>,
 }
 
@@ -111,6 +113,7 @@ struct Ground<'a> {
     instruments: Arc<Instruments>,
     epoch: u32,
     session: PathBuf,
+    logged_halts: Option<LoggedHalts>,
 }
 
 /// The venue as the agents of this process see it.
@@ -143,8 +146,7 @@ impl Host {
         let linked = settings.venue == Venue::Paper && roles.contains(&Role::Ingest);
         let feed = linked.then(|| ground.ipc.link("feed").0);
         let feed_inode = feed.as_deref().and_then(inode);
-        let edition = ground.edition;
-        let Ground { ipc, epoch, .. } = ground;
+        let Ground { ipc, epoch, edition, logged_halts, .. } = ground;
         let _locks = locks;
         Ok(Self {
             ipc,
@@ -158,6 +160,7 @@ impl Host {
             feed,
             feed_inode,
             edition,
+            logged_halts,
             _locks,
         })
     }
@@ -167,7 +170,10 @@ impl Host {
     /// # Errors
     /// When a thread has ended by itself, route has begun another epoch, the venue's rules have changed, or the feed of
     /// `paper` is another one.
-    pub fn check(&self) -> Result<(), SetupError> {
+    pub fn check(&mut self) -> Result<(), SetupError> {
+        if let Some(halts) = &mut self.logged_halts {
+            halts.follow();
+        }
         if self.crew.is_finished() || self.journals.is_finished() {
             return Err(SetupError::Invalid("a thread of the engine ended by itself".to_owned()));
         }
@@ -248,12 +254,18 @@ impl<'a> Ground<'a> {
             listing,
             epoch: 1,
             session: settings.places.data.clone(),
+            logged_halts: None,
         };
         if roles.contains(&Role::Route) {
             (ground.session, ground.epoch) = ground.own_session()?;
         } else if roles.iter().any(|role| matches!(role, Role::Risk | Role::Strategy)) {
             ground.epoch = wait(|| apart::epoch(&ground.ipc))?;
             ground.session = Session::of(&settings.places, ground.epoch).directory().to_owned();
+        }
+        if roles.contains(&Role::Risk) {
+            let (places, epoch) = (&settings.places, ground.epoch);
+            recovery::recover_risk_apart(&ground.ipc, places, epoch)?;
+            wait(|| Session::of(places, epoch).keep_risk_apart(places, epoch, settings.sessions_kept))?;
         }
         Ok(ground)
     }
@@ -365,14 +377,19 @@ impl<'a> Ground<'a> {
     }
 
     /// An operator's halt outlives shared memory: it is put back before anything may be approved.
-    fn restore_halts(&self, slots: &[StrategySlot]) -> Result<(), SetupError> {
+    fn restore_halts(&mut self, slots: &[StrategySlot]) -> Result<(), SetupError> {
         let listed = self.instruments.iter();
         let instruments: Vec<_> = listed.map(|(index, one)| (index, one.symbol.to_string())).collect();
         let numbered = (0..).zip(slots);
         let sources: Vec<_> =
             numbered.map(|(number, slot)| (SourceId::strategy(number), slot.name.clone())).collect();
-        let table = crate::operator::halts::Table { instruments: &instruments, sources: &sources };
-        crate::operator::restore(&self.settings.places, &self.ipc, table).map(drop)
+        let table = operator::halts::Table { instruments: &instruments, sources: &sources };
+        let places = &self.settings.places;
+        if places.apart("operator").is_none() {
+            operator::restore(places, &self.ipc, table)?;
+        }
+        self.logged_halts = LoggedHalts::start(places, &self.ipc, table)?;
+        Ok(())
     }
 }
 

@@ -51,9 +51,9 @@ pub fn apply(
     environment: &Environment,
 ) -> Result<Done, SetupError> {
     let ipc = IpcPaths::new(&places.ipc);
-    let log = OperatorLog::new(&places.data);
+    let log = OperatorLog::new(&places.owned_by("operator"));
     let entry = Entry::now(Act::Halt { scope: scope.clone(), state }, reason, environment);
-    let lock = OperatorLock::take(&places.data);
+    let lock = OperatorLock::take(&places.owned_by("operator"));
     if state == HaltState::Halted {
         // Whoever holds the lock may be hung: a halt waits for nobody.
         set(&ipc, &log, scope, state)?;
@@ -142,18 +142,22 @@ fn make(
     at_least: HaltState,
 ) -> Result<HaltPage, SetupError> {
     let mut page = HaltPage::create(path, NO_EPOCH)?;
-    fill(&mut page, entries, table, at_least);
+    fill(&mut page, &[entries], table, at_least);
     Ok(page)
 }
 
-/// Sets every word of a page from a log, by name; everything at least as strict as `at_least`.
-pub fn fill(page: &mut HaltPage, entries: &[Entry], table: Table<'_>, at_least: HaltState) {
-    page.set_global(left(entries, |scope| *scope == Scope::Global).max(at_least));
+/// Sets every word of a page from logs, by name, to the strictest that one of them leaves; everything at least as strict
+/// as `at_least`.
+pub fn fill(page: &mut HaltPage, logs: &[&[Entry]], table: Table<'_>, at_least: HaltState) {
+    let strictest = |is_meant: &dyn Fn(&Scope) -> bool| {
+        logs.iter().map(|entries| left(entries, is_meant)).max().unwrap_or(HaltState::Active)
+    };
+    page.set_global(strictest(&|scope| *scope == Scope::Global).max(at_least));
     for (index, symbol) in table.instruments {
-        page.set_instrument(*index, left(entries, |scope| matches!(scope, Scope::Symbol(s) if s == symbol)));
+        page.set_instrument(*index, strictest(&|scope| matches!(scope, Scope::Symbol(s) if s == symbol)));
     }
     for (source, name) in table.sources {
-        page.set_source(*source, left(entries, |scope| scope.is_strategy(name)));
+        page.set_source(*source, strictest(&|scope| scope.is_strategy(name)));
     }
 }
 
@@ -164,8 +168,8 @@ pub fn fill(page: &mut HaltPage, entries: &[Entry], table: Table<'_>, at_least: 
 /// When the log is damaged, or the page cannot be written: then nobody knows what the operator wants, and nothing may
 /// start.
 pub fn restore(places: &Places, ipc: &IpcPaths, table: Table<'_>) -> Result<HaltState, SetupError> {
-    let _lock = OperatorLock::take(&places.data)?;
-    let log = OperatorLog::new(&places.data);
+    let _lock = OperatorLock::take(&places.owned_by("operator"))?;
+    let log = OperatorLog::new(&places.owned_by("operator"));
     let entries = log.read()?;
     let path = ipc.halts(OWNER);
     // A halt whose log could not be written stands on the page alone.
@@ -178,11 +182,13 @@ pub fn restore(places: &Places, ipc: &IpcPaths, table: Table<'_>) -> Result<Halt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::places::DataDirs;
 
     fn world() -> (tempfile::TempDir, Places, IpcPaths) {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
-        let places = Places { instance: "t".into(), ipc: at("ipc"), data: at("data") };
+        let places =
+            Places { instance: "t".into(), ipc: at("ipc"), data: at("data"), apart: DataDirs::default() };
         let ipc = IpcPaths::new(&places.ipc);
         (folder, places, ipc)
     }
@@ -198,7 +204,7 @@ mod tests {
     fn log(places: &Places, scope: Scope, state: HaltState) {
         std::fs::create_dir_all(&places.data).expect("made");
         let entry = Entry::now(Act::Halt { scope, state }, None, &Environment::default());
-        OperatorLog::new(&places.data).append(&entry).expect("written");
+        OperatorLog::new(&places.owned_by("operator")).append(&entry).expect("written");
     }
 
     #[test]
@@ -239,7 +245,7 @@ mod tests {
     #[test]
     fn a_halt_waits_for_no_hung_command_and_what_lets_go_does() {
         let (_folder, places, ipc) = world();
-        let _hung = OperatorLock::take(&places.data).expect("free");
+        let _hung = OperatorLock::take(&places.owned_by("operator")).expect("free");
         let environment = Environment::default();
         let done = apply(&places, &Scope::Global, HaltState::Halted, None, &environment).expect("halted");
         assert!(done.warning.expect("told").contains("operator.lock"));

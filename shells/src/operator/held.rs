@@ -35,7 +35,7 @@ impl Held {
         let rows = (0..rows.count()).filter_map(|source| rows.read(source));
         let meant = rows.filter(|row| only.is_none_or(|only| row.followed().any(|index| index == only)));
         let sources = meant.filter_map(|row| Some((row.source, row.name()?.to_owned()))).collect();
-        let log = OperatorLog::new(&places.data);
+        let log = OperatorLog::new(&places.owned_by("operator"));
         let mut held = Self { page: open(&ipc, &log)?, log, sources };
         for (source, _) in &held.sources {
             held.page.set_source(*source, HaltState::Halted);

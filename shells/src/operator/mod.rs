@@ -5,6 +5,7 @@ pub mod lock;
 pub mod log;
 pub mod names;
 pub mod halts;
+pub mod logged;
 pub mod held;
 
 use engine::shm::OwnerLock;

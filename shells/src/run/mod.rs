@@ -182,6 +182,8 @@ impl Plan {
         let mut clock = LiveClock::new(stopwatch);
         let (backing, instruments) = Backing::make(args, settings, &trading, &mut clock)?;
         let (session, epoch) = Session::create(&settings.places, settings.sessions_kept)?;
+        recovery::recover_risk_apart(&ipc, &settings.places, epoch)?;
+        session.keep_risk_apart(&settings.places, epoch, settings.sessions_kept)?;
         let plan = Self {
             places: settings.places.clone(),
             symbols: trading.symbols.clone(),

@@ -37,6 +37,8 @@ pub enum Event {
 struct Followed {
     name: &'static str,
     tail: Option<Tail>,
+    /// Whether its agent had made no ring when it was last looked for.
+    never_begun: bool,
     /// Indices of the journal's present epoch, mapped to the table.
     map: Vec<Option<InstrumentIndex>>,
 }
@@ -63,13 +65,16 @@ struct Known {
 
 impl Followed {
     const fn new(name: &'static str) -> Self {
-        Self { name, tail: None, map: Vec::new() }
+        Self { name, tail: None, never_begun: false, map: Vec::new() }
     }
 
     fn attach(&mut self, ipc: &IpcPaths, places: &Places) -> Result<(), SetupError> {
         if self.tail.is_none() {
+            // Before it is attached: a ring that comes in between is attached and known.
+            self.never_begun = !ipc.journal(self.name).exists();
             let segments = journal_directory(&session::latest(places)?, self.name);
             self.tail = Some(Tail::attach_from(&ipc.journal(self.name), Some(&segments), 1)?);
+            self.never_begun = false;
             self.map.clear();
         }
         Ok(())
@@ -188,7 +193,9 @@ impl Account {
         }
         self.due = now.saturating_add(LOOK_EVERY);
         let Self { risk, route, ipc, places, .. } = self;
-        let attached = risk.attach(ipc, places).and_then(|()| route.attach(ipc, places));
+        // Each for itself: one that is not there yet does not keep us from the other.
+        let (decisions, reports) = (risk.attach(ipc, places), route.attach(ipc, places));
+        let attached = decisions.and(reports);
         let refreshed = attached.and_then(|()| {
             for followed in [risk, route] {
                 if let Some(tail) = &mut followed.tail {
@@ -220,6 +227,14 @@ impl Account {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.known.as_ref().map_or(0, |known| known.lost)
+    }
+
+    /// Whether `agent` has its journal and nothing is known for one reason alone: that the other has never begun one.
+    #[must_use]
+    pub fn waits_for_other_than(&self, agent: &str) -> bool {
+        let (own, other) =
+            if agent == "risk" { (&self.risk, &self.route) } else { (&self.route, &self.risk) };
+        own.name == agent && self.known.is_some() && own.tail.is_some() && other.never_begun
     }
 
     fn known(&self) -> Result<&Known, &str> {

@@ -86,10 +86,15 @@ impl Views {
             self.account.restart(self.books.table().ok()).map_err(|error| error.to_string())?;
         }
         let attached = self.books.table().map(|_| ()).map_err(str::to_owned);
-        let attached = attached.and_then(|()| self.account.orders().map(|_| ()).map_err(str::to_owned));
+        // Orders before risk ever ran cannot be: a port does not wait for agents that start after its own.
+        let alone = self.account.waits_for_other_than(self.agent);
+        let attached = attached.and_then(|()| match self.account.orders() {
+            Err(reason) if !alone => Err(reason.to_owned()),
+            _ => Ok(()),
+        });
         let attached = attached.and_then(|()| match self.behind {
-            true => Err("the journals are being read".to_owned()),
-            false => Ok(()),
+            true if !alone => Err("the journals are being read".to_owned()),
+            _ => Ok(()),
         });
         self.ready = alive.and(attached);
         self.ready.clone()

@@ -5,7 +5,7 @@ use engine::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
 use engine::message::Intent;
 use engine::message::command::{COMMAND_TEXT_MAX, CommandKind, ROW_GLOBAL};
 use engine::shm::paths::IpcPaths;
-use engine::tick_to_trade::assembly::RISK_SERVICE;
+use engine::tick_to_trade::assembly::{LOGGED_HALTS, RISK_SERVICE};
 
 use crate::api::envelope::Request;
 use crate::api::risk::{Checked, HaltEvent, HaltRequest, Limit, Limits, RiskState, SetLimit, SymbolFilter};
@@ -24,7 +24,7 @@ use crate::zmq::looking::{Views, not_ready, unknown};
 use crate::zmq::router::{Operations, RouterCounts};
 
 /// Owners of halt pages.
-const HALT_OWNERS: [&str; 5] = ["operator", "gateway", RISK_SERVICE, "risk", "route"];
+const HALT_OWNERS: [&str; 6] = ["operator", "gateway", RISK_SERVICE, LOGGED_HALTS, "risk", "route"];
 
 /// A source and an instrument that nobody halts: what a page says of them is its global word, or one scope's.
 const NOBODY: SourceId = SourceId(engine::limits::SOURCES_MAX as u16 - 1);

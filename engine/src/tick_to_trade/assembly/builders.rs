@@ -31,10 +31,13 @@ use crate::venue::{MarketData, OrderEntry};
 const HALT_OWNERS: [&str; 2] = ["risk", "route"];
 
 /// Owners of halt pages that come and go.
-const HALT_VISITORS: [&str; 3] = ["operator", "gateway", RISK_SERVICE];
+const HALT_VISITORS: [&str; 4] = ["operator", "gateway", RISK_SERVICE, LOGGED_HALTS];
 
 /// Owner of the halt page of port 5557, whose process may be another than risk's.
 pub const RISK_SERVICE: &str = "risk/service";
+
+/// Owner of the page on which risk's process puts what stands in logs of owners whose pages it cannot write.
+pub const LOGGED_HALTS: &str = "risk/logged";
 
 /// Ingest behind `feed`, and the instrument table for all who show numbers.
 pub(super) fn ingest<M: MarketData>(

@@ -11,7 +11,7 @@ mod journals;
 mod path;
 mod timeline;
 
-pub use builders::RISK_SERVICE;
+pub use builders::{LOGGED_HALTS, RISK_SERVICE};
 pub use config::{PathConfig, RingSizes, StrategySlot};
 pub use journals::{JournalSet, journal_directory};
 pub use path::{Path, PathParts};

@@ -34,7 +34,7 @@ pub fn connect(
     environment: &Environment,
 ) -> Result<Connected, SetupError> {
     let ipc = crate::cli::looking::find_running(places)?;
-    let lock = OperatorLock::take(&places.data)?;
+    let lock = OperatorLock::take(&places.owned_by("operator"))?;
     note(places, command, reason, environment)?;
     let session = open(&ipc, places)?;
     Ok(Connected { session, _lock: lock })
@@ -57,7 +57,7 @@ pub fn note(
     environment: &Environment,
 ) -> Result<(), SetupError> {
     let entry = Entry::now(Act::Command { command }, reason, environment);
-    OperatorLog::new(&places.data).append(&entry)
+    OperatorLog::new(&places.owned_by("operator")).append(&entry)
 }
 
 /// A refusal as the command line tells it: the code first.
