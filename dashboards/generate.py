@@ -15,7 +15,10 @@ WIDTH = 24
 GREEN, YELLOW, ORANGE, RED = "green", "yellow", "orange", "red"
 
 # A metric's unit, told once: panels say what they show and look here.
-SECONDS, BYTES, RATIO, PER_SECOND, COUNT = "s", "bytes", "percentunit", "reqps", "short"
+SECONDS, BYTES, RATIO, REQUESTS, PER_SECOND, COUNT = "s", "bytes", "percentunit", "reqps", "suffix:/s", "short"
+
+# How far an axis reaches at least: a line at zero shall not stand under a hundred.
+REACH = {SECONDS: 0.001, RATIO: 0.01, REQUESTS: 1, PER_SECOND: 1, COUNT: 1}
 
 
 def thresholds(*steps):
@@ -74,11 +77,15 @@ def lines(title, queries, unit, says, *, width=8, height=8, steps=CALM, stacked=
         "scaleDistribution": {"type": "log", "log": 10} if log else {"type": "linear"},
     }
     made = panel("timeseries", title, queries, unit, says, {
-        "legend": {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull", "max"]},
+        # As a list: a table shows two rows in a panel of this height.
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull"]},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }, width=width, height=height, steps=steps, custom=custom)
     if zero and not log:
         made["fieldConfig"]["defaults"]["min"] = 0
+        reach = 1 if steps is NEAR_LIMIT else REACH.get(unit)
+        if reach is not None:
+            made["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] = reach
     return made
 
 
@@ -194,7 +201,7 @@ def overview():
         row("Orders"),
         lines("Orders", [("sum by (outcome) (rate(trading_orders_total[$__rate_interval]))", "{{outcome}}")], PER_SECOND, "By what became of them."),
         lines("Fills", [('sum by (symbol) (rate(trading_fills_total{symbol=~"$symbol"}[$__rate_interval]))', "{{symbol}}")], PER_SECOND, "Our trades."),
-        lines("Rejections by risk", [("sum by (code) (rate(trading_risk_rejections_total[$__rate_interval])) > 0 or sum(rate(trading_risk_rejections_total[$__rate_interval]))", "{{code}}")], PER_SECOND, "By the first control that failed."),
+        lines("Rejections by risk", [("sum by (code) (rate(trading_risk_rejections_total[$__rate_interval])) > 0 or label_replace(sum(rate(trading_risk_rejections_total[$__rate_interval])), 'code', 'none', '', '')", "{{code}}")], PER_SECOND, "By the first control that failed."),
         lines("Open orders", [('sum by (symbol) (trading_open_orders{symbol=~"$symbol"})', "{{symbol}}")], COUNT, "Not proven ended."),
         lines("Fees", [('trading_fees_total{symbol=~"$symbol"}', "{{symbol}}")], COUNT, "Paid since start, in the account's currency.", zero=False),
         lines("Rate limits used", [("trading_rate_limit_used_ratio", "{{limit}}")], RATIO, "Of the venue's limits.", steps=NEAR_LIMIT),
@@ -207,9 +214,9 @@ def overview():
 
 def services():
     return dashboard("trading-services", "Service Performance", "Requests, agents and rings of every process.", [SERVICE], [
-        lines("Requests", [('sum by (service) (rate(http_requests_total{service=~"$service"}[$__rate_interval]))', "{{service}}")], PER_SECOND, "HTTP requests, health checks and scrapes included."),
+        lines("Requests", [('sum by (service) (rate(http_requests_total{service=~"$service"}[$__rate_interval]))', "{{service}}")], REQUESTS, "HTTP requests, health checks and scrapes included."),
         lines("Request time, p99", [('histogram_quantile(0.99, sum by (service, le) (rate(http_request_duration_seconds_bucket{service=~"$service"}[5m])))', "{{service}}")], SECONDS, "Of HTTP requests."),
-        lines("Requests by path", [('sum by (path) (rate(http_requests_total{service=~"$service"}[5m]))', "{{path}}")], PER_SECOND, "Route templates, not what was asked for."),
+        lines("Requests by path", [('sum by (path) (rate(http_requests_total{service=~"$service"}[5m]))', "{{path}}")], REQUESTS, "Route templates, not what was asked for."),
         row("Agents"),
         lines("Heartbeat age", [("trading_agent_heartbeat_age_seconds", "{{agent}}")], SECONDS, "Since an agent's last duty cycle. Above two seconds trading stops.", width=12, steps=STALE),
         lines("Duty cycle", [("trading_agent_duty_cycle_seconds", "{{agent}}")], SECONDS, "The longest of the last interval.", width=12),
@@ -225,10 +232,10 @@ def services():
 
 def errors():
     return dashboard("trading-errors", "Error Rates", "What fails, and where.", [SERVICE], [
-        lines("Failed requests", [('sum by (service) (rate(http_requests_total{service=~"$service",status=~"5.."}[5m]))', "{{service}}")], PER_SECOND, "HTTP answers of 500 and above.", width=12),
+        lines("Failed requests", [('sum by (service) (rate(http_requests_total{service=~"$service",status=~"5.."}[5m]))', "{{service}}")], REQUESTS, "HTTP answers of 500 and above.", width=12),
         lines("Share of requests that fail", [('service:http_errors:ratio_rate5m{service=~"$service"}', "{{service}}")], RATIO, "Over five minutes.", width=12, steps=thresholds((None, GREEN), (0.01, YELLOW), (0.05, RED))),
-        lines("Refused requests", [('sum by (status) (rate(http_requests_total{service=~"$service",status=~"4.."}[5m])) or vector(0)', "{{status}}")], PER_SECOND, "HTTP answers of 400 to 499.", width=12),
-        lines("Rejections by risk", [("sum by (code) (rate(trading_risk_rejections_total[5m])) > 0 or sum(rate(trading_risk_rejections_total[5m]))", "{{code}}")], PER_SECOND, "By the first control that failed.", width=12),
+        lines("Refused requests", [('sum by (status) (rate(http_requests_total{service=~"$service",status=~"4.."}[5m])) or label_replace(vector(0), "status", "none", "", "")', "{{status}}")], REQUESTS, "HTTP answers of 400 to 499.", width=12),
+        lines("Rejections by risk", [("sum by (code) (rate(trading_risk_rejections_total[5m])) > 0 or label_replace(sum(rate(trading_risk_rejections_total[5m])), 'code', 'none', '', '')", "{{code}}")], PER_SECOND, "By the first control that failed.", width=12),
         row("Market data"),
         lines("Gaps", [("sum by (symbol) (increase(trading_book_gaps_total[5m]))", "{{symbol}}")], COUNT, "Missing diffs: the book is not trusted until the next snapshot."),
         lines("Silent streams", [("trading_feed_silent", "{{stream}}")], COUNT, "Connected, but nothing comes at the expected rate.", steps=ZERO_IS_GOOD),
@@ -242,7 +249,7 @@ def errors():
 def resources():
     return dashboard("trading-resources", "Resource Usage", "Processor, memory and files of every process.", [SERVICE], [
         lines("Memory", [('process_resident_memory_bytes{service=~"$service"}', "{{service}}")], BYTES, "Resident.", width=12),
-        lines("Processor", [('rate(process_cpu_seconds_total{service=~"$service"}[$__rate_interval])', "{{service}}")], RATIO, "Of one core.", width=12),
+        lines("Processor", [('rate(process_cpu_seconds_total{service=~"$service"}[1m])', "{{service}}")], RATIO, "Of one core, over a minute: processes count whole seconds.", width=12),
         lines("Open files", [('process_open_fds{service=~"$service"}', "{{service}}")], COUNT, "Sockets included."),
         lines("Threads", [('process_threads{service=~"$service"}', "{{service}}")], COUNT, "Of each process."),
         lines("Virtual memory", [('process_virtual_memory_bytes{service=~"$service"}', "{{service}}")], BYTES, "Mapped, not held."),
