@@ -12,7 +12,10 @@ use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::assembly::Timeline;
 
+use crate::api::orders::OrderFilter;
+use crate::cli::acting::ask;
 use crate::cli::args::{EngineArgs, Role};
+use crate::config::values::OnShutdown;
 use crate::config::{Environment, Settings};
 use crate::host::{self, Host};
 use crate::log;
@@ -20,6 +23,11 @@ use crate::ports::{FIRST_PORT, Ground, Ports, SERVICES};
 use crate::run::status::Interrupt;
 use crate::venue::access;
 use crate::zmq::port::Readiness;
+
+/// How long a last request to cancel everything may take, in milliseconds, how many there are, and what is between them.
+const SWEEP_MS: i32 = 1_500;
+const SWEEPS: u32 = 4;
+const SWEEP_EVERY: Duration = Duration::from_millis(200);
 
 /// How often the main thread looks up.
 const WATCH: Duration = Duration::from_millis(50);
@@ -91,11 +99,43 @@ fn run(service: &'static str, args: &EngineArgs, settings: &Settings) -> Result<
     let host = settings.host_agent.then(|| Host::start(args, settings)).transpose();
     let outcome = host.and_then(|mut host| {
         let outcome = watch(service, &ports, host.as_mut(), &interrupt);
-        tracing::info!(service, "ending");
-        host.map_or(Ok(()), Host::stop).and(outcome)
+        match &outcome {
+            Ok(()) => tracing::info!(service, "ending"),
+            Err(reason) => tracing::error!(service, %reason, "ending"),
+        }
+        // Route takes nothing new any more while it rests: what its clients left is for risk to cancel meanwhile.
+        let sweeper = sweeper(service, settings, &ports);
+        // Why it ends comes before what its end met.
+        let outcome = outcome.and(host.map_or(Ok(()), Host::stop));
+        if let Some(Err(_)) = sweeper.map(std::thread::JoinHandle::join) {
+            tracing::warn!(service, "the thread that cancelled what rests panicked");
+        }
+        outcome
     });
     ports.stop();
     outcome
+}
+
+/// Asks order execution itself to cancel everything through risk, where that is to be done at the end, on a thread of
+/// its own that ends within the patience of one request.
+fn sweeper(service: &'static str, settings: &Settings, ports: &Ports) -> Option<std::thread::JoinHandle<()>> {
+    let told = ports.told().first().filter(|told| told.service == "order_execution")?;
+    let closes = settings.host_agent && settings.on_shutdown == OnShutdown::Cancel;
+    let endpoint = told.readiness.borrow().endpoint.clone().filter(|_| closes)?;
+    // What listens everywhere is reached here.
+    let endpoint = endpoint.replace("//0.0.0.0:", "//127.0.0.1:");
+    let sweep = move || {
+        for _ in 0..SWEEPS {
+            // Again: what was approved before route's page was read is known a little later.
+            let all = OrderFilter::default();
+            if let Err(error) = ask::within(SWEEP_MS, &endpoint, "order.cancel_all", &all) {
+                tracing::warn!(service, reason = %error, "what rests was not cancelled");
+                return;
+            }
+            std::thread::sleep(SWEEP_EVERY);
+        }
+    };
+    std::thread::Builder::new().name("sweeper".to_owned()).spawn(sweep).ok()
 }
 
 /// Looks after the ports and the agent until a signal comes.

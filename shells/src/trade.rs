@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::args::{FillArgs, ParameterArgs};
 use crate::config::Settings as Resolved;
 use crate::config::amount::Amount;
-use crate::config::values::Choice;
+use crate::config::values::{Choice, OnLoss};
 
 /// A strategy that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct Trading {
     pub max_daily_loss: String,
     /// The account's currency.
     pub currency: String,
+    /// Whether strategies' orders stay open when their process dies.
+    #[serde(default)]
+    pub keep_on_loss: bool,
 }
 
 impl Trading {
@@ -82,6 +85,7 @@ impl Trading {
             max_position_size: settings.max_position_size.to_string(),
             max_daily_loss: settings.max_daily_loss.to_string(),
             currency: settings.account_currency.clone(),
+            keep_on_loss: settings.on_loss == OnLoss::Keep,
         })
     }
 
@@ -169,7 +173,13 @@ impl Trading {
                 Some(text) => account_amount(&format!("{}.{OWN_LIMIT}", slot.name), text)?,
                 None => i128::MAX,
             };
-            sources.push(SourceLimits { max_position_value, cancels_for_others: false, ..people });
+            let keep_on_loss = self.keep_on_loss;
+            sources.push(SourceLimits {
+                max_position_value,
+                cancels_for_others: false,
+                keep_on_loss,
+                ..people
+            });
         }
         Ok(sources)
     }

@@ -48,6 +48,13 @@ impl<A: Agent + Observed> Published<A> {
         &mut self.agent
     }
 
+    /// Tells those who watch that it leaves on purpose, and that what it has open is to stay.
+    pub fn rest(&mut self) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.rest();
+        }
+    }
+
     /// Copies the counters out now.
     pub fn publish(&mut self) {
         let counters = &mut self.counters;

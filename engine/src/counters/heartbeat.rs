@@ -12,12 +12,13 @@ use crate::primitive::Ordering;
 use crate::shm::words::WORD;
 use crate::shm::{Expected, Late, Readable, SegmentKind, SegmentSpec, Writable};
 
-/// Layout of the body: cycles, then the agent's time in the last of them.
-const LAYOUT: u64 = 1;
+/// Layout of the body: cycles, the agent's time in the last of them, and whether it left on purpose.
+const LAYOUT: u64 = 2;
 const EXPECTED: Expected =
     Expected { kind: SegmentKind::Heartbeat, layout: LAYOUT, element_size: WORD as u32 };
 const CYCLES: usize = 0;
 const TIME: usize = 1;
+const RESTS: usize = 2;
 
 /// An agent's own end.
 pub struct Heartbeat {
@@ -35,7 +36,7 @@ impl Heartbeat {
             kind: EXPECTED.kind,
             layout: EXPECTED.layout,
             element_size: EXPECTED.element_size,
-            capacity: 2,
+            capacity: 3,
             epoch,
             body_bytes: CACHE_LINE,
             parent: 0,
@@ -50,6 +51,11 @@ impl Heartbeat {
         // Each word is all there is to see of it: nothing is ordered with them.
         self.file.body()[CYCLES].store(self.cycles, Ordering::Relaxed);
         self.file.body()[TIME].store(now.0.cast_unsigned(), Ordering::Relaxed);
+    }
+
+    /// There will be no more cycles, on purpose, and what the agent has open is to stay as it is.
+    pub fn rest(&mut self) {
+        self.file.body()[RESTS].store(1, Ordering::Relaxed);
     }
 }
 
@@ -77,6 +83,12 @@ impl HeartbeatReader {
     #[must_use]
     pub fn time(&self) -> Nanos {
         Nanos(self.file.body()[TIME].load(Ordering::Relaxed).cast_signed())
+    }
+
+    /// Whether its agent left on purpose, and wants what it has open to stay as it is.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        self.file.body()[RESTS].load(Ordering::Relaxed) != 0
     }
 
     /// Whether the file still stands under its name. A system call.
@@ -134,6 +146,12 @@ impl Pulse {
         if self.is_seen() { self.looked - self.moved } else { Nanos::NEVER }
     }
 
+    /// Whether it left on purpose, and wants what it has open to stay as it is; as of the last look.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        self.file.get().is_some_and(HeartbeatReader::rests)
+    }
+
     /// Whether it moved within [`ALIVE_WITHIN`].
     #[must_use]
     pub fn is_alive(&self) -> bool {
@@ -179,6 +197,9 @@ mod tests {
         heart.beat(at(3_000));
         pulse.look(at(3_100));
         assert!(pulse.is_alive());
+        assert!(!pulse.rests());
+        heart.rest();
+        assert!(pulse.rests());
         let reader = HeartbeatReader::attach(&path).expect("attached");
         assert_eq!((reader.cycles(), reader.time(), reader.is_current()), (2, at(3_000), true));
     }

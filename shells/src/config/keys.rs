@@ -8,7 +8,9 @@ use engine::agent::IdleStrategy;
 
 use crate::config::amount::Amount;
 use crate::config::places::DataDirs;
-use crate::config::values::{Choices, Count, Endpoint, LogFormat, OnShutdown, Symbols, WebSocketUrl, YesNo};
+use crate::config::values::{
+    Choices, Count, Endpoint, LogFormat, OnLoss, OnShutdown, Symbols, WebSocketUrl, YesNo,
+};
 use crate::config::venue::Venue;
 use crate::topology::Cores;
 
@@ -90,7 +92,7 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
 /// Every setting.
-pub static KEYS: [Key; 33] = [
+pub static KEYS: [Key; 34] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
@@ -228,6 +230,13 @@ pub static KEYS: [Key; 33] = [
         doc: "What happens to resting orders at shutdown: cancel or keep",
         check: check::<OnShutdown>,
         ..key("TRADING_ON_SHUTDOWN", "engine.on_shutdown", "on-shutdown")
+    },
+    Key {
+        value_name: "POLICY",
+        default: Some("cancel"),
+        doc: "What risk does with a strategy's resting orders when its process dies: cancel or keep",
+        check: check::<OnLoss>,
+        ..key("TRADING_ON_LOSS", "engine.on_loss", "on-loss")
     },
     Key {
         value_name: "ADDRESS",

@@ -27,7 +27,7 @@ use crate::config::flags::Flags;
 use crate::config::keys::Kept;
 use crate::config::layers::{Layers, Source, Value};
 use crate::config::values::{
-    Choice, Choices, Count, Endpoint, LogFormat, OnShutdown, Symbols, WebSocketUrl, YesNo,
+    Choice, Choices, Count, Endpoint, LogFormat, OnLoss, OnShutdown, Symbols, WebSocketUrl, YesNo,
 };
 use crate::topology::Cores;
 
@@ -108,6 +108,8 @@ pub struct Settings {
     pub host_agent: bool,
     /// What happens to resting orders at shutdown.
     pub on_shutdown: OnShutdown,
+    /// What happens to a strategy's resting orders when its process dies.
+    pub on_loss: OnLoss,
     /// Address that ports are bound to.
     pub bind: IpAddr,
     /// Port of this service; `None` means its own default.
@@ -158,6 +160,7 @@ impl Settings {
             idle: layers.value("TRADING_IDLE")?,
             host_agent: layers.value::<YesNo>("TRADING_HOST_AGENT")?.0,
             on_shutdown: layers.value("TRADING_ON_SHUTDOWN")?,
+            on_loss: layers.value("TRADING_ON_LOSS")?,
             bind: layers.value("TRADING_BIND")?,
             port: layers.optional("TRADING_PORT")?,
             endpoints: endpoints(&layers)?,

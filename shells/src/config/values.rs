@@ -62,6 +62,9 @@ impl FromStr for OnShutdown {
     }
 }
 
+/// What happens to a strategy's resting orders when its process dies (`TRADING_ON_LOSS`).
+pub type OnLoss = OnShutdown;
+
 /// Symbols, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbols(pub Vec<String>);

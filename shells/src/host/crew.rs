@@ -9,10 +9,11 @@ use engine::tick_to_trade::risk::Risk;
 use engine::tick_to_trade::route::Route;
 use engine::tick_to_trade::strategy::host::StrategyHost;
 
+use crate::config::values::OnShutdown;
 use crate::venue::house::House;
 use crate::venue::{VenueEntry, VenueFeed};
 
-/// How long strategies' last cancels may take at the end.
+/// How long the last cancels may take at the end.
 const SETTLE: Nanos = Nanos::from_secs(2);
 
 /// After how many idle cycles in a row nothing more is expected at the end.
@@ -76,32 +77,64 @@ impl Crew {
         Self { seats }
     }
 
-    /// Ends in order: the strategies stop and cancel, and what is on its way arrives.
-    pub fn rest(mut self, clock: &mut LiveClock) {
-        let start = clock.now();
-        let strategies = self.seats.iter_mut().filter_map(|seat| match seat {
-            Seat::Strategy(host) => Some(host),
-            _ => None,
-        });
-        let mut stopped = false;
-        for host in strategies {
-            host.agent_mut().stop_all(start);
-            stopped = true;
+    /// Ends in order. Where what rests is to be cancelled, strategies cancel theirs, risk what is left, and route takes
+    /// nothing new any more; all are driven until nothing is open as far as they know, or two seconds have passed.
+    /// Returns how many orders are open then.
+    pub fn rest(mut self, clock: &mut LiveClock, on_shutdown: OnShutdown) -> usize {
+        match on_shutdown {
+            OnShutdown::Cancel => {
+                self.close(clock.now());
+                self.settle(clock);
+            }
+            OnShutdown::Keep => self.seats.iter_mut().for_each(|seat| {
+                if let Seat::Strategy(host) = seat {
+                    host.rest();
+                }
+            }),
         }
-        let end = start.saturating_add(SETTLE);
+        self.seats.iter_mut().for_each(Seat::publish);
+        self.open_orders()
+    }
+
+    fn close(&mut self, now: Nanos) {
+        for seat in &mut self.seats {
+            match seat {
+                Seat::Strategy(host) => host.agent_mut().stop_all(now),
+                Seat::Risk(risk) => risk.agent_mut().close(now),
+                Seat::Route(route) => route.agent_mut().close(),
+                Seat::Venue(_) | Seat::Ingest(_) => {}
+            }
+        }
+    }
+
+    fn settle(&mut self, clock: &mut LiveClock) {
+        let end = clock.now().saturating_add(SETTLE);
         let mut quiet = 0;
-        while stopped && clock.now() < end && quiet < QUIET {
+        while self.open_orders() > 0 || quiet < QUIET {
             let now = clock.now();
+            if now >= end || !self.knows_orders() {
+                return;
+            }
             // The venue's market never rests.
             let path = self.seats.iter_mut().map(|seat| (matches!(seat, Seat::Venue(_)), seat.do_work(now)));
             let work: usize = path.filter(|(venue, _)| !venue).map(|(_, work)| work).sum();
-            let live = self.seats.iter().any(|seat| match seat {
-                Seat::Route(route) => route.agent().orders().live() > 0,
-                _ => false,
-            });
-            quiet = if work > 0 || live { 0 } else { quiet + 1 };
+            quiet = if work > 0 { 0 } else { quiet + 1 };
         }
-        self.seats.iter_mut().for_each(Seat::publish);
+    }
+
+    fn knows_orders(&self) -> bool {
+        self.seats.iter().any(|seat| !matches!(seat, Seat::Venue(_) | Seat::Ingest(_)))
+    }
+
+    /// Open orders, as whoever knows most of them says.
+    fn open_orders(&self) -> usize {
+        let open = self.seats.iter().map(|seat| match seat {
+            Seat::Strategy(host) => host.agent().open_orders(),
+            Seat::Risk(risk) => risk.agent().open_orders().0 as usize,
+            Seat::Route(route) => route.agent().orders().live(),
+            Seat::Venue(_) | Seat::Ingest(_) => 0,
+        });
+        open.max().unwrap_or(0)
     }
 }
 

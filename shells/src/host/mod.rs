@@ -10,12 +10,13 @@
 
 mod crew;
 mod link;
+mod stall;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::agent::{IdleStrategy, Runner, StopSignal};
+use engine::agent::{Agent, IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::{Instruments, Nanos, SourceId};
@@ -27,9 +28,11 @@ use engine::tick_to_trade::assembly::{JournalSet, PathConfig, StrategySlot, Time
 use crate::assembly::PathSetup;
 use crate::cli::args::{EngineArgs, Role};
 use crate::cli::output::say;
+use crate::config::values::OnShutdown;
 use crate::config::{Environment, Settings, Venue};
 use crate::host::crew::{Crew, Seat};
 use crate::host::link::{Ends, Writers};
+use crate::host::stall::StallWatch;
 use crate::operator::{self, logged::LoggedHalts};
 use crate::run::status::Interrupt;
 use crate::run::threads::JournalThread;
@@ -45,6 +48,9 @@ const AGAIN: Duration = Duration::from_millis(20);
 
 /// How often it looks before it gives up: for a minute.
 const ATTEMPTS: u32 = 3_000;
+
+/// How often it looks whether a thread that was told to end has done so: for a second.
+const LAST_ATTEMPTS: u32 = 50;
 
 /// How often a hosting process looks after its threads and its epoch.
 const WATCH: Duration = Duration::from_millis(100);
@@ -73,7 +79,7 @@ pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupErro
         }
         std::thread::sleep(WATCH);
     }
-    host.stop().and(outcome)
+    outcome.and(host.stop())
 }
 
 /// Whether a process with these arguments signs orders.
@@ -93,11 +99,13 @@ pub struct Host {
     journals: Runner<JournalThread>,
     stop_crew: StopSignal,
     stop_journals: StopSignal,
+    stall: StallWatch,
+    on_shutdown: OnShutdown,
     feed: Option<PathBuf>,
     feed_inode: Option<u64>,
     edition: Option<u64>,
     logged_halts: Option<LoggedHalts>,
-    _locks: Vec<OwnerLock>,
+    locks: Vec<OwnerLock>,
 }
 
 /// What all roles are made from.
@@ -147,7 +155,7 @@ impl Host {
         let feed = linked.then(|| ground.ipc.link("feed").0);
         let feed_inode = feed.as_deref().and_then(inode);
         let Ground { ipc, epoch, edition, logged_halts, .. } = ground;
-        let _locks = locks;
+        let stall = StallWatch::new(&ipc, roles.iter().map(|role| role.owner()));
         Ok(Self {
             ipc,
             roles,
@@ -157,20 +165,23 @@ impl Host {
             journals,
             stop_crew,
             stop_journals,
+            stall,
+            on_shutdown: settings.on_shutdown,
             feed,
             feed_inode,
             edition,
             logged_halts,
-            _locks,
+            locks,
         })
     }
 
-    /// Whether it can go on.
+    /// Whether it can go on; to be called at least every 100 ms or so.
     ///
     /// # Errors
-    /// When a thread has ended by itself, route has begun another epoch, the venue's rules have changed, or the feed of
-    /// `paper` is another one.
+    /// When a thread has ended by itself, an agent beats no more, route has begun another epoch, the venue's rules have
+    /// changed, or the feed of `paper` is another one.
     pub fn check(&mut self) -> Result<(), SetupError> {
+        self.stall.check(self.clock.now())?;
         if let Some(halts) = &mut self.logged_halts {
             halts.follow();
         }
@@ -200,20 +211,30 @@ impl Host {
         }
     }
 
-    /// Ends in order: strategies cancel, agents stop, journals are written to the end.
+    /// Ends in order: what rests is cancelled or kept, agents stop, journals are written to the end.
     ///
     /// # Errors
-    /// When a thread panicked or a journal cannot be written.
+    /// When a thread panicked or does not end, or a journal cannot be written.
     pub fn stop(self) -> Result<(), SetupError> {
         self.stop_crew.stop();
-        let crew = self.crew.join()?;
-        let mut clock = self.clock;
-        crew.rest(&mut clock);
+        let rested = if ended(&self.crew) {
+            let mut clock = self.clock;
+            self.crew.join().map(|crew| crew.rest(&mut clock, self.on_shutdown)).map(tell)
+        } else {
+            // Its thread still writes what these guard: only the process's end frees them.
+            std::mem::forget(self.locks);
+            Err(SetupError::Invalid(
+                "the agents' thread does not end; what rests is left as it is".to_owned(),
+            ))
+        };
         self.stop_journals.stop();
+        if !ended(&self.journals) {
+            return Err(SetupError::Invalid("the journals' thread does not end".to_owned()));
+        }
         let JournalThread { mut journals, failure } = self.journals.join()?;
         failure.map_or(Ok(()), Err)?;
         // The rings stay: another process may be reading them, and the next life goes on in them.
-        journals.drain_all()
+        journals.drain_all().and(rested)
     }
 
     fn roles(&self) -> String {
@@ -391,6 +412,24 @@ impl<'a> Ground<'a> {
         self.logged_halts = LoggedHalts::start(places, &self.ipc, table)?;
         Ok(())
     }
+}
+
+/// Says what stays at the venue.
+fn tell(open: usize) {
+    if open > 0 {
+        tracing::warn!(open, "orders stay at the venue");
+    }
+}
+
+/// Whether a thread that was told to end does so, for as long as an orderly end may wait for it.
+fn ended<A: Agent + Send + 'static>(runner: &Runner<A>) -> bool {
+    for _ in 0..LAST_ATTEMPTS {
+        if runner.is_finished() {
+            return true;
+        }
+        std::thread::sleep(AGAIN);
+    }
+    runner.is_finished()
 }
 
 /// Tries again until it succeeds or patience is over.

@@ -4,6 +4,7 @@
 
 pub mod books;
 pub mod exchange;
+pub mod hosting;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -107,6 +108,10 @@ impl Home {
 pub struct Process(Child, BufReader<ChildStderr>);
 
 impl Process {
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         let id = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process");
         rustix::process::kill_process(id, signal).expect("it lives");

@@ -205,6 +205,7 @@ impl Risk {
         let listed = (intent.instrument as usize) < self.state.filters.len();
         let halts = &self.ports.halts;
         let halt = if listed { halts.state(source, intent.instrument) } else { halts.global() };
+        let halt = if self.is_closing() { halt.max(HaltState::CancelOnly) } else { halt };
         let (journal_free, ring_free) = (self.ports.journal.free(), self.ports.orders.free());
         Gates { halt, journal_free, ring_free, link_up: self.ports.peers.link_up() }
     }
@@ -462,11 +463,12 @@ impl Agent for Risk {
             self.flush(now);
             work += 1;
         }
-        work + self.take_commands(now) + self.take_intents(now)
+        work += self.take_commands(now) + self.take_intents(now);
+        if self.is_closing() { work + self.cancel_all(now) } else { work }
     }
 
     fn next_deadline(&self) -> Nanos {
-        self.day_deadline()
+        self.day_deadline().min(self.watch.closing_due)
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Link {
     phase: Phase,
     /// Route found something that only an operator may clear.
     latched: HaltState,
+    /// Its end has begun: nothing new leaves.
+    closing: bool,
     throttled_until: Nanos,
     /// When risk's ring is looked at again.
     look_due: Nanos,
@@ -59,6 +61,7 @@ impl Link {
             phase: if connection { Phase::Down } else { Phase::Steady },
             // An earlier life's CANCEL_ONLY was its connection's, and is judged anew.
             latched: if latched == HaltState::Halted { HaltState::Halted } else { HaltState::Active },
+            closing: false,
             throttled_until: Nanos(i64::MIN),
             look_due: Nanos(i64::MIN),
             deadline: Nanos::NEVER,
@@ -127,8 +130,15 @@ impl<E: OrderEntry> Route<E> {
         let _ = self.ports.journal.append(now, elapsed, &halt);
     }
 
+    /// Begins route's end: nothing new leaves any more, cancels do, and risk is told by route's page.
+    pub fn close(&mut self) {
+        self.link.closing = true;
+        self.publish_halt();
+    }
+
     pub(super) fn publish_halt(&mut self) {
-        let connection = if self.link.is_settled() { HaltState::Active } else { HaltState::CancelOnly };
+        let open = self.link.is_settled() && !self.link.closing;
+        let connection = if open { HaltState::Active } else { HaltState::CancelOnly };
         self.ports.own_halts.set_global(self.link.latched.max(connection));
     }
 

@@ -127,6 +127,12 @@ impl StrategyHost {
         self.hosted.iter_mut().find(|hosted| hosted.name() == name)
     }
 
+    /// Orders that strategies believe to be open.
+    #[must_use]
+    pub fn open_orders(&self) -> usize {
+        self.hosted.iter().map(|hosted| hosted.outbox().working().orders().len()).sum()
+    }
+
     /// Stops every strategy and cancels its orders.
     pub fn stop_all(&mut self, now: Nanos) {
         self.hosted.iter_mut().for_each(|hosted| hosted.stop(now));

@@ -52,15 +52,21 @@ impl Peers {
         self.links_up = self.links.iter().all(Pulse::is_alive);
     }
 
-    /// Whether the strategies were alive once, in our life or before it, and are not now.
+    /// Whether the strategies were alive once, in our life or before it, and are not now; who left on purpose and keeps
+    /// what is open is not lost.
     fn strategies_lost(&self) -> bool {
-        self.strategies.as_ref().is_some_and(|pulse| !pulse.is_alive())
+        self.strategies.as_ref().is_some_and(|pulse| !pulse.is_alive() && !pulse.rests())
     }
 }
 
+/// How long whoever placed orders has to cancel them, before risk does at its end.
+const GRACE: Nanos = Nanos::from_millis(200);
+
 /// Risk's own cancels.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watch {
+    /// When everything is cancelled next; `NEVER` unless risk is closing.
+    pub(super) closing_due: Nanos,
     /// When what a dead strategy has open is cancelled next.
     sweep_due: Nanos,
     /// Cancels sent in this life.
@@ -68,6 +74,18 @@ pub(super) struct Watch {
     began: Option<Nanos>,
     /// What route's ring holds is not believed any more: only a restart of risk, which reads the segments, knows better.
     reports_lie: bool,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            closing_due: Nanos::NEVER,
+            sweep_due: Nanos::ZERO,
+            sequence: 0,
+            began: None,
+            reports_lie: false,
+        }
+    }
 }
 
 impl Risk {
@@ -148,6 +166,35 @@ impl Risk {
                 return;
             }
         }
+    }
+
+    /// Begins risk's end: nothing new is approved any more, and what is still open shortly after, whoever placed it, is
+    /// cancelled; again every second until it is gone.
+    pub fn close(&mut self, now: Nanos) {
+        self.watch.closing_due = now.saturating_add(GRACE);
+    }
+
+    /// Whether its end has begun.
+    pub(super) fn is_closing(&self) -> bool {
+        self.watch.closing_due != Nanos::NEVER
+    }
+
+    /// Cancels what is open at the end, if that is due; returns how many were.
+    pub(super) fn cancel_all(&mut self, now: Nanos) -> usize {
+        if now < self.watch.closing_due {
+            return 0;
+        }
+        self.watch.closing_due = now.saturating_add(SWEEP);
+        let mut sent = 0;
+        for (target, instrument) in self.state.orders.open_of(|_| true) {
+            if !self.cancel_own(target, instrument, now) {
+                // Too many for now: the rest with the next cycle.
+                self.watch.closing_due = now;
+                return sent;
+            }
+            sent += 1;
+        }
+        sent
     }
 
     /// Sends a cancel that no source asked for. False when there is no room for it now.

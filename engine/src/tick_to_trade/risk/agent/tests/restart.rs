@@ -130,6 +130,45 @@ fn a_dead_link_stops_new_orders_and_a_dead_strategy_loses_its_own() {
 }
 
 #[test]
+fn strategies_that_leave_on_purpose_keep_their_orders_until_risk_closes() {
+    use crate::counters::Heartbeat;
+    use crate::shm::paths::IpcPaths;
+    let mut rig = Rig::new(limits());
+    let ipc = IpcPaths::new(rig.folder.path().join("ipc"));
+    ipc.create().expect("made");
+    let at = |millis: i64| NOW.saturating_add(Nanos::from_millis(millis));
+    let mut hearts = ["ingest", "route", "strategy"]
+        .map(|owner| Heartbeat::create(&ipc.heartbeat(owner), 1).expect("made"));
+    rig.risk.ports.peers = Peers::watch(&ipc);
+    let order = limit(id(2, 1), 0, Side::Buy, 1_000, 2);
+    for look in 0..=2 {
+        hearts.iter_mut().for_each(|heart| heart.beat(at(100 * look)));
+        rig.settle(at(100 * look));
+    }
+    rig.send(&order);
+    rig.settle(at(300));
+    assert_eq!(rig.orders().len(), 1);
+    hearts[2].rest();
+    for look in 4..=40 {
+        hearts[..2].iter_mut().for_each(|heart| heart.beat(at(100 * look)));
+        rig.settle(at(100 * look));
+    }
+    assert!(rig.orders().is_empty(), "they are gone, and what they had stays");
+    // At its own end risk leaves nothing, and approves nothing.
+    rig.risk.close(at(4_000));
+    assert_eq!(rig.risk.check(&limit(id(2, 2), 0, Side::Buy, 1_000, 2), at(4_000)), Err(RejectCode::Halted));
+    rig.settle(at(4_100));
+    assert!(rig.orders().is_empty(), "whoever placed it has time to cancel it");
+    rig.settle(at(4_200));
+    let cancels: Vec<_> = rig.orders().iter().map(|cancel| cancel.intent().target).collect();
+    assert_eq!(cancels, [order.id]);
+    rig.settle(at(5_100));
+    assert!(rig.orders().is_empty());
+    rig.settle(at(5_200));
+    assert_eq!(rig.orders().len(), 1, "again, until it is gone");
+}
+
+#[test]
 fn a_ring_that_lies_is_quarantined_and_its_source_halted() {
     let mut rig = Rig::new(limits());
     let (ring, cursor) = (path(rig.folder.path(), "intents0"), path(rig.folder.path(), "lie.cursor"));

@@ -1,0 +1,142 @@
+//! What becomes of resting orders when processes end in order, or die: `on_shutdown` and `on_loss`.
+
+mod stack;
+
+use std::collections::BTreeMap;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use stack::exchange::Exchange;
+use stack::hosting::{SERVICES, exchange, fills, hosting, look, ready, risk_counter};
+use stack::{Home, Process, until};
+
+/// Ticks that the market has brought when a second of cancels is surely over: a generated market's time is the clock's.
+const LATER: u64 = 3_000;
+
+/// Starts everything with `more` and waits until it trades.
+fn trading(home: &Home, more: &[&str]) -> ([Process; 4], Exchange) {
+    let more = [&["--strategy", "market_making"], more].concat();
+    let exchange = exchange(home);
+    let mut services = SERVICES.map(|binary| hosting(home, &exchange, binary, &more));
+    services.iter_mut().for_each(|service| _ = ready(service));
+    until("the strategies trade", || (fills(home) > 0).then_some(()));
+    (services, exchange)
+}
+
+/// Open orders by id: whose each is.
+fn open(home: &Home) -> BTreeMap<String, String> {
+    let text = |order: &Value, key: &str| order[key].as_str().expect("text").to_owned();
+    let orders = look(home, &["orders"]);
+    let rows = orders.as_array().expect("orders");
+    rows.iter().map(|order| (text(order, "order_id"), text(order, "strategy"))).collect()
+}
+
+/// The operator's order, which rests.
+fn rest_one(home: &Home) {
+    let book = look(home, &["book", "BTCUSDT", "--depth", "20"]);
+    let last = book["bids"].as_array().and_then(|bids| bids.last()).expect("a bid");
+    let price = last[0].as_str().expect("a price");
+    let arguments = ["order", "buy", "BTCUSDT", "0.001", "--price", price, "--post-only", "--json"];
+    let (code, error) = home.start(env!("CARGO_BIN_EXE_trading"), &arguments).wait();
+    assert_eq!(code, Some(0), "{error}");
+}
+
+fn is_peoples(open: &BTreeMap<String, String>) -> bool {
+    open.values().any(|whose| whose == "operator")
+}
+
+/// Waits until an order of the operator rests.
+fn peoples(home: &Home) {
+    until("the operator's order rests", || {
+        rest_one(home);
+        is_peoples(&open(home)).then_some(())
+    });
+}
+
+fn end(process: Process) {
+    process.signal(Signal::TERM);
+    let (code, error) = process.wait();
+    assert_eq!(code, Some(0), "{error}");
+}
+
+/// The orders that strategies left open, once the market has moved on, by what became of them.
+fn left(home: &Home, ids: &BTreeMap<String, String>) -> Vec<String> {
+    let ticks = risk_counter(home, "ticks");
+    until("the market moves on", || (risk_counter(home, "ticks") > ticks + LATER).then_some(()));
+    let orders = look(home, &["orders", "--all"]);
+    let rows = orders.as_array().expect("orders").iter();
+    let meant = rows.filter(|order| order["order_id"].as_str().is_some_and(|id| ids.contains_key(id)));
+    meant.map(|order| order["state"].as_str().expect("a state").to_owned()).collect()
+}
+
+#[test]
+fn who_ends_in_order_cancels_what_it_answers_for() {
+    let home = Home::new();
+    let ([strategies, risk, orders, market_data], _exchange) = trading(&home, &[]);
+    peoples(&home);
+    end(strategies);
+    let rest = open(&home);
+    assert!(rest.values().all(|whose| whose == "operator"), "strategies' are gone: {rest:?}");
+    peoples(&home);
+    end(risk);
+    assert_eq!(open(&home), BTreeMap::new(), "with risk nobody could cancel any more");
+    end(orders);
+    end(market_data);
+}
+
+#[test]
+fn order_execution_has_everything_cancelled_through_risk_before_it_ends() {
+    let home = Home::new();
+    let ([_strategies, _risk, orders, _market_data], exchange) = trading(&home, &[]);
+    peoples(&home);
+    end(orders);
+    assert_eq!(open(&home), BTreeMap::new());
+    // The next life takes new ones.
+    let mut orders = hosting(&home, &exchange, SERVICES[2], &[]);
+    ready(&mut orders);
+    let before = fills(&home);
+    until("trading goes on", || (fills(&home) > before).then_some(()));
+}
+
+#[test]
+fn strategies_that_end_with_keep_leave_their_orders_and_killed_ones_lose_them() {
+    let home = Home::new();
+    let more = ["--strategy", "market_making", "--on-shutdown", "keep"];
+    let ([strategies, _risk, _orders, _market_data], exchange) = trading(&home, &more[2..]);
+    end(strategies);
+    // A market maker that is just moving its quotes has none.
+    let ids = (0..9).find_map(|_| {
+        let ids = open(&home);
+        if ids.is_empty() {
+            let mut next = hosting(&home, &exchange, SERVICES[0], &more);
+            ready(&mut next);
+            let before = fills(&home);
+            until("they trade", || (fills(&home) > before).then_some(()));
+            end(next);
+        }
+        (!ids.is_empty()).then_some(ids)
+    });
+    let states = left(&home, &ids.expect("orders rest"));
+    assert!(!states.is_empty() && !states.iter().any(|state| state == "CANCELED"), "{states:?}");
+
+    // The same policy is no help to one that dies.
+    let mut next = hosting(&home, &exchange, SERVICES[0], &more);
+    ready(&mut next);
+    let ids = until("orders rest", || Some(open(&home)).filter(|ids| !ids.is_empty()));
+    next.signal(Signal::KILL);
+    next.wait();
+    left(&home, &ids);
+    assert_eq!(open(&home), BTreeMap::new(), "risk cancelled them");
+}
+
+#[test]
+fn on_loss_keep_leaves_what_a_killed_strategy_had() {
+    let home = Home::new();
+    let ([strategies, _risk, _orders, _market_data], _exchange) = trading(&home, &["--on-loss", "keep"]);
+    let ids = until("orders rest", || Some(open(&home)).filter(|ids| !ids.is_empty()));
+    strategies.signal(Signal::KILL);
+    strategies.wait();
+    let cancels = risk_counter(&home, "cancels");
+    left(&home, &ids);
+    assert_eq!(risk_counter(&home, "cancels"), cancels, "risk cancelled nothing");
+}
