@@ -305,6 +305,11 @@ fn attacks_are_refused_and_cost_nobody_else() {
     let mut slow = TcpStream::connect(gateway.address).expect("connected");
     slow.set_read_timeout(Some(PATIENCE)).expect("set");
     slow.write_all(b"GET /health HTTP/1.1\r\nHost: local").expect("sent");
+    // So is a body that never comes.
+    let mut silent = TcpStream::connect(gateway.address).expect("connected");
+    silent.set_read_timeout(Some(PATIENCE)).expect("set");
+    let head = "POST /api/v1/halt HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    silent.write_all(format!("{head}Content-Length: 99\r\n\r\n{{\"reason\":").as_bytes()).expect("sent");
     for headers in [
         "Host: evil.example\r\n",
         "Origin: http://evil.example\r\n",
@@ -340,6 +345,10 @@ fn attacks_are_refused_and_cost_nobody_else() {
     let cut = slow.read_to_end(&mut rest);
     let waited = cut.as_ref().err().map(std::io::Error::kind);
     assert!(waited != Some(std::io::ErrorKind::WouldBlock), "it still waits: {cut:?}");
+    let mut answer = String::new();
+    silent.read_to_string(&mut answer).expect("an answer, and the end");
+    assert!(answer.contains("the request took longer than 10 s"), "{answer}");
+    assert_eq!(page(&home), HaltState::Active, "half a body halts nothing");
     // A second gateway on the same instance would fight over the page.
     let second = home.start(env!("CARGO_BIN_EXE_api_gateway"), &["--port", &free_port().to_string()]);
     let (code, said) = second.wait();

@@ -104,3 +104,39 @@ async fn connection(
     }
     drop(seat);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    async fn answer(stream: &mut TcpStream) -> String {
+        let mut bytes = vec![0; 1_024];
+        let length = stream.read(&mut bytes).await.expect("an answer");
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_connection_too_many_waits_for_another_to_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let app = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(serve(listener, app, stopped, 1));
+        let mut first = TcpStream::connect(address).await.expect("connected");
+        let mut second = TcpStream::connect(address).await.expect("the kernel lets it in");
+        second.write_all(REQUEST).await.expect("sent");
+        for _ in 0..50 {
+            first.write_all(REQUEST).await.expect("sent");
+            assert!(answer(&mut first).await.ends_with("here"));
+            let early = second.try_read(&mut [0; 16]).map_err(|error| error.kind());
+            assert_eq!(early, Err(std::io::ErrorKind::WouldBlock), "there is one seat, and it is taken");
+        }
+        drop(first);
+        assert!(answer(&mut second).await.ends_with("here"));
+        stop.send_replace(true);
+        server.await.expect("it ends");
+    }
+}
