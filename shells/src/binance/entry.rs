@@ -76,6 +76,11 @@ impl BinanceEntry {
         self
     }
 
+    /// Lets a connection live for `life` instead of the venue's day.
+    pub const fn live_for(&mut self, life: Nanos) {
+        self.session.live_for(life);
+    }
+
     /// The session, to look at.
     #[must_use]
     pub const fn session(&self) -> &Session {
@@ -211,9 +216,7 @@ impl BinanceEntry {
                 warn!(status, code, "the venue refused a question about the account");
                 self.look_for_refusal(message, now);
             }
-            Ok(None) if contains(message, b"\"serverShutdown\"") => {
-                self.session.doom("the server goes down");
-            }
+            Ok(None) if contains(message, b"\"serverShutdown\"") => self.session.leave(),
             Ok(None) if contains(message, b"\"eventStreamTerminated\"") => {
                 self.session.doom("the account's events ended");
             }

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use engine::domain::Nanos;
 use engine::venue::binance::canonical;
 use serde_json::Value;
+use tracing::warn;
 
 use crate::binance::Signer;
 use crate::binance::limits::{CountBudget, RateLimits, Share, WeightBudget};
 use crate::transport::{Backoff, Reactor, SendError, TlsTrust, Url, WebSocketClient, WsEvent};
 
-/// A connection lives at most 24 hours; it is given up a little earlier, at a moment of ours.
+/// A connection lives at most 24 hours; the next one is opened a little earlier.
 const LIFE: Nanos = Nanos::from_secs(24 * 3_600 - 600);
+
+/// How long a connection that was replaced is still listened to: answers to what was sent on it are under way.
+const LINGER: Nanos = Nanos::from_secs(5);
 
 /// The server pings every 20 s: three that did not come, and the connection is half-open.
 const IDLE_MAX: Nanos = Nanos::from_secs(65);
@@ -54,26 +58,79 @@ enum Step {
     Ready,
 }
 
-/// One session after the other.
+/// One connection, on its way to a session or in one.
+struct Line {
+    socket: WebSocketClient,
+    step: Step,
+    since: Nanos,
+    opened: Nanos,
+    clock_asked: Nanos,
+    /// A request left after the last message came; and since when that is so, as the last look saw it.
+    waits: bool,
+    waits_since: Option<Nanos>,
+    /// A reason to end that was found while reading.
+    doomed: Option<String>,
+    /// The server has said that it goes down.
+    leaving: bool,
+}
+
+/// What one look at a line gave.
+enum Seen {
+    Idle,
+    Busy,
+    Ready,
+    Ended(String),
+}
+
+impl Line {
+    fn transmit(&mut self, request: &[u8]) -> Result<(), SendError> {
+        let text = std::str::from_utf8(request).map_err(|_| SendError::NotSent)?;
+        self.waits = true;
+        self.socket.send(text)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.step == Step::Ready
+    }
+
+    fn heard(&mut self, event: &WsEvent, now: Nanos) {
+        match event {
+            WsEvent::Message => (self.waits, self.waits_since) = (false, None),
+            WsEvent::Idle if self.waits && self.waits_since.is_none() => self.waits_since = Some(now),
+            _ => {}
+        }
+    }
+
+    fn overdue(&self, now: Nanos) -> Option<String> {
+        match self.step {
+            Step::Ready if self.waits_since.is_some_and(|since| now - since > SILENCE_MAX) => {
+                Some("nothing came after a request".to_owned())
+            }
+            // The transport itself limits the opening.
+            Step::Ready | Step::Opening => None,
+            step if now - self.since > STEP_MAX => Some(format!("{step:?} was not answered")),
+            _ => None,
+        }
+    }
+}
+
+/// One session after the other, without a gap where the end of one can be foreseen.
 pub struct Session {
     url: Url,
     trust: TlsTrust,
     signer: Arc<Signer>,
     reactor: Reactor,
-    socket: Option<WebSocketClient>,
-    step: Step,
-    since: Nanos,
-    opened: Nanos,
+    line: Option<Line>,
+    /// What is to take its place, while it lives.
+    next: Option<Line>,
+    /// What it took the place of, and until when that is listened to.
+    last: Option<(Line, Nanos)>,
+    life: Nanos,
+    replaced: u64,
     retry_at: Nanos,
     backoff: Backoff,
-    clock_asked: Nanos,
-    /// A request left after the last message came; and since when that is so, as the last look saw it.
-    waits: bool,
-    waits_since: Option<Nanos>,
     /// The venue's clock less ours.
     offset: Nanos,
-    /// A reason to end that was found while reading.
-    doomed: Option<String>,
     /// What may be asked.
     pub budget: WeightBudget,
     /// How often it may be asked, and what may be ordered.
@@ -92,17 +149,14 @@ impl Session {
             trust,
             signer,
             reactor: Reactor::new()?,
-            socket: None,
-            step: Step::Opening,
-            since: Nanos::ZERO,
-            opened: Nanos::ZERO,
+            line: None,
+            next: None,
+            last: None,
+            life: LIFE,
+            replaced: 0,
             retry_at: Nanos(i64::MIN),
             backoff: Backoff::new(Nanos::from_millis(100), Nanos::from_secs(30), seed),
-            clock_asked: Nanos::ZERO,
-            waits: false,
-            waits_since: None,
             offset: Nanos::ZERO,
-            doomed: None,
             budget: WeightBudget::new(Share::ROUTE, 0),
             counted: CountBudget::default(),
             scratch: Vec::with_capacity(1_024),
@@ -115,10 +169,21 @@ impl Session {
         self.counted = CountBudget::new(limits);
     }
 
+    /// Lets a connection live for `life` instead of the venue's day.
+    pub const fn live_for(&mut self, life: Nanos) {
+        self.life = life;
+    }
+
     /// Whether requests may leave.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.step == Step::Ready && self.socket.is_some()
+        self.line.as_ref().is_some_and(Line::is_ready)
+    }
+
+    /// Sessions that the next one took over from, without a gap.
+    #[must_use]
+    pub const fn replaced(&self) -> u64 {
+        self.replaced
     }
 
     /// The venue's clock less ours, as last measured.
@@ -133,46 +198,122 @@ impl Session {
         now.saturating_add(self.offset)
     }
 
-    /// Takes one step. `on_message` gets every message that is not the session's own.
+    /// Takes one step of each connection. `on_message` gets at most one message, that is not the session's own.
     pub fn poll(&mut self, now: Nanos, on_message: &mut dyn FnMut(&[u8])) -> SessionEvent {
-        let Some(mut socket) = self.socket.take() else { return self.dial(now) };
         self.reactor.turn();
+        if self.listen_to_last(now, on_message) || self.replace(now, on_message) {
+            return SessionEvent::Busy;
+        }
+        let Some(mut line) = self.line.take() else {
+            // What was to replace it does so now, or a new one is opened.
+            return match self.next.take() {
+                Some(next) => {
+                    self.line = Some(next);
+                    SessionEvent::Busy
+                }
+                None => self.dial_first(now),
+            };
+        };
+        let was_ready = line.is_ready();
+        match self.look(&mut line, now, on_message) {
+            Seen::Ended(reason) => self.end(line, was_ready, now, reason),
+            Seen::Ready => {
+                self.line = Some(line);
+                self.backoff.reset();
+                SessionEvent::Ready
+            }
+            Seen::Busy => {
+                self.line = Some(line);
+                SessionEvent::Busy
+            }
+            Seen::Idle => {
+                self.line = Some(line);
+                SessionEvent::Idle
+            }
+        }
+    }
+
+    /// Hears what still comes on the connection that was replaced; whether there was anything.
+    fn listen_to_last(&mut self, now: Nanos, on_message: &mut dyn FnMut(&[u8])) -> bool {
+        let Some((mut last, until)) = self.last.take() else { return false };
+        let event = last.socket.poll(&mut self.reactor, now, &mut |_, bytes| {
+            if own_answer(bytes).is_none() {
+                on_message(bytes);
+            }
+        });
+        if matches!(event, WsEvent::Closed(_)) || now >= until {
+            last.socket.close(&mut self.reactor);
+        } else {
+            self.last = Some((last, until));
+        }
+        event == WsEvent::Message
+    }
+
+    /// Opens what replaces a connection whose end is near, and swaps them once it is a session; whether it did anything.
+    fn replace(&mut self, now: Nanos, on_message: &mut dyn FnMut(&[u8])) -> bool {
+        let Some(mut next) = self.next.take() else {
+            let ends = |line: &Line| line.is_ready() && (line.leaving || now - line.opened > self.life);
+            if self.line.as_ref().is_some_and(ends) {
+                self.next = self.dial(now).ok().flatten();
+            }
+            return false;
+        };
+        match self.look(&mut next, now, on_message) {
+            Seen::Ended(reason) => {
+                next.socket.close(&mut self.reactor);
+                warn!(reason, "the next session of order entry did not open");
+                self.retry_at = now.saturating_add(self.backoff.next_wait());
+                false
+            }
+            Seen::Ready => {
+                // Its events come on both for a while: what is told twice is known by its ids.
+                let until = now.saturating_add(LINGER);
+                self.last = self.line.replace(next).map(|line| (line, until));
+                self.replaced += 1;
+                self.backoff.reset();
+                true
+            }
+            Seen::Busy => {
+                self.next = Some(next);
+                true
+            }
+            Seen::Idle => {
+                self.next = Some(next);
+                false
+            }
+        }
+    }
+
+    /// Takes one step of a connection.
+    fn look(&mut self, line: &mut Line, now: Nanos, on_message: &mut dyn FnMut(&[u8])) -> Seen {
         let mut own = None;
-        let event = socket.poll(&mut self.reactor, now, &mut |_, bytes| {
+        let event = line.socket.poll(&mut self.reactor, now, &mut |_, bytes| {
             own = own_answer(bytes);
             if own.is_none() {
                 on_message(bytes);
             }
         });
-        self.socket = Some(socket);
-        match event {
-            WsEvent::Closed(reason) => return self.end(now, reason),
+        line.heard(&event, now);
+        let before = line.step;
+        match &event {
+            WsEvent::Closed(reason) => return Seen::Ended(reason.clone()),
             WsEvent::Opened => {
-                self.opened = now;
-                self.next_step(Step::Clock, now);
+                line.opened = now;
+                self.next_step(line, Step::Clock, now);
             }
-            WsEvent::Message => (self.waits, self.waits_since) = (false, None),
-            WsEvent::Idle if self.waits && self.waits_since.is_none() => self.waits_since = Some(now),
-            WsEvent::Idle => {}
+            WsEvent::Message | WsEvent::Idle => {}
         }
-        let before = self.step;
         if let Some(answer) = own {
-            self.on_own(&answer, now);
+            self.on_own(line, &answer, now);
         }
-        if let Some(reason) = self.doomed.take() {
-            return self.end(now, reason);
-        }
-        self.keep(now);
-        if let Some(reason) = self.overdue(now) {
-            return self.end(now, reason);
+        self.keep(line, now);
+        if let Some(reason) = line.doomed.take().or_else(|| line.overdue(now)) {
+            return Seen::Ended(reason);
         }
         match event {
-            _ if self.step == Step::Ready && before != Step::Ready => {
-                self.backoff.reset();
-                SessionEvent::Ready
-            }
-            WsEvent::Idle => SessionEvent::Idle,
-            _ => SessionEvent::Busy,
+            _ if line.is_ready() && before != Step::Ready => Seen::Ready,
+            WsEvent::Idle => Seen::Idle,
+            _ => Seen::Busy,
         }
     }
 
@@ -187,7 +328,7 @@ impl Session {
         if !self.signer.logs_on() {
             self.sign(request)?;
         }
-        self.transmit(request)
+        self.line.as_mut().map_or(Err(SendError::NotSent), |line| line.transmit(request))
     }
 
     fn sign(&self, request: &mut Vec<u8>) -> Result<(), SendError> {
@@ -196,128 +337,135 @@ impl Session {
         canonical::attach(request, key, &self.signer.sign(&payload)).map_err(|_| SendError::NotSent)
     }
 
-    fn transmit(&mut self, request: &[u8]) -> Result<(), SendError> {
-        let text = std::str::from_utf8(request).map_err(|_| SendError::NotSent)?;
-        let socket = self.socket.as_mut().ok_or(SendError::NotSent)?;
-        self.waits = true;
-        socket.send(text)
-    }
-
     /// Ends the session at the next look, for a reason found in a message.
     pub fn doom(&mut self, reason: &str) {
-        self.doomed = Some(reason.to_owned());
+        if let Some(line) = &mut self.line {
+            line.doomed = Some(reason.to_owned());
+        }
     }
 
-    fn dial(&mut self, now: Nanos) -> SessionEvent {
-        if now < self.retry_at || self.budget.blocked(self.venue_time(now)).is_some() {
-            return SessionEvent::Idle;
+    /// The server goes down: the next session is opened while this one still stands.
+    pub const fn leave(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.leaving = true;
         }
-        (self.step, self.since) = (Step::Opening, now);
-        match WebSocketClient::connect(&self.url, &self.trust, &[], IDLE_MAX, now) {
-            Ok(socket) => {
-                self.socket = Some(socket);
-                SessionEvent::Busy
+    }
+
+    fn dial_first(&mut self, now: Nanos) -> SessionEvent {
+        match self.dial(now) {
+            Ok(line) => {
+                let busy = line.is_some();
+                self.line = line;
+                if busy { SessionEvent::Busy } else { SessionEvent::Idle }
             }
-            Err(reason) => self.end(now, reason),
+            Err(reason) => SessionEvent::Ended { was_ready: false, reason },
         }
     }
 
-    fn end(&mut self, now: Nanos, reason: String) -> SessionEvent {
-        let was_ready = self.step == Step::Ready;
-        if let Some(mut socket) = self.socket.take() {
-            socket.close(&mut self.reactor);
+    /// A new connection, unless it is too early for one.
+    fn dial(&mut self, now: Nanos) -> Result<Option<Line>, String> {
+        if now < self.retry_at || self.budget.blocked(self.venue_time(now)).is_some() {
+            return Ok(None);
         }
-        (self.step, self.waits, self.waits_since) = (Step::Opening, false, None);
+        let socket = WebSocketClient::connect(&self.url, &self.trust, &[], IDLE_MAX, now);
+        let socket = socket.inspect_err(|_| self.retry_at = now.saturating_add(self.backoff.next_wait()))?;
+        Ok(Some(Line {
+            socket,
+            step: Step::Opening,
+            since: now,
+            opened: now,
+            clock_asked: Nanos::ZERO,
+            waits: false,
+            waits_since: None,
+            doomed: None,
+            leaving: false,
+        }))
+    }
+
+    fn end(&mut self, mut line: Line, was_ready: bool, now: Nanos, reason: String) -> SessionEvent {
+        line.socket.close(&mut self.reactor);
         self.retry_at = now.saturating_add(self.backoff.next_wait());
         SessionEvent::Ended { was_ready, reason }
     }
 
-    fn next_step(&mut self, step: Step, now: Nanos) {
-        (self.step, self.since) = (step, now);
+    fn next_step(&mut self, line: &mut Line, step: Step, now: Nanos) {
+        (line.step, line.since) = (step, now);
         let sent = match step {
-            Step::Clock => self.ask_clock(now),
-            Step::LoggingOn => self.own_request("logon", "session.logon", now, true),
+            Step::Clock => ask_clock(line, now),
+            Step::LoggingOn => self.own_request(line, ("logon", "session.logon"), now, true),
             Step::Subscribing if self.signer.logs_on() => {
-                self.own_request("subscribe", "userDataStream.subscribe", now, false)
+                self.own_request(line, ("subscribe", "userDataStream.subscribe"), now, false)
             }
             Step::Subscribing => {
-                self.own_request("subscribe", "userDataStream.subscribe.signature", now, true)
+                self.own_request(line, ("subscribe", "userDataStream.subscribe.signature"), now, true)
             }
             Step::Opening | Step::Ready => Ok(()),
         };
         if sent.is_err() {
-            self.doom("a request of the opening did not leave");
+            line.doomed = Some("a request of the opening did not leave".to_owned());
         }
     }
 
-    fn ask_clock(&mut self, now: Nanos) -> Result<(), SendError> {
-        self.clock_asked = now;
-        self.transmit(br#"{"id":"clock","method":"time"}"#)
-    }
-
-    fn own_request(&mut self, id: &str, method: &str, now: Nanos, signed: bool) -> Result<(), SendError> {
+    fn own_request(
+        &mut self,
+        line: &mut Line,
+        (id, method): (&str, &str),
+        now: Nanos,
+        signed: bool,
+    ) -> Result<(), SendError> {
         let timestamp = self.venue_time(now).0 / 1_000_000;
-        let params =
-            if signed || id == "logon" { format!("\"timestamp\":{timestamp}") } else { String::new() };
+        let params = if signed { format!("\"timestamp\":{timestamp}") } else { String::new() };
         let mut request = std::mem::take(&mut self.scratch);
         request.clear();
         request.extend_from_slice(
             format!("{{\"id\":\"{id}\",\"method\":\"{method}\",\"params\":{{{params}}}}}").as_bytes(),
         );
         let sent = if signed { self.sign(&mut request) } else { Ok(()) };
-        let sent = sent.and_then(|()| self.transmit(&request));
+        let sent = sent.and_then(|()| line.transmit(&request));
         self.scratch = request;
         sent
     }
 
     /// The answer to a request of the session's own.
-    fn on_own(&mut self, answer: &Value, now: Nanos) {
+    fn on_own(&mut self, line: &mut Line, answer: &Value, now: Nanos) {
         let id = answer["id"].as_str().unwrap_or_default();
         if answer["status"].as_u64() != Some(200) {
             // The venue's text may hold what was sent: only its numbers are kept.
             let status = answer["status"].as_u64().unwrap_or(0);
             let code = answer["error"]["code"].as_i64().unwrap_or(0);
-            return self.doom(&format!("{id} was refused with status {status}, code {code}"));
+            line.doomed = Some(format!("{id} was refused with status {status}, code {code}"));
+            return;
         }
-        match (id, self.step) {
+        match (id, line.step) {
             ("clock", step) => {
                 if let Some(server) = answer["result"]["serverTime"].as_i64() {
-                    let half = (now - self.clock_asked).0 / 2;
+                    let half = (now - line.clock_asked).0 / 2;
                     // Milliseconds; microseconds where the venue is asked for them.
                     let unit = if server > 100_000_000_000_000 { 1_000 } else { 1_000_000 };
                     self.offset = Nanos(server.saturating_mul(unit) + half - now.0);
                 }
                 if step == Step::Clock {
                     let next = if self.signer.logs_on() { Step::LoggingOn } else { Step::Subscribing };
-                    self.next_step(next, now);
+                    self.next_step(line, next, now);
                 }
             }
-            ("logon", Step::LoggingOn) => self.next_step(Step::Subscribing, now),
-            ("subscribe", Step::Subscribing) => self.next_step(Step::Ready, now),
+            ("logon", Step::LoggingOn) => self.next_step(line, Step::Subscribing, now),
+            ("subscribe", Step::Subscribing) => self.next_step(line, Step::Ready, now),
             _ => {}
         }
     }
 
-    fn keep(&mut self, now: Nanos) {
-        let due = self.step == Step::Ready && now >= self.clock_asked.saturating_add(CLOCK_EVERY);
-        if due && self.ask_clock(now).is_err() {
-            self.doom("the venue takes no requests");
+    fn keep(&self, line: &mut Line, now: Nanos) {
+        let due = line.is_ready() && now >= line.clock_asked.saturating_add(CLOCK_EVERY);
+        if due && ask_clock(line, now).is_err() {
+            line.doomed = Some("the venue takes no requests".to_owned());
         }
     }
+}
 
-    fn overdue(&self, now: Nanos) -> Option<String> {
-        self.socket.as_ref()?;
-        match self.step {
-            Step::Ready if now - self.opened > LIFE => Some("its day is over".to_owned()),
-            Step::Ready if self.waits_since.is_some_and(|since| now - since > SILENCE_MAX) => {
-                Some("nothing came after a request".to_owned())
-            }
-            // The transport itself limits the opening.
-            Step::Ready | Step::Opening => None,
-            step if now - self.since > STEP_MAX => Some(format!("{step:?} was not answered")),
-            _ => None,
-        }
-    }
+fn ask_clock(line: &mut Line, now: Nanos) -> Result<(), SendError> {
+    line.clock_asked = now;
+    line.transmit(br#"{"id":"clock","method":"time"}"#)
 }
 
 /// The answer to one of the session's own requests.

@@ -161,11 +161,31 @@ fn an_amended_order_keeps_both_of_its_ids() {
 }
 
 #[test]
-fn a_shutdown_is_followed_by_a_new_session() {
+fn the_next_session_takes_over_before_the_last_one_ends() {
     let exchange = Exchange::start(&[]);
     let mut desk = Desk::open(&exchange, "ed25519", "private_key", false);
     desk.until_kind(VenueEventKind::Connected);
     assert_eq!(exchange.operator("POST", "/admin/announce-shutdown").0, 200);
+    for sessions in 1..=3 {
+        let deadline = deadline();
+        while desk.entry.session().replaced() < sessions {
+            assert!(now() < deadline, "no session took over; told were {:?}", desk.told);
+            desk.told.extend(desk.entry.poll(now()));
+        }
+        place(&exchange, id(sessions), "side=BUY&type=MARKET&quantity=0.01");
+        desk.until(|event| matches!(event.kind, VenueEventKind::Trade { .. }) && event.id == id(sessions));
+        // The next ones because a connection is old.
+        desk.entry.live_for(engine::domain::Nanos::from_millis(300));
+    }
+    assert!(desk.told.iter().all(|event| event.kind != VenueEventKind::Disconnected), "{:?}", desk.told);
+}
+
+#[test]
+fn a_session_that_is_cut_is_followed_by_a_new_one() {
+    let exchange = Exchange::start(&[]);
+    let mut desk = Desk::open(&exchange, "ed25519", "private_key", false);
+    desk.until_kind(VenueEventKind::Connected);
+    assert_eq!(exchange.operator("POST", "/admin/faults?fault=day-cut").0, 200);
     desk.until_kind(VenueEventKind::Disconnected);
     desk.until_kind(VenueEventKind::Connected);
     place(&exchange, id(1), "side=BUY&type=MARKET&quantity=0.01");
