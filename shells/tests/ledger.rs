@@ -189,9 +189,6 @@ fn the_exchanges_books_equal_ours_and_no_key_is_written() {
         let mut system = System::start(secure);
         system.trade_on(if secure { "fills over TLS" } else { "fills" }, 6);
         assert!(system.metric("order_execution", "trading_rate_limit_used_ratio{limit=\"orders\"}") > 0.0);
-        assert!(
-            system.metric("order_execution", "trading_rate_limit_used_ratio{limit=\"request_weight\"}") > 0.0
-        );
         assert_eq!(system.metric("market_data", "trading_feed_reconnects_total"), 0.0);
         let (home, exchange) = system.stop();
         let (theirs, ours) = held(&home, &exchange);
@@ -225,7 +222,7 @@ fn faults_of_the_connection_end_with_equal_books() {
         "fault=disconnect&method=order.cancel&count=1",
         "fault=lost-request&method=order.place&count=1",
         "fault=half-open&method=order.place&count=1",
-        "fault=server-shutdown&ms=100",
+        "fault=server-shutdown&ms=1000",
         "fault=day-cut",
     ] {
         system.exchange.admin("POST", &format!("/admin/faults?{fault}"));

@@ -31,6 +31,7 @@ fn run(settings: &Settings) -> Result<(), SetupError> {
 }
 
 async fn serve(settings: &Settings) -> Result<(), SetupError> {
+    shells::config::secret::shield()?;
     let keys = match &settings.keys {
         Some(path) => path.clone(),
         None => {

@@ -83,6 +83,13 @@ mod tests {
     }
 
     #[test]
+    fn a_shielded_process_leaves_no_core_and_lets_nobody_in() {
+        use rustix::process::{DumpableBehavior, dumpable_behavior};
+        shield().expect("allowed");
+        assert_eq!(dumpable_behavior().expect("told"), DumpableBehavior::NotDumpable);
+    }
+
+    #[test]
     fn one_newline_is_dropped_and_bad_files_are_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");

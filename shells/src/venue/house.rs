@@ -79,7 +79,8 @@ impl FrameSource for HouseFrames {
 /// Frames of a feed that nobody can foretell: one is kept until it is asked for.
 pub struct LiveFrames<M> {
     feed: M,
-    now: Nanos,
+    /// When it last looked: before the first look there is nothing.
+    now: Option<Nanos>,
     kept: Option<Kept>,
     /// Room of frames that were given away.
     spare: Vec<u8>,
@@ -95,15 +96,13 @@ struct Kept {
 impl<M: MarketData> LiveFrames<M> {
     /// The frames of `feed`.
     pub const fn new(feed: M) -> Self {
-        Self { feed, now: Nanos(i64::MIN), kept: None, spare: Vec::new() }
+        Self { feed, now: None, kept: None, spare: Vec::new() }
     }
 
     fn take(&mut self) {
-        if self.kept.is_some() {
-            return;
-        }
-        let Self { feed, now, kept, spare } = self;
-        feed.poll(*now, &mut |frame| {
+        let Some(now) = self.now.filter(|_| self.kept.is_none()) else { return };
+        let Self { feed, kept, spare, .. } = self;
+        feed.poll(now, &mut |frame| {
             let mut payload = std::mem::take(spare);
             payload.clear();
             payload.extend_from_slice(frame.payload);
@@ -131,7 +130,7 @@ impl<M: MarketData + Send> FrameSource for LiveFrames<M> {
     }
 
     fn look(&mut self, now: Nanos) -> Option<Nanos> {
-        self.now = now;
+        self.now = Some(now);
         self.take();
         Some(self.kept.as_ref().map_or(Nanos::NEVER, |kept| kept.received))
     }
@@ -170,6 +169,7 @@ mod tests {
     #[test]
     fn every_frame_is_given_once_and_none_before_it_came() {
         let mut frames = LiveFrames::new(Numbered(1));
+        assert_eq!(frames.next_time().expect("known"), Nanos::NEVER, "it does not know the time yet");
         assert_eq!(frames.look(Nanos(0)), Some(Nanos::NEVER));
         let mut given = Vec::new();
         for now in 1..=3 {

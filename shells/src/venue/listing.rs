@@ -4,29 +4,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::clock::Clock;
-use engine::domain::{Instruments, Market, Nanos};
+use engine::domain::{Instruments, Market};
 use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
 use engine::venue::binance::exchange_info;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use tracing::warn;
 
-use crate::binance::limits::{RateLimits, retry_after};
+use crate::binance::limits::RateLimits;
 use crate::config::Venue;
-use crate::transport::{Backoff, HttpClient, HttpEvent, Reactor, TlsTrust, Url};
+use crate::venue::rest::Desk;
 
-/// How long the venue may refuse to answer at the start.
-const PATIENCE: Nanos = Nanos::from_secs(60);
-
-/// How long one answer may take.
-const ANSWER_MAX: Nanos = Nanos::from_secs(10);
-
-/// How long one look at the socket waits.
-const TURN: Duration = Duration::from_millis(5);
+/// Where the venue tells it.
+const PATH: &str = "/api/v3/exchangeInfo";
 
 /// What a venue lists of the symbols that are traded.
 #[derive(Clone, Debug)]
@@ -39,14 +31,6 @@ pub struct Listing {
     pub url: String,
     /// The part of the answer that is used: equal for equal rules.
     body: Vec<u8>,
-}
-
-/// Why there is no answer.
-enum Refusal {
-    /// Another answer would be the same.
-    Final(String),
-    /// Try again, not before this time.
-    Again(String, Nanos),
 }
 
 impl Listing {
@@ -132,83 +116,25 @@ pub fn inode(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|found| found.ino())
 }
 
-/// Asks the venue, until it answers or patience is over.
+/// Asks the venue.
 ///
 /// # Errors
 /// When it refuses, or does not answer in time: with its words.
 pub(super) fn ask(
     venue: Venue,
-    rest: &Url,
-    trust: &TlsTrust,
+    desk: &mut Desk<'_, impl Clock>,
     symbols: &[String],
-    clock: &mut impl Clock,
 ) -> Result<Listing, SetupError> {
     let names = serde_json::to_string(symbols).unwrap_or_default();
-    let path = format!("/api/v3/exchangeInfo?symbols={}", utf8_percent_encode(&names, NON_ALPHANUMERIC));
-    let url = format!("{rest}/api/v3/exchangeInfo");
-    let end = clock.now().saturating_add(PATIENCE);
-    let first = Nanos::from_millis(200);
-    let mut backoff = Backoff::new(first, Nanos::from_secs(5), u64::from(std::process::id()));
-    loop {
-        match ask_once(rest, trust, &path, clock) {
-            Ok(body) => return Listing::read(&body, venue, &url, symbols),
-            Err(Refusal::Final(reason)) => {
-                return Err(SetupError::Invalid(format!("{url} of {}: {reason}", symbols.join(","))));
-            }
-            Err(Refusal::Again(reason, earliest)) => {
-                let now = clock.now();
-                let next = now.saturating_add(backoff.next_wait()).max(earliest);
-                if next >= end {
-                    return Err(SetupError::Invalid(format!("{url}: no answer for a minute: {reason}")));
-                }
-                warn!(url, reason, "the venue does not say yet what it lists");
-                let wait = u64::try_from((next - now).0).unwrap_or(0);
-                std::thread::sleep(Duration::from_nanos(wait));
-            }
-        }
-    }
-}
-
-fn ask_once(rest: &Url, trust: &TlsTrust, path: &str, clock: &mut impl Clock) -> Result<Vec<u8>, Refusal> {
-    let again = |reason: String| Refusal::Again(reason, Nanos::ZERO);
-    let mut reactor = Reactor::new().map_err(|error| again(error.to_string()))?;
-    let mut client = HttpClient::new(rest.clone(), trust.clone(), ANSWER_MAX);
-    let sent = client.request("GET", path, &[], 0, clock.now());
-    sent.map_err(|_| again("the request was not taken".to_owned()))?;
-    // The client itself gives up after its limit.
-    loop {
-        reactor.wait(TURN);
-        let now = clock.now();
-        let mut answer = None;
-        let event = client.poll(&mut reactor, now, &mut |told| {
-            answer = Some(judge(told.status, told.header("retry-after"), told.body, now));
-        });
-        match (event, answer) {
-            (_, Some(answer)) => return answer,
-            (HttpEvent::Failed { reason, .. }, None) => return Err(again(reason)),
-            (HttpEvent::Idle | HttpEvent::Answered, None) => {}
-        }
-    }
-}
-
-/// What an answer with this status means.
-fn judge(status: u16, retry: Option<&str>, body: &[u8], now: Nanos) -> Result<Vec<u8>, Refusal> {
-    let told: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let words = || {
-        let said = told["msg"].as_str().map(|text| format!(": {text} ({})", told["code"]));
-        format!("HTTP {status}{}", said.unwrap_or_default())
-    };
-    match status {
-        200 => Ok(body.to_vec()),
-        418 | 429 => Err(Refusal::Again(words(), retry_after(retry, now))),
-        400..=499 => Err(Refusal::Final(words())),
-        _ => Err(Refusal::Again(words(), Nanos::ZERO)),
-    }
+    let path = format!("{PATH}?symbols={}", utf8_percent_encode(&names, NON_ALPHANUMERIC));
+    let body = desk.ask(&format!("{PATH} of {}", symbols.join(",")), &path, &[])?;
+    Listing::read(&body, venue, &desk.url(PATH), symbols)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::domain::Nanos;
     use engine::venue::generated::GeneratedMarket;
 
     fn answer(symbols: &[&str]) -> Vec<u8> {
@@ -259,16 +185,5 @@ mod tests {
         assert!(refused(b"<html>", "BTCUSDT").starts_with("http://x: exchangeInfo: "));
         let without = String::from_utf8(answer(&["BTCUSDT"])).expect("text").replace("ORDERS", "X");
         assert!(refused(without.as_bytes(), "BTCUSDT").contains("none of ORDERS"));
-    }
-
-    #[test]
-    fn a_refusal_is_final_or_waited_for_as_the_venue_says() {
-        let now = Nanos::from_secs(100);
-        let body = br#"{"code":-1121,"msg":"Invalid symbol."}"#;
-        assert!(matches!(judge(400, None, body, now),
-            Err(Refusal::Final(text)) if text == "HTTP 400: Invalid symbol. (-1121)"));
-        assert!(matches!(judge(429, Some("7"), b"", now),
-            Err(Refusal::Again(_, at)) if at == Nanos::from_secs(107)));
-        assert!(matches!(judge(503, None, b"", now), Err(Refusal::Again(..))));
     }
 }

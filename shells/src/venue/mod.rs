@@ -7,9 +7,11 @@
 //! ```
 
 pub mod access;
+mod account;
 pub mod house;
 pub mod listing;
 pub mod record;
+mod rest;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use crate::binance::{BinanceEntry, BinanceFeed, Endpoints};
 use crate::config::{Settings, Venue};
 use crate::transport::TlsTrust;
 use crate::venue::listing::Listing;
+use crate::venue::rest::Desk;
 
 /// Market data of whichever venue.
 pub enum VenueFeed {
@@ -165,7 +168,7 @@ impl Way {
     /// # Errors
     /// When it does not answer within a minute, or refuses: with its words.
     pub fn ask_listing(&self, symbols: &[String], clock: &mut impl Clock) -> Result<Listing, SetupError> {
-        listing::ask(self.venue, &self.endpoints.rest, &self.trust, symbols, clock)
+        listing::ask(self.venue, &mut Desk::new(&self.endpoints.rest, &self.trust, clock), symbols)
     }
 
     /// The venue's market data.
@@ -178,10 +181,10 @@ impl Way {
         Ok(feed.map_err(|error| SetupError::io("sockets", "making a poll", error))?.limited(&listing.limits))
     }
 
-    /// The account at the venue.
+    /// The account at the venue, once what it holds has been shown.
     ///
     /// # Errors
-    /// When there is no key, or the system gives no descriptor.
+    /// When there is no key, the venue refuses it or the account may not trade, or the system gives no descriptor.
     pub fn entry(
         &self,
         listing: &Listing,
@@ -189,6 +192,8 @@ impl Way {
         clock: &mut impl Clock,
     ) -> Result<BinanceEntry, SetupError> {
         let signer = Arc::new(access::signer(settings, clock)?);
+        let mut desk = Desk::new(&self.endpoints.rest, &self.trust, clock);
+        account::show(&mut desk, &signer, &listing.instruments)?;
         let instruments = Arc::clone(&listing.instruments);
         let entry = BinanceEntry::new(&self.endpoints, &self.trust, signer, instruments, seed());
         Ok(entry.map_err(|error| SetupError::io("sockets", "making a poll", error))?.limited(&listing.limits))

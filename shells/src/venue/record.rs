@@ -131,9 +131,10 @@ pub fn run(args: &RecordArgs, environment: &Environment) -> Result<(), SetupErro
 fn tell<M: MarketData>(ingest: &engine::tick_to_trade::ingest::Ingest<Taped<M>>, elapsed: Nanos) {
     let counted = ingest.counters();
     say!(
-        "{:>4} s  frames {}  snapshots {}  gaps {}  reconnects {}",
+        "{:>4} s  frames {}  diffs {}  snapshots {}  gaps {}  reconnects {}",
         elapsed.0 / 1_000_000_000,
         ingest.feed().frames,
+        counted.diffs + counted.diffs_stale,
         counted.snapshots,
         counted.gaps,
         ingest.feed().reconnects()

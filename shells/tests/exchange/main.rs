@@ -6,4 +6,5 @@ mod websocket;
 mod streams;
 mod faults;
 mod orders;
+mod paper;
 mod feed;
