@@ -28,11 +28,19 @@ const low = Number((Number(book.bidPrice) * 0.9).toFixed(2));
 const order = { symbol: 'BTCUSDT', side: 'BUY', type: 'LIMIT', timeInForce: 'GTC', price: low };
 must((await call('newOrder', { ...order, quantity: 0.01, newClientOrderId: 'js-1' })).status === 'NEW', 'place');
 must((await call('getOpenOrders', { symbol: 'BTCUSDT' })).length === 1, 'open orders');
+const amended = (await call('orderAmendKeepPriority', { symbol: 'BTCUSDT', newQty: 0.005, origClientOrderId: 'js-1',
+  newClientOrderId: 'js-1' })).amendedOrder;
+must(amended.clientOrderId === 'js-1' && Number(amended.qty) === 0.005, 'amend');
 const replaced = await call('orderCancelReplace', { ...order, quantity: 0.02, cancelReplaceMode: 'STOP_ON_FAILURE',
   cancelOrigClientOrderId: 'js-1', newClientOrderId: 'js-2' });
 must(replaced.newOrderResult === 'SUCCESS', 'cancel-replace');
 must((await call('deleteOrder', { symbol: 'BTCUSDT', origClientOrderId: 'js-2' })).status === 'CANCELED', 'cancel');
-const partial = await call('newOrder', { ...order, quantity: 15, price: Number((Number(book.askPrice) + 0.05).toFixed(2)) });
+let partial;
+for (let round = 0; round < 50 && partial?.status !== 'PARTIALLY_FILLED'; round += 1) { // the market moves meanwhile
+  if (partial?.status === 'NEW') await call('deleteOrder', { symbol: 'BTCUSDT', orderId: partial.orderId });
+  const now = await call('tickerBookTicker', { symbol: 'BTCUSDT' });
+  partial = await call('newOrder', { ...order, quantity: 10, price: Number(now.askPrice) });
+}
 must(partial.status === 'PARTIALLY_FILLED', 'partial fill');
 await call('deleteOpenOrders', { symbol: 'BTCUSDT' });
 const failed = await call('deleteOrder', { symbol: 'BTCUSDT', orderId: 987654321 }).catch((error) => error);

@@ -25,28 +25,39 @@ def must(condition, what):
     print(f"python: {what}: ok")
 
 
+def top(client):
+    ticker = data(client.ticker_book_ticker(symbol="BTCUSDT"))
+    return getattr(ticker, "actual_instance", ticker)
+
+
 def rest_session():
     client = Spot(config_rest_api=ConfigurationRestAPI(
         api_key=keys["hmac"]["api_key"], api_secret=keys["hmac"]["secret"], base_path=rest_url)).rest_api
     info = data(client.exchange_info(symbol="BTCUSDT"))
     must(info.symbols[0].symbol == "BTCUSDT", "exchange info")
     must(data(client.get_account(omit_zero_balances=True)).balances, "account")
-    ticker = data(client.ticker_book_ticker(symbol="BTCUSDT"))
-    ticker = getattr(ticker, "actual_instance", ticker)
-    bid = float(ticker.bid_price)
-    ask = float(ticker.ask_price)
-    low = round(bid * 0.9, 2)
+    low = round(float(top(client).bid_price) * 0.9, 2)
     placed = data(client.new_order(symbol="BTCUSDT", side="BUY", type="LIMIT", time_in_force="GTC",
                                    quantity=0.01, price=low, new_client_order_id="py-1"))
     must(placed.status == "NEW", "place")
     must(len(data(client.get_open_orders(symbol="BTCUSDT"))) == 1, "open orders")
+    amended = data(client.order_amend_keep_priority(
+        symbol="BTCUSDT", new_qty=0.005, orig_client_order_id="py-1", new_client_order_id="py-1")).amended_order
+    must((amended.order_id, float(amended.qty)) == (placed.order_id, 0.005), "amend")
     replaced = data(client.order_cancel_replace(
         symbol="BTCUSDT", side="BUY", type="LIMIT", cancel_replace_mode="STOP_ON_FAILURE", time_in_force="GTC",
         quantity=0.02, price=low, cancel_orig_client_order_id="py-1", new_client_order_id="py-2"))
     must(replaced.new_order_result == "SUCCESS", "cancel-replace")
     must(data(client.delete_order(symbol="BTCUSDT", orig_client_order_id="py-2")).status == "CANCELED", "cancel")
-    partial = data(client.new_order(symbol="BTCUSDT", side="BUY", type="LIMIT", time_in_force="GTC",
-                                    quantity=15, price=round(ask + 0.05, 2)))
+    partial = None
+    for _ in range(50):  # the market moves between the look and the order
+        ask = float(top(client).ask_price)
+        partial = data(client.new_order(symbol="BTCUSDT", side="BUY", type="LIMIT", time_in_force="GTC",
+                                        quantity=10, price=ask))
+        if partial.status == "PARTIALLY_FILLED":
+            break
+        if partial.status == "NEW":
+            client.delete_order(symbol="BTCUSDT", order_id=partial.order_id)
     must(partial.status == "PARTIALLY_FILLED" and float(partial.executed_qty) > 0, "partial fill")
     must(data(client.my_trades(symbol="BTCUSDT", order_id=partial.order_id)), "trades")
     data(client.delete_open_orders(symbol="BTCUSDT"))

@@ -116,6 +116,37 @@ impl Render<'_> {
         out
     }
 
+    /// An amended order, which was called `former` before: with keys that no other answer has.
+    #[must_use]
+    pub fn amended(&self, order: &Order, former: &str) -> String {
+        let Some(instrument) = self.instruments().get(order.instrument) else { return String::new() };
+        let stop = if order.stop_price.is_some() {
+            format!(",\"stopPrice\":{}", price(instrument, order.stop_price))
+        } else {
+            String::new()
+        };
+        format!(
+            "{{\"symbol\":{},\"orderId\":{},\"orderListId\":{},\"origClientOrderId\":{},\"clientOrderId\":{},\"price\":{},\"qty\":{},\"executedQty\":{},\"preventedQty\":{},\"quoteOrderQty\":{},\"cumulativeQuoteQty\":{},\"status\":\"{}\",\"timeInForce\":\"{}\",\"type\":\"{}\",\"side\":\"{}\"{stop},\"workingTime\":{},\"selfTradePreventionMode\":\"{}\"}}",
+            text(&instrument.symbol),
+            order.id,
+            list_id(order.list),
+            text(former),
+            text(&order.client_id),
+            price(instrument, order.price),
+            quantity(instrument, order.quantity),
+            quantity(instrument, order.filled),
+            quantity(instrument, order.prevented),
+            amount(order.quote_quantity),
+            amount(order.quote_filled),
+            order.status,
+            order.time_in_force,
+            order.kind,
+            order.side,
+            self.working_time(order),
+            order.stp
+        )
+    }
+
     /// The short answer to a new order.
     #[must_use]
     pub fn acknowledged(&self, order: &Order) -> String {

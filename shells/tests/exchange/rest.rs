@@ -91,7 +91,14 @@ fn an_order_lives_and_dies() {
         "/api/v3/order/amend/keepPriority",
         &format!("symbol=BTCUSDT&orderId={id}&newQty=0.015"),
     );
-    assert_eq!(amended.2["amendedOrder"]["origQty"], "0.01500000", "{}", amended.2);
+    // Its keys are its own: official clients read them.
+    let order = &amended.2["amendedOrder"];
+    assert_eq!(
+        (&order["qty"], &order["executedQty"]),
+        (&"0.01500000".into(), &"0.00000000".into()),
+        "{order}"
+    );
+    assert_ne!(order["clientOrderId"], order["origClientOrderId"]);
     let cancelled = exchange.signed("DELETE", "/api/v3/order", &format!("symbol=BTCUSDT&orderId={id}"));
     assert_eq!(cancelled.2["status"], "CANCELED");
     assert_eq!(

@@ -248,7 +248,7 @@ impl Desk {
         let quantity = rescaled(quantity, listed.quantity_scale).ok_or_else(|| filter("LOT_SIZE"))?;
         let name = named(params)?;
         let former: Box<str> = self.exchange.find(account, instrument, name)?.client_id.clone();
-        // Without a new id the order keeps its own.
+        // Without a new id the venue makes one up.
         let client_id = match params.get("newClientOrderId") {
             Some(_) => self.client_id(params, "newClientOrderId")?,
             None => self.ids.next(),
@@ -256,19 +256,11 @@ impl Desk {
         let amend = AmendOrder { instrument, name, client_id, quantity: Quantity(quantity) };
         let id = self.exchange.amend(now, account, amend)?;
         let order = self.exchange.order(id).ok_or_else(|| Failure::new(-1000, "Internal error."))?;
-        let render = self.render(call);
-        let amended = render.queried(order);
-        let original = super::super::json::text(&former);
-        // The amended order is told as a query tells it, with the id it had before.
         Ok(format!(
             "{{\"transactTime\":{},\"executionId\":{},\"amendedOrder\":{}}}",
             call.unit.show(now),
             order.id,
-            amended.replacen(
-                "\"clientOrderId\":",
-                &format!("\"origClientOrderId\":{original},\"clientOrderId\":"),
-                1
-            )
+            self.render(call).amended(order, &former)
         ))
     }
 }
