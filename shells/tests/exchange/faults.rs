@@ -100,8 +100,44 @@ fn outcomes_are_unknown() {
         assert_eq!(query(&exchange, &id).0 == 200, lives, "{fault}");
     }
     wreak(&exchange, "fault=timeout&method=order.place&count=1");
-    let answer = socket.ask(&bid(&exchange, "w"));
-    assert_eq!((&answer["status"], &answer["error"]["code"]), (&json!(408), &json!(-1007)));
+    assert_eq!(open_outcome(&exchange, &mut socket, "w"), (408, -1007, true));
+}
+
+/// Places an order: how it is answered, and whether it lives.
+fn open_outcome(exchange: &Exchange, socket: &mut Socket, id: &str) -> (u64, i64, bool) {
+    let answer = socket.ask(&bid(exchange, id));
+    let status = answer["status"].as_u64().expect("a status");
+    (status, answer["error"]["code"].as_i64().unwrap_or(0), query(exchange, id).0 == 200)
+}
+
+/// Cancels an order: how often that is reported. All of it comes before the answer to the next request.
+fn times_canceled(exchange: &Exchange, socket: &mut Socket, id: &str) -> usize {
+    socket.send(&cancel(exchange, id));
+    socket.send(&json!({"id": "marker", "method": "ping"}));
+    let mut reports = 0;
+    socket.until(|message| {
+        reports += usize::from(message["event"]["x"] == "CANCELED");
+        message["id"] == "marker"
+    });
+    reports
+}
+
+/// Exchanges with a bug, which the checks above must tell from a sound one.
+#[test]
+fn planted_bugs_are_caught() {
+    let (exchange, mut socket) = quiet(&[]);
+    // -1007 is answered, and the order that should live was dropped.
+    wreak(&exchange, "fault=timeout&method=order.place&count=1");
+    let sound = open_outcome(&exchange, &mut socket, "a");
+    wreak(&exchange, "fault=timeout&method=order.place&executed=false&count=1");
+    let broken = open_outcome(&exchange, &mut socket, "b");
+    assert_eq!((sound, broken), ((408, -1007, true), (408, -1007, false)));
+    // A report that should come twice comes once: its repeat is lost.
+    wreak(&exchange, "fault=F11&count=1");
+    let sound = times_canceled(&exchange, &mut socket, "a");
+    socket.ask(&bid(&exchange, "c"));
+    let broken = times_canceled(&exchange, &mut socket, "c");
+    assert_eq!((sound, broken), (2, 1));
 }
 
 #[test]

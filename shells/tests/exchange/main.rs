@@ -8,3 +8,5 @@ mod faults;
 mod orders;
 mod paper;
 mod feed;
+mod tape;
+mod garbage;

@@ -182,7 +182,7 @@ impl Socket {
     }
 
     /// The next text that `wanted` says yes to; others are passed over.
-    pub fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub fn until(&mut self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         for _ in 0..100_000 {
             let message = self.next();
             if wanted(&message) {
