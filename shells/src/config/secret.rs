@@ -70,6 +70,15 @@ pub fn read_file(name: &str, path: &Path) -> Result<String, SetupError> {
     if text.is_empty() { Err(refuse("is empty".to_owned())) } else { Ok(text) }
 }
 
+/// The mode of a file of secrets in `folder`: its owner's, and its group's where the folder is the group's and nobody
+/// else's, so that a process under a user of its own reads what another one writes for it.
+#[must_use]
+pub fn mode_in(folder: &Path) -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    let shared = std::fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o057 == 0o050);
+    if shared { 0o640 } else { 0o600 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

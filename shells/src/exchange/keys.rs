@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::config::secret::mode_in;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engine::error::SetupError;
@@ -208,8 +209,9 @@ impl Accounts {
         });
         let io = |error| SetupError::io(path, "writing the demo account's keys", error);
         let _ = std::fs::remove_file(path);
+        let mode = mode_in(path.parent().unwrap_or_else(|| Path::new(".")));
         let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(io)?;
         file.write_all(format!("{json:#}\n").as_bytes()).map_err(io)?;
         let proofs = [
             (hmac_key, Proof::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))),

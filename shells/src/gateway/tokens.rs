@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::config::secret::mode_in;
 use crate::operator::log::wall_clock;
 
 /// What a token's text begins with, so that people and scanners of secrets know it.
@@ -191,13 +192,6 @@ impl TokenFile {
         fs::rename(&fresh, &self.path).map_err(failed("replacing it"))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("syncing its directory"))
     }
-}
-
-/// The mode of a file of tokens in `folder`: its owner's, and its group's where the folder is the group's and nobody
-/// else's, so that a gateway under a user of its own reads what the operator writes.
-fn mode_in(folder: &Path) -> u32 {
-    let shared = fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o057 == 0o050);
-    if shared { 0o640 } else { 0o600 }
 }
 
 fn random<const N: usize>() -> Result<[u8; N], SetupError> {
