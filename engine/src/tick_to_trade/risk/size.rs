@@ -6,7 +6,7 @@ use crate::ledger::Terms;
 use crate::tick_to_trade::risk::limits::InstrumentLimits;
 use crate::tick_to_trade::risk::market::{Reference, market_price};
 use crate::tick_to_trade::risk::request::NewOrder;
-use crate::tick_to_trade::risk::valuation::{NoValue, notional};
+use crate::tick_to_trade::risk::valuation::{NoValue, notional, product, unit};
 
 /// The price at which an order is valued, as a fraction: its limit, or for a market order
 /// [`market_price`].
@@ -39,7 +39,8 @@ fn notional_filter(
     let (value, scale) = notional(terms, order.quantity.0.into(), numerator, denominator)
         .map_err(|error| error.code(RejectCode::FilterNotional))?;
     let finer = terms.price_scale.digits() + terms.quantity_scale.digits() - scale;
-    let value = value.checked_mul(10_i128.pow(u32::from(finer))).ok_or(RejectCode::FilterNotional)?;
+    let value = if finer == 0 { Some(value) } else { product(value, unit(finer)) };
+    let value = value.ok_or(RejectCode::FilterNotional)?;
     let inside = min.is_none_or(|min| value >= min) && max.is_none_or(|max| value <= max);
     if inside { Ok(()) } else { Err(RejectCode::FilterNotional) }
 }

@@ -57,16 +57,49 @@ pub(super) struct Prices {
     converts: Vec<bool>,
 }
 
+/// Powers of ten as far as an `i128` goes.
+const UNITS: [i128; 39] = {
+    let mut units = [1; 39];
+    let mut digits = 1;
+    while digits < units.len() {
+        units[digits] = units[digits - 1] * 10;
+        digits += 1;
+    }
+    units
+};
+
 /// `10^digits` for digits of scales, which are at most 36 together.
-fn unit(digits: u8) -> i128 {
-    10_i128.pow(u32::from(digits))
+pub(super) const fn unit(digits: u8) -> i128 {
+    UNITS[digits as usize]
+}
+
+/// `left × right`. Two factors of 64 bits, as nearly all are, are one instruction; the checked product of two of 128
+/// bits is a call.
+pub(super) fn product(left: i128, right: i128) -> Option<i128> {
+    match (i64::try_from(left), i64::try_from(right)) {
+        (Ok(left), Ok(right)) => Some(i128::from(left) * i128::from(right)),
+        _ => left.checked_mul(right),
+    }
 }
 
 /// `value × multiply / divide`; `divide` is above zero.
 fn scaled(value: i128, multiply: i128, divide: i128, round: Round) -> Option<i128> {
-    let product = value.checked_mul(multiply)?;
-    let down = product.div_euclid(divide);
-    Some(if round == Round::Up && product.rem_euclid(divide) != 0 { down + 1 } else { down })
+    let product = product(value, multiply)?;
+    // Dividing 128 bits is slow: no division where there is nothing to divide by, or a half to take.
+    let (down, exact) = match divide {
+        1 => return Some(product),
+        2 => (product >> 1, product & 1 == 0),
+        _ if let (Ok(product), Ok(divide)) = (u64::try_from(product), u64::try_from(divide)) => {
+            let down = product / divide;
+            (down.into(), down * divide == product)
+        }
+        _ => {
+            let down = product.div_euclid(divide);
+            // The product back, within less than `divide`: it may wrap, and is equal only if it is the same.
+            (down, down.wrapping_mul(divide) == product)
+        }
+    };
+    Some(if round == Round::Up && !exact { down + 1 } else { down })
 }
 
 fn ratio(scale: u8) -> (i128, i128) {
@@ -85,7 +118,7 @@ pub(super) fn notional(
     if terms.multiplier <= 0 {
         return Err(NoValue::Unconvertible);
     }
-    let contracts = quantity.checked_mul(i128::from(terms.multiplier)).ok_or(NoValue::Overflow)?;
+    let contracts = product(quantity, terms.multiplier.into()).ok_or(NoValue::Overflow)?;
     if terms.kind == InstrumentKind::Inverse {
         return Ok((contracts, digits));
     }
