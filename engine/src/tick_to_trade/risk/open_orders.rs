@@ -53,12 +53,13 @@ impl Slot {
 #[derive(Clone, Copy, Debug)]
 struct Queue {
     head: u32,
+    tail: u32,
     left: i128,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { head: NIL, left: 0 }
+        Self { head: NIL, tail: NIL, left: 0 }
     }
 }
 
@@ -289,13 +290,29 @@ impl OpenOrders {
         self.link(at, slot);
     }
 
+    /// The first order of a list that is worse than `rank`. Sought from both ends at once: a new order is often among the
+    /// best, and often the last of those at one price.
+    fn first_worse(&self, queue: &Queue, rank: (bool, i128)) -> u32 {
+        let is_worse = |at: u32| self.slots[at as usize].rank() > rank;
+        let (mut from_head, mut from_tail, mut found) = (queue.head, queue.tail, NIL);
+        loop {
+            if from_head == NIL || is_worse(from_head) {
+                return from_head;
+            }
+            if !is_worse(from_tail) {
+                return found;
+            }
+            from_head = self.slots[from_head as usize].next;
+            found = from_tail;
+            from_tail = self.slots[from_tail as usize].before;
+        }
+    }
+
     /// Puts a slot into its list and sums.
     fn link(&mut self, at: u32, mut slot: Slot) {
         let queue = self.queues[slot.instrument as usize].get(slot.side);
-        let (mut before, mut next) = (NIL, queue.head);
-        while next != NIL && self.slots[next as usize].rank() <= slot.rank() {
-            (before, next) = (next, self.slots[next as usize].next);
-        }
+        let next = self.first_worse(queue, slot.rank());
+        let before = if next == NIL { queue.tail } else { self.slots[next as usize].before };
         (slot.before, slot.next) = (before, next);
         self.slots[at as usize] = slot;
         if next != NIL {
@@ -308,6 +325,9 @@ impl OpenOrders {
         queue.left += slot.left();
         if before == NIL {
             queue.head = at;
+        }
+        if next == NIL {
+            queue.tail = at;
         }
         self.tallies[slot.instrument as usize].count(slot.phase);
         self.total.count(slot.phase);
@@ -325,6 +345,9 @@ impl OpenOrders {
         queue.left -= slot.left();
         if slot.before == NIL {
             queue.head = slot.next;
+        }
+        if slot.next == NIL {
+            queue.tail = slot.before;
         }
         self.tallies[slot.instrument as usize].discount(slot.phase);
         self.total.discount(slot.phase);

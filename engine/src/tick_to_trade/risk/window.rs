@@ -121,19 +121,28 @@ struct Entry {
     before: u64,
 }
 
+/// The latest entry of a bucket.
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    /// 1 + its number; 0 for none.
+    number: u64,
+    /// Its time: what is too old need not be looked at.
+    at: Nanos,
+}
+
 /// A source's latest approved orders, found by content. Its capacity covers what the source's rate lets into the
 /// span, so that a count within the span is exact.
 #[derive(Clone, Debug)]
 pub(super) struct Recent {
     entries: Box<[Option<Entry>]>,
-    heads: Box<[u64]>,
+    heads: Box<[Head]>,
     total: u64,
 }
 
 impl Recent {
     pub(super) fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1).next_power_of_two();
-        Self { entries: vec![None; capacity].into(), heads: vec![0; capacity].into(), total: 0 }
+        Self { entries: vec![None; capacity].into(), heads: vec![Head::default(); capacity].into(), total: 0 }
     }
 
     const fn mask(&self) -> u64 {
@@ -142,10 +151,15 @@ impl Recent {
 
     /// How many entries of equal content are no older than `span`; stops at `enough`.
     pub(super) fn count(&self, content: &Content, now: Nanos, span: Nanos, enough: u32) -> u32 {
-        let (mut found, mut next) = (0, self.heads[content.bucket(self.mask())]);
+        let too_old = |at: Nanos| i128::from(now.0) - i128::from(at.0) > i128::from(span.0);
+        let head = self.heads[content.bucket(self.mask())];
+        if too_old(head.at) {
+            return 0;
+        }
+        let (mut found, mut next) = (0, head.number);
         while found < enough && next > self.total.saturating_sub(self.entries.len() as u64) {
             let Some(entry) = &self.entries[((next - 1) & self.mask()) as usize] else { break };
-            if i128::from(now.0) - i128::from(entry.at.0) > i128::from(span.0) {
+            if too_old(entry.at) {
                 break;
             }
             found += u32::from(entry.content == *content);
@@ -157,9 +171,9 @@ impl Recent {
     pub(super) fn remember(&mut self, content: Content, at: Nanos) {
         let bucket = content.bucket(self.mask());
         let slot = (self.total & self.mask()) as usize;
-        self.entries[slot] = Some(Entry { content, at, before: self.heads[bucket] });
+        self.entries[slot] = Some(Entry { content, at, before: self.heads[bucket].number });
         self.total += 1;
-        self.heads[bucket] = self.total;
+        self.heads[bucket] = Head { number: self.total, at };
     }
 
     /// Changes the capacity and keeps the latest entries that it can hold.
