@@ -287,6 +287,8 @@ impl Risk {
     /// Takes intents in turn, one of each source a round.
     fn take_intents(&mut self, now: Nanos) -> usize {
         let (mut taken, sources) = (0, self.ports.intents.len());
+        // One reading of the clock ends an intent's time and begins the next one's.
+        let mut clock = None;
         for _ in 0..POLL_BATCH {
             let before = taken;
             for turn in 0..sources {
@@ -302,11 +304,12 @@ impl Risk {
                         taken += 1;
                         continue;
                     }
-                    let started = self.elapsed();
+                    let started = clock.unwrap_or_else(|| self.elapsed());
                     self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
-                    self.decide(&intent, source, now);
-                    let spent = self.elapsed() - started;
-                    self.ports.histograms.record(0, spent.unsigned_abs());
+                    self.decide(&intent, source, now, started);
+                    let done = self.elapsed();
+                    clock = Some(done);
+                    self.ports.histograms.record(0, (done - started).unsigned_abs());
                     taken += 1;
                 }
             }
@@ -320,15 +323,15 @@ impl Risk {
         taken
     }
 
-    /// Gives one intent its one answer.
-    fn decide(&mut self, intent: &Intent, source: SourceId, now: Nanos) {
+    /// Gives one intent, taken at `taken` on the monotonic clock, its one answer.
+    fn decide(&mut self, intent: &Intent, source: SourceId, now: Nanos, taken: i64) {
         let gates = self.gates(intent, source);
         let verdict = self.state.check(intent, source, now, &gates);
         let OrderId { epoch, source: claimed, .. } = intent.id;
         if epoch == self.state.epoch && claimed == source {
             self.state.on_identity(intent.id);
         }
-        let verdict = verdict.and_then(|request| self.approve(intent, &request, now));
+        let verdict = verdict.and_then(|request| self.approve(intent, &request, now, taken));
         if let Err(code) = verdict {
             self.counts.rejected[usize::from(code.code())] += 1;
             self.state.on_reject(source, code, now);
@@ -338,11 +341,10 @@ impl Risk {
     }
 
     /// Journals the approval, counts it, and only then lets the order go.
-    fn approve(&mut self, intent: &Intent, request: &Request, now: Nanos) -> Verdict {
+    fn approve(&mut self, intent: &Intent, request: &Request, now: Nanos, taken: i64) -> Verdict {
         self.flush(now);
         let decision = Decision::new(*intent, RejectCode::None, 0);
-        let elapsed = self.elapsed();
-        let approval = self.ports.journal.append(now, elapsed, &decision).map_err(|_| RejectCode::Journal)?;
+        let approval = self.ports.journal.append(now, taken, &decision).map_err(|_| RejectCode::Journal)?;
         crash::point("risk.approved");
         match request {
             Request::New(order) => {

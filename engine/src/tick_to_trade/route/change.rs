@@ -25,7 +25,7 @@ impl<E: OrderEntry> Route<E> {
             return self.refuse(order.intent(), RejectCode::Venue, now);
         }
         self.counters.cancels += 1;
-        self.record_tick_to_order(order.intent());
+        self.left = order.intent().stamp;
         if let Some(record) = self.orders.get_mut(target) {
             // An unknown order stays unknown: its cancel may be refused for an order that is only late.
             if record.state != OrderState::Unknown {
@@ -46,7 +46,7 @@ impl<E: OrderEntry> Route<E> {
             return self.refuse(intent, RejectCode::Venue, now);
         }
         self.counters.amends += 1;
-        self.record_tick_to_order(intent);
+        self.left = intent.stamp;
         if let Some(record) = self.orders.get_mut(intent.target) {
             record.amend_sent(intent.quantity, now);
             self.report(intent.target, ReportKind::AmendSent, RejectCode::None, now);

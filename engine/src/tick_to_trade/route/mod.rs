@@ -29,7 +29,7 @@ use crate::shm::Late;
 use crate::tick_to_trade::route::change::unseen_amend;
 use crate::tick_to_trade::route::counts::RouteCounters;
 use crate::tick_to_trade::route::link::Link;
-use crate::tick_to_trade::route::orders::Orders;
+use crate::tick_to_trade::route::orders::{Orders, describe};
 use crate::tick_to_trade::route::recovery::Past;
 use crate::tick_to_trade::route::state::{Effect, OrderRecord};
 use crate::tick_to_trade::route::timeouts::Timeouts;
@@ -93,6 +93,8 @@ pub struct Route<E> {
     answers: Timeouts,
     queries: Timeouts,
     last_approval: u64,
+    /// Stamp of the frame that caused the request which just left; 0 for none.
+    left: u32,
     past: Option<Box<Past>>,
     link: Link,
     /// Counts since start.
@@ -112,6 +114,7 @@ impl<E: OrderEntry> Route<E> {
             answers: Timeouts::new(timing.answer),
             queries: Timeouts::new(timing.query),
             last_approval: 0,
+            left: 0,
             past: None,
             counters: RouteCounters::default(),
         };
@@ -141,20 +144,23 @@ impl<E: OrderEntry> Route<E> {
     }
 
     fn take_orders(&mut self, now: Nanos) -> usize {
-        let mut taken = 0;
+        let (mut taken, mut clock) = (0, None);
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
             let Some(order) = self.ports.orders.get_mut().and_then(spsc::Consumer::poll) else { break };
             taken += 1;
             crash::point("route.taken");
-            let started = self.stopwatch.elapsed();
-            self.on_order(&order, now);
+            // One reading of the clock ends an order's time and begins the next one's.
+            let started = clock.unwrap_or_else(|| self.stopwatch.elapsed());
+            self.on_order(&order, now, started);
             let done = self.stopwatch.elapsed();
+            clock = Some(done);
             self.ports.histograms.record(0, (done - started).0.unsigned_abs());
+            self.record_tick_to_order(done);
         }
         taken
     }
 
-    fn on_order(&mut self, order: &Order, now: Nanos) {
+    fn on_order(&mut self, order: &Order, now: Nanos, taken: Nanos) {
         // C27: each approval is used once, in order, and the content is what was approved.
         if !order.is_intact() || order.approval() <= self.last_approval {
             self.counters.unapproved += 1;
@@ -164,14 +170,14 @@ impl<E: OrderEntry> Route<E> {
         }
         self.last_approval = order.approval();
         match IntentKind::try_from(order.intent().kind) {
-            Ok(IntentKind::New) => self.place(order, now),
+            Ok(IntentKind::New) => self.place(order, now, taken),
             Ok(IntentKind::Cancel) => self.cancel(order, now),
             Ok(IntentKind::Amend) => self.amend(order, now),
             Err(_) => self.refuse(order.intent(), RejectCode::BadRequest, now),
         }
     }
 
-    fn place(&mut self, order: &Order, now: Nanos) {
+    fn place(&mut self, order: &Order, now: Nanos, taken: Nanos) {
         let intent = *order.intent();
         if intent.valid_until < now {
             return self.refuse(&intent, RejectCode::Expired, now);
@@ -186,6 +192,7 @@ impl<E: OrderEntry> Route<E> {
             return self.refuse(&intent, RejectCode::BadRequest, now);
         };
         let record = OrderRecord::new(intent.id, intent.instrument, side, intent.price, intent.quantity, now);
+        let sent = describe(&record, ReportKind::Sent, now);
         if !self.orders.insert(record) {
             return self.refuse(&intent, RejectCode::DuplicateId, now);
         }
@@ -194,14 +201,16 @@ impl<E: OrderEntry> Route<E> {
             let _ = self.entry.send(order, now);
             crash::point("route.left");
         }
-        self.report(intent.id, ReportKind::Sent, RejectCode::None, now);
+        self.append_at(&sent, now, taken);
         crash::point("route.sent_journalled");
         match self.entry.send(order, now) {
             Ok(()) => {
                 crash::point("route.left");
                 self.counters.sent += 1;
+                let orders = &self.orders;
+                self.answers.shed(|id| orders.get(id).is_none_or(|order| order.state.is_terminal()));
                 self.answers.start(intent.id, now);
-                self.record_tick_to_order(&intent);
+                self.left = intent.stamp;
             }
             Err(_) => {
                 self.counters.withheld += 1;
@@ -219,9 +228,11 @@ impl<E: OrderEntry> Route<E> {
     }
 
     /// From the taking up of the frame that caused a request to its leaving; timers cause requests without one.
-    fn record_tick_to_order(&mut self, intent: &Intent) {
-        if intent.stamp != 0 {
-            let since = self.stopwatch.stamp().wrapping_sub(intent.stamp);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn record_tick_to_order(&mut self, now: Nanos) {
+        let stamp = std::mem::take(&mut self.left);
+        if stamp != 0 {
+            let since = (now.0 as u32).wrapping_sub(stamp);
             self.ports.histograms.record(1, u64::from(since));
         }
     }
@@ -398,32 +409,17 @@ impl<E: OrderEntry> Route<E> {
     }
 
     fn append(&mut self, report: &Report, now: Nanos) {
-        let elapsed = self.stopwatch.elapsed().0;
+        let elapsed = self.stopwatch.elapsed();
+        self.append_at(report, now, elapsed);
+    }
+
+    /// The same at `elapsed` on the monotonic clock.
+    fn append_at(&mut self, report: &Report, now: Nanos, elapsed: Nanos) {
         // Room was checked before the order or event was taken up, so this cannot fail; if it does, a report is lost
         // and nothing may be trusted any more.
-        if self.ports.journal.append(now, elapsed, report).is_err() {
+        if self.ports.journal.append(now, elapsed.0, report).is_err() {
             self.latch();
         }
-    }
-}
-
-/// A report of `order` as it stands.
-fn describe(order: &OrderRecord, kind: ReportKind, now: Nanos) -> Report {
-    Report {
-        id: order.id,
-        venue_order_id: order.venue_order_id,
-        price: order.price,
-        quantity: order.quantity,
-        cumulative: order.cumulative,
-        leaves: order.leaves(),
-        fee: 0,
-        trade_id: 0,
-        instrument: order.instrument,
-        kind: kind.code(),
-        state: order.state.code(),
-        side: order.side.code(),
-        detail: 0,
-        at: now,
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use crate::domain::{Nanos, OrderId, Price, Quantity, Side};
+use crate::message::report::{Report, ReportKind};
 use crate::tick_to_trade::order_index::OrderIndex;
 use crate::tick_to_trade::route::state::OrderRecord;
 
@@ -132,6 +133,26 @@ impl Orders {
     /// Every order remembered, in no particular order, but in the same one whenever the same happened.
     pub fn iter(&self) -> impl Iterator<Item = &OrderRecord> {
         self.slots.iter().filter(|order| order.id != OrderId::NONE)
+    }
+}
+
+/// A report of `order` as it stands.
+pub(super) fn describe(order: &OrderRecord, kind: ReportKind, now: Nanos) -> Report {
+    Report {
+        id: order.id,
+        venue_order_id: order.venue_order_id,
+        price: order.price,
+        quantity: order.quantity,
+        cumulative: order.cumulative,
+        leaves: order.leaves(),
+        fee: 0,
+        trade_id: 0,
+        instrument: order.instrument,
+        kind: kind.code(),
+        state: order.state.code(),
+        side: order.side.code(),
+        detail: 0,
+        at: now,
     }
 }
 

@@ -26,6 +26,17 @@ impl Timeouts {
         self.queue.push_back((now.saturating_add(self.delay), id));
     }
 
+    /// Forgets the oldest orders as far as they are `settled`, two at most: more than come in, so that the queue is as long
+    /// as what is in flight and not as all that was sent within the delay.
+    pub fn shed(&mut self, settled: impl Fn(OrderId) -> bool) {
+        for _ in 0..2 {
+            if !self.queue.front().is_some_and(|&(_, id)| settled(id)) {
+                return;
+            }
+            self.queue.pop_front();
+        }
+    }
+
     /// Takes out the next order whose delay is over. It may have been settled meanwhile: the caller looks.
     pub fn due(&mut self, now: Nanos) -> Option<OrderId> {
         if self.queue.front().is_some_and(|&(at, _)| at <= now) {
