@@ -5,6 +5,20 @@ use clap::{Args, Subcommand};
 use crate::cli::args::LookArgs;
 use crate::config::{ConnectFlags, PlaceFlags, Span};
 
+/// How a command acts through shared memory.
+#[derive(Debug, Args)]
+pub struct ActArgs {
+    /// Why, for the operator's log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Where the instance keeps its files
+    #[command(flatten)]
+    pub places: PlaceFlags,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// A side.
 #[derive(Debug, Subcommand)]
 pub enum OrderCommand {
@@ -33,15 +47,9 @@ pub struct OrderArgs {
     /// How long it may wait for its sending (1s)
     #[arg(long, value_name = "DURATION")]
     pub valid_for: Option<Span>,
-    /// Why, for the operator's log
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Where the instance keeps its files
+    /// How to act
     #[command(flatten)]
-    pub places: PlaceFlags,
-    /// JSON instead of a table
-    #[arg(long)]
-    pub json: bool,
+    pub act: ActArgs,
 }
 
 /// Arguments of `amend` and `replace`.
@@ -56,15 +64,9 @@ pub struct AmendArgs {
     /// The new price
     #[arg(long, value_name = "PRICE")]
     pub price: Option<String>,
-    /// Why, for the operator's log
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Where the instance and its services are
+    /// How to ask
     #[command(flatten)]
-    pub connect: ConnectFlags,
-    /// JSON instead of text
-    #[arg(long)]
-    pub json: bool,
+    pub ask: AskArgs,
 }
 
 /// Arguments of `cancel`.
@@ -72,15 +74,9 @@ pub struct AmendArgs {
 pub struct CancelArgs {
     /// The order's id, such as t-1-2-1-7f
     pub order: String,
-    /// Why, for the operator's log
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Where the instance keeps its files
+    /// How to act
     #[command(flatten)]
-    pub places: PlaceFlags,
-    /// JSON instead of a table
-    #[arg(long)]
-    pub json: bool,
+    pub act: ActArgs,
 }
 
 /// Arguments of `cancel-all`.
@@ -92,15 +88,9 @@ pub struct CancelAllArgs {
     /// Those of one strategy, as NAME/SYMBOL
     #[arg(long, value_name = "NAME")]
     pub strategy: Option<String>,
-    /// Why, for the operator's log
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Where the instance keeps its files
+    /// How to act
     #[command(flatten)]
-    pub places: PlaceFlags,
-    /// JSON instead of text
-    #[arg(long)]
-    pub json: bool,
+    pub act: ActArgs,
 }
 
 /// Arguments of `flatten`.
@@ -109,15 +99,9 @@ pub struct FlattenArgs {
     /// One symbol instead of everything
     #[arg(long, value_name = "SYMBOL")]
     pub symbol: Option<String>,
-    /// Why, for the operator's log
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Where the instance keeps its files
+    /// How to act
     #[command(flatten)]
-    pub places: PlaceFlags,
-    /// JSON instead of text
-    #[arg(long)]
-    pub json: bool,
+    pub act: ActArgs,
 }
 
 /// How a service is asked.
@@ -151,6 +135,16 @@ pub enum LimitsCommand {
     },
 }
 
+/// A strategy, and how its service is asked.
+#[derive(Debug, Args)]
+pub struct NamedArgs {
+    /// Its name, as NAME/SYMBOL
+    pub name: String,
+    /// How to ask
+    #[command(flatten)]
+    pub ask: AskArgs,
+}
+
 /// What to do with strategies.
 #[derive(Debug, Subcommand)]
 pub enum StrategyCommand {
@@ -165,21 +159,9 @@ pub enum StrategyCommand {
         look: LookArgs,
     },
     /// Start a strategy that was stopped
-    Start {
-        /// Its name, as NAME/SYMBOL
-        name: String,
-        /// How to ask
-        #[command(flatten)]
-        ask: AskArgs,
-    },
+    Start(NamedArgs),
     /// Stop a strategy: its orders are cancelled
-    Stop {
-        /// Its name, as NAME/SYMBOL
-        name: String,
-        /// How to ask
-        #[command(flatten)]
-        ask: AskArgs,
-    },
+    Stop(NamedArgs),
     /// Set a parameter of a running strategy
     Set {
         /// Its name, as NAME/SYMBOL

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use crate::cli::acting_args::{
-    AmendArgs, AskArgs, CancelAllArgs, CancelArgs, FlattenArgs, LimitsCommand, OrderArgs, OrderCommand,
-    StrategyCommand,
+    ActArgs, AmendArgs, AskArgs, CancelAllArgs, CancelArgs, FlattenArgs, LimitsCommand, NamedArgs, OrderArgs,
+    OrderCommand, StrategyCommand,
 };
 use crate::config::{AllFlags, PlaceFlags, Span, TradeFlags, Venue};
 use crate::topology::Placement;
@@ -296,15 +296,9 @@ pub struct HaltArgs {
     /// Leave resting orders at the venue: else a halt cancels those that it reaches
     #[arg(long)]
     pub keep_orders: bool,
-    /// Why, for the operator's log
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Where the instance keeps its files
+    /// How to act
     #[command(flatten)]
-    pub places: PlaceFlags,
-    /// JSON instead of text
-    #[arg(long)]
-    pub json: bool,
+    pub act: ActArgs,
 }
 
 /// Arguments of `doctor`.

@@ -19,16 +19,16 @@ use crate::operator::{self, OperatorLock, Scope};
 /// # Errors
 /// When the scope is unknown or the page cannot be written; for a halt that holds but was not logged as well.
 pub fn run(state: HaltState, args: &HaltArgs, environment: &Environment) -> Result<(), SetupError> {
-    let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
+    let places = Settings::resolve(&args.act.places, environment, Secrets::Withhold)?.places;
     let scope = match (&args.symbol, &args.strategy) {
         (Some(symbol), _) => Scope::Symbol(symbol.clone()),
         (None, Some(strategy)) => Scope::Strategy(strategy.clone()),
         (None, None) => Scope::Global,
     };
-    let done = operator::apply(&places, &scope, state, args.reason.clone(), environment)?;
+    let done = operator::apply(&places, &scope, state, args.act.reason.clone(), environment)?;
     let ipc = IpcPaths::new(&places.ipc);
     let others = others(&ipc, state);
-    if !args.json {
+    if !args.act.json {
         say!("{scope}: {state}");
         for (owner, state) in &others {
             say!("but {owner} still says {state}");
@@ -37,7 +37,7 @@ pub fn run(state: HaltState, args: &HaltArgs, environment: &Environment) -> Resu
     // The page stands: what follows needs an engine that beats.
     let cancels = state == HaltState::Halted && !args.keep_orders;
     let canceled = if cancels { cancel(&places, &ipc, &scope) } else { Ok(None) };
-    if args.json {
+    if args.act.json {
         let others: Vec<_> =
             others.iter().map(|(owner, state)| json!({"owner": owner, "state": state})).collect();
         let number = canceled.as_ref().ok().copied().flatten();

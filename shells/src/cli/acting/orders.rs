@@ -30,12 +30,12 @@ pub fn place(command: &OrderCommand, environment: &Environment) -> Result<(), Se
         OrderCommand::Sell(args) => ("SELL", args),
     };
     let request = request(side, args);
-    let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
+    let places = Settings::resolve(&args.act.places, environment, Secrets::Withhold)?.places;
     let command = format!("order {}", json!(request));
-    let mut connected = connect(&places, command, args.reason.clone(), environment)?;
+    let mut connected = connect(&places, command, args.act.reason.clone(), environment)?;
     let placed = connected.session.place(&request).map_err(|error| refuse(&error))?;
     let order = settled(&mut connected.session, placed)?;
-    show(&order, args.json);
+    show(&order, args.act.json);
     match (&order.state, &order.reject_code) {
         (state, Some(code)) if state == "REJECTED" => {
             Err(SetupError::Invalid(format!("{code}: the venue refused it")))
@@ -92,7 +92,7 @@ fn show(order: &Order, as_json: bool) {
 /// With a code, when it was refused.
 pub fn amend(args: &AmendArgs, environment: &Environment) -> Result<(), SetupError> {
     let answer = change(args, "amend", environment)?;
-    if args.json {
+    if args.ask.json {
         say!("{answer}");
     } else {
         say!("{} is amended", args.order);
@@ -106,7 +106,7 @@ pub fn amend(args: &AmendArgs, environment: &Environment) -> Result<(), SetupErr
 /// With a code, when it was refused.
 pub fn replace(args: &AmendArgs, environment: &Environment) -> Result<(), SetupError> {
     let answer = change(args, "replace", environment)?;
-    match (args.json, answer["order_id"].as_str()) {
+    match (args.ask.json, answer["order_id"].as_str()) {
         (false, Some(id)) => say!("{} is replaced by {id}", args.order),
         _ => say!("{answer}"),
     }
@@ -114,14 +114,14 @@ pub fn replace(args: &AmendArgs, environment: &Environment) -> Result<(), SetupE
 }
 
 fn change(args: &AmendArgs, verb: &str, environment: &Environment) -> Result<Value, SetupError> {
-    let settings = Settings::resolve(&args.connect, environment, Secrets::Withhold)?;
+    let settings = Settings::resolve(&args.ask.connect, environment, Secrets::Withhold)?;
     let request = AmendOrder {
         order_id: Some(args.order.clone()),
         client_id: None,
         quantity: args.quantity.clone(),
         price: args.price.clone(),
     };
-    note(&settings.places, format!("{verb} {}", json!(request)), args.reason.clone(), environment)?;
+    note(&settings.places, format!("{verb} {}", json!(request)), args.ask.reason.clone(), environment)?;
     ask(&settings.endpoints.order_execution, &format!("order.{verb}"), &request)
 }
 
@@ -130,12 +130,12 @@ fn change(args: &AmendArgs, verb: &str, environment: &Environment) -> Result<Val
 /// # Errors
 /// With a code, when it was refused.
 pub fn cancel(args: &CancelArgs, environment: &Environment) -> Result<(), SetupError> {
-    let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
+    let places = Settings::resolve(&args.act.places, environment, Secrets::Withhold)?.places;
     let id: OrderId = args
         .order
         .parse()
         .map_err(|error| SetupError::Invalid(format!("{}: {error}; it looks like t-1-2-1-7f", args.order)))?;
-    let mut connected = connect(&places, format!("cancel {id}"), args.reason.clone(), environment)?;
+    let mut connected = connect(&places, format!("cancel {id}"), args.act.reason.clone(), environment)?;
     connected.session.cancel(id).map_err(|error| refuse(&error))?;
     let mut order = connected.session.order(id).map_err(|error| refuse(&error))?;
     for _ in 0..LOOKS {
@@ -145,7 +145,7 @@ pub fn cancel(args: &CancelArgs, environment: &Environment) -> Result<(), SetupE
         std::thread::sleep(LOOK_EVERY);
         order = connected.session.order(id).map_err(|error| refuse(&error))?;
     }
-    show(&order, args.json);
+    show(&order, args.act.json);
     Ok(())
 }
 
@@ -165,12 +165,12 @@ fn swept(swept: &Swept, as_json: bool) {
 /// # Errors
 /// With a code, when one was refused.
 pub fn cancel_all(args: &CancelAllArgs, environment: &Environment) -> Result<(), SetupError> {
-    let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
+    let places = Settings::resolve(&args.act.places, environment, Secrets::Withhold)?.places;
     let filter = OrderFilter { symbol: args.symbol.clone(), strategy: args.strategy.clone() };
     let command = format!("cancel-all {}", json!(filter));
-    let mut connected = connect(&places, command, args.reason.clone(), environment)?;
+    let mut connected = connect(&places, command, args.act.reason.clone(), environment)?;
     let done = connected.session.cancel_all(&filter).map_err(|error| refuse(&error))?;
-    swept(&done, args.json);
+    swept(&done, args.act.json);
     Ok(())
 }
 
@@ -179,13 +179,13 @@ pub fn cancel_all(args: &CancelAllArgs, environment: &Environment) -> Result<(),
 /// # Errors
 /// With a code, when something was refused: what was done until then stays done.
 pub fn flatten(args: &FlattenArgs, environment: &Environment) -> Result<(), SetupError> {
-    let places = Settings::resolve(&args.places, environment, Secrets::Withhold)?.places;
+    let places = Settings::resolve(&args.act.places, environment, Secrets::Withhold)?.places;
     let command = format!("flatten {}", args.symbol.as_deref().unwrap_or("everything"));
-    let mut connected = connect(&places, command, args.reason.clone(), environment)?;
+    let mut connected = connect(&places, command, args.act.reason.clone(), environment)?;
     let held = Held::strategies(&places, args.symbol.as_deref())?;
     let done = connected.session.flatten(args.symbol.as_deref());
     // Whatever came of it, strategies get back what the operator's log lets them have.
     held.release()?;
-    swept(&done.map_err(|error| refuse(&error))?, args.json);
+    swept(&done.map_err(|error| refuse(&error))?, args.act.json);
     Ok(())
 }

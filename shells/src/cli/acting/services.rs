@@ -9,7 +9,7 @@ use crate::api::risk::{Limits, SetLimit};
 use crate::api::strategies::{SetParameter, Strategy, StrategyName};
 use crate::cli::acting::ask::ask;
 use crate::cli::acting::note;
-use crate::cli::args::{AskArgs, LimitsCommand, LookArgs, StrategyCommand};
+use crate::cli::args::{AskArgs, LimitsCommand, LookArgs, NamedArgs, StrategyCommand};
 use crate::cli::looking::view::{View, refuse};
 use crate::cli::output::say;
 use crate::cli::table::Table;
@@ -24,10 +24,10 @@ pub fn strategy(command: &StrategyCommand, environment: &Environment) -> Result<
     match command {
         StrategyCommand::List(args) => list(args, environment),
         StrategyCommand::Show { name, look } => show_one(name, look, environment),
-        StrategyCommand::Start { name, ask } => {
+        StrategyCommand::Start(NamedArgs { name, ask }) => {
             tell("strategy.start", &StrategyName { name: name.clone() }, ask, environment)
         }
-        StrategyCommand::Stop { name, ask } => {
+        StrategyCommand::Stop(NamedArgs { name, ask }) => {
             tell("strategy.stop", &StrategyName { name: name.clone() }, ask, environment)
         }
         StrategyCommand::Set { name, key, value, ask } => {
