@@ -24,5 +24,6 @@ pub mod replay;
 pub mod exchange;
 pub mod venue;
 pub mod run;
+pub mod simulate;
 pub mod host;
 pub mod serve;

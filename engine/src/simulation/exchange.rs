@@ -10,6 +10,7 @@ use crate::error::SetupError;
 use crate::limits::POLL_BATCH;
 use crate::ring::spsc;
 use crate::simulation::exchange_counts::ExchangeCounters;
+use crate::simulation::faults::{Faults, FrameFate};
 use crate::simulation::source::FrameSource;
 use crate::venue::binance::decode::Decoder;
 use crate::venue::link::{Answer, Batch, FeedWriter};
@@ -46,6 +47,8 @@ pub struct SimulatedExchange<S> {
     held: Option<Held>,
     /// Where events go in place of frames, for an engine on the same thread.
     direct: Option<Batch>,
+    /// What happens to frames that are handed over, to requests and answers; nothing where there is none.
+    faults: Option<Box<Faults>>,
     /// When the source's next frame is due, as last asked.
     frame_due: Nanos,
     failure: Option<SetupError>,
@@ -74,6 +77,7 @@ impl<S: FrameSource> SimulatedExchange<S> {
             feed_latency,
             held: None,
             direct: None,
+            faults: None,
             frame_due,
             failure: None,
             counters: ExchangeCounters::default(),
@@ -93,6 +97,16 @@ impl<S: FrameSource> SimulatedExchange<S> {
     /// Hands over decoded events from now on, in place of frames: see [`outbox`](Self::outbox).
     pub fn hand_over_events(&mut self) {
         self.direct = Some(Batch::default());
+    }
+
+    /// Lets faults happen from now on. Only frames whose events are handed over meet them.
+    pub fn inject(&mut self, faults: Faults) {
+        self.faults = Some(Box::new(faults));
+    }
+
+    /// The faults, to look at what happened.
+    pub fn faults(&self) -> Option<&Faults> {
+        self.faults.as_deref()
     }
 
     /// The events for the engine.
@@ -122,7 +136,8 @@ impl<S: FrameSource> SimulatedExchange<S> {
     }
 
     fn play_one(&mut self) -> Result<(), SetupError> {
-        let Self { source, decoder, matching, ports, held, direct, feed_latency, counters, .. } = self;
+        let Self { source, decoder, matching, ports, held, direct, faults, feed_latency, counters, .. } =
+            self;
         source.next(&mut |frame| {
             let read = decoder.decode(frame);
             match &read {
@@ -130,7 +145,21 @@ impl<S: FrameSource> SimulatedExchange<S> {
                 Err(_) => counters.unreadable += 1,
             }
             if let Some(outbox) = direct {
-                outbox.push(frame.received + *feed_latency, &read);
+                let arrival = frame.received + *feed_latency;
+                let whole = (arrival, FrameFate::Whole);
+                let (arrival, fate) = faults.as_mut().map_or(whole, |faults| faults.of_frame(arrival));
+                match fate {
+                    FrameFate::Lost => {}
+                    FrameFate::Whole => outbox.push(arrival, &read),
+                    FrameFate::Twice => {
+                        outbox.push(arrival, &read);
+                        outbox.push(arrival, &read);
+                    }
+                    FrameFate::Half => {
+                        let payload = &frame.payload[..frame.payload.len() / 2];
+                        outbox.push(arrival, &decoder.decode(&Frame { payload, ..*frame }));
+                    }
+                }
                 return;
             }
             let arriving = Frame { received: frame.received + *feed_latency, ..*frame };
@@ -165,9 +194,12 @@ impl<S: FrameSource> SimulatedExchange<S> {
         while taken < POLL_BATCH
             && let Some(request) = self.ports.requests.poll()
         {
+            taken += 1;
+            if self.faults.as_mut().is_some_and(|faults| faults.loses_request()) {
+                continue;
+            }
             let sent = request.sent;
             self.matching.submit(&request, sent);
-            taken += 1;
         }
         self.counters.requests += taken as u64;
         taken
@@ -175,11 +207,19 @@ impl<S: FrameSource> SimulatedExchange<S> {
 
     fn give_answers(&mut self, now: Nanos) -> usize {
         let mut given = 0;
+        // A fault may make two of one.
         while given < POLL_BATCH
-            && self.ports.answers.free() > 0
+            && self.ports.answers.free() > usize::from(self.faults.is_some())
             && let Some(event) = self.matching.next_event(now)
-            && self.ports.answers.try_push(&Answer::from(&event)).is_ok()
         {
+            let fate = match &mut self.faults {
+                Some(faults) => faults.of_answer(event),
+                None => [Some(event), None],
+            };
+            for event in fate.into_iter().flatten() {
+                // There is room: it was looked for above, and nobody else writes.
+                let _ = self.ports.answers.try_push(&Answer::from(&event));
+            }
             given += 1;
         }
         self.counters.answers += given as u64;

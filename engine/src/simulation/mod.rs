@@ -10,6 +10,7 @@
 
 pub mod source;
 mod exchange_counts;
+pub mod faults;
 pub mod exchange;
 pub mod live;
 pub mod stepper;

@@ -10,6 +10,7 @@ use crate::domain::Nanos;
 use crate::error::SetupError;
 use crate::limits::POLL_BATCH;
 use crate::simulation::exchange::SimulatedExchange;
+use crate::simulation::faults::Faults;
 use crate::simulation::source::FrameSource;
 use crate::tick_to_trade::assembly::{JournalSet, Path};
 use crate::tick_to_trade::ingest::Ingest;
@@ -54,6 +55,11 @@ impl<S: FrameSource> Stepper<S> {
         let start = exchange.next_deadline();
         let clock = VirtualClock::new(if start == Nanos::NEVER { Nanos::ZERO } else { start });
         Self { exchange, path, journals, clock, due: [true; AGENTS], deadlines: [Nanos::NEVER; AGENTS] }
+    }
+
+    /// Lets faults happen on the link.
+    pub fn inject(&mut self, faults: Faults) {
+        self.exchange.inject(faults);
     }
 
     /// The agents.

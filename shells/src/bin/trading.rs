@@ -16,6 +16,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Engine(args) => shells::host::run(&args, &environment),
         Command::Record(args) => shells::venue::record::run(&args, &environment),
         Command::Replay(args) => shells::replay::run(&args, &environment),
+        Command::Simulate(args) => shells::simulate::run(&args, &environment),
         Command::Journal(command) => journal::run(&command, &environment),
         Command::Latency(args) => looking::latency(&args, &environment),
         Command::Counters(args) => looking::counters(&args, &environment),

@@ -32,6 +32,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Replay recorded tapes, or a recorded session's directory, through the whole system
     Replay(ReplayArgs),
+    /// Run whole sessions on generated markets with faults, a seed each, in their own time, and say which fail
+    Simulate(SimulateArgs),
     /// Check or show journals
     #[command(subcommand)]
     Journal(JournalCommand),
@@ -273,6 +275,45 @@ pub struct ReplayArgs {
     /// End with one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// What trades, and how much it may
+    #[command(flatten)]
+    pub settings: TradeFlags,
+    /// Parameters of the strategies
+    #[command(flatten)]
+    pub parameters: ParameterArgs,
+    /// How simulated orders fill; latencies are drawn from the seed
+    #[command(flatten)]
+    pub fills: FillArgs,
+    /// How many sessions, each of a seed of its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: u64,
+    /// The first seed
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Length of a session, in its own time
+    #[arg(long = "for", value_name = "DURATION", default_value = "1h")]
+    pub duration: Span,
+    /// Order-flow events per second and symbol of the generated markets
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub rate: u32,
+    /// Let the exchange lie, to see that it is found out
+    #[arg(long, value_enum, hide = true)]
+    pub plant: Option<Lie>,
+    /// End with one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A lie of the exchange, which the judge of a simulation must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Lie {
+    /// It tells of fills that never happened.
+    PhantomFill,
 }
 
 /// How fast a replay goes.

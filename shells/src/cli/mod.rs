@@ -3,6 +3,7 @@
 pub mod acting_args;
 pub mod args;
 pub mod output;
+pub mod progress;
 pub mod table;
 pub mod looking;
 pub mod journal;

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 use crate::assembly::{Link, PathSetup};
 use crate::cli::args::ReplayArgs;
+use crate::cli::progress::Progress;
 use crate::config::places::shared_memory;
 use crate::config::{Environment, Secrets, Settings};
 use crate::replay::checkpoints::Checkpoints;
@@ -171,7 +172,12 @@ impl Replay {
     fn run(&mut self, args: &ReplayArgs) -> Result<(), SetupError> {
         let mut pace = Pace::new(args.speed, self.stepper.now());
         let started = self.stopwatch.elapsed();
-        self.stepper.run(&mut |next| pace.wait_for(next))?;
+        let progress = Progress::unknown("replaying: steps");
+        self.stepper.run(&mut |next| {
+            progress.step();
+            pace.wait_for(next)
+        })?;
+        progress.finish();
         self.elapsed = self.stopwatch.elapsed() - started;
         if let Some(checkpoints) = self.checkpoints.take() {
             checkpoints.finish(self.stepper.path().ingest())?;

@@ -3,7 +3,7 @@
 //! It needs no network and no recording, and runs the real decoder. Equal symbols, seed, start and rate give equal
 //! bytes; each symbol has draws of its own, so that the company it is in does not change it.
 
-mod random;
+pub(crate) mod random;
 mod ladder;
 mod profile;
 mod json;

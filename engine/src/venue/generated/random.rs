@@ -8,34 +8,34 @@ const FRACTION_BITS: u32 = 16;
 
 /// A stream of draws.
 #[derive(Clone, Debug)]
-pub(super) struct Random(Xoshiro256PlusPlus);
+pub(crate) struct Random(Xoshiro256PlusPlus);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Xoshiro256PlusPlus::seed_from_u64(seed))
     }
 
     /// Uniform in `0..bound`; 0 where `bound` is not positive. The high half of a 128-bit product: its bias is below
     /// `bound / 2^64`.
-    pub(super) fn below(&mut self, bound: i64) -> i64 {
+    pub(crate) fn below(&mut self, bound: i64) -> i64 {
         let bound = u128::from(bound.max(0).unsigned_abs());
         let drawn = (u128::from(self.0.next_u64()) * bound) >> 64;
         i64::try_from(drawn).unwrap_or(0)
     }
 
     /// True once in `n` on average.
-    pub(super) fn one_in(&mut self, n: i64) -> bool {
+    pub(crate) fn one_in(&mut self, n: i64) -> bool {
         self.below(n) == 0
     }
 
     /// `k` with probability `2^-(k+1)`, at most `most`.
-    pub(super) fn geometric(&mut self, most: u32) -> u32 {
+    pub(crate) fn geometric(&mut self, most: u32) -> u32 {
         self.0.next_u64().trailing_zeros().min(most)
     }
 
     /// Close to exponential with this mean: `-log2` of a uniform draw, whose whole part is its leading zeros and
     /// whose fraction is taken as linear; of mean 3/2, which is divided out.
-    pub(super) fn exponential(&mut self, mean: i64) -> i64 {
+    pub(crate) fn exponential(&mut self, mean: i64) -> i64 {
         let drawn = self.0.next_u64();
         let zeros = drawn.leading_zeros();
         // The bits after the leading one; none are left of a draw of 0 or 1.
