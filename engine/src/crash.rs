@@ -3,7 +3,7 @@
 //! Nothing of it is in a release build. In a debug build a point costs one load until a test arms it.
 
 /// Where a process may be told to die.
-pub const POINTS: [&str; 12] = [
+pub const POINTS: [&str; 17] = [
     "intent.before",
     "intent.committed",
     "risk.approved",
@@ -16,6 +16,11 @@ pub const POINTS: [&str; 12] = [
     "journal.written",
     "journal.synced",
     "recovery",
+    "slot.begun",
+    "slot.written",
+    "journal.rolled",
+    "halt.set",
+    "route.reconciling",
 ];
 
 #[cfg(debug_assertions)]
@@ -34,6 +39,7 @@ mod armed {
 
     /// Lets this process die at the `nth` passing of `point`, counted from 1: by SIGKILL, as anything may kill it.
     pub fn arm(point: &str, nth: u64) {
+        assert!(super::POINTS.contains(&point), "there is no point {point}");
         let _ = ARMED.set(Armed { point: point.to_owned(), left: AtomicU64::new(nth) });
     }
 
@@ -47,7 +53,9 @@ mod armed {
     }
 
     pub(crate) fn point(name: &str) {
+        // Points lie on the hot path: whether the name is known is asked in the processes that die.
         let Some(armed) = ARMED.get() else { return };
+        debug_assert!(super::POINTS.contains(&name), "{name}");
         if armed.point == name && armed.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
@@ -60,7 +68,6 @@ pub use armed::{arm, plant};
 /// The process dies here if a test has armed `name`.
 #[inline(always)]
 pub(crate) fn point(name: &str) {
-    debug_assert!(POINTS.contains(&name), "{name}");
     #[cfg(debug_assertions)]
     armed::point(name);
     #[cfg(not(debug_assertions))]

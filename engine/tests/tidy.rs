@@ -125,6 +125,9 @@ fn only_risk_makes_orders_and_only_one_door_leads_to_atomics() {
         if code.contains("Order::approve(") && !name.starts_with("engine/src/tick_to_trade/risk/") && !tests {
             found.push(format!("{name}: approves orders"));
         }
+        if code.contains(".unseal()") && !name.starts_with("engine/src/tick_to_trade/route/") && !tests {
+            found.push(format!("{name}: makes orders of what risk has sealed"));
+        }
         if code.contains("std::sync::atomic")
             && name != "engine/src/primitive.rs"
             && name != "engine/tests/tidy.rs"

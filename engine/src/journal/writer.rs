@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate};
 use zerocopy::IntoBytes;
 
+use crate::crash;
 use crate::error::SetupError;
 use crate::journal::directory::{list, lock, segment_path, sync_names};
 use crate::journal::payload::JOURNAL_NAME_MAX;
@@ -333,6 +334,7 @@ impl SegmentWriter {
         let header = Header::new(&self.options.name, number, capacity, first, epoch, previous);
         let io = |action, source| SetupError::io(&path, action, source);
         file.write_all_at(header.as_bytes(), 0).map_err(|source| io("write", source))?;
+        crash::point("journal.rolled");
         if self.options.sync {
             file.sync_data().map_err(|source| io("sync", source))?;
         }

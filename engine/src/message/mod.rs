@@ -12,6 +12,6 @@ pub mod report;
 pub mod command;
 
 pub use intent::{Intent, IntentKind};
-pub use order::Order;
+pub use order::{Order, SealedOrder};
 pub use report::{OrderState, Report, ReportKind};
 pub use tick::{Tick, TickKind};

@@ -1,23 +1,42 @@
-//! `Order`: an intent that risk approved. The type is sealed: nothing outside this crate can make one, and inside it
-//! only `tick_to_trade::risk` calls `Order::approve` (the `tidy` test holds that).
+//! `Order`: an intent that risk approved.
+//!
+//! What crosses shared memory is a [`SealedOrder`], as any bits may be. Only route unseals it, which checks it, and only
+//! what comes of that, an [`Order`], can be sent to a venue: no bytes can be read as one, and nothing outside this crate
+//! makes one. Inside it, only `tick_to_trade::risk` approves and only `tick_to_trade::route` unseals (the `tidy` test holds
+//! that).
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::message::intent::Intent;
 
-/// An approved intent, 96 bytes. Written by risk alone.
+/// An approved intent on its way from risk to route, 96 bytes. Written by risk alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
-pub struct Order {
+pub struct SealedOrder {
     intent: Intent,
     approval: u64,
     check: u64,
 }
 
-const _: () = assert!(size_of::<Order>() == 96);
+const _: () = assert!(size_of::<SealedOrder>() == 96);
 
-impl Order {
-    /// The approved intent.
+/// An approved intent that may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order(SealedOrder);
+
+/// Compiles only as long as no bits can be read as an `Order`: if they could, both implementations would be meant.
+const _: fn() = || {
+    trait Ambiguous<Which> {
+        fn name() {}
+    }
+    struct FromBits;
+    impl<T> Ambiguous<()> for T {}
+    impl<T: FromBytes> Ambiguous<FromBits> for T {}
+    let _ = <Order as Ambiguous<_>>::name;
+};
+
+impl SealedOrder {
+    /// The intent that it says was approved.
     #[must_use]
     pub const fn intent(&self) -> &Intent {
         &self.intent
@@ -29,19 +48,33 @@ impl Order {
         self.approval
     }
 
-    /// Whether the content is what risk approved (C27).
-    #[must_use]
-    pub fn is_intact(&self) -> bool {
-        self.check == Self::digest(&self.intent, self.approval)
-    }
-
     /// Approves `intent` as the `approval`-th record of risk's journal.
     pub(crate) fn approve(intent: Intent, approval: u64) -> Self {
         let check = Self::digest(&intent, approval);
         Self { intent, approval, check }
     }
 
+    /// The order, if the content is what risk approved (C27).
+    #[inline]
+    pub(crate) fn unseal(&self) -> Option<Order> {
+        (self.check == Self::digest(&self.intent, self.approval)).then_some(Order(*self))
+    }
+
     fn digest(intent: &Intent, approval: u64) -> u64 {
         xxhash_rust::xxh3::xxh3_64_with_seed(intent.as_bytes(), approval)
+    }
+}
+
+impl Order {
+    /// The approved intent.
+    #[must_use]
+    pub const fn intent(&self) -> &Intent {
+        &self.0.intent
+    }
+
+    /// Sequence of the approval in risk's journal.
+    #[must_use]
+    pub const fn approval(&self) -> u64 {
+        self.0.approval
     }
 }

@@ -157,7 +157,7 @@ pub(super) fn committed<T>(body: &[AtomicU64], mask: u64) -> u64 {
 }
 
 /// Leaves message `index` as a producer leaves it that dies while it writes.
-#[cfg(test)]
+#[cfg(any(test, loom))]
 pub(super) fn begin<T>(body: &[AtomicU64], mask: u64, index: u64) {
     use crate::primitive::Ordering;
     let slot = slot::<T>(body, mask, index);

@@ -101,6 +101,12 @@ impl<T: Message> Producer<T> {
         room as usize
     }
 
+    /// Dies while it writes the next message: for models, in which nobody kills a thread.
+    #[cfg(loom)]
+    pub fn die_writing(self) {
+        slot::begin::<T>(self.ring.body(), self.mask, self.position);
+    }
+
     /// The message written last, by this life or the one before.
     #[must_use]
     pub fn last(&self) -> Option<T> {

@@ -100,8 +100,18 @@ fn map(file: &File, length: u64, access: Access) -> std::io::Result<MmapRaw> {
         usize::try_from(length).map_err(|_| std::io::Error::from(std::io::ErrorKind::FileTooLarge))?;
     let mut options = MmapOptions::new();
     let options = options.len(length).populate();
-    match access {
+    let mapping = match access {
         Access::Read => options.map_raw_read_only(file),
         Access::Write => options.map_raw(file),
-    }
+    }?;
+    lock(&mapping);
+    Ok(mapping)
+}
+
+/// Keeps the pages from being swapped out, where the limit on locked memory lets us; the mapping works without, and
+/// `trading doctor` tells of the limit.
+fn lock(mapping: &MmapRaw) {
+    // SAFETY: the range is a whole mapping of ours; locking changes nothing in it, and its unmapping unlocks it.
+    #[allow(unsafe_code)]
+    let _ = unsafe { libc::mlock(mapping.as_ptr().cast(), mapping.len()) };
 }

@@ -11,6 +11,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::crash;
 use crate::limits::CACHE_LINE;
 use crate::primitive::{AtomicU64, Ordering, SyncPoint};
 use crate::shm::words::{self, WORD};
@@ -32,7 +33,9 @@ pub fn write<T: IntoBytes + Immutable>(slot: &[AtomicU64], stamp: u64, value: &T
     // Release: partner is the acquire in `is_unchanged`; a reader that copied any of the words below also sees the busy
     // mark, or a later stamp.
     SyncPoint::BusyMark.release();
+    crash::point("slot.begun");
     words::store(&slot[1..], value);
+    crash::point("slot.written");
     // Release: partner is the acquire in `copy`.
     SyncPoint::Stamp.publish(&slot[0], stamp);
 }

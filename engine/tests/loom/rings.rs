@@ -107,6 +107,48 @@ pub fn spsc_resumes() {
     });
 }
 
+/// A producer that dies while it writes, and comes again behind what it had committed, while the consumer reads.
+pub fn spsc_producer_resumes() {
+    check(&["all met", "empty"], || {
+        let (mut producer, mut consumer) = pair("producer resumed");
+        let board = Board::new(CAPACITY);
+        board.write(0);
+        producer.try_push(&line(0)).expect("room");
+        producer.die_writing();
+        let pushing = thread::spawn({
+            let board = board.clone();
+            move || {
+                let (ring, cursor) = (path("producer resumed"), path("producer resumed cursor"));
+                let mut producer =
+                    spsc::Producer::<Line>::resume(&ring, &cursor, CAPACITY, 1).expect("its own ring");
+                assert_eq!((producer.position(), producer.life()), (1, 1), "what was only begun never was");
+                for _ in 0..TRIES {
+                    let n = producer.position();
+                    if n < MESSAGES - 1 && producer.free() > 0 {
+                        board.write(n);
+                        producer.try_push(&line(n)).expect("there was room");
+                    } else {
+                        thread::yield_now();
+                    }
+                }
+                producer
+            }
+        });
+        for _ in 0..TRIES {
+            if !take(&mut consumer, &board) {
+                saw("empty");
+                thread::yield_now();
+            }
+        }
+        let producer = pushing.join().expect("pushed");
+        while take(&mut consumer, &board) {}
+        assert_eq!(consumer.position(), producer.position(), "a message is lost");
+        if consumer.position() == MESSAGES - 1 {
+            saw("all met");
+        }
+    });
+}
+
 /// A reader that nobody waits for: every message is read untorn at its own position, or counted as missed.
 fn watch(reader: &mut broadcast::Reader<Line>, seen: &mut u64) -> bool {
     let before = reader.position();

@@ -9,13 +9,21 @@
 
 mod judge;
 mod roles;
+mod stopped;
 #[path = "../world/mod.rs"]
 mod world;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use engine::counters::halt::{HaltReader, HaltState};
+use engine::counters::heartbeat::HeartbeatReader;
+use engine::domain::SourceId;
+use engine::shm::paths::IpcPaths;
 use judge::Judge;
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 /// Roles, those that others need first.
@@ -25,7 +33,11 @@ const ROLES: [&str; 5] = ["venue", "ingest", "route", "risk", "strategy"];
 #[test]
 fn role() {
     if let Ok(role) = std::env::var("PROCESS_ROLE") {
-        roles::play(&role);
+        match role.as_str() {
+            "reads" => stopped::reads(),
+            "takes" => stopped::takes(),
+            role => roles::play(role),
+        }
     }
 }
 
@@ -60,6 +72,11 @@ impl Engine {
             command.env("PROCESS_PLANT", "yes");
         }
         self.children.push((role, command.spawn().expect("a child")));
+    }
+
+    fn process(&self, role: &str) -> Pid {
+        let (_, child) = self.children.iter().find(|(who, _)| *who == role).expect("running");
+        Pid::from_child(child)
     }
 
     fn kill(&mut self, role: &str) {
@@ -125,8 +142,12 @@ impl Drop for Engine {
 }
 
 fn dies_at(role: &'static str, points: &[&'static str]) {
+    dies_at_nth(role, points, 5);
+}
+
+fn dies_at_nth(role: &'static str, points: &[&'static str], nth: u64) {
     for point in points {
-        let mut engine = Engine::start(Some((role, point, 5)), false);
+        let mut engine = Engine::start(Some((role, point, nth)), false);
         engine.reborn(role);
         engine.orders(3);
         engine.verdict().unwrap_or_else(|broken| panic!("{role} killed at {point}: {broken}"));
@@ -148,6 +169,53 @@ fn route_killed_at_each_point_loses_and_repeats_nothing() {
     let points = ["route.taken", "route.sent_journalled", "route.left", "route.event_taken"];
     dies_at("route", &points);
     dies_at("route", &["route.event_journalled", "journal.written", "journal.synced"]);
+}
+
+#[test]
+fn whoever_is_killed_in_the_middle_of_a_slot_leaves_a_ring_to_go_on_with() {
+    for nth in [1, 40] {
+        dies_at_nth("strategy", &["slot.begun", "slot.written"], nth);
+        dies_at_nth("risk", &["slot.begun", "slot.written"], nth);
+        dies_at_nth("route", &["slot.begun", "slot.written"], nth);
+    }
+    dies_at_nth("ingest", &["slot.begun"], 500);
+}
+
+#[test]
+fn a_journal_whose_owner_dies_as_it_rolls_goes_on() {
+    dies_at_nth("risk", &["journal.rolled"], 1);
+    dies_at_nth("route", &["journal.rolled"], 1);
+}
+
+#[test]
+fn route_may_die_while_it_reconciles() {
+    let mut engine = Engine::start(None, false);
+    engine.orders(5);
+    engine.kill("route");
+    engine.spawn("route", Some("route.reconciling:1"));
+    engine.reborn("route");
+    engine.orders(3);
+    engine.verdict().expect("nothing is lost or repeated");
+}
+
+/// The strategies' ring as no producer leaves it: risk halts the source, and dies before its journal knows.
+#[test]
+fn a_halt_that_was_set_and_not_journalled_stays() {
+    let mut engine = Engine::start(Some(("risk", "halt.set", 1)), false);
+    engine.orders(3);
+    let (source, ipc) = (SourceId::FIRST_STRATEGY, IpcPaths::new(engine.folder.path().join("ipc")));
+    let ring = OpenOptions::new().write(true).open(ipc.intents(source)).expect("root, or its owner");
+    let length = ring.metadata().expect("there").len() as usize;
+    ring.write_all_at(&vec![0x55; length - 4_096], 4_096).expect("written");
+    engine.reborn("risk");
+    let state = || HaltReader::attach(&ipc.halts("risk")).map(|page| page.state(source, 0)).ok();
+    assert_eq!(state(), Some(HaltState::Halted), "the page holds what the journal does not");
+    let cycles = || HeartbeatReader::attach(&ipc.heartbeat("risk")).map_or(0, |heart| heart.cycles());
+    let before = cycles();
+    // A heartbeat begins anew with each life.
+    engine.watch("risk at work again", |_| cycles() != before && cycles() > 0);
+    assert_eq!(state(), Some(HaltState::Halted));
+    engine.verdict().expect("nothing is lost or repeated");
 }
 
 #[test]

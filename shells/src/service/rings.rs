@@ -2,7 +2,7 @@
 
 use engine::domain::{Nanos, SourceId};
 use engine::journal::Record;
-use engine::message::{Intent, Order};
+use engine::message::{Intent, SealedOrder};
 use engine::ring::Message;
 use engine::ring::backlog::Backlog;
 use engine::shm::paths::IpcPaths;
@@ -39,7 +39,7 @@ impl<T: Message> Watched<T> {
 /// The rings that one agent empties, and its journal.
 pub struct Rings {
     intents: Vec<Watched<Intent>>,
-    orders: Option<Watched<Order>>,
+    orders: Option<Watched<SealedOrder>>,
     journal: Option<Watched<Record>>,
     agent: &'static str,
 }

@@ -13,7 +13,7 @@ use crate::error::{RejectCode, SetupError};
 use crate::journal::{DayStart, Decision, Halt, Journal, RecordKind, Tail};
 use crate::ledger::Ledger;
 use crate::limits::POLL_BATCH;
-use crate::message::{Intent, Order, Report, Tick};
+use crate::message::{Intent, Report, SealedOrder, Tick};
 use crate::ring::broadcast::{Polled, Reader};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::shm::Late;
@@ -47,7 +47,7 @@ pub struct RiskPorts {
     /// Reports: the tail of route's journal.
     pub reports: Tail,
     /// Approved orders. Nobody else holds this end.
-    pub orders: Producer<Order>,
+    pub orders: Producer<SealedOrder>,
     /// Risk's own journal.
     pub journal: Journal,
     /// Risk's own halt page.
@@ -361,7 +361,7 @@ impl Risk {
                 self.counts.cancels += 1;
             }
         }
-        if self.ports.orders.try_push(&Order::approve(*intent, approval)).is_err() {
+        if self.ports.orders.try_push(&SealedOrder::approve(*intent, approval)).is_err() {
             // The gate saw room and nobody else writes: the ring lies. What was approved stays counted.
             self.counts.orders_lost += 1;
             self.raise(None, HaltState::Halted, plain(RejectCode::RingFull), now);
@@ -428,6 +428,7 @@ impl Risk {
                 Halt::global(state, cause, reason)
             }
         };
+        crash::point("halt.set");
         let elapsed = self.elapsed();
         // The page is what holds; a full journal takes nothing from it.
         let _ = self.ports.journal.append(now, elapsed, &halt);

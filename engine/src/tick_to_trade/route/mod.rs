@@ -23,7 +23,7 @@ use crate::error::RejectCode;
 use crate::journal::Journal;
 use crate::limits::POLL_BATCH;
 use crate::message::report::{OrderState, Report, ReportKind};
-use crate::message::{Intent, IntentKind, Order};
+use crate::message::{Intent, IntentKind, Order, SealedOrder};
 use crate::ring::spsc;
 use crate::shm::Late;
 use crate::tick_to_trade::route::change::unseen_amend;
@@ -69,7 +69,7 @@ impl Default for RouteTiming {
 /// The rings and pages of route.
 pub struct RoutePorts {
     /// Approved orders, from risk.
-    pub orders: Late<spsc::Consumer<Order>>,
+    pub orders: Late<spsc::Consumer<SealedOrder>>,
     /// Route's own journal; its tail is the report stream.
     pub journal: Journal,
     /// Every owner's halt page.
@@ -160,19 +160,18 @@ impl<E: OrderEntry> Route<E> {
         taken
     }
 
-    fn on_order(&mut self, order: &Order, now: Nanos, taken: Nanos) {
+    fn on_order(&mut self, sealed: &SealedOrder, now: Nanos, taken: Nanos) {
         // C27: each approval is used once, in order, and the content is what was approved.
-        if !order.is_intact() || order.approval() <= self.last_approval {
+        let Some(order) = sealed.unseal().filter(|order| order.approval() > self.last_approval) else {
             self.counters.unapproved += 1;
             self.latch();
-            self.refuse(order.intent(), RejectCode::Unapproved, now);
-            return;
-        }
+            return self.refuse(sealed.intent(), RejectCode::Unapproved, now);
+        };
         self.last_approval = order.approval();
         match IntentKind::try_from(order.intent().kind) {
-            Ok(IntentKind::New) => self.place(order, now, taken),
-            Ok(IntentKind::Cancel) => self.cancel(order, now),
-            Ok(IntentKind::Amend) => self.amend(order, now),
+            Ok(IntentKind::New) => self.place(&order, now, taken),
+            Ok(IntentKind::Cancel) => self.cancel(&order, now),
+            Ok(IntentKind::Amend) => self.amend(&order, now),
             Err(_) => self.refuse(order.intent(), RejectCode::BadRequest, now),
         }
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::crash;
 use crate::domain::{InstrumentIndex, Instruments, Liquidity, Nanos, OrderId, Side};
 use crate::error::{RejectCode, SetupError};
 use crate::journal::Record;
@@ -114,6 +115,7 @@ impl<E: OrderEntry> Route<E> {
         {
             taken += 1;
             self.confirm(id, now);
+            crash::point("route.reconciling");
         }
         taken += self.drop_standing(&mut past, now);
         if !past.unsettled.is_empty() || !past.ring_done {
@@ -138,16 +140,16 @@ impl<E: OrderEntry> Route<E> {
         let mut taken = 0;
         while !past.ring_done && self.ports.journal.free() >= RECORDS_PER_STEP {
             let Some(ring) = self.ports.orders.get_mut() else { return taken };
-            let Some(order) = ring.poll() else {
+            let Some(sealed) = ring.poll() else {
                 past.ring_done = true;
                 return taken;
             };
             taken += 1;
-            if !order.is_intact() {
+            let Some(order) = sealed.unseal() else {
                 self.counters.unapproved += 1;
                 self.latch();
                 continue;
-            }
+            };
             self.last_approval = self.last_approval.max(order.approval());
             if !past.reported.contains(&order.intent().id) {
                 self.counters.dropped += 1;

@@ -64,7 +64,7 @@ impl OrderEntry for Script {
 
 struct Bench {
     route: Route<Script>,
-    orders: spsc::Producer<Order>,
+    orders: spsc::Producer<SealedOrder>,
     seen: Receiver<Seen>,
     events: Sender<VenueEvent>,
     reports: Tail,
@@ -118,7 +118,7 @@ impl Bench {
 
     fn approve(&mut self, intent: Intent) {
         self.approvals += 1;
-        self.orders.try_push(&Order::approve(intent, self.approvals)).expect("room");
+        self.orders.try_push(&SealedOrder::approve(intent, self.approvals)).expect("room");
     }
 
     fn place(&mut self, sequence: u64) -> OrderId {
@@ -250,7 +250,7 @@ fn f03_never_placed_needs_time_and_three_answers() {
 fn an_order_that_risk_did_not_approve_halts_everything() {
     for forged in [false, true] {
         let mut bench = Bench::new();
-        let order = Order::approve(new_order(1), 1);
+        let order = SealedOrder::approve(new_order(1), 1);
         bench.orders.try_push(&order).expect("room");
         let second = if forged {
             // Another quantity under the same approval's digest.

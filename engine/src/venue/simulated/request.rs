@@ -145,6 +145,7 @@ mod tests {
     use super::*;
     use crate::domain::SourceId;
     use crate::message::Intent;
+    use crate::message::SealedOrder;
 
     fn id(sequence: u64) -> OrderId {
         OrderId { epoch: 1, source: SourceId(2), source_epoch: 3, sequence }
@@ -172,7 +173,7 @@ mod tests {
             kind: IntentKind::Cancel.code(),
             ..Intent::default()
         };
-        let request = Request::from_order(&Order::approve(intent, 1));
+        let request = Request::from_order(&SealedOrder::approve(intent, 1).unseal().expect("intact"));
         let expected = Request {
             id: id(9),
             target: id(8),
@@ -181,7 +182,8 @@ mod tests {
             ..Request::default()
         };
         assert_eq!(request, expected);
-        let foreign = Request::from_order(&Order::approve(Intent { kind: 77, ..intent }, 1));
+        let foreign = SealedOrder::approve(Intent { kind: 77, ..intent }, 1).unseal().expect("intact");
+        let foreign = Request::from_order(&foreign);
         assert!(RequestKind::try_from(foreign.kind).is_err());
         let question = Request::query(4, id(8));
         assert_eq!((question.target, question.kind), (id(8), RequestKind::Query.code()));

@@ -4,7 +4,7 @@ use engine::domain::{Decimal, Price, Quantity, Side, SourceId};
 use engine::error::SetupError;
 use engine::journal::{InstrumentFacts, Record};
 use engine::limits::SOURCES_MAX;
-use engine::message::{Intent, Order as Approved};
+use engine::message::{Intent, SealedOrder};
 use engine::ring::Message;
 use engine::ring::backlog::Backlog;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ fn rings(view: &View) -> Vec<Ring> {
             ring::<Intent>(name, &ipc.intents(source), &ipc.intents_cursor(source))
         })
         .collect();
-    rings.extend(ring::<Approved>("orders".to_owned(), &ipc.orders(), &ipc.orders_cursor()));
+    rings.extend(ring::<SealedOrder>("orders".to_owned(), &ipc.orders(), &ipc.orders_cursor()));
     for name in ["risk", "route"] {
         rings.extend(ring::<Record>(
             format!("{name} journal"),

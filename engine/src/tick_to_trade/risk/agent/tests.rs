@@ -31,7 +31,7 @@ struct Rig {
     risk: Risk,
     intents: Vec<Producer<Intent>>,
     ticks: broadcast::Producer<Tick>,
-    orders: Consumer<Order>,
+    orders: Consumer<SealedOrder>,
     /// Route's journal, whose tail risk reads.
     route: (Workshop, JournalWriter, Journal),
     /// Drains risk's journal.
@@ -109,7 +109,7 @@ impl Rig {
         self.route.1.drain().expect("written");
     }
 
-    fn orders(&mut self) -> Vec<Order> {
+    fn orders(&mut self) -> Vec<SealedOrder> {
         std::iter::from_fn(|| self.orders.poll()).collect()
     }
 
@@ -135,7 +135,7 @@ fn every_intent_has_one_decision_and_every_order_one_approval() {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
     let mut rig = Rig::new(limits());
     let mut sent = Vec::new();
-    let mut orders: Vec<Order> = Vec::new();
+    let mut orders: Vec<SealedOrder> = Vec::new();
     let mut now = NOW;
     for step in 0..400_u64 {
         for instrument in 0..4 {
@@ -156,7 +156,7 @@ fn every_intent_has_one_decision_and_every_order_one_approval() {
         }
         rig.settle(now);
         for order in rig.orders() {
-            assert!(order.is_intact());
+            assert!(order.unseal().is_some());
             // It ends at once, so that the next ones find room.
             if order.intent().kind == 1 {
                 let gone = report(order.intent(), ReportKind::Expired, OrderState::Expired, 0);

@@ -5,7 +5,7 @@ use crate::counters::heartbeat::Pulse;
 use crate::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
 use crate::error::RejectCode;
 use crate::journal::Decision;
-use crate::message::{Intent, IntentKind, Order};
+use crate::message::{Intent, IntentKind, SealedOrder};
 use crate::ring::broadcast::Reader;
 use crate::ring::spsc::Consumer;
 use crate::shm::late::LOOK_EVERY;
@@ -223,6 +223,6 @@ impl Risk {
         let decision = Decision::new(intent, RejectCode::None, 0);
         let Ok(approval) = self.ports.journal.append(now, elapsed, &decision) else { return false };
         self.counts.cancels += 1;
-        self.ports.orders.try_push(&Order::approve(intent, approval)).is_ok()
+        self.ports.orders.try_push(&SealedOrder::approve(intent, approval)).is_ok()
     }
 }
