@@ -29,6 +29,9 @@ pub enum SyncPoint {
     Record,
     /// Who sees a cursor may overwrite what lies below it: all reads there have ended (`ring::cursor`).
     Cursor,
+    /// Who rings sees that a peer sleeps, or that peer's last look sees what was published (`shm::bell`). Each end is a
+    /// barrier: a store before it and a load after it.
+    Asleep,
 }
 
 /// The two ends of a [`SyncPoint`].
@@ -42,7 +45,8 @@ pub enum End {
 
 impl SyncPoint {
     /// Every pair.
-    pub const ALL: [Self; 5] = [Self::BusyMark, Self::Stamp, Self::Ready, Self::Record, Self::Cursor];
+    pub const ALL: [Self; 6] =
+        [Self::BusyMark, Self::Stamp, Self::Ready, Self::Record, Self::Cursor, Self::Asleep];
 
     /// Stores `value`; who acquires it sees everything done before.
     #[inline(always)]
@@ -71,6 +75,19 @@ impl SyncPoint {
             if cfg!(tsan) {
                 let _ = word.load(Ordering::Acquire);
             }
+        }
+    }
+
+    /// Of two who pass the ends of this pair, at least one sees after it what the other stored before it, of which `own`
+    /// is the last.
+    #[inline(always)]
+    pub fn barrier(self, end: End, own: &AtomicU64) {
+        // Loom changes threads at loads and stores, not at fences: between our store and the fence there must be one.
+        if cfg!(loom) {
+            let _ = own.load(Ordering::Relaxed);
+        }
+        if self.holds(end) {
+            fence(Ordering::SeqCst);
         }
     }
 

@@ -1,5 +1,9 @@
 //! What a thread does when its agents have nothing to do.
 
+use std::time::Duration;
+
+use crate::domain::Nanos;
+use crate::shm::Bell;
 use crate::wire::wire_enum;
 
 wire_enum! {
@@ -7,7 +11,8 @@ wire_enum! {
     IdleStrategy {
         /// Burns its core: for isolated cores only.
         Spin = 1 => "spin",
-        /// Spins, then yields, then sleeps in steps that double up to a millisecond.
+        /// Spins, then yields, then sleeps: until a peer rings, where there are bells, else in steps that double up to a
+        /// millisecond.
         Backoff = 2 => "backoff",
         /// Sleeps at once.
         Park = 3 => "park",
@@ -29,44 +34,83 @@ impl std::str::FromStr for IdleStrategy {
 /// Empty cycles spent spinning, then yielding, before the first sleep (after Aeron's back-off, performance.md §5).
 const SPINS: u32 = 10;
 const YIELDS: u32 = 20;
-/// First and longest sleep, in microseconds.
-const SLEEP_MIN_US: u64 = 1;
-const SLEEP_MAX_US: u64 = 1_000;
+/// First and longest sleep. Not all that an agent waits for rings a bell: people's intents and commands do not, and wait
+/// no longer than this.
+const SLEEP_MIN: Duration = Duration::from_micros(1);
+const SLEEP_MAX: Duration = Duration::from_millis(1);
+/// Shortest sleep until a deadline that is near or past: a thread that asked to sleep does not spin.
+const NAP: Duration = Duration::from_micros(20);
 
-/// The state of an idle thread: how many empty cycles it has seen in a row.
-#[derive(Clone, Copy, Debug)]
+/// The state of an idle thread.
 pub struct Idle {
     strategy: IdleStrategy,
+    /// Empty cycles in a row.
     empty_cycles: u32,
+    bell: Option<Bell>,
+    /// Peers take this thread for asleep; its present cycle is the last look.
+    listening: bool,
 }
 
 impl Idle {
-    /// Starts busy.
+    /// Starts busy, with nobody to wake and nobody who wakes.
     #[must_use]
     pub const fn new(strategy: IdleStrategy) -> Self {
-        Self { strategy, empty_cycles: 0 }
+        Self { strategy, empty_cycles: 0, bell: None, listening: false }
     }
 
-    /// To be called after every duty cycle with what it did.
-    pub fn after(&mut self, work: usize) {
+    /// Wakes peers by `bell`, and sleeps until one of theirs.
+    #[must_use]
+    pub fn with_bell(self, bell: Bell) -> Self {
+        Self { bell: Some(bell), ..self }
+    }
+
+    /// To be called after every duty cycle at `now` with what it did; `deadline` says when the next one is due although
+    /// no input comes, and is asked only before a sleep.
+    pub fn after(&mut self, work: usize, now: Nanos, deadline: impl FnOnce() -> Nanos) {
+        if let Some(bell) = &mut self.bell {
+            bell.look(now);
+        }
         if work > 0 {
             self.empty_cycles = 0;
-            return;
+            return self.wake_peers();
         }
         self.empty_cycles = self.empty_cycles.saturating_add(1);
         match self.strategy {
             IdleStrategy::Spin => std::hint::spin_loop(),
-            IdleStrategy::Park => sleep(SLEEP_MAX_US),
+            IdleStrategy::Park => self.sleep(0, now, deadline),
             IdleStrategy::Backoff if self.empty_cycles <= SPINS => std::hint::spin_loop(),
             IdleStrategy::Backoff if self.empty_cycles <= SPINS + YIELDS => std::thread::yield_now(),
-            IdleStrategy::Backoff => {
-                let doublings = (self.empty_cycles - SPINS - YIELDS).min(10);
-                sleep((SLEEP_MIN_US << doublings).min(SLEEP_MAX_US));
+            IdleStrategy::Backoff => self.sleep(SPINS + YIELDS, now, deadline),
+        }
+    }
+
+    /// Once per duty cycle, however much it published.
+    fn wake_peers(&mut self) {
+        let Some(bell) = &mut self.bell else { return };
+        if std::mem::take(&mut self.listening) {
+            bell.rise();
+        }
+        bell.ring();
+    }
+
+    /// `before` empty cycles were spent awake.
+    fn sleep(&mut self, before: u32, now: Nanos, deadline: impl FnOnce() -> Nanos) {
+        match &mut self.bell {
+            Some(bell) if self.listening => {
+                self.listening = false;
+                let left = deadline().0.saturating_sub(now.0).max(0).unsigned_abs();
+                bell.sleep(Duration::from_nanos(left).clamp(NAP, SLEEP_MAX));
+            }
+            Some(bell) => {
+                // One cycle more: whoever rings from now on knows that we sleep.
+                bell.listen();
+                self.listening = true;
+            }
+            None if self.strategy == IdleStrategy::Park => std::thread::sleep(SLEEP_MAX),
+            None => {
+                let doublings = (self.empty_cycles - before).min(10);
+                std::thread::sleep((SLEEP_MIN * (1 << doublings)).min(SLEEP_MAX));
             }
         }
     }
-}
-
-fn sleep(micros: u64) {
-    std::thread::sleep(std::time::Duration::from_micros(micros));
 }

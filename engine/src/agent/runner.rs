@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::agent::Agent;
-use crate::agent::idle::{Idle, IdleStrategy};
+use crate::agent::idle::Idle;
 use crate::clock::Clock;
 use crate::error::SetupError;
 use crate::primitive::{AtomicBool, Ordering};
@@ -33,7 +33,7 @@ pub struct Runner<A> {
 }
 
 impl<A: Agent + Send + 'static> Runner<A> {
-    /// Starts `agent` on a named thread, pinned to `core` where one is given, with its own clock.
+    /// Starts `agent` on a named thread, pinned to `core` where one is given, with its own clock and way of waiting.
     ///
     /// # Errors
     /// When the machine has no such core or refuses the thread.
@@ -41,7 +41,7 @@ impl<A: Agent + Send + 'static> Runner<A> {
         mut agent: A,
         mut clock: impl Clock + 'static,
         core: Option<usize>,
-        idle: IdleStrategy,
+        idle: Idle,
         stop: StopSignal,
     ) -> Result<Self, SetupError> {
         let pin = core.map(find_core).transpose()?;
@@ -52,10 +52,11 @@ impl<A: Agent + Send + 'static> Runner<A> {
                 if let Some(core) = pin {
                     core_affinity::set_for_current(core);
                 }
-                let mut idle = Idle::new(idle);
+                let mut idle = idle;
                 while !stop.is_set() {
                     let now = clock.now();
-                    idle.after(agent.do_work(now));
+                    let work = agent.do_work(now);
+                    idle.after(work, now, || agent.next_deadline());
                 }
                 agent
             })
@@ -90,6 +91,7 @@ fn find_core(index: usize) -> Result<core_affinity::CoreId, SetupError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::IdleStrategy;
     use crate::clock::VirtualClock;
     use crate::domain::Nanos;
 
@@ -112,8 +114,8 @@ mod tests {
     fn runs_until_stopped_and_gives_the_agent_back() {
         let stop = StopSignal::default();
         let clock = VirtualClock::new(Nanos::ZERO);
-        let runner =
-            Runner::start(Counting(0), clock, None, IdleStrategy::Backoff, stop.clone()).expect("a thread");
+        let runner = Runner::start(Counting(0), clock, None, Idle::new(IdleStrategy::Backoff), stop.clone())
+            .expect("a thread");
         stop.stop();
         let agent = runner.join().expect("no panic");
         assert!(agent.0 <= 1_000_000_000);
@@ -122,8 +124,14 @@ mod tests {
     #[test]
     fn refuses_a_core_that_is_not_there() {
         let clock = VirtualClock::new(Nanos::ZERO);
-        let refused =
-            Runner::start(Counting(0), clock, Some(9_999), IdleStrategy::Park, StopSignal::default()).err();
+        let refused = Runner::start(
+            Counting(0),
+            clock,
+            Some(9_999),
+            Idle::new(IdleStrategy::Park),
+            StopSignal::default(),
+        )
+        .err();
         assert!(refused.expect("no such core").to_string().contains("core 9999"));
     }
 }

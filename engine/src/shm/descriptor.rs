@@ -39,6 +39,8 @@ wire_enum! {
         Cells = 8 => "cells",
         /// The duty cycles of an agent.
         Heartbeat = 9 => "heartbeat",
+        /// A bell that wakes who sleeps.
+        Bell = 10 => "bell",
     }
 }
 

@@ -24,7 +24,11 @@ pub mod mapping;
 pub mod late;
 pub mod paths;
 pub mod guard;
+#[cfg(not(any(loom, miri, tsan)))]
+mod futex;
+pub mod bell;
 
+pub use bell::Bell;
 pub use descriptor::{Descriptor, SegmentKind};
 pub use guard::OwnerLock;
 pub use late::Late;

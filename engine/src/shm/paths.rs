@@ -122,6 +122,12 @@ impl IpcPaths {
         self.root.join(owner).join("heartbeat")
     }
 
+    /// The bell by which `owner` wakes its peers.
+    #[must_use]
+    pub fn bell(&self, owner: &str) -> PathBuf {
+        self.root.join(owner).join("bell")
+    }
+
     /// Counters of `owner`.
     #[must_use]
     pub fn counters(&self, owner: &str) -> PathBuf {

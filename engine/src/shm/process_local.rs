@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::error::SetupError;
 use crate::primitive::AtomicU64;
@@ -85,7 +86,63 @@ fn laid_ready(path: &Path) -> PathBuf {
 
 /// Removes every file under `folder`: what an earlier run of a model left.
 pub fn clear(folder: &Path) {
+    #[cfg(loom)]
+    waiting::make();
     with_files(|files| files.retain(|path, _| !path.starts_with(folder)));
+}
+
+#[cfg(loom)]
+mod waiting {
+    //! The kernel's futex as loom knows waiting: a lock under which the words are compared, and a condition. Time does not
+    //! pass in a model: who is not woken waits for ever, and loom says so.
+
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    use loom::sync::{Condvar, Mutex};
+
+    type Bed = Arc<(Mutex<()>, Condvar)>;
+
+    thread_local! {
+        // Loom runs all threads of a model on one thread of the machine.
+        static BED: RefCell<Option<Bed>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn make() {
+        BED.set(Some(Arc::new((Mutex::new(()), Condvar::new()))));
+    }
+
+    pub(super) fn bed() -> Bed {
+        BED.with_borrow(Clone::clone).expect("every model begins with `clear`")
+    }
+}
+
+/// Waits until a word's low half is not what it is said to be, or somebody [wakes](wake).
+pub(super) fn wait_any<'a>(words: impl Iterator<Item = (&'a AtomicU64, u32)>, _longest: Duration) {
+    #[cfg(loom)]
+    {
+        use crate::primitive::Ordering;
+        let bed = waiting::bed();
+        let guard = bed.0.lock().expect("no panic");
+        if words.into_iter().all(|(word, value)| word.load(Ordering::Relaxed) as u32 == value) {
+            drop(bed.1.wait(guard).expect("no panic"));
+        }
+    }
+    #[cfg(not(loom))]
+    {
+        drop(words.count());
+        std::thread::yield_now();
+    }
+}
+
+/// Wakes everybody who waits.
+pub(super) fn wake(_word: &AtomicU64) {
+    #[cfg(loom)]
+    {
+        let bed = waiting::bed();
+        drop(bed.0.lock().expect("no panic"));
+        bed.1.notify_all();
+    }
 }
 
 /// There is one boot for all.

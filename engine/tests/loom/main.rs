@@ -6,6 +6,7 @@
 
 #![cfg(loom)]
 
+mod bells;
 mod board;
 mod cells;
 mod rings;

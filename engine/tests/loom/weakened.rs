@@ -4,19 +4,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine::primitive::{End, SyncPoint, weakened};
 
+use crate::bells::bells_wake;
 use crate::cells::{cells_are_untorn, files_are_whole};
-use crate::rings::{broadcast_counts_laps, bytes_hand_over, spsc_hands_over, spsc_resumes, tail_watches};
+use crate::rings::{
+    broadcast_counts_laps, bytes_hand_over, spsc_hands_over, spsc_producer_resumes, spsc_resumes,
+    tail_watches,
+};
 
 /// A model, by its name.
 type Model = (&'static str, fn());
 
 const SPSC: Model = ("spsc_hands_over", spsc_hands_over);
 const RESUMED: Model = ("spsc_resumes", spsc_resumes);
+const RISEN: Model = ("spsc_producer_resumes", spsc_producer_resumes);
 const BROADCAST: Model = ("broadcast_counts_laps", broadcast_counts_laps);
 const TAIL: Model = ("tail_watches", tail_watches);
 const BYTES: Model = ("bytes_hand_over", bytes_hand_over);
 const CELLS: Model = ("cells_are_untorn", cells_are_untorn);
 const FILES: Model = ("files_are_whole", files_are_whole);
+const BELLS: Model = ("bells_wake", bells_wake);
 
 /// The models that miss either end of `point`: the table of `docs/ordering.md`.
 const fn catchers(point: SyncPoint) -> &'static [Model] {
@@ -26,6 +32,7 @@ const fn catchers(point: SyncPoint) -> &'static [Model] {
         SyncPoint::Ready => &[FILES],
         SyncPoint::Record => &[BYTES],
         SyncPoint::Cursor => &[SPSC, RESUMED, BYTES],
+        SyncPoint::Asleep => &[BELLS],
     }
 }
 
@@ -75,6 +82,11 @@ fn a_missing_cursor_is_caught() {
     every_catcher_fails(SyncPoint::Cursor);
 }
 
+#[test]
+fn a_missing_barrier_before_sleep_is_caught() {
+    every_catcher_fails(SyncPoint::Asleep);
+}
+
 mod as_they_stand {
     //! With nothing taken away.
 
@@ -85,10 +97,12 @@ mod as_they_stand {
     models! {
         spsc_hands_over = SPSC,
         spsc_resumes = RESUMED,
+        spsc_producer_resumes = RISEN,
         broadcast_counts_laps = BROADCAST,
         tail_watches = TAIL,
         bytes_hand_over = BYTES,
         cells_are_untorn = CELLS,
         files_are_whole = FILES,
+        bells_wake = BELLS,
     }
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use engine::agent::{Agent, IdleStrategy};
+use engine::agent::{Agent, Idle, IdleStrategy};
 use engine::clock::Clock;
 use engine::crash;
-use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;
+use engine::shm::{Bell, OwnerLock};
 use engine::tick_to_trade::assembly::JournalSet;
 
 use crate::world::World;
@@ -28,6 +28,7 @@ pub fn play(role: &str) {
     ipc.create().expect("directories");
     let _lock = OwnerLock::take(&ipc, role).expect("nobody else plays this role");
     let end = Instant::now() + Duration::from_secs(180);
+    let world_ipc = ipc.clone();
     let world = World::new(ipc, folder.join("data"), CAPACITY, role == "venue");
     let mut clock = world.timeline.clock;
     let mut journals = JournalSet::new(CAPACITY);
@@ -39,11 +40,14 @@ pub fn play(role: &str) {
         "route" => Box::new(world.route(&mut journals)),
         other => panic!("{other} is no role"),
     };
-    let mut idle = engine::agent::idle::Idle::new(IdleStrategy::Backoff);
+    // A process that ends while the others sleep must wake them when it comes again: bells are part of what is tested.
+    let bell = Bell::of(&world_ipc, role, 1).expect("a bell");
+    let mut idle = Idle::new(IdleStrategy::Backoff).with_bell(bell);
     // The parent kills us; should it die itself, nobody runs for ever.
     while Instant::now() < end {
-        let work = agent.do_work(clock.now());
+        let now = clock.now();
+        let work = agent.do_work(now);
         journals.drain().expect("written");
-        idle.after(work);
+        idle.after(work, now, || agent.next_deadline());
     }
 }

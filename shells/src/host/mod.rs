@@ -12,17 +12,17 @@ mod crew;
 mod link;
 mod stall;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::agent::{Agent, IdleStrategy, Runner, StopSignal};
+use engine::agent::{Agent, Idle, IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::{Instruments, Nanos, SourceId};
 use engine::error::SetupError;
-use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;
+use engine::shm::{Bell, OwnerLock};
 use engine::tick_to_trade::assembly::{JournalSet, PathConfig, StrategySlot, Timeline, apart};
 
 use crate::assembly::PathSetup;
@@ -34,6 +34,7 @@ use crate::host::crew::{Crew, Seat};
 use crate::host::link::{Ends, Writers};
 use crate::host::stall::StallWatch;
 use crate::operator::{self, logged::LoggedHalts};
+use crate::quota;
 use crate::run::status::Interrupt;
 use crate::run::threads::JournalThread;
 use crate::run::{RING_CAPACITY, recovery};
@@ -137,6 +138,7 @@ impl Host {
     /// # Errors
     /// When a role is taken, a file cannot be made, or patience is over: the message names what is missing.
     pub fn start(args: &EngineArgs, settings: &Settings) -> Result<Self, SetupError> {
+        quota::permit(settings.idle, Path::new("/"))?;
         let ipc = IpcPaths::new(&settings.places.ipc);
         ipc.create()?;
         let roles = args.roles(settings.venue)?;
@@ -148,9 +150,11 @@ impl Host {
         let (stop_crew, stop_journals) = (StopSignal::default(), StopSignal::default());
         let clock = ground.timeline.clock;
         let thread = JournalThread { journals, failure: None };
-        let journals = Runner::start(thread, clock, None, IdleStrategy::Park, stop_journals.clone())?;
+        let journals =
+            Runner::start(thread, clock, None, Idle::new(IdleStrategy::Park), stop_journals.clone())?;
         let core = settings.cores.of(if roles.len() == 1 { roles[0].owner() } else { "engine" });
-        let crew = Runner::start(Crew::new(seats), clock, core, settings.idle, stop_crew.clone())?;
+        let idle = Idle::new(settings.idle).with_bell(Bell::of(&ground.ipc, roles[0].owner(), ground.epoch)?);
+        let crew = Runner::start(Crew::new(seats), clock, core, idle, stop_crew.clone())?;
         let linked = settings.venue == Venue::Paper && roles.contains(&Role::Ingest);
         let feed = linked.then(|| ground.ipc.link("feed").0);
         let feed_inode = feed.as_deref().and_then(inode);

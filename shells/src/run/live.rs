@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::agent::{IdleStrategy, Runner, StopSignal};
+use engine::agent::{Idle, IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::counters::HaltState;
@@ -107,10 +107,10 @@ impl Live {
         let (stop_agents, stop_rest) = (StopSignal::default(), StopSignal::default());
         let starter = Starter::new(plan, &stop_agents);
         // Neither is in a hurry, and both would take a core from the agents if they spun.
-        let idle = IdleStrategy::Park;
-        let recorder = Runner::start(taps.recorder, plan.clock, None, idle, stop_rest.clone())?;
+        let idle = || Idle::new(IdleStrategy::Park);
+        let recorder = Runner::start(taps.recorder, plan.clock, None, idle(), stop_rest.clone())?;
         let journals = JournalThread { journals, failure: None };
-        let journals = Runner::start(journals, plan.clock, None, idle, stop_rest.clone())?;
+        let journals = Runner::start(journals, plan.clock, None, idle(), stop_rest.clone())?;
         let threads = match args.placement {
             Placement::Shared => {
                 let path = LivePath::new(path, log, plan.stopwatch);

@@ -24,6 +24,7 @@ use crate::cli::output::say;
 use crate::config::values::OnShutdown;
 use crate::config::{Environment, Places, Settings, Venue};
 use crate::ports::{FIRST_PORT, Ground, Ports};
+use crate::quota;
 use crate::run::guard::Guard;
 use crate::run::live::Live;
 use crate::run::status::Status;
@@ -86,6 +87,7 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     if settings.venue != Venue::Simulated || goes_out(&settings) {
         crate::log::start(&settings);
     }
+    quota::permit(settings.idle, Path::new("/"))?;
     let places = &settings.places;
     let ipc = IpcPaths::new(&places.ipc);
     ipc.create()?;

@@ -1,10 +1,12 @@
 //! The agents on their threads, and back from them.
 
-use engine::agent::{Agent, IdleStrategy, Published, Runner, StopSignal};
+use engine::agent::{Agent, Idle, IdleStrategy, Published, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::Nanos;
 use engine::error::SetupError;
+use engine::shm::Bell;
+use engine::shm::paths::IpcPaths;
 use engine::simulation::live::LivePath;
 use engine::simulation::recorder::{RecordedEntry, RecordedFeed};
 use engine::tick_to_trade::assembly::{JournalSet, Path, PathParts};
@@ -78,6 +80,8 @@ pub struct Rested {
 pub struct Starter {
     clock: LiveClock,
     idle: IdleStrategy,
+    ipc: IpcPaths,
+    epoch: u32,
     cores: crate::topology::Cores,
     stop: StopSignal,
 }
@@ -86,7 +90,8 @@ impl Starter {
     /// Threads of `plan` that stop at `stop`.
     #[must_use]
     pub fn new(plan: &Plan, stop: &StopSignal) -> Self {
-        Self { clock: plan.clock, idle: plan.idle, cores: plan.cores.clone(), stop: stop.clone() }
+        let (ipc, cores) = (plan.ipc.clone(), plan.cores.clone());
+        Self { clock: plan.clock, idle: plan.idle, ipc, epoch: plan.epoch, cores, stop: stop.clone() }
     }
 
     /// Starts `agent` on the core chosen for its name.
@@ -94,8 +99,18 @@ impl Starter {
     /// # Errors
     /// When there is no such core, or no thread can be made.
     pub fn start<A: Agent + Send + 'static>(&self, agent: A) -> Result<Runner<A>, SetupError> {
+        self.start_with(agent, Idle::new(self.idle))
+    }
+
+    /// Starts `agent` as one of several, which wake each other by bells.
+    fn start_among<A: Agent + Send + 'static>(&self, agent: A) -> Result<Runner<A>, SetupError> {
+        let bell = Bell::of(&self.ipc, agent.name(), self.epoch)?;
+        self.start_with(agent, Idle::new(self.idle).with_bell(bell))
+    }
+
+    fn start_with<A: Agent + Send + 'static>(&self, agent: A, idle: Idle) -> Result<Runner<A>, SetupError> {
         let core = self.cores.of(agent.name());
-        Runner::start(agent, self.clock, core, self.idle, self.stop.clone())
+        Runner::start(agent, self.clock, core, idle, self.stop.clone())
     }
 
     /// Starts every agent of a path on a thread of its own, those behind first.
@@ -104,11 +119,11 @@ impl Starter {
     /// When one cannot be started.
     pub fn start_each(&self, house: Option<House>, path: Path<Feed, Entry>) -> Result<Threads, SetupError> {
         let PathParts { ingest, host, risk, route } = path.into_parts();
-        let route = self.start(route)?;
-        let risk = self.start(risk)?;
-        let host = self.start(host)?;
-        let ingest = self.start(ingest)?;
-        let house = house.map(|house| self.start(house)).transpose()?;
+        let route = self.start_among(route)?;
+        let risk = self.start_among(risk)?;
+        let host = self.start_among(host)?;
+        let ingest = self.start_among(ingest)?;
+        let house = house.map(|house| self.start_among(house)).transpose()?;
         Ok(Threads::Dedicated(Box::new(Dedicated { house, ingest, host, risk, route })))
     }
 }

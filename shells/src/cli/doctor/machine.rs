@@ -7,6 +7,7 @@ use engine::agent::IdleStrategy;
 
 use super::{Finding, Machine, mebibytes};
 use crate::config::Settings;
+use crate::quota;
 
 /// Shared memory that an engine's rings take, with a few strategies: 110 MB with two (`du` of its directory), 8 MB for
 /// each further one.
@@ -105,39 +106,9 @@ fn governor(machine: &Machine, settings: &Settings) -> Finding {
     }
 }
 
-/// The part of a core that a control group lets this process use, in thousandths; `None` without a quota.
-fn quota_of(machine: &Machine) -> Option<u64> {
-    let groups = machine.read("proc/self/cgroup").unwrap_or_default();
-    let own = |controller: &str| {
-        let line = groups.lines().find_map(|line| {
-            let (names, path) = line.split_once(':')?.1.split_once(':')?;
-            names.split(',').any(|name| name == controller).then_some(path)
-        });
-        line.map(|path| path.trim_start_matches('/').to_owned())
-    };
-    // Version 2: "QUOTA PERIOD" or "max PERIOD"; a container sees its own group at the root.
-    let second = own("")
-        .into_iter()
-        .chain([String::new()])
-        .find_map(|path| machine.read(&format!("sys/fs/cgroup/{path}/cpu.max")));
-    if let Some(text) = second {
-        let (quota, period) = text.split_once(' ')?;
-        return thousandths(quota, period);
-    }
-    own("cpu").into_iter().chain([String::new()]).find_map(|path| {
-        let read = |name: &str| machine.read(&format!("sys/fs/cgroup/cpu/{path}/cpu.cfs_{name}_us"));
-        thousandths(&read("quota")?, &read("period")?)
-    })
-}
-
-fn thousandths(quota: &str, period: &str) -> Option<u64> {
-    let (quota, period): (u64, u64) = (quota.parse().ok()?, period.parse().ok()?);
-    (period > 0).then(|| quota * 1_000 / period)
-}
-
 fn quota(machine: &Machine, settings: &Settings) -> Finding {
     const CHECK: &str = "CPU quota";
-    match quota_of(machine) {
+    match quota::of(&machine.0) {
         None => Finding::ok(CHECK, "none"),
         Some(quota) => {
             let found = format!("{}.{:03} cores", quota / 1_000, quota % 1_000);
@@ -277,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_quota_is_found_in_both_versions_and_fails_a_spinning_thread() {
-        let found = |files: &[(&str, &str)]| quota_of(&world(files, &[]).1);
+        let found = |files: &[(&str, &str)]| quota::of(&world(files, &[]).1.0);
         let own = ("proc/self/cgroup", "0::/own\n");
         assert_eq!(found(&[own, ("sys/fs/cgroup/own/cpu.max", "150000 100000\n")]), Some(1_500));
         assert_eq!(found(&[own, ("sys/fs/cgroup/own/cpu.max", "max 100000\n")]), None);
