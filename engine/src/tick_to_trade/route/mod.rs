@@ -18,7 +18,7 @@ use crate::clock::Stopwatch;
 use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
 use crate::crash;
-use crate::domain::{Nanos, OrderId, Side};
+use crate::domain::{Nanos, OrderId, Quantity, Side};
 use crate::error::RejectCode;
 use crate::journal::Journal;
 use crate::limits::POLL_BATCH;
@@ -425,7 +425,10 @@ impl<E: OrderEntry> Route<E> {
 /// "No such order" proves something only when nothing that was sent can still arrive, and only when repeated with time
 /// between (F03).
 fn not_found(order: &mut OrderRecord, now: Nanos, timing: &RouteTiming) -> Effect {
-    if order.state != OrderState::Unknown || now < order.sent.saturating_add(timing.conclusive) {
+    // A cancel may have followed an order that never arrived; one that the venue has ever told of is not unsaid.
+    let unheard = order.venue_order_id == 0 && order.cumulative == Quantity::ZERO;
+    let open = order.state == OrderState::Unknown || (order.state == OrderState::PendingCancel && unheard);
+    if !open || now < order.sent.saturating_add(timing.conclusive) {
         return Effect::Stale;
     }
     if order.not_found > 0 && now < order.not_found_at.saturating_add(timing.query) {

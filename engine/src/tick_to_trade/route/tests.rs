@@ -246,6 +246,36 @@ fn f03_never_placed_needs_time_and_three_answers() {
     assert_eq!(bench.route.ports.halts.state(SourceId(0), 0), HaltState::CancelOnly);
 }
 
+/// A cancel of `target`.
+fn cancel(target: OrderId, sequence: u64) -> Intent {
+    Intent { target, kind: IntentKind::Cancel.code(), ..new_order(sequence) }
+}
+
+#[test]
+fn f03_a_cancel_behind_a_request_that_never_arrived_ends_with_it() {
+    for heard in [false, true] {
+        let mut bench = Bench::new();
+        let id = bench.place(1);
+        bench.work(START);
+        bench.approve(cancel(id, 2));
+        assert_eq!(bench.work(START), [(ReportKind::CancelSent, OrderState::PendingCancel)]);
+        if heard {
+            // It was alive once: "no such order" must be looked into, and proves nothing.
+            bench.tell(id, VenueEventKind::Accepted);
+            bench.work(START);
+        }
+        let mut now = START + bench.route.timing.conclusive;
+        let mut told = Vec::new();
+        for _ in 0..5 {
+            bench.tell_venue(id, 0, VenueEventKind::QueryNotFound, 0);
+            told.extend(bench.work(now));
+            now = now + Nanos::from_secs(1);
+        }
+        let gone = [(ReportKind::NeverPlaced, OrderState::NeverPlaced)];
+        assert_eq!(told, if heard { &[][..] } else { &gone[..] }, "heard of before: {heard}");
+    }
+}
+
 #[test]
 fn an_order_that_risk_did_not_approve_halts_everything() {
     for forged in [false, true] {
