@@ -143,9 +143,11 @@ fn health_means_it_and_metrics_are_there() {
     let ports = home.ports();
     let address = http(&ports, "risk_management");
     assert_eq!(get(address, "/health").0, 200);
-    let (status, body) = get(address, "/ready");
-    assert_eq!(status, 503);
-    assert!(body.contains("risk is not there"), "{body}");
+    until("it says what is missing", || {
+        let (status, body) = get(address, "/ready");
+        assert_eq!(status, 503);
+        body.contains("risk is not there").then_some(())
+    });
 
     let engine = home.engine(&[]);
     endpoint(&ports, "risk_management");

@@ -60,8 +60,8 @@ mod tests {
         heart.beat(at(0));
         (0..99).for_each(|look| watch.check(at(look)).expect("young"));
         heart.beat(at(99));
-        (99..198).for_each(|look| watch.check(at(look)).expect("it beat"));
-        // The whole process was frozen for an hour: it cannot tell.
+        (99..148).for_each(|look| watch.check(at(look)).expect("it beat"));
+        // The whole process was frozen for an hour, which is not counted.
         (0..50).for_each(|look| watch.check(at(36_000 + look)).expect("it slept"));
         let gone = (50..200).find_map(|look| watch.check(at(36_000 + look)).err()).expect("given up");
         assert!(gone.to_string().contains("risk stalled: its last beat is 10000 ms ago"), "{gone}");
