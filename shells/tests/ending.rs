@@ -136,6 +136,9 @@ fn on_loss_keep_leaves_what_a_killed_strategy_had() {
     let ids = until("orders rest", || Some(open(&home)).filter(|ids| !ids.is_empty()));
     strategies.signal(Signal::KILL);
     strategies.wait();
+    // What it asked for last is taken up long before risk can take it for dead.
+    let ticks = risk_counter(&home, "ticks");
+    until("risk goes on", || (risk_counter(&home, "ticks") > ticks + 20).then_some(()));
     let cancels = risk_counter(&home, "cancels");
     left(&home, &ids);
     assert_eq!(risk_counter(&home, "cancels"), cancels, "risk cancelled nothing");
