@@ -23,7 +23,7 @@ fn a_session_on_one_thread_replays_to_its_own_hash() {
     // What it left in shared memory can still be looked at.
     let counters = json(home.path(), &["counters"]);
     assert_eq!(counters["ingest"]["frames"], live["ingest"]["frames"]);
-    assert!(json(home.path(), &["latency"])["tick_to_order"]["count"].as_u64() > Some(0));
+    assert!(json(home.path(), &["latency"])["route"]["count"].as_u64() > Some(0));
     let book = json(home.path(), &["book", "BTCUSDT", "--depth", "5"]);
     assert_eq!(
         (book["trusted"].clone(), book["bids"].as_array().map(Vec::len)),
