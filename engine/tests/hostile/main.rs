@@ -14,7 +14,6 @@ mod world;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// The child's entry: does nothing unless the parent says what it is.
 #[test]
@@ -40,15 +39,6 @@ fn child(role: &str, folder: &Path) -> Command {
     command.env("HOSTILE_ROLE", role).env("HOSTILE_FOLDER", folder);
     command.stdout(Stdio::null());
     command
-}
-
-/// Waits until `done`, for a minute at most.
-fn wait(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < end, "{what}: not within a minute");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// A child that is killed when the test ends before it does.

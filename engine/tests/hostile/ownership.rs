@@ -14,7 +14,8 @@ use engine::ring::broadcast::{self, Polled};
 use engine::shm::paths::{IpcPaths, OWNERS};
 use memmap2::MmapOptions;
 
-use crate::{Killed, child, wait};
+use crate::world::until;
+use crate::{Killed, child};
 
 /// Users and group that nobody has an account for.
 const OWNER: u32 = 61_001;
@@ -27,7 +28,7 @@ pub fn owns(folder: &Path) {
     let mut ticks = broadcast::Producer::<Tick>::create(&ipc.ticks(), 64, 1).expect("its own directory");
     ticks.publish(&Tick::default());
     fs::write(folder.join("ingest/ready"), std::process::id().to_string()).expect("written");
-    wait("the end", || folder.join("strategy/allowed").exists());
+    until("the end", || folder.join("strategy/allowed").exists());
 }
 
 /// The child: the strategies' user reads ingest's ring, and tries to change it in every way there is. What succeeds it
@@ -110,7 +111,7 @@ fn allowed(spoil: impl FnOnce(&Path)) -> Option<Vec<String>> {
     };
     let mut owner = user("owns", OWNER);
     let mut ended = None;
-    wait("the owner", || {
+    until("the owner", || {
         ended = owner.0.try_wait().expect("asked");
         ended.is_some() || folder.path().join("ingest/ready").exists()
     });

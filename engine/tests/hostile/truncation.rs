@@ -13,7 +13,8 @@ use engine::ring::{Defect, broadcast, spsc};
 use libc::{SIGBUS, c_int};
 use memmap2::MmapOptions;
 
-use crate::{Killed, child, wait};
+use crate::world::until;
+use crate::{Killed, child};
 
 const CAPACITY: usize = 256;
 /// More than a page of either ring.
@@ -40,7 +41,7 @@ pub fn reads(folder: &Path, how: &str) {
     let taken = (0..MESSAGES).filter(|_| matches!(ticks.poll(), Polled::Message(_))).count();
     assert_eq!((taken, (0..MESSAGES).filter_map(|_| intents.poll()).count()), (MESSAGES, MESSAGES));
     fs::write(at("ready"), b"").expect("written");
-    wait("every file cut short", || {
+    until("every file cut short", || {
         let _ = (ticks.poll(), intents.poll());
         let halted = halts.state(SourceId(3), 16_000) == HaltState::Halted;
         halted && cells.read(5).is_none() && ticks.defect().is_some() && intents.defect().is_some()
@@ -119,7 +120,7 @@ impl Owner {
     fn betray(&self, role: &str, length: u64) -> std::process::ExitStatus {
         let folder = self.folder.path().to_owned();
         let mut reader = Killed(child(role, &folder).spawn().expect("a child"));
-        wait("the reader", || folder.join("ready").exists());
+        until("the reader", || folder.join("ready").exists());
         ["cells", "halts", "ticks", "intents"].iter().for_each(|name| cut(&folder, name, length));
         reader.0.wait().expect("reaped")
     }

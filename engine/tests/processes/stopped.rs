@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use engine::counters::heartbeat::{ALIVE_WITHIN, HeartbeatReader};
 use engine::ring::broadcast::{self, Polled};
@@ -12,6 +11,7 @@ use engine::shm::paths::IpcPaths;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Engine;
+use crate::world::until;
 
 type Line = [u64; 7];
 const CAPACITY: u64 = 64;
@@ -26,14 +26,6 @@ fn at(folder: &Path, name: &str) -> PathBuf {
 
 fn folder() -> PathBuf {
     PathBuf::from(std::env::var("PROCESS_FOLDER").expect("the parent's folder"))
-}
-
-fn wait(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < end, "{what} did not happen within a minute");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// How many messages the child waits for: the parent writes it when it has published the last.
@@ -51,7 +43,7 @@ pub fn reads() {
     let folder = folder();
     let mut reader = broadcast::Reader::<Line>::attach_at(&at(&folder, "ring"), 0).expect("attached");
     let (mut read, mut missed) = (0, 0);
-    wait("the last message", || {
+    until("the last message", || {
         let before = reader.position();
         match reader.poll() {
             Polled::Message(found) => {
@@ -74,7 +66,7 @@ pub fn takes() {
     let folder = folder();
     let (ring, cursor) = (at(&folder, "ring"), at(&folder, "cursor"));
     let mut consumer = spsc::Consumer::<Line>::attach(&ring, &cursor).expect("attached");
-    wait("the last message", || {
+    until("the last message", || {
         let before = consumer.position();
         if let Some(found) = consumer.poll() {
             assert_eq!(found, line(before));
@@ -104,7 +96,7 @@ impl Stopped {
     /// Stops it, and waits until the kernel says that it is.
     fn stop(&self) {
         self.signal(Signal::STOP);
-        wait("the stop", || state(self.0.id()) == Some('T'));
+        until("the stop", || state(self.0.id()) == Some('T'));
     }
 }
 
@@ -127,7 +119,7 @@ fn a_broadcast_waits_for_no_reader_that_is_stopped_and_it_knows_its_loss() {
     let mut producer = broadcast::Producer::<Line>::create(&ring, CAPACITY as usize, 1).expect("made");
     producer.publish(&line(0));
     let mut reader = Stopped::start("reads", folder.path());
-    wait("the reader", || at(folder.path(), "started").exists());
+    until("the reader", || at(folder.path(), "started").exists());
     reader.stop();
     // Nobody reads: were anybody waited for, this would not end.
     let messages = 100 * CAPACITY + 7;
@@ -148,7 +140,7 @@ fn an_order_ring_whose_reader_is_stopped_fills_rejects_and_loses_nothing() {
     let mut producer = spsc::Producer::<Line>::create(&ring, &cursor, CAPACITY as usize, 1).expect("made");
     producer.try_push(&line(0)).expect("room");
     let mut reader = Stopped::start("takes", folder.path());
-    wait("the reader", || at(folder.path(), "started").exists());
+    until("the reader", || at(folder.path(), "started").exists());
     reader.stop();
     while producer.try_push(&line(producer.position())).is_ok() {}
     // Whether it had given the first slot back when it was stopped is its own affair.
@@ -157,7 +149,7 @@ fn an_order_ring_whose_reader_is_stopped_fills_rejects_and_loses_nothing() {
         assert_eq!(producer.try_push(&line(0)), Err(Full), "told at once, every time");
     }
     reader.signal(Signal::CONT);
-    wait("room again", || producer.try_push(&line(producer.position())).is_ok());
+    until("room again", || producer.try_push(&line(producer.position())).is_ok());
     say(folder.path(), "wanted", &producer.position().to_string());
     assert!(reader.0.wait().expect("reaped").success());
     assert_eq!(

@@ -28,6 +28,15 @@ const SYMBOL: &str = "BTCUSDT";
 /// How long an agent waits for what it needs of others.
 const PATIENCE: Duration = Duration::from_secs(50);
 
+/// Waits until `done`, for a minute at most.
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < end, "{what}: not within a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Tries again until it succeeds or patience is over.
 fn wait<T>(mut attempt: impl FnMut() -> Result<T, SetupError>) -> T {
     let end = Instant::now() + PATIENCE;
