@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use rustix::process::Signal;
 use serde_json::Value;
 use stack::exchange::Exchange;
-use stack::hosting::{SERVICES, exchange, fills, hosting, look, ready, risk_counter};
-use stack::{Home, Process, until};
+use stack::hosting::{SERVICES, exchange, fills, hosting, ready, risk_counter};
+use stack::{Home, Process, look, until};
 
 /// Ticks that the market has brought when a second of cancels is surely over: a generated market's time is the clock's.
 const LATER: u64 = 3_000;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use stack::books::{Books, trading};
+use stack::books::{Books, rows};
 use stack::exchange::Exchange;
 use stack::{Home, get, until};
 
@@ -106,7 +106,7 @@ impl System {
     }
 
     fn fills(&self) -> usize {
-        trading(&self.home, &["fills", "--limit", "1000000", "--json"]).len()
+        rows(&self.home, &["fills", "--limit", "1000000"]).len()
     }
 
     /// Waits until so many more fills are known here.
@@ -135,7 +135,7 @@ impl System {
             open.as_array().expect("a list").is_empty().then_some(())
         });
         until("we know it", || {
-            let orders = trading(&self.home, &["orders", "--json"]);
+            let orders = rows(&self.home, &["orders"]);
             orders.is_empty().then_some(())
         });
         self.services.drain(..).for_each(Daemon::stop);

@@ -1,12 +1,11 @@
 //! What an exchange's own books and ours say of the same account, held against each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use serde_json::Value;
 
-use super::Home;
 use super::exchange::Exchange;
+use super::{Home, look};
 
 /// What the account of `simulated_exchange` begins with.
 const DEPOSITS: [(&str, i128); 4] = [("USDT", 1_000_000), ("BTC", 100), ("ETH", 1_000), ("BNB", 1_000)];
@@ -109,7 +108,7 @@ impl Books {
     /// Ours, out of the journals, as the command line tells them.
     pub fn of_journals(home: &Home) -> Self {
         let mut books = Self::default();
-        for order in trading(home, &["orders", "--all", "--json"]) {
+        for order in rows(home, &["orders", "--all"]) {
             let state = state(order["state"].as_str().expect("a state"));
             let row = (text(&order["symbol"]), units(&order["quantity"]), units(&order["filled"]), state);
             // What risk refused, and what never arrived, the exchange has never seen.
@@ -120,7 +119,7 @@ impl Books {
         for (asset, amount) in DEPOSITS {
             books.balances.insert(asset.to_owned(), amount * UNIT);
         }
-        for fill in trading(home, &["fills", "--limit", "1000000", "--json"]) {
+        for fill in rows(home, &["fills", "--limit", "1000000"]) {
             let symbol = text(&fill["symbol"]);
             let buys = fill["side"] == "BUY";
             let (price, quantity, fee) =
@@ -177,16 +176,7 @@ fn pages(exchange: &Exchange, path: &str, symbol: &str, from: &str, key: &str) -
     panic!("{path} of {symbol} has no end");
 }
 
-/// What a looking command prints as JSON.
-pub fn trading(home: &Home, arguments: &[&str]) -> Vec<Value> {
-    let output = Command::new(env!("CARGO_BIN_EXE_trading"))
-        .args(arguments)
-        .env_clear()
-        .env("HOME", home.path())
-        .env("TRADING_IPC_DIR", home.path().join("ipc"))
-        .env("TRADING_DATA_DIR", home.path().join("data"))
-        .output()
-        .expect("the binary runs");
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    told.as_array().cloned().unwrap_or_default()
+/// The rows that a looking command says.
+pub fn rows(home: &Home, command: &[&str]) -> Vec<Value> {
+    look(home, command).as_array().cloned().unwrap_or_default()
 }

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::exchange::Exchange;
-use super::{Home, Process};
+use super::{Home, Process, look};
 
 /// Binaries of the services, in an order in which none finds what it needs at its start.
 pub const SERVICES: [&str; 4] = [
@@ -33,20 +33,6 @@ pub fn ready(process: &mut Process) -> (String, SocketAddr) {
     let entry = process.log("ready", |entry| entry["fields"]["message"] == json!("ready"));
     let text = |key: &str| entry["fields"][key].as_str().expect("text").to_owned();
     (text("endpoint"), text("http").parse().expect("an address"))
-}
-
-/// What a looking command says.
-pub fn look(home: &Home, command: &[&str]) -> Value {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_trading"))
-        .args(command)
-        .arg("--json")
-        .env_clear()
-        .env("HOME", home.path())
-        .env("TRADING_IPC_DIR", home.path().join("ipc"))
-        .env("TRADING_DATA_DIR", home.path().join("data"))
-        .output()
-        .expect("the binary runs");
-    serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
 /// What has been filled, by the journals.

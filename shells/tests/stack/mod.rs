@@ -36,6 +36,20 @@ pub fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// What a looking command says; null where it says nothing.
+pub fn look(home: &Home, command: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_trading"))
+        .args(command)
+        .arg("--json")
+        .env_clear()
+        .env("HOME", home.path())
+        .env("TRADING_IPC_DIR", home.path().join("ipc"))
+        .env("TRADING_DATA_DIR", home.path().join("data"))
+        .output()
+        .expect("the binary runs");
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
 /// Where a test keeps everything.
 pub struct Home(tempfile::TempDir);
 

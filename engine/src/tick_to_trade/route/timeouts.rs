@@ -52,3 +52,27 @@ impl Timeouts {
         self.queue.front().map_or(Nanos::NEVER, |&(at, _)| at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::SourceId;
+
+    const fn order(sequence: u64) -> OrderId {
+        OrderId { epoch: 1, source: SourceId(0), source_epoch: 1, sequence }
+    }
+
+    #[test]
+    fn a_burst_of_settled_orders_does_not_wait_for_its_delay_and_an_open_one_does() {
+        let mut timeouts = Timeouts::new(Nanos::from_secs(2));
+        for sequence in 0..1_000 {
+            timeouts.shed(|_| true);
+            timeouts.start(order(sequence), Nanos(1));
+        }
+        assert_eq!(timeouts.queue.len(), 1, "only the last is not settled yet");
+        timeouts.start(order(1_000), Nanos(1));
+        timeouts.shed(|id| id != order(999));
+        assert_eq!(timeouts.queue.len(), 2, "nothing leaves from behind an open one");
+        assert_eq!(timeouts.due(Nanos::from_secs(3)), Some(order(999)));
+    }
+}
