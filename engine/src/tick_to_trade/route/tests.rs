@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
+use crate::counters::HistogramReader;
 use crate::counters::halt::HaltReader;
 use crate::domain::{InstrumentIndex, OrderType, Price, Quantity, SourceId, TimeInForce};
 use crate::journal::fixture::Workshop;
@@ -274,6 +275,39 @@ fn f03_a_cancel_behind_a_request_that_never_arrived_ends_with_it() {
         let gone = [(ReportKind::NeverPlaced, OrderState::NeverPlaced)];
         assert_eq!(told, if heard { &[][..] } else { &gone[..] }, "heard of before: {heard}");
     }
+}
+
+#[test]
+fn what_a_frame_caused_is_timed_from_that_frame_and_what_a_timer_caused_is_not() {
+    let mut bench = Bench::new();
+    let histograms = HistogramReader::attach(&bench._folder.path().join("histograms")).expect("attached");
+    let timed = |name: &str| histograms.get(name).expect("a stage").count;
+    let by_timer = bench.place(1);
+    bench.work(START);
+    assert_eq!((timed("route"), timed("tick_to_order")), (1, 0));
+    bench.approve(Intent { stamp: 7, ..new_order(2) });
+    bench.work(START);
+    assert_eq!((timed("route"), timed("tick_to_order")), (2, 1));
+    bench.approve(Intent { stamp: 7, ..cancel(by_timer, 3) });
+    bench.work(START);
+    assert_eq!((timed("route"), timed("tick_to_order")), (3, 2));
+}
+
+#[test]
+fn at_its_end_cancels_leave_and_nothing_new() {
+    let mut bench = Bench::new();
+    let id = bench.place(1);
+    bench.work(START);
+    bench.route.close();
+    bench.place(2);
+    bench.approve(cancel(id, 3));
+    let told = bench.work(START);
+    assert_eq!(
+        told,
+        [(ReportKind::Rejected, OrderState::Rejected), (ReportKind::CancelSent, OrderState::PendingCancel)]
+    );
+    assert_eq!(bench.seen(), [Seen::Place(id), Seen::Cancel(id)]);
+    assert_eq!(bench.route.ports.own_halts.global(), HaltState::CancelOnly, "risk reads it there");
 }
 
 #[test]
