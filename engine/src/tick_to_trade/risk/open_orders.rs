@@ -119,6 +119,10 @@ impl OpenOrders {
         }
     }
 
+    fn find(&self, id: OrderId) -> Option<u32> {
+        self.index.find(id, |place| self.slots[place as usize].id)
+    }
+
     /// Whether another order finds room.
     pub(super) const fn has_room(&self) -> bool {
         self.free != NIL
@@ -176,13 +180,13 @@ impl OpenOrders {
 
     /// Quantity and fills of an order that may be amended.
     pub(super) fn amendable(&self, id: OrderId) -> Option<(Quantity, Quantity)> {
-        let slot = &self.slots[self.index.find(id)? as usize];
+        let slot = &self.slots[self.find(id)? as usize];
         (slot.phase == Phase::Live).then_some((Quantity(slot.quantity), Quantity(slot.filled)))
     }
 
     /// The instrument of an order that may still be cancelled.
     pub(super) fn instrument_of(&self, id: OrderId) -> Option<InstrumentIndex> {
-        let slot = &self.slots[self.index.find(id)? as usize];
+        let slot = &self.slots[self.find(id)? as usize];
         (slot.phase != Phase::Settling).then_some(slot.instrument)
     }
 
@@ -192,7 +196,7 @@ impl OpenOrders {
     /// # Errors
     /// When the table is full.
     pub(super) fn reserve(&mut self, order: &NewOrder) -> Result<(), TableFull> {
-        if self.index.find(order.id).is_some() {
+        if self.find(order.id).is_some() {
             return Ok(());
         }
         self.add(Slot {
@@ -219,7 +223,7 @@ impl OpenOrders {
     pub(super) fn on_report(&mut self, report: &Report, traded: i64) -> Result<(), TableFull> {
         // A state that this build does not know leaves the order unresolved (F20).
         let state = OrderState::try_from(report.state).unwrap_or(OrderState::Unknown);
-        let Some(at) = self.index.find(report.id) else { return self.adopt(report, state) };
+        let Some(at) = self.find(report.id) else { return self.adopt(report, state) };
         let mut slot = self.slots[at as usize];
         slot.filled = slot.filled.saturating_add(traded);
         if state.is_terminal() {
@@ -280,7 +284,7 @@ impl OpenOrders {
 
     fn remove(&mut self, at: u32) {
         self.unlink(at);
-        self.index.remove(self.slots[at as usize].id);
+        self.index.remove(self.slots[at as usize].id, |place| self.slots[place as usize].id);
         self.slots[at as usize].next = self.free;
         self.free = at;
     }

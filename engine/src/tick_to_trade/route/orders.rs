@@ -1,8 +1,6 @@
 //! Route's orders: every live one, and the latest that ended, so that a late report still finds its order.
 //!
-//! A slab made at the start with an index by id, so that nothing allocates while trading.
-
-use std::collections::VecDeque;
+//! Slabs made at the start with an index by id, so that nothing allocates while trading.
 
 use crate::domain::{Nanos, OrderId, Price, Quantity, Side};
 use crate::message::report::{Report, ReportKind};
@@ -21,77 +19,114 @@ const LIVE_EXPECTED: usize = 16_384;
 const SPARES: usize = 256;
 const SPARE_TRADES: usize = 64;
 
+/// Marks the place of an ended order.
+const ENDED: u32 = 1 << 31;
+
 /// Orders by id. Bounded: live ones by risk's limits, ended ones by `ENDED_MAX`.
+///
+/// Live orders lie apart from ended ones, so that the few that trading is about stay in the cache whatever is remembered.
 #[derive(Debug)]
 pub struct Orders {
-    slots: Vec<OrderRecord>,
-    /// Slots that hold no order.
+    live: Vec<OrderRecord>,
+    /// Places of live orders that hold none, the latest to be given back on top.
     free: Vec<u32>,
+    /// A ring: the next to end takes the place of the first to have ended.
+    ended: Box<[OrderRecord]>,
+    next_ended: usize,
     index: OrderIndex,
-    ended: VecDeque<OrderId>,
-    live: usize,
+    count: usize,
     spares: Vec<Vec<u64>>,
 }
 
 impl Default for Orders {
     fn default() -> Self {
-        Self::with_capacity(LIVE_EXPECTED + ENDED_MAX)
+        Self::with_room(LIVE_EXPECTED, ENDED_MAX)
     }
 }
 
-/// A slot without an order.
+/// A place without an order.
 const fn vacant() -> OrderRecord {
     OrderRecord::new(OrderId::NONE, 0, Side::Buy, Price::NONE, Quantity::ZERO, Nanos::ZERO)
 }
 
+/// The id at a place: a function of what it reads from, for the index is changed meanwhile.
+#[inline]
+fn id_in(live: &[OrderRecord], ended: &[OrderRecord]) -> impl Fn(u32) -> OrderId {
+    move |place| {
+        if place & ENDED == 0 { live[place as usize].id } else { ended[(place & !ENDED) as usize].id }
+    }
+}
+
 impl Orders {
-    fn with_capacity(capacity: usize) -> Self {
-        let last = u32::try_from(capacity).unwrap_or(u32::MAX - 1);
+    fn with_room(live: usize, ended: usize) -> Self {
+        let last = u32::try_from(live).unwrap_or(ENDED).min(ENDED);
         Self {
-            slots: (0..last).map(|_| vacant()).collect(),
+            live: (0..last).map(|_| vacant()).collect(),
             free: (0..last).rev().collect(),
-            index: OrderIndex::new(capacity),
-            ended: VecDeque::with_capacity(ENDED_MAX + 1),
-            live: 0,
+            ended: (0..ended).map(|_| vacant()).collect(),
+            next_ended: 0,
+            index: OrderIndex::new(live + ended),
+            count: 0,
             spares: (0..SPARES).map(|_| Vec::with_capacity(SPARE_TRADES)).collect(),
         }
     }
 
     /// Takes a new order. Returns `false`, and changes nothing, if its id was used before.
+    #[inline]
     pub fn insert(&mut self, order: OrderRecord) -> bool {
-        if self.index.find(order.id).is_some() {
+        if self.place_of(order.id).is_some() {
             return false;
         }
         let Some(place) = self.free.pop().or_else(|| self.grow()) else { return false };
-        self.live += 1;
+        self.count += 1;
         self.index.insert(order.id, place);
-        self.slots[place as usize] = order;
+        self.live[place as usize] = order;
         true
     }
 
-    /// More live orders than expected: twice the room. Gives a free slot.
+    /// More live orders than expected: twice the room. Gives a free place.
     #[cold]
     fn grow(&mut self) -> Option<u32> {
-        let (before, capacity) = (self.slots.len(), self.slots.len() * 2);
-        let places = u32::try_from(before).ok()?..u32::try_from(capacity).ok()?;
-        self.index = OrderIndex::new(capacity);
-        for (place, order) in (0..).zip(&self.slots) {
+        let (before, capacity) = (self.live.len(), self.live.len() * 2);
+        let places = u32::try_from(before).ok()?..u32::try_from(capacity).ok().filter(|&end| end <= ENDED)?;
+        self.index = OrderIndex::new(capacity + self.ended.len());
+        let ended = (ENDED..).zip(&self.ended);
+        for (place, order) in
+            (0..).zip(&self.live).chain(ended).filter(|(_, order)| order.id != OrderId::NONE)
+        {
             self.index.insert(order.id, place);
         }
-        self.slots.resize_with(capacity, vacant);
+        self.live.resize_with(capacity, vacant);
         self.free.extend(places.rev());
         self.free.pop()
     }
 
+    #[inline]
+    fn place_of(&self, id: OrderId) -> Option<u32> {
+        self.index.find(id, id_in(&self.live, &self.ended))
+    }
+
     /// The order with this id.
+    #[inline]
     #[must_use]
     pub fn get(&self, id: OrderId) -> Option<&OrderRecord> {
-        self.index.find(id).map(|place| &self.slots[place as usize])
+        let place = self.place_of(id)?;
+        Some(if place & ENDED == 0 {
+            &self.live[place as usize]
+        } else {
+            &self.ended[(place & !ENDED) as usize]
+        })
     }
 
     /// The order with this id, to change; the caller then says whether it [`ended`](Self::ended).
+    #[inline]
     pub fn get_mut(&mut self, id: OrderId) -> Option<&mut OrderRecord> {
-        let order = &mut self.slots[self.index.find(id)? as usize];
+        let place = self.place_of(id)?;
+        let order = if place & ENDED == 0 {
+            &mut self.live[place as usize]
+        } else {
+            &mut self.ended[(place & !ENDED) as usize]
+        };
         if order.trades.is_short()
             && let Some(vector) = self.spares.pop()
         {
@@ -102,37 +137,52 @@ impl Orders {
 
     /// To be called when `id` went from live to terminal (`true`) or was revived (`false`).
     pub fn ended(&mut self, id: OrderId, terminal: bool) {
-        if !terminal {
-            self.live += 1;
-            return;
-        }
-        self.live = self.live.saturating_sub(1);
-        self.ended.push_back(id);
-        if self.ended.len() > ENDED_MAX
-            && let Some(oldest) = self.ended.pop_front()
-            && self.get(oldest).is_some_and(|order| order.state.is_terminal())
-        {
-            self.forget(oldest);
-        }
+        if terminal { self.end(id) } else { self.revive(id) }
     }
 
-    fn forget(&mut self, id: OrderId) {
-        let Some(place) = self.index.find(id) else { return };
-        self.index.remove(id);
-        self.spares.extend(self.slots[place as usize].trades.take_back());
-        self.slots[place as usize] = vacant();
+    fn end(&mut self, id: OrderId) {
+        let at = self.next_ended;
+        let Some(place) = self.place_of(id).filter(|place| place & ENDED == 0) else { return };
+        self.next_ended = (at + 1) % self.ended.len();
+        self.forget(at);
+        let to = ENDED | u32::try_from(at).unwrap_or(u32::MAX);
+        self.index.relocate(id, to, id_in(&self.live, &self.ended));
+        std::mem::swap(&mut self.live[place as usize], &mut self.ended[at]);
         self.free.push(place);
+        self.count -= 1;
+    }
+
+    /// Leaves the place among the ended ones empty until its turn comes.
+    fn revive(&mut self, id: OrderId) {
+        let Some(from) = self.place_of(id).filter(|place| place & ENDED != 0) else { return };
+        let Some(place) = self.free.pop().or_else(|| self.grow()) else { return };
+        self.index.relocate(id, place, id_in(&self.live, &self.ended));
+        let order = std::mem::replace(&mut self.ended[(from & !ENDED) as usize], vacant());
+        self.live[place as usize] = order;
+        self.count += 1;
+    }
+
+    /// Forgets the ended order at `at`, if there is one.
+    fn forget(&mut self, at: usize) {
+        let id = self.ended[at].id;
+        if id == OrderId::NONE {
+            return;
+        }
+        self.index.remove(id, id_in(&self.live, &self.ended));
+        let order = &mut self.ended[at];
+        self.spares.extend(order.trades.take_back());
+        order.id = OrderId::NONE;
     }
 
     /// How many are not terminal.
     #[must_use]
     pub const fn live(&self) -> usize {
-        self.live
+        self.count
     }
 
     /// Every order remembered, in no particular order, but in the same one whenever the same happened.
     pub fn iter(&self) -> impl Iterator<Item = &OrderRecord> {
-        self.slots.iter().filter(|order| order.id != OrderId::NONE)
+        self.live.iter().chain(&self.ended).filter(|order| order.id != OrderId::NONE)
     }
 }
 
@@ -176,6 +226,7 @@ mod tests {
             let id = order(sequence).id;
             orders.get_mut(id).expect("inserted").state = OrderState::Filled;
             orders.ended(id, true);
+            assert!(!orders.insert(order(sequence)), "ended, and known");
         }
         assert_eq!((orders.live(), orders.iter().count()), (0, ENDED_MAX));
         let last_forgotten = count - ENDED_MAX as u64;
@@ -184,25 +235,50 @@ mod tests {
     }
 
     #[test]
+    fn a_revived_order_is_live_again_and_outlasts_those_that_ended() {
+        let mut orders = Orders::with_room(2, 4);
+        let id = |sequence| order(sequence).id;
+        for sequence in 1..=4 {
+            orders.insert(order(sequence));
+            orders.ended(id(sequence), true);
+        }
+        orders.ended(id(2), false);
+        assert_eq!((orders.live(), orders.iter().count()), (1, 4));
+        for sequence in 5..=20 {
+            assert!(orders.insert(order(sequence)));
+            orders.ended(id(sequence), true);
+            orders.ended(id(sequence), true);
+        }
+        assert_eq!(orders.get(id(2)).map(|order| order.id), Some(id(2)));
+        assert!(orders.get(id(16)).is_none() && (17..=20).all(|sequence| orders.get(id(sequence)).is_some()));
+        orders.ended(id(2), true);
+        assert_eq!((orders.live(), orders.iter().count()), (0, 4));
+    }
+
+    #[test]
     fn more_live_orders_than_expected_make_it_grow() {
-        let mut orders = Orders::with_capacity(4);
+        let mut orders = Orders::with_room(4, 4);
+        orders.insert(order(1_000));
+        orders.ended(order(1_000).id, true);
         for sequence in 1..=100 {
             assert!(orders.insert(order(sequence)));
         }
-        assert_eq!((orders.live(), orders.iter().count()), (100, 100));
-        assert!((1..=100).all(|sequence| orders.get(order(sequence).id).is_some()));
+        assert_eq!((orders.live(), orders.iter().count()), (100, 101));
+        assert!((1..=100).chain([1_000]).all(|sequence| orders.get(order(sequence).id).is_some()));
     }
 
     #[test]
     fn a_vector_lent_for_many_trades_comes_back() {
-        let mut orders = Orders::with_capacity(4);
+        let mut orders = Orders::with_room(4, 1);
         let id = order(1).id;
         orders.insert(order(1));
         for trade in 0..20 {
             orders.get_mut(id).expect("live").trades.push(trade);
         }
         assert_eq!(orders.spares.len(), SPARES - 1);
-        orders.forget(id);
-        assert_eq!((orders.spares.len(), orders.iter().count()), (SPARES, 0));
+        orders.ended(id, true);
+        orders.insert(order(2));
+        orders.ended(order(2).id, true);
+        assert_eq!((orders.spares.len(), orders.iter().count()), (SPARES, 1));
     }
 }
