@@ -16,12 +16,14 @@ use super::{DecodeError, request_id, text};
 pub use super::request_id::Asked;
 
 /// `params` keys are written by this, so that none forgets its quotes.
+#[inline(always)]
 fn key(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
 }
 
+#[inline(always)]
 fn head(out: &mut Vec<u8>, asked: Asked, order: OrderId, method: &str, instrument: &Instrument) {
     out.extend_from_slice(b"{\"id\":\"");
     request_id::write(out, asked, order);
@@ -31,6 +33,7 @@ fn head(out: &mut Vec<u8>, asked: Asked, order: OrderId, method: &str, instrumen
     text::quoted(out, &instrument.symbol);
 }
 
+#[inline(always)]
 fn id(out: &mut Vec<u8>, name: &str, id: OrderId) {
     key(out, name);
     out.push(b'"');
@@ -38,6 +41,7 @@ fn id(out: &mut Vec<u8>, name: &str, id: OrderId) {
     out.push(b'"');
 }
 
+#[inline(always)]
 fn number(out: &mut Vec<u8>, name: &str, value: i64, scale: Scale) {
     key(out, name);
     out.push(b'"');
@@ -46,6 +50,7 @@ fn number(out: &mut Vec<u8>, name: &str, value: i64, scale: Scale) {
 }
 
 /// Writes the timestamp, in milliseconds, and the end.
+#[inline(always)]
 fn tail(out: &mut Vec<u8>, timestamp: Nanos) {
     key(out, "timestamp");
     text::integer(out, timestamp.0 / 1_000_000);

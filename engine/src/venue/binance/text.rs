@@ -10,16 +10,8 @@ pub(super) fn integer(out: &mut Vec<u8>, value: impl Into<i128>) {
 /// Digits of the longest number: 2^127 has 39.
 const DIGITS: usize = 40;
 
-/// The two digits of every number below a hundred.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
-    let mut number = 0;
-    while number < pairs.len() {
-        pairs[number] = [digit(number as u64 / 10), digit(number as u64 % 10)];
-        number += 1;
-    }
-    pairs
-};
+/// Digits that [`sixteen`] writes.
+const SIXTEEN: usize = 16;
 
 /// Writes the first `count` bytes of `bytes`. All are copied and the rest given back: a copy of a length that is known
 /// beforehand is a few instructions, one of any other length is a call.
@@ -30,19 +22,41 @@ fn push_some<const N: usize>(out: &mut Vec<u8>, bytes: &[u8; N], count: usize) {
     out.truncate(length);
 }
 
-/// Writes the digits of `rest` into `digits`, ending before `first`; says where they begin. Zero has none.
+/// Writes bytes of which there are few, as in a name: two copies of eight, which may overlap, are no call.
 #[inline(always)]
-fn put_digits(digits: &mut [u8; 2 * DIGITS], mut first: usize, mut rest: u64) -> usize {
-    while rest >= 10 {
-        first -= 2;
-        digits[first..first + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
-        rest /= 100;
+fn push_few(out: &mut Vec<u8>, bytes: &[u8]) {
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) if bytes.len() <= 16 => {
+            let mut all = [0; 16];
+            all[..8].copy_from_slice(first);
+            all[bytes.len() - 8..bytes.len()].copy_from_slice(last);
+            push_some(out, &all, bytes.len());
+        }
+        _ => out.extend_from_slice(bytes),
     }
-    if rest > 0 {
-        first -= 1;
-        digits[first] = digit(rest);
-    }
-    first
+}
+
+/// The eight digits of a number below 10^8, zeros in front included, one a byte and the first in the lowest.
+///
+/// All numbers of a step are split at once, each in a lane of the word: first into four digits each, then into two, then
+/// into one. The quotients by 100 and by 10 are products with 2^20/100 and 2^10/10, rounded up, which are exact as far as
+/// a lane goes.
+#[inline(always)]
+const fn eight(number: u32) -> u64 {
+    let high = (number / 10_000) as u64;
+    let fours = high | (number as u64 - high * 10_000) << 32;
+    let quotients = (fours * 10_486) >> 20 & 0x0000_007f_0000_007f;
+    let twos = quotients | (fours - quotients * 100) << 16;
+    let quotients = (twos * 103) >> 10 & 0x000f_000f_000f_000f;
+    quotients | (twos - quotients * 10) << 8
+}
+
+/// The sixteen digits of a number below 10^16, as [`eight`] has them.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation)]
+const fn sixteen(number: u64) -> u128 {
+    let high = eight((number / 100_000_000) as u32) as u128;
+    high | (eight((number % 100_000_000) as u32) as u128) << 64
 }
 
 /// Writes `value × 10^-scale` exactly: zeros at the end are left out, down to `at_least` decimals.
@@ -52,47 +66,55 @@ pub(super) fn decimal(out: &mut Vec<u8>, value: impl Into<i128>, scale: u8, at_l
     if value < 0 {
         out.push(b'-');
     }
-    let magnitude = value.unsigned_abs();
-    // The second half is what copies of a fixed length take along.
-    let mut digits = [b'0'; 2 * DIGITS];
-    let first = match u64::try_from(magnitude) {
-        Ok(magnitude) => put_digits(&mut digits, DIGITS, magnitude),
-        Err(_) => put_long(&mut digits, magnitude),
-    };
-    let point = DIGITS - usize::from(scale);
-    let start = first.min(point - 1);
-    let keep = point + usize::from(at_least.min(scale));
-    let mut end = DIGITS;
-    while end > keep && digits[end - 1] == b'0' {
-        end -= 1;
-    }
-    push_from(out, &digits, start, point);
-    if end > point || at_least > 0 {
-        out.push(b'.');
-        push_from(out, &digits, point, end);
-        out.resize(out.len() + usize::from(at_least).saturating_sub(end - point), b'0');
+    match u64::try_from(value.unsigned_abs()) {
+        Ok(magnitude) if magnitude < 10_u64.pow(SIXTEEN as u32) && usize::from(scale) < SIXTEEN => {
+            let digits = sixteen(magnitude);
+            let mut text = [b'0'; 2 * SIXTEEN];
+            text[..SIXTEEN].copy_from_slice(&(digits | u128::from_ne_bytes([b'0'; SIXTEEN])).to_le_bytes());
+            let zeros = [digits.trailing_zeros() / 8, digits.leading_zeros() / 8].map(|zeros| zeros as usize);
+            let (first, end) = (zeros[0], SIXTEEN - zeros[1]);
+            put(out, [first, SIXTEEN - usize::from(scale), end], at_least, |out, from, to| {
+                if let Some(chunk) = text.get(from..).and_then(<[u8]>::first_chunk::<SIXTEEN>) {
+                    push_some(out, chunk, to - from);
+                }
+            });
+        }
+        _ => long(out, value.unsigned_abs(), scale, at_least),
     }
 }
 
-/// Writes the digits from `start` to `end`.
+/// Writes the digits before and behind the point, of which the first that counts is at `first` and the last before
+/// `end`; `write` writes those between two places. The last digit lies before `point + scale`.
 #[inline(always)]
-fn push_from(out: &mut Vec<u8>, digits: &[u8; 2 * DIGITS], start: usize, end: usize) {
-    match digits.get(start..).and_then(<[u8]>::first_chunk::<16>) {
-        Some(chunk) if end - start <= 16 => push_some(out, chunk, end - start),
-        _ => out.extend_from_slice(&digits[start..end]),
+fn put(
+    out: &mut Vec<u8>,
+    [first, point, end]: [usize; 3],
+    at_least: u8,
+    write: impl Fn(&mut Vec<u8>, usize, usize),
+) {
+    write(out, first.min(point - 1), point);
+    let shown = end.saturating_sub(point);
+    if shown > 0 || at_least > 0 {
+        out.push(b'.');
+        write(out, point, point + shown);
+        out.resize(out.len() + usize::from(at_least).saturating_sub(shown), b'0');
     }
 }
 
-/// More than 64 bits: dividing 128 bits is slow, and few numbers need it.
+/// More digits than a word splits into at once: few numbers need it.
 #[cold]
-fn put_long(digits: &mut [u8; 2 * DIGITS], mut rest: u128) -> usize {
-    let mut first = DIGITS;
-    while rest > u128::from(u64::MAX) {
+fn long(out: &mut Vec<u8>, magnitude: u128, scale: u8, at_least: u8) {
+    let mut digits = [b'0'; DIGITS];
+    let (mut first, mut rest) = (DIGITS, magnitude);
+    while rest > 0 {
         first -= 1;
         digits[first] = digit((rest % 10) as u64);
         rest /= 10;
     }
-    put_digits(digits, first, rest as u64)
+    let end = digits.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
+    put(out, [first, DIGITS - usize::from(scale), end], at_least, |out, from, to| {
+        out.extend_from_slice(&digits[from..to]);
+    });
 }
 
 const fn digit(value: u64) -> u8 {
@@ -102,15 +124,24 @@ const fn digit(value: u64) -> u8 {
 /// Writes an order id as `OrderId` shows itself, with another first letter.
 #[inline]
 pub(super) fn order_id(out: &mut Vec<u8>, letter: u8, id: OrderId) {
-    out.push(letter);
-    let parts = [u64::from(id.epoch), u64::from(id.source.0), u64::from(id.source_epoch), id.sequence];
-    for part in parts {
-        out.push(b'-');
-        let places = (16 - part.leading_zeros() / 4).max(1);
-        // The first digit that counts comes first.
-        let text = hexadecimal(part << (64 - 4 * places));
-        push_some(out, &text, places as usize);
+    let parts = [id.epoch, u32::from(id.source.0), u32::from(id.source_epoch)];
+    if parts.iter().all(|&part| part < 16) {
+        let [epoch, source, source_epoch] = parts.map(|part| hexadecimal(u64::from(part) << 60)[0]);
+        out.extend_from_slice(&[letter, b'-', epoch, b'-', source, b'-', source_epoch]);
+    } else {
+        out.push(letter);
+        parts.iter().for_each(|&part| hexadecimal_part(out, part.into()));
     }
+    hexadecimal_part(out, id.sequence);
+}
+
+/// Writes a part of an id and the dash before it.
+#[inline(always)]
+fn hexadecimal_part(out: &mut Vec<u8>, part: u64) {
+    out.push(b'-');
+    let places = (16 - part.leading_zeros() / 4).max(1);
+    // The first digit that counts comes first.
+    push_some(out, &hexadecimal(part << (64 - 4 * places)), places as usize);
 }
 
 /// The sixteen hexadecimal digits of a word.
@@ -132,13 +163,20 @@ fn hexadecimal(word: u64) -> [u8; 16] {
 }
 
 /// Writes a string in quotes.
+#[inline]
 pub(super) fn quoted(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        out.extend_from_slice(text.as_bytes());
+        push_few(out, text.as_bytes());
         out.push(b'"');
-        return;
+    } else {
+        escaped(out, text);
     }
+}
+
+/// Writes the rest of a string that cannot stand as it is.
+#[cold]
+fn escaped(out: &mut Vec<u8>, text: &str) {
     for byte in text.bytes() {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
