@@ -32,6 +32,9 @@ pub const STEP: Nanos = Nanos::from_millis(1);
 /// Records of each journal ring.
 const JOURNAL_RING: usize = 1 << 12;
 
+/// Orders that a source may send: as many in 50 ms as an account at the venue in some seconds.
+pub const USUAL: Rate = Rate::new(300, Nanos::from_millis(50));
+
 /// What a desk is made of.
 pub struct Plan {
     /// What trades.
@@ -40,6 +43,8 @@ pub struct Plan {
     pub frames: Vec<Given>,
     /// Orders that the strategy sends on each new top.
     pub orders_per_top: usize,
+    /// Orders that a source may send.
+    pub rate: Rate,
     /// Records that a journal ring holds.
     pub journal: usize,
     /// Whether journals are synced, and where they lie if not in shared memory.
@@ -52,7 +57,15 @@ impl Plan {
     /// One order a top, journals in shared memory.
     #[must_use]
     pub const fn new(instruments: Arc<Instruments>, frames: Vec<Given>) -> Self {
-        Self { instruments, frames, orders_per_top: 1, journal: JOURNAL_RING, disk: None, external: false }
+        Self {
+            instruments,
+            frames,
+            orders_per_top: 1,
+            rate: USUAL,
+            journal: JOURNAL_RING,
+            disk: None,
+            external: false,
+        }
     }
 }
 
@@ -90,7 +103,7 @@ impl Desk {
             stopwatch,
             rings: RingSizes { journal: plan.journal, ..RingSizes::all(JOURNAL_RING) },
             ingest: IngestConfig { silence: Nanos::NEVER },
-            limits: limits(&plan.instruments),
+            limits: limits(&plan.instruments, plan.rate),
             timing: RouteTiming::default(),
             external: plan.external,
             apart: false,
@@ -160,9 +173,9 @@ impl Desk {
     }
 }
 
-/// Limits that no order of the taker meets, every one of them set.
+/// Limits that no order of the taker meets, every one of them set; a source may send `messages`.
 #[must_use]
-pub fn limits(instruments: &Instruments) -> Limits {
+pub fn limits(instruments: &Instruments, messages: Rate) -> Limits {
     const MONEY: i128 = 1 << 90;
     let each = InstrumentLimits {
         max_quantity: Quantity(1 << 50),
@@ -175,8 +188,6 @@ pub fn limits(instruments: &Instruments) -> Limits {
         max_open: 200,
         max_unknown: 1,
     };
-    // As many as the memory of duplicates allows: a burst, and as many again while it is remembered.
-    let messages = Rate::new(30_000, Nanos::from_millis(50));
     let source = SourceLimits {
         orders: messages,
         cancels: messages,

@@ -19,8 +19,8 @@ use shells::assembly::Link;
 use shells::replay::instruments::Table;
 use tempfile::TempDir;
 
-use crate::desk::limits;
 use crate::desk::quoter::Quoter;
+use crate::desk::{USUAL, limits};
 
 /// Messages that each ring holds.
 const RING: usize = 1 << 12;
@@ -58,7 +58,7 @@ impl Replay {
             stopwatch,
             rings: RingSizes::all(RING),
             ingest: IngestConfig { silence: Nanos::from_secs(10) },
-            limits: limits(&instruments),
+            limits: limits(&instruments, USUAL),
             timing: RouteTiming::default(),
             external: false,
             apart: false,
