@@ -152,7 +152,7 @@ fn check(journals: &Path, count: u64, sent: u64) -> Result<(), SetupError> {
     for record in JournalReader::open(&journal_directory(journals, "risk"))? {
         let decision = record?.read::<Decision>();
         approved += u64::from(decision.is_some_and(|decision| {
-            decision.code == RejectCode::None.code() && decision.intent.id.source == SourceId::CLIENT
+            decision.code() == RejectCode::None.code() && decision.intent().id.source == SourceId::CLIENT
         }));
     }
     for record in JournalReader::open(&journal_directory(journals, "route"))? {

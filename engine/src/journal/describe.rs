@@ -150,10 +150,14 @@ impl Describer {
     }
 
     fn decision(&self, decision: &Decision) -> Fields {
-        let intent = &decision.intent;
+        let intent = decision.intent();
+        let trigger = match intent.trigger {
+            Price::NONE => Value::Null,
+            trigger => self.price(intent.instrument, trigger),
+        };
         vec![
-            ("code", named::<RejectCode>(decision.code)),
-            ("repeats", if decision.repeats == 0 { Value::Null } else { decision.repeats.into() }),
+            ("code", named::<RejectCode>(decision.code())),
+            ("repeats", if decision.repeats() == 0 { Value::Null } else { decision.repeats().into() }),
             ("id", id(intent.id)),
             ("kind", named::<IntentKind>(intent.kind)),
             ("target", id(intent.target)),
@@ -163,6 +167,7 @@ impl Describer {
             ("time_in_force", named_or_none::<TimeInForce>(intent.time_in_force)),
             ("quantity", self.quantity(intent.instrument, intent.quantity)),
             ("price", self.price(intent.instrument, intent.price)),
+            ("trigger", trigger),
             ("decided", intent.decided.0.into()),
             ("valid_until", intent.valid_until.0.into()),
         ]

@@ -9,7 +9,7 @@ use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::domain::{InstrumentIndex, OrderId};
+use crate::domain::{InstrumentIndex, OrderId, Price};
 use crate::journal::payload::{Decision, EpochStart, Halt, InstrumentRow};
 use crate::journal::record::{PAYLOAD_BYTES, Record, RecordKind};
 use crate::limits::SYMBOL_BYTES_MAX;
@@ -136,7 +136,7 @@ impl Digest {
     }
 
     fn decision(&self, fold: &mut Fold, decision: &Decision) {
-        let intent = &decision.intent;
+        let intent = decision.intent();
         fold.id(intent.id);
         fold.id(intent.target);
         fold.signed(intent.price.0);
@@ -144,8 +144,12 @@ impl Digest {
         // How long it was good for; when is the clock's matter. Wraps: the source is not trusted.
         fold.signed(intent.valid_until.0.wrapping_sub(intent.decided.0));
         self.instrument(fold, intent.instrument);
-        fold.bytes(&[intent.kind, intent.side, intent.order_type, intent.time_in_force, decision.code]);
-        fold.unsigned(u64::from(decision.repeats));
+        fold.bytes(&[intent.kind, intent.side, intent.order_type, intent.time_in_force, decision.code()]);
+        fold.unsigned(u64::from(decision.repeats()));
+        // Only where there is one: orders without it have the hash that they had before there were triggers.
+        if intent.trigger != Price::NONE {
+            fold.signed(intent.trigger.0);
+        }
     }
 
     fn report(&self, fold: &mut Fold, report: &Report) {
@@ -182,7 +186,7 @@ fn name(row: &InstrumentRow) -> u128 {
 mod tests {
     use super::*;
     use crate::counters::HaltState;
-    use crate::domain::{Nanos, Price, Quantity, SourceId};
+    use crate::domain::{Nanos, Quantity, SourceId};
     use crate::error::RejectCode;
     use crate::journal::fixture::instrument;
     use crate::journal::input::InputRecord;
@@ -210,6 +214,7 @@ mod tests {
             id: id(run, 10),
             target: id(run, 9),
             price: Price(100),
+            trigger: Price::NONE,
             quantity: Quantity(5),
             valid_until: Nanos(run.at + 50),
             decided: Nanos(run.at),
@@ -318,7 +323,7 @@ mod tests {
 
     /// Byte ranges of each payload that are not logical: epochs of ids, clocks, the stamp, spare bytes, and the
     /// index (which counts by name).
-    const DECISION_IGNORED: &[std::ops::Range<usize>] = &[0..4, 6..8, 16..20, 22..24, 68..72, 76..80, 81..84];
+    const DECISION_IGNORED: &[std::ops::Range<usize>] = &[0..4, 6..8, 16..20, 22..24, 76..80, 85..86];
     const REPORT_IGNORED: &[std::ops::Range<usize>] = &[0..4, 6..8, 80..88];
     const HALT_IGNORED: &[std::ops::Range<usize>] = std::slice::from_ref(&(10..16));
 

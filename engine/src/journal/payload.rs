@@ -201,15 +201,9 @@ impl InstrumentRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Decision {
-    /// The intent, as risk copied it.
-    pub intent: Intent,
-    /// Code of a `RejectCode`; `None` accepts.
-    pub code: u8,
-    /// Spare, zero.
-    pub reserved: [u8; 3],
-    /// How many further intents of the same source and content were refused for the same reason since: a flood is
-    /// one record.
-    pub repeats: u32,
+    /// The intent, with code and repeats in its spare bytes: a record has no others, and one more word would take it
+    /// to a third cache line.
+    written: Intent,
 }
 
 impl Payload for Decision {
@@ -217,10 +211,38 @@ impl Payload for Decision {
 }
 
 impl Decision {
-    /// The answer `code` to `intent`, and to `repeats` more like it.
+    /// The answer `code` to `intent`, and to `repeats` more like it. Spare bits of an intent, for which it was refused,
+    /// are not kept.
     #[must_use]
-    pub const fn new(intent: Intent, code: RejectCode, repeats: u32) -> Self {
-        Self { intent, code: code.code(), reserved: [0; 3], repeats }
+    pub const fn new(intent: Intent, code: RejectCode, repeats: u16) -> Self {
+        let [low, high] = repeats.to_le_bytes();
+        Self { written: Intent { reserved: u32::from_le_bytes([code.code(), 0, low, high]), ..intent } }
+    }
+
+    /// The intent, as risk copied it.
+    #[must_use]
+    pub const fn intent(&self) -> Intent {
+        Intent { reserved: 0, ..self.written }
+    }
+
+    /// Code of a `RejectCode`; `None` accepts.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        self.written.reserved.to_le_bytes()[0]
+    }
+
+    /// How many further intents of the same source and content were refused for the same reason since: a flood is
+    /// one record.
+    #[must_use]
+    pub const fn repeats(&self) -> u16 {
+        let [.., low, high] = self.written.reserved.to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+
+    /// The same of an intent whose instrument is at `index` of another table.
+    #[must_use]
+    pub const fn at_index(self, index: InstrumentIndex) -> Self {
+        Self { written: Intent { instrument: index, ..self.written } }
     }
 }
 
@@ -379,12 +401,29 @@ mod tests {
         ];
         assert_eq!(row, [0, 4, 5, 6, 7, 8, 16, 24, 32, 40, 41, 48]);
         let decision = [
-            offset_of!(Decision, intent),
-            offset_of!(Decision, code),
-            offset_of!(Decision, reserved),
-            offset_of!(Decision, repeats),
+            offset_of!(Intent, id),
+            offset_of!(Intent, target),
+            offset_of!(Intent, price),
+            offset_of!(Intent, trigger),
+            offset_of!(Intent, quantity),
+            offset_of!(Intent, valid_until),
+            offset_of!(Intent, decided),
+            offset_of!(Intent, instrument),
+            offset_of!(Intent, stamp),
+            offset_of!(Intent, kind),
+            offset_of!(Intent, side),
+            offset_of!(Intent, order_type),
+            offset_of!(Intent, time_in_force),
+            offset_of!(Intent, reserved),
         ];
-        assert_eq!(decision, [0, 80, 81, 84]);
+        assert_eq!(decision, [0, 16, 32, 40, 48, 56, 64, 72, 76, 80, 81, 82, 83, 84]);
+        let intent = Intent { kind: 1, quantity: Quantity(7), ..Intent::default() };
+        let decision = Decision::new(intent, RejectCode::Collar, 0x1234);
+        assert_eq!(decision.as_bytes()[84..], [RejectCode::Collar.code(), 0, 0x34, 0x12]);
+        assert_eq!(
+            (decision.intent(), decision.code(), decision.repeats()),
+            (intent, RejectCode::Collar.code(), 0x1234)
+        );
         let halt = [
             offset_of!(Halt, instrument),
             offset_of!(Halt, source),

@@ -9,7 +9,7 @@ use crate::wire::wire_enum;
 pub const PAYLOAD_BYTES: usize = 88;
 
 /// Version of the payloads' layouts. A reader that finds another does not read the payload.
-pub const RECORD_VERSION: u8 = 1;
+pub const RECORD_VERSION: u8 = 2;
 
 wire_enum! {
     /// What a record holds.

@@ -16,9 +16,9 @@ use std::mem::offset_of;
 use xxhash_rust::xxh3::xxh3_64;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::journal::payload::{Decision, EpochStart, Halt, InstrumentRow, JOURNAL_NAME_MAX, clip, text};
+use crate::journal::payload::{EpochStart, Halt, InstrumentRow, JOURNAL_NAME_MAX, clip, text};
 use crate::journal::record::{RECORD_VERSION, Record};
-use crate::message::Report;
+use crate::message::{Intent, Report};
 
 /// Bytes before the first frame.
 pub(super) const HEADER_PAGE: usize = 4096;
@@ -116,7 +116,7 @@ fn layout() -> u64 {
         offset_of!(Record, payload),
         offset_of!(EpochStart, name),
         offset_of!(InstrumentRow, symbol),
-        offset_of!(Decision, code),
+        offset_of!(Intent, reserved),
         offset_of!(Halt, reason),
         offset_of!(Report, instrument),
         usize::from(RECORD_VERSION),
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(frame_offset(0), 4096);
         // The check word is as a second implementation (bit by bit, in Python) computed it.
         let frame = Frame::seal(record(1, 1), 0);
-        assert_eq!(&frame.as_bytes()[..8], [120, 0, b'J', b'R', 42, 123, 30, 129]);
+        assert_eq!(&frame.as_bytes()[..8], [120, 0, b'J', b'R', 190, 205, 41, 28]);
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn text(bytes: &[u8], length: u8) -> Option<&str> {
     std::str::from_utf8(bytes.get(..usize::from(length))?).ok()
 }
 
-/// A command, 296 bytes. Written by the sender that owns its ring.
+/// A command, 304 bytes. Written by the sender that owns its ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Command {
@@ -90,7 +90,7 @@ pub struct Command {
     value: [u8; COMMAND_TEXT_MAX],
 }
 
-const _: () = assert!(size_of::<Command>() == 296);
+const _: () = assert!(size_of::<Command>() == 304);
 
 impl Command {
     /// A command of `kind` without anything else.

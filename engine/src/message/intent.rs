@@ -17,7 +17,7 @@ wire_enum! {
     }
 }
 
-/// A wish of a source, 80 bytes. Written by the source that owns its intent ring.
+/// A wish of a source, 88 bytes: with a stamp it fills two cache lines of a ring but for 32 bytes. Written by the source that owns its intent ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Intent {
@@ -25,8 +25,10 @@ pub struct Intent {
     pub id: OrderId,
     /// The order to cancel or amend; `OrderId::NONE` for `New`.
     pub target: OrderId,
-    /// Limit price; 0 for a market order, a cancel or an amendment.
+    /// Limit price; 0 for an order without one, a cancel or an amendment.
     pub price: Price,
+    /// Price at which a stop or take-profit order is triggered; 0 for all else.
+    pub trigger: Price,
     /// Quantity; what the order shall have in all for an amendment; 0 for a cancel.
     pub quantity: Quantity,
     /// Later than this it is EXPIRED and never sent.
@@ -45,8 +47,8 @@ pub struct Intent {
     pub order_type: u8,
     /// Code of a `TimeInForce`; 0 but for `New`.
     pub time_in_force: u8,
-    /// Spare, zero: other bits are refused (C02).
+    /// Spare, zero: other bits are refused (C02). The journal keeps what risk decided here (see `Decision`).
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<Intent>() == 80);
+const _: () = assert!(size_of::<Intent>() == 88);

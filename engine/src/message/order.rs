@@ -9,7 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::message::intent::Intent;
 
-/// An approved intent on its way from risk to route, 96 bytes. Written by risk alone.
+/// An approved intent on its way from risk to route, 104 bytes. Written by risk alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct SealedOrder {
@@ -18,7 +18,7 @@ pub struct SealedOrder {
     check: u64,
 }
 
-const _: () = assert!(size_of::<SealedOrder>() == 96);
+const _: () = assert!(size_of::<SealedOrder>() == 104);
 
 /// An approved intent that may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -76,11 +76,11 @@ impl Audit {
         let mut decided = BTreeMap::new();
         for record in JournalReader::open(&journal_directory(journals, "risk"))? {
             let Some(decision) = record?.read::<Decision>() else { continue };
-            let intent = &decision.intent;
-            let code =
-                RejectCode::try_from(decision.code).map_err(|error| broken(journals, &error.to_string()))?;
+            let intent = decision.intent();
+            let code = RejectCode::try_from(decision.code())
+                .map_err(|error| broken(journals, &error.to_string()))?;
             // A coalesced record stands for its intent and for as many before it as it counts.
-            let count = 1 + u64::from(decision.repeats);
+            let count = 1 + u64::from(decision.repeats());
             self.intents += count;
             if decided.insert(intent.id, code).is_some() {
                 return Err(broken(journals, &format!("intent {} was decided twice", intent.id)));

@@ -169,9 +169,9 @@ impl Judge {
                         self.reasons.push(halt.reason().expect("a readable reason").to_owned());
                     }
                     let Some(decision) = record.read::<Decision>() else { continue };
-                    let new = decision.intent.kind == IntentKind::New.code();
-                    if new && decision.code == RejectCode::None.code() {
-                        *self.approved.entry(decision.intent.id).or_default() += 1;
+                    let new = decision.intent().kind == IntentKind::New.code();
+                    if new && decision.code() == RejectCode::None.code() {
+                        *self.approved.entry(decision.intent().id).or_default() += 1;
                     }
                 }
                 Polled::Empty => return,

@@ -61,11 +61,11 @@ impl Judge {
         let mut decided = BTreeSet::new();
         for record in records(folder, "risk")? {
             let Some(decision) = record.read::<Decision>() else { continue };
-            let intent = decision.intent;
+            let intent = decision.intent();
             if !decided.insert(intent.id) {
                 return Err(format!("{} was decided twice", intent.id));
             }
-            if decision.code == RejectCode::None.code() && intent.kind == IntentKind::New.code() {
+            if decision.code() == RejectCode::None.code() && intent.kind == IntentKind::New.code() {
                 *approved.entry(intent.id).or_insert(0) += 1;
             }
         }

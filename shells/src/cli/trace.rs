@@ -87,7 +87,7 @@ impl Life {
         let offset = record.elapsed - record.at.0;
         self.offset = Some(self.offset.map_or(offset, |least| least.min(offset)));
         if let Some(decision) = record.read::<Decision>() {
-            let intent = &decision.intent;
+            let intent = decision.intent();
             if intent.id == id && intent.kind == IntentKind::New.code() {
                 self.caused(record, &decision);
                 self.symbol = detail["symbol"].as_str().map(str::to_owned);
@@ -113,18 +113,18 @@ impl Life {
 
     /// Takes note of when the tick behind `decision` was taken up: its stamp holds the clock's low 32 bits.
     fn caused(&mut self, record: &Record, decision: &Decision) {
-        if decision.intent.stamp == 0 {
+        if decision.intent().stamp == 0 {
             return;
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // The low bits are meant.
-        let since = (record.elapsed as u32).wrapping_sub(decision.intent.stamp);
+        let since = (record.elapsed as u32).wrapping_sub(decision.intent().stamp);
         self.taken = Some(record.elapsed - i64::from(since));
     }
 
     /// The strategy's moment is known on the timeline only: intents carry no reading of the monotonic clock.
     fn decided(&mut self, record: &Record, decision: &Decision, event: &str, detail: &Value) {
-        let (at, elapsed) = (decision.intent.decided.0, record.elapsed);
-        let detail = serde_json::json!({"source": decision.intent.id.source.0, "intent": detail["id"]});
+        let (at, elapsed) = (decision.intent().decided.0, record.elapsed);
+        let detail = serde_json::json!({"source": decision.intent().id.source.0, "intent": detail["id"]});
         self.steps.push(Step {
             at_ns: at,
             since_ns: elapsed,

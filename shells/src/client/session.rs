@@ -4,7 +4,6 @@ use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
 use engine::error::RejectCode;
-use engine::journal::Decision;
 use engine::shm::paths::IpcPaths;
 
 use crate::api::orders::{Order, OrderFilter, PlaceOrder, Swept};
@@ -97,10 +96,10 @@ impl Session {
         let mut verdict = None;
         loop {
             let now = self.poll(&mut |event| {
-                if let Event::Decision(Decision { intent, code, .. }, _, _) = event
-                    && intent.id == id
+                if let Event::Decision(decision, _, _) = event
+                    && decision.intent().id == id
                 {
-                    verdict = Some(RejectCode::try_from(*code).unwrap_or(RejectCode::BadRequest));
+                    verdict = Some(RejectCode::try_from(decision.code()).unwrap_or(RejectCode::BadRequest));
                 }
             });
             match verdict {

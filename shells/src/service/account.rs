@@ -258,9 +258,9 @@ impl Known {
                 on_event(&Event::Halt(halt, record.at));
             } else if let Some(mut decision) = record.read::<Decision>() {
                 // An intent that names no instrument of the table was refused: it has no order.
-                let index = risk.index(decision.intent.instrument);
+                let index = risk.index(decision.intent().instrument);
                 let row = index.and_then(|index| {
-                    decision.intent.instrument = index;
+                    decision = decision.at_index(index);
                     self.orders.decide(&decision, index, record.at)
                 });
                 on_event(&Event::Decision(decision, row, record.at));

@@ -89,11 +89,11 @@ impl Orders {
         instrument: InstrumentIndex,
         at: Nanos,
     ) -> Option<OrderRow> {
-        let intent = decision.intent;
+        let intent = decision.intent();
         if intent.kind != IntentKind::New.code() {
             return None;
         }
-        let accepted = decision.code == RejectCode::None.code();
+        let accepted = decision.code() == RejectCode::None.code();
         if !accepted && self.rows.contains_key(&intent.id) {
             // A second intent under a used id (C03) changes nothing about the first.
             return None;
@@ -114,7 +114,7 @@ impl Orders {
         });
         row.intent = Some(intent);
         if !accepted {
-            row.reject = RejectCode::try_from(decision.code).unwrap_or(RejectCode::BadRequest);
+            row.reject = RejectCode::try_from(decision.code()).unwrap_or(RejectCode::BadRequest);
             row.state = Some(OrderState::Rejected);
         }
         let row = *row;

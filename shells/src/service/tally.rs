@@ -52,10 +52,10 @@ impl Tally {
                 }
             }
             Event::Decision(decision, _, _) => {
-                let refused = decision.code != RejectCode::None.code();
-                if refused && decision.intent.kind == IntentKind::New.code() {
-                    let key = (side(decision.intent.side), "refused_by_risk");
-                    *self.orders.entry(key).or_default() += 1 + u64::from(decision.repeats);
+                let refused = decision.code() != RejectCode::None.code();
+                if refused && decision.intent().kind == IntentKind::New.code() {
+                    let key = (side(decision.intent().side), "refused_by_risk");
+                    *self.orders.entry(key).or_default() += 1 + u64::from(decision.repeats());
                 }
             }
             Event::Halt(..) => {}

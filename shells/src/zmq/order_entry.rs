@@ -231,9 +231,9 @@ impl OrderEntry {
     pub fn on_event(&mut self, event: &Event, intents: Option<&mut Intents>, now: Nanos, desk: &mut Desk) {
         match event {
             Event::Decision(decision, _, _) => {
-                let Some((waiting, _)) = self.waiting.remove(&decision.intent.id) else { return };
-                let verdict = RejectCode::try_from(decision.code).unwrap_or(RejectCode::BadRequest);
-                self.on_verdict(decision.intent.id, waiting, verdict, now, desk);
+                let Some((waiting, _)) = self.waiting.remove(&decision.intent().id) else { return };
+                let verdict = RejectCode::try_from(decision.code()).unwrap_or(RejectCode::BadRequest);
+                self.on_verdict(decision.intent().id, waiting, verdict, now, desk);
             }
             Event::Report(report, row) => self.on_report(report, row, intents, now, desk),
             Event::Halt(..) => {}

@@ -211,7 +211,7 @@ impl OrderExecution {
                 let client_id = self.entry.client_id(row.id).cloned();
                 Some(api::Report { order: Order { client_id, ..told.order }, ..told })
             }
-            Event::Decision(decision, Some(row), at) if decision.code != RejectCode::None.code() => {
+            Event::Decision(decision, Some(row), at) if decision.code() != RejectCode::None.code() => {
                 let kind = "RISK_REJECTED".to_owned();
                 Some(api::Report { kind, fill: None, order: self.show(row).ok()?, time_ns: at.0 })
             }

@@ -95,9 +95,9 @@ impl StrategyEngine {
 }
 
 fn signal(decision: &Decision, facts: &InstrumentFacts, names: &Names) -> Signal {
-    let intent = &decision.intent;
+    let intent = decision.intent();
     let is_new = intent.kind == IntentKind::New.code();
-    let verdict = RejectCode::try_from(decision.code).unwrap_or(RejectCode::BadRequest);
+    let verdict = RejectCode::try_from(decision.code()).unwrap_or(RejectCode::BadRequest);
     Signal {
         strategy: names.of(intent.id.source),
         kind: if is_new { "NEW" } else { "CANCEL" }.to_owned(),
@@ -130,9 +130,9 @@ impl Operations for StrategyEngine {
         let done = done + self.commanding.tend(now, desk);
         for decision in decisions {
             let Views { names, .. } = &self.views;
-            let facts = self.views.table().ok().and_then(|table| table.get(decision.intent.instrument));
+            let facts = self.views.table().ok().and_then(|table| table.get(decision.intent().instrument));
             // What clients and the operator send are orders, not signals.
-            if let (Some(facts), true) = (facts, names.row(decision.intent.id.source).is_some()) {
+            if let (Some(facts), true) = (facts, names.row(decision.intent().id.source).is_some()) {
                 desk.push("signal", &signal(&decision, facts, names));
             }
         }

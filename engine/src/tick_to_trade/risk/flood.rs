@@ -10,7 +10,7 @@ use crate::message::Intent;
 pub(super) struct Flood {
     kind: Option<(SourceId, InstrumentIndex, RejectCode)>,
     latest: Intent,
-    gathered: u32,
+    gathered: u16,
 }
 
 impl Flood {
@@ -21,7 +21,7 @@ impl Flood {
 
     /// Gathers a reject, if it is like those before it.
     pub(super) fn absorbs(&mut self, source: SourceId, intent: &Intent, code: RejectCode) -> bool {
-        if self.kind != Some((source, intent.instrument, code)) || self.gathered == u32::MAX {
+        if self.kind != Some((source, intent.instrument, code)) || self.gathered == u16::MAX {
             return false;
         }
         self.latest = *intent;
@@ -63,5 +63,15 @@ mod tests {
         assert!(!flood.absorbs(source, &intent, RejectCode::RingFull));
         flood.clear();
         assert_eq!(flood.pending(), None);
+    }
+
+    #[test]
+    fn a_record_that_can_count_no_further_takes_no_more() {
+        let (intent, source) = (Intent::default(), SourceId(1));
+        let mut flood = Flood::default();
+        flood.begin(source, &intent, RejectCode::Journal);
+        let taken = (0..=u32::from(u16::MAX)).filter(|_| flood.absorbs(source, &intent, RejectCode::Journal));
+        assert_eq!(taken.count(), usize::from(u16::MAX));
+        assert_eq!(flood.pending(), Some(Decision::new(intent, RejectCode::Journal, u16::MAX - 1)));
     }
 }

@@ -99,7 +99,8 @@ fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
         IntentKind::New => read_new(intent).map(Request::New),
         IntentKind::Cancel | IntentKind::Amend => {
             let empty = [intent.side, intent.order_type, intent.time_in_force] == [0; 3];
-            let named = empty && intent.price == Price::NONE && intent.target != OrderId::NONE;
+            let unpriced = intent.price == Price::NONE && intent.trigger == Price::NONE;
+            let named = empty && unpriced && intent.target != OrderId::NONE;
             let Intent { target, instrument, quantity, valid_until, .. } = *intent;
             if kind == IntentKind::Cancel {
                 let cancel = Cancel { id, target, instrument };
@@ -121,7 +122,7 @@ fn read_new(intent: &Intent) -> Option<NewOrder> {
         // A maker that must not rest is a contradiction.
         OrderType::LimitMaker => intent.price.is_some() && time_in_force == TimeInForce::GoodTillCancel,
     };
-    if !priced || intent.quantity.0 <= 0 || intent.target != OrderId::NONE {
+    if !priced || intent.trigger != Price::NONE || intent.quantity.0 <= 0 || intent.target != OrderId::NONE {
         return None;
     }
     Some(NewOrder {

@@ -318,7 +318,7 @@ fn an_order_that_risk_did_not_approve_halts_everything() {
         bench.orders.try_push(&order).expect("room");
         let second = if forged {
             // Another quantity under the same approval's digest.
-            let mut words: [u64; 12] = zerocopy::transmute!(order);
+            let mut words: [u64; 13] = zerocopy::transmute!(order);
             words[5] += 1;
             zerocopy::transmute!(words)
         } else {

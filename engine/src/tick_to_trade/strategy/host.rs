@@ -224,10 +224,10 @@ impl StrategyHost {
 
 /// The intent that a decision refused, and why. A code that this build does not know is a refusal all the same.
 fn refused(decision: &Decision) -> Option<(OrderId, RejectCode)> {
-    match RejectCode::try_from(decision.code) {
+    match RejectCode::try_from(decision.code()) {
         Ok(RejectCode::None) => None,
-        Ok(code) => Some((decision.intent.id, code)),
-        Err(_) => Some((decision.intent.id, RejectCode::BadRequest)),
+        Ok(code) => Some((decision.intent().id, code)),
+        Err(_) => Some((decision.intent().id, RejectCode::BadRequest)),
     }
 }
 

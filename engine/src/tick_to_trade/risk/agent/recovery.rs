@@ -77,14 +77,14 @@ impl Past {
     }
 
     fn on_decision(&mut self, decision: &Decision, record: &Record, epoch: u32) {
-        let intent = decision.intent;
+        let intent = decision.intent();
         let id = intent.id;
         if id.epoch != epoch || record.epoch != epoch {
             return;
         }
         let last = self.last.entry(id.source).or_default();
         *last = (*last).max((id.source_epoch, id.sequence));
-        if decision.code == RejectCode::None.code() {
+        if decision.code() == RejectCode::None.code() {
             self.approved.insert(id, (record.sequence, intent, record.at));
         }
     }

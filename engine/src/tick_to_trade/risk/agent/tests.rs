@@ -125,7 +125,7 @@ impl Rig {
     }
 
     fn codes(&mut self) -> Vec<RejectCode> {
-        let code = |(_, decision): (u64, Decision)| RejectCode::try_from(decision.code).expect("a code");
+        let code = |(_, decision): (u64, Decision)| RejectCode::try_from(decision.code()).expect("a code");
         self.decisions().into_iter().map(code).collect()
     }
 }
@@ -168,12 +168,15 @@ fn every_intent_has_one_decision_and_every_order_one_approval() {
     }
     let decisions = rig.decisions();
     assert_eq!(decisions.len(), sent.len());
-    let mut decided: Vec<Intent> = decisions.iter().map(|(_, decision)| decision.intent).collect();
+    let mut decided: Vec<Intent> = decisions.iter().map(|(_, decision)| decision.intent()).collect();
     decided.sort_by_key(|intent| intent.stamp);
     assert_eq!(decided, sent, "each intent once, as it was sent");
     // Accepted in the journal and pushed to route are the same, one to one, under the record's own sequence.
-    let accepted: Vec<(u64, Intent)> =
-        decisions.iter().filter(|(_, d)| d.code == 0).map(|(sequence, d)| (*sequence, d.intent)).collect();
+    let accepted: Vec<(u64, Intent)> = decisions
+        .iter()
+        .filter(|(_, d)| d.code() == 0)
+        .map(|(sequence, d)| (*sequence, d.intent()))
+        .collect();
     let pushed: Vec<(u64, Intent)> = orders.iter().map(|order| (order.approval(), *order.intent())).collect();
     assert_eq!(accepted, pushed);
     let counts = rig.risk.counts();
@@ -256,7 +259,7 @@ fn a_full_journal_keeps_intents_waiting_and_counts_floods() {
     rig.writer.drain().expect("written");
     rig.settle(NOW);
     let decisions = rig.decisions();
-    let total: u64 = decisions.iter().map(|(_, decision)| 1 + u64::from(decision.repeats)).sum();
+    let total: u64 = decisions.iter().map(|(_, decision)| 1 + u64::from(decision.repeats())).sum();
     assert_eq!(total, pushed);
 }
 
@@ -290,7 +293,7 @@ fn the_reserve_is_for_cancels_and_equal_rejects_are_gathered() {
     let decisions = rig.decisions();
     let (_, flood) = decisions[decisions.len() - 2];
     assert_eq!(
-        (flood.code, flood.repeats, flood.intent.id),
+        (flood.code(), flood.repeats(), flood.intent().id),
         (RejectCode::Journal.code(), 48, id(0, filler + 50))
     );
 }

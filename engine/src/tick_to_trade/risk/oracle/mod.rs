@@ -343,12 +343,12 @@ fn no_bits_panic_and_no_garbage_passes() {
         market(id(1, 1), 2, Side::Sell, 3),
     ];
     for round in 0..60_000_u32 {
-        let mut words: [u64; 10] = zerocopy::transmute!(good[round as usize % 3]);
+        let mut words: [u64; 11] = zerocopy::transmute!(good[round as usize % 3]);
         // Flip one bit, or throw all of one or two words.
         match round % 4 {
-            0 => words[(random.next_u64() % 10) as usize] ^= 1 << (random.next_u64() % 64),
+            0 => words[(random.next_u64() % 11) as usize] ^= 1 << (random.next_u64() % 64),
             1 => words.iter_mut().for_each(|word| *word = random.next_u64()),
-            _ => (0..2).for_each(|_| words[(random.next_u64() % 10) as usize] = random.next_u64()),
+            _ => (0..2).for_each(|_| words[(random.next_u64() % 11) as usize] = random.next_u64()),
         }
         let intent: Intent = zerocopy::transmute!(words);
         for source in 0..4 {

@@ -114,6 +114,7 @@ fn c02_refuses_what_is_malformed() {
         Intent { id: OrderId { source_epoch: 0, ..good.id }, ..good },
         Intent { id: OrderId { sequence: 0, ..good.id }, ..good },
         Intent { kind: 2, ..good },
+        Intent { trigger: Price(1), ..good },
     ];
     for intent in bad {
         assert_eq!(desk.verdict(&intent), RejectCode::BadRequest, "{intent:?}");
