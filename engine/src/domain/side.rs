@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::quantity::Price;
 use crate::wire::wire_enum;
 
 wire_enum! {
@@ -33,10 +34,55 @@ impl Side {
 
 wire_enum! {
     /// How an order is priced (binance.md §6).
-    OrderType { /// At a limit or better.
-        Limit = 1 => "LIMIT", /// At any price.
-        Market = 2 => "MARKET", /// At a limit, as maker only: rejected where it would take.
-        LimitMaker = 3 => "LIMIT_MAKER" }
+    OrderType {
+        /// At a limit or better.
+        Limit = 1 => "LIMIT",
+        /// At any price.
+        Market = 2 => "MARKET",
+        /// At a limit, as maker only: rejected where it would take.
+        LimitMaker = 3 => "LIMIT_MAKER",
+        /// A market order once the last price has moved against its side to the trigger: up for a buy.
+        StopLoss = 4 => "STOP_LOSS",
+        /// A limit order once the last price has moved against its side to the trigger.
+        StopLossLimit = 5 => "STOP_LOSS_LIMIT",
+        /// A market order once the last price has moved in favour of its side to the trigger: down for a buy.
+        TakeProfit = 6 => "TAKE_PROFIT",
+        /// A limit order once the last price has moved in favour of its side to the trigger.
+        TakeProfitLimit = 7 => "TAKE_PROFIT_LIMIT",
+    }
+}
+
+impl OrderType {
+    /// Whether it waits for a trigger price.
+    #[must_use]
+    pub const fn is_conditional(self) -> bool {
+        matches!(self, Self::StopLoss | Self::StopLossLimit | Self::TakeProfit | Self::TakeProfitLimit)
+    }
+
+    /// Whether it has no limit price.
+    #[must_use]
+    pub const fn is_market(self) -> bool {
+        matches!(self, Self::Market | Self::StopLoss | Self::TakeProfit)
+    }
+
+    /// Whether it has a lifetime of its own to choose: one without a limit never rests, a maker always does.
+    #[must_use]
+    pub const fn has_time_in_force(self) -> bool {
+        matches!(self, Self::Limit | Self::StopLossLimit | Self::TakeProfitLimit)
+    }
+
+    /// Whether a last price at or above the trigger sets it off; else one at or below does.
+    #[must_use]
+    pub const fn triggers_above(self, side: Side) -> bool {
+        let loss = matches!(self, Self::StopLoss | Self::StopLossLimit);
+        matches!(side, Side::Buy) == loss
+    }
+
+    /// Whether `last`, the last price traded, sets an order of `side` off that has this trigger.
+    #[must_use]
+    pub fn is_triggered(self, side: Side, trigger: Price, last: Price) -> bool {
+        if self.triggers_above(side) { last >= trigger } else { last <= trigger }
+    }
 }
 
 wire_enum! {

@@ -281,6 +281,7 @@ fn facts_of(intent: &Intent, at: Nanos) -> Result<OrderFacts, UnknownCode> {
         // A report names a lifetime for orders without one, as the venue does.
         time_in_force: TimeInForce::try_from(intent.time_in_force).unwrap_or(TimeInForce::GoodTillCancel),
         price: intent.price,
+        trigger: intent.trigger,
         quantity: intent.quantity,
         cumulative_quote: 0,
         cancel: OrderId::NONE,

@@ -6,7 +6,7 @@ use crate::error::RejectCode;
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::Intent;
 use crate::tick_to_trade::risk::latch::{DayState, day_loss, source_latch};
-use crate::tick_to_trade::risk::market::collar;
+use crate::tick_to_trade::risk::market::{collar, collar_of_trigger};
 use crate::tick_to_trade::risk::position::{Exposure, max_gross, max_position};
 use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
 use crate::tick_to_trade::risk::request::{Amend, Cancel, NewOrder, Origin, Request, read};
@@ -193,7 +193,11 @@ impl Subject<'_> {
         max_notional(value, limits)?;
         // C10 speaks where its reference is first needed.
         let reference = reference?;
-        if order.is_market() { Ok(()) } else { collar(order.price, order.side, reference, limits) }
+        let limit = (!order.is_market()).then_some(order.price);
+        if order.order_type.is_conditional() {
+            return collar_of_trigger((order.trigger, limit), order.side, reference, limits);
+        }
+        limit.map_or(Ok(()), |limit| collar(limit, order.side, reference, limits))
     }
 
     /// C11, C12.

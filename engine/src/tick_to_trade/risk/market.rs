@@ -11,6 +11,11 @@ use crate::tick_to_trade::risk::limits::InstrumentLimits;
 pub(super) struct Reference(i128);
 
 impl Reference {
+    /// Where an order that waits for `trigger` will find the market.
+    pub(super) const fn at(trigger: Price) -> Self {
+        Self(2 * trigger.0 as i128)
+    }
+
     /// Twice the mid.
     pub(super) const fn doubled(self) -> i128 {
         self.0
@@ -97,9 +102,25 @@ pub(super) fn collar(
 ) -> Result<(), RejectCode> {
     let beyond = (2 * i128::from(price.0) - reference.0) * i128::from(side.sign());
     let bps = if beyond > 0 { limits.collar_aggressive_bps } else { limits.collar_passive_bps };
+    within(beyond, bps, reference)
+}
+
+fn within(distance: i128, bps: u32, reference: Reference) -> Result<(), RejectCode> {
     // At most 2^65 × 10^4 and 2^64 × 2^32: far inside an i128.
-    let within = bps > 0 && beyond.abs() * 10_000 <= i128::from(bps) * reference.0;
+    let within = bps > 0 && distance.abs() * 10_000 <= i128::from(bps) * reference.0;
     if within { Ok(()) } else { Err(RejectCode::Collar) }
+}
+
+/// C08 for an order that waits: its trigger within the wide collar of the reference, on either side, and its limit, if it
+/// has one, within the collars of the trigger, near which it will trade.
+pub(super) fn collar_of_trigger(
+    (trigger, limit): (Price, Option<Price>),
+    side: Side,
+    reference: Reference,
+    limits: &InstrumentLimits,
+) -> Result<(), RejectCode> {
+    within(2 * i128::from(trigger.0) - reference.0, limits.collar_passive_bps, reference)?;
+    limit.map_or(Ok(()), |limit| collar(limit, side, Reference::at(trigger), limits))
 }
 
 /// What a market order is assumed to pay at most: ref × (1 + aggressive collar), rounded up. A market sell is valued

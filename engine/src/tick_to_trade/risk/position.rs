@@ -107,6 +107,7 @@ mod tests {
             side,
             order_type: OrderType::Limit,
             price: Price(1),
+            trigger: Price::NONE,
             quantity: Quantity(quantity),
             valid_until: Nanos::NEVER,
         }

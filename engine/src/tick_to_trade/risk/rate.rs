@@ -99,8 +99,13 @@ mod tests {
     use super::*;
     use crate::domain::{Price, Quantity, Side};
 
-    const CONTENT: Content =
-        Content { instrument: 1, side: Side::Buy, price: Price(7), quantity: Quantity(9) };
+    const CONTENT: Content = Content {
+        instrument: 1,
+        side: Side::Buy,
+        price: Price(7),
+        trigger: Price::NONE,
+        quantity: Quantity(9),
+    };
 
     #[test]
     fn c04_rejects_the_third_equal_order_within_the_span() {
@@ -117,6 +122,7 @@ mod tests {
             Content { instrument: 2, ..CONTENT },
             Content { side: Side::Sell, ..CONTENT },
             Content { price: Price(8), ..CONTENT },
+            Content { trigger: Price(8), ..CONTENT },
             Content { quantity: Quantity(10), ..CONTENT },
         ] {
             assert_eq!(c04(&recent, other, 200), Ok(()));

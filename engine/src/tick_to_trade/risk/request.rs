@@ -22,8 +22,10 @@ pub(super) struct NewOrder {
     pub(super) instrument: InstrumentIndex,
     pub(super) side: Side,
     pub(super) order_type: OrderType,
-    /// Above zero, except for a market order: [`Price::NONE`].
+    /// Above zero, except for an order without a limit: [`Price::NONE`].
     pub(super) price: Price,
+    /// Above zero for an order that waits for it, else [`Price::NONE`].
+    pub(super) trigger: Price,
     /// Above zero.
     pub(super) quantity: Quantity,
     pub(super) valid_until: Nanos,
@@ -31,18 +33,20 @@ pub(super) struct NewOrder {
 
 impl NewOrder {
     pub(super) const fn is_market(&self) -> bool {
-        matches!(self.order_type, OrderType::Market)
+        self.order_type.is_market()
     }
 
     pub(super) const fn content(&self) -> Content {
-        Content { instrument: self.instrument, side: self.side, price: self.price, quantity: self.quantity }
+        let Self { instrument, side, price, trigger, quantity, .. } = *self;
+        Content { instrument, side, price, trigger, quantity }
     }
 
-    /// The worst price at which it may trade: an order without a limit may trade at any.
+    /// The worst price at which it may trade: an order without a limit may trade at any. One that still waits for its
+    /// trigger counts as if it did not: when it is set off, nobody asks risk again.
     pub(super) const fn worst_price(&self) -> Price {
-        match (self.order_type, self.side) {
-            (OrderType::Market, Side::Buy) => Price(i64::MAX),
-            (OrderType::Market, Side::Sell) => Price::NONE,
+        match (self.is_market(), self.side) {
+            (true, Side::Buy) => Price(i64::MAX),
+            (true, Side::Sell) => Price::NONE,
             _ => self.price,
         }
     }
@@ -82,7 +86,8 @@ pub(super) struct Origin {
 ///
 /// # Errors
 /// BAD_REQUEST when a code names nothing, a spare bit is set, a field that must be empty is not, the instrument is not
-/// in the table, the identity is not the ring owner's in this epoch, or a quantity or price is not above zero.
+/// in the table, the identity is not the ring owner's in this epoch, a price or trigger is missing or not of this type of
+/// order, or a quantity, price or trigger is not above zero.
 pub(super) fn read(intent: &Intent, origin: Origin) -> Result<Request, RejectCode> {
     read_fields(intent, origin).ok_or(RejectCode::BadRequest)
 }
@@ -116,13 +121,12 @@ fn read_new(intent: &Intent) -> Option<NewOrder> {
     let side = Side::try_from(intent.side).ok()?;
     let order_type = OrderType::try_from(intent.order_type).ok()?;
     let time_in_force = TimeInForce::try_from(intent.time_in_force).ok()?;
-    let priced = match order_type {
-        OrderType::Market => intent.price == Price::NONE,
-        OrderType::Limit => intent.price.is_some(),
-        // A maker that must not rest is a contradiction.
-        OrderType::LimitMaker => intent.price.is_some() && time_in_force == TimeInForce::GoodTillCancel,
-    };
-    if !priced || intent.trigger != Price::NONE || intent.quantity.0 <= 0 || intent.target != OrderId::NONE {
+    let fits = |price: Price, needed: bool| if needed { price.is_some() } else { price == Price::NONE };
+    let priced = fits(intent.price, !order_type.is_market());
+    let triggered = fits(intent.trigger, order_type.is_conditional());
+    // A maker that must not rest is a contradiction.
+    let timed = order_type != OrderType::LimitMaker || time_in_force == TimeInForce::GoodTillCancel;
+    if !(priced && triggered && timed) || intent.quantity.0 <= 0 || intent.target != OrderId::NONE {
         return None;
     }
     Some(NewOrder {
@@ -131,6 +135,7 @@ fn read_new(intent: &Intent) -> Option<NewOrder> {
         side,
         order_type,
         price: intent.price,
+        trigger: intent.trigger,
         quantity: intent.quantity,
         valid_until: intent.valid_until,
     })

@@ -26,6 +26,7 @@ mod tests {
             side,
             order_type,
             price: Price(price),
+            trigger: Price::NONE,
             quantity: Quantity(1),
             valid_until: Nanos::NEVER,
         }

@@ -8,17 +8,21 @@ use crate::tick_to_trade::risk::market::{Reference, market_price};
 use crate::tick_to_trade::risk::request::NewOrder;
 use crate::tick_to_trade::risk::valuation::{NoValue, notional, product, unit};
 
-/// The price at which an order is valued, as a fraction: its limit, or for a market order
-/// [`market_price`].
+/// The price at which an order is valued, as a fraction: its limit, or for one without a limit [`market_price`]; where it
+/// waits for a trigger, what it may come to there if that is more.
 ///
 /// # Errors
-/// NO_REF or STALE_MD for a market order without a reference.
+/// NO_REF or STALE_MD for an order without a limit and a reference.
 pub(super) fn valued_at(
     order: &NewOrder,
     reference: Result<Reference, RejectCode>,
     limits: &InstrumentLimits,
 ) -> Result<(i128, i128), RejectCode> {
-    if order.is_market() { Ok((market_price(reference?, limits), 1)) } else { Ok((order.price.0.into(), 1)) }
+    if order.is_market() {
+        let triggered = market_price(Reference::at(order.trigger), limits);
+        return Ok((market_price(reference?, limits).max(triggered), 1));
+    }
+    Ok((order.price.max(order.trigger).0.into(), 1))
 }
 
 /// C05, NOTIONAL: min ≤ value ≤ max in the quote asset, at the decimals of price and quantity. A market order is held
@@ -56,7 +60,10 @@ pub(super) fn filters(
     if !tradable {
         return Err(RejectCode::FilterStatus);
     }
-    if !order.is_market() && !filters.price_passes(order.price) {
+    let waits = order.order_type.is_conditional();
+    if (!order.is_market() && !filters.price_passes(order.price))
+        || (waits && !filters.price_passes(order.trigger))
+    {
         return Err(RejectCode::FilterPrice);
     }
     if !filters.lot_of(order.is_market()).passes(order.quantity) {
@@ -70,7 +77,7 @@ pub(super) fn max_quantity(order: &NewOrder, limits: &InstrumentLimits) -> Resul
     if order.quantity <= limits.max_quantity { Ok(()) } else { Err(RejectCode::MaxQuantity) }
 }
 
-/// C07: quantity × (limit price, or ref × (1 + collar) for a market order) ≤ max_notional, in the account's currency.
+/// C07: quantity × (limit price, or ref × (1 + collar) for a market order; see [`valued_at`]) ≤ max_notional, in the account's currency.
 pub(super) fn max_notional(
     value: Result<i128, NoValue>,
     limits: &InstrumentLimits,
@@ -101,6 +108,7 @@ mod tests {
             side: Side::Sell,
             order_type,
             price: Price(price),
+            trigger: Price::NONE,
             quantity: Quantity(quantity),
             valid_until: Nanos::NEVER,
         }

@@ -97,6 +97,7 @@ pub(super) struct Content {
     pub(super) instrument: InstrumentIndex,
     pub(super) side: Side,
     pub(super) price: Price,
+    pub(super) trigger: Price,
     pub(super) quantity: Quantity,
 }
 
@@ -105,7 +106,7 @@ impl Content {
         let mixed = (self.price.0 as u64)
             .wrapping_mul(0x9E37_79B9_7F4A_7C15)
             .rotate_left(29)
-            .wrapping_add(self.quantity.0 as u64)
+            .wrapping_add((self.quantity.0 ^ self.trigger.0.rotate_left(17)) as u64)
             .wrapping_mul(0xD6E8_FEB8_6659_FD93)
             .wrapping_add(u64::from(self.instrument) << 1 | u64::from(self.side.code() & 1))
             .wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -229,7 +230,8 @@ mod tests {
     }
 
     fn content(price: i64) -> Content {
-        Content { instrument: 0, side: Side::Buy, price: Price(price), quantity: Quantity(1) }
+        let (trigger, quantity) = (Price::NONE, Quantity(1));
+        Content { instrument: 0, side: Side::Buy, price: Price(price), trigger, quantity }
     }
 
     proptest! {

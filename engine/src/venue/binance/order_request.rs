@@ -69,10 +69,8 @@ pub fn encode_place(
 ) -> Result<(), UnknownCode> {
     let side = Side::try_from(order.side)?;
     let order_type = OrderType::try_from(order.order_type)?;
-    let time_in_force = match order_type {
-        OrderType::Limit => Some(TimeInForce::try_from(order.time_in_force)?),
-        OrderType::Market | OrderType::LimitMaker => None,
-    };
+    let timed = order_type.has_time_in_force();
+    let time_in_force = timed.then(|| TimeInForce::try_from(order.time_in_force)).transpose()?;
     head(out, Asked::Place, order.id, "order.place", instrument);
     key(out, "side");
     text::quoted(out, side.as_str());
@@ -83,8 +81,11 @@ pub fn encode_place(
         text::quoted(out, time_in_force.as_str());
     }
     number(out, "quantity", order.quantity.0, instrument.quantity_scale);
-    if order_type != OrderType::Market {
+    if !order_type.is_market() {
         number(out, "price", order.price.0, instrument.price_scale);
+    }
+    if order_type.is_conditional() {
+        number(out, "stopPrice", order.trigger.0, instrument.price_scale);
     }
     id(out, "newClientOrderId", order.id);
     // What becomes of it is told by its user events; the answer need not say it again.
@@ -148,10 +149,12 @@ pub struct Request {
     pub side: Option<Side>,
     /// Type, of a new order.
     pub order_type: Option<OrderType>,
-    /// Lifetime, of a new limit order.
+    /// Lifetime, of a new order whose type has one.
     pub time_in_force: Option<TimeInForce>,
     /// Limit price; 0 where there is none.
     pub price: Price,
+    /// Trigger price; 0 where there is none.
+    pub trigger: Price,
     /// Quantity, of a new order or as amended; 0 where there is none.
     pub quantity: Quantity,
     /// When it was stamped, in whole milliseconds.
@@ -165,7 +168,7 @@ const METHODS: [(&str, Asked); 4] = [
     ("order.status", Asked::Query),
 ];
 
-const PARAMS: [&str; 10] = [
+const PARAMS: [&str; 11] = [
     "symbol",
     "side",
     "type",
@@ -176,6 +179,7 @@ const PARAMS: [&str; 10] = [
     "origClientOrderId",
     "timestamp",
     "newQty",
+    "stopPrice",
 ];
 
 /// Reads a request back, as recorded sessions hold it; `None` for requests of another kind.
@@ -203,6 +207,7 @@ pub fn decode(
         order_type: None,
         time_in_force: None,
         price: Price::NONE,
+        trigger: Price::NONE,
         quantity: Quantity::ZERO,
         timestamp: time(params.need(8)?.unsigned()?).ok_or_else(|| malformed(0))?.0,
     };
@@ -220,10 +225,13 @@ pub fn decode(
         found.side = Some(params.parsed(1, |text| named(Side::ALL, Side::as_str, text))?);
         found.order_type = Some(order_type);
         found.quantity = Quantity(params.decimal(4, instrument.quantity_scale)?);
-        if order_type != OrderType::Market {
+        if !order_type.is_market() {
             found.price = Price(params.decimal(5, instrument.price_scale)?);
         }
-        if order_type == OrderType::Limit {
+        if order_type.is_conditional() {
+            found.trigger = Price(params.decimal(10, instrument.price_scale)?);
+        }
+        if order_type.has_time_in_force() {
             let read = |text: &str| named(TimeInForce::ALL, TimeInForce::as_str, text);
             found.time_in_force = Some(params.parsed(3, read)?);
         }
@@ -282,6 +290,21 @@ mod tests {
             r#""newOrderRespType":"ACK","timestamp":1795361214259}}"#
         );
         assert_eq!(String::from_utf8_lossy(&out), expected);
+        out.clear();
+        let trigger = Price(10_150_000_000);
+        let stop = Intent { order_type: OrderType::StopLossLimit.code(), trigger, ..intent(26) };
+        encode_place(&stop, btc, NOW, &mut out).expect("a valid intent");
+        assert!(String::from_utf8_lossy(&out).contains(
+            r#""type":"STOP_LOSS_LIMIT","timeInForce":"GTC","quantity":"0.001","price":"100.5","stopPrice":"101.5","#
+        ));
+        out.clear();
+        let at_any = Intent { order_type: OrderType::TakeProfit.code(), price: Price::NONE, ..stop };
+        encode_place(&at_any, btc, NOW, &mut out).expect("a valid intent");
+        assert!(
+            String::from_utf8_lossy(&out).contains(
+                r#""type":"TAKE_PROFIT","quantity":"0.001","stopPrice":"101.5","newClientOrderId""#
+            )
+        );
         out.clear();
         let cancel = Intent { target: intent(26).id, ..intent(27) };
         encode_cancel(&cancel, btc, NOW, &mut out);
@@ -366,14 +389,14 @@ mod tests {
     proptest! {
         #[test]
         fn requests_read_back(
-            index in 0_u32..3, side in 1_u8..=2, order_type in 1_u8..=3, lifetime in 1_u8..=3,
-            price in 1..i64::MAX, quantity in 1..i64::MAX, sequence: u64, millis in 1_500_000_000_000_i64..4_000_000_000_000,
+            index in 0_u32..3, side in 1_u8..=2, order_type in 1_u8..=7, lifetime in 1_u8..=3,
+            price in 1..i64::MAX, trigger in 1..i64::MAX, quantity in 1..i64::MAX, sequence: u64, millis in 1_500_000_000_000_i64..4_000_000_000_000,
         ) {
             let all = table();
             let instrument = all.get(index).expect("it is listed");
             let order = Intent {
                 side, order_type, time_in_force: lifetime, instrument: index,
-                price: Price(price), quantity: Quantity(quantity), ..intent(sequence)
+                price: Price(price), trigger: Price(trigger), quantity: Quantity(quantity), ..intent(sequence)
             };
             let mut out = Vec::new();
             encode_place(&order, instrument, Nanos::from_millis(millis), &mut out).expect("valid codes");
@@ -386,8 +409,9 @@ mod tests {
                 instrument: index,
                 side: Side::try_from(side).ok(),
                 order_type: Some(order_type),
-                time_in_force: TimeInForce::try_from(lifetime).ok().filter(|_| order_type == OrderType::Limit),
-                price: if order_type == OrderType::Market { Price::NONE } else { order.price },
+                time_in_force: TimeInForce::try_from(lifetime).ok().filter(|_| matches!(order_type.code(), 1 | 5 | 7)),
+                price: if matches!(order_type.code(), 2 | 4 | 6) { Price::NONE } else { order.price },
+                trigger: if order_type.code() >= 4 { order.trigger } else { Price::NONE },
                 quantity: order.quantity,
                 timestamp: Nanos::from_millis(millis),
             });

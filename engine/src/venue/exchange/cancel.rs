@@ -7,10 +7,10 @@ use super::core::Exchange;
 use super::event::ExecutionKind;
 use super::filters::AMENDS_MAX;
 use super::matching::open_lock;
-use super::order::{Kind, Status};
+use super::order::Status;
 use super::reject::{self, Reject};
 use super::request::{CancelOrder, OrderName, Restriction};
-use crate::domain::{InstrumentIndex, Nanos, Quantity};
+use crate::domain::{InstrumentIndex, Nanos, OrderType, Quantity};
 
 /// An amendment: a smaller quantity, with the order's place in the queue kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Exchange {
         let instruments = Arc::clone(&self.instruments);
         let instrument = Self::instrument_of(&instruments, amend.instrument)?;
         let by = order.quantity.0 - amend.quantity.0;
-        if by <= 0 || order.leaves().0 <= by || order.kind == Kind::Market {
+        if by <= 0 || order.leaves().0 <= by || order.kind == OrderType::Market {
             return Err(Reject::new(-2038, "The requested action would change no state; rejecting."));
         }
         if order.amends >= AMENDS_MAX {

@@ -1,10 +1,9 @@
 //! The filters of a symbol, each refusal by its name (binance.md §2).
 
 use super::balances::Amount;
-use super::order::Kind;
 use super::reject::Reject;
 use super::request::NewOrder;
-use crate::domain::{Instrument, Price, Quantity};
+use crate::domain::{Instrument, OrderType, Price, Quantity};
 
 /// Most open conditional orders of an account on a symbol: MAX_NUM_ALGO_ORDERS, as spot lists it.
 pub const ALGO_ORDERS_MAX: usize = 5;
@@ -15,7 +14,7 @@ pub const AMENDS_MAX: u32 = 10;
 pub const PERCENT_PRICE: [i128; 4] = [120, 50, 200, 80];
 
 /// Which part of a range fails: MARKET_LOT_SIZE applies to market orders on top of LOT_SIZE.
-fn lot(instrument: &Instrument, kind: Kind, quantity: Quantity) -> Result<(), Reject> {
+fn lot(instrument: &Instrument, kind: OrderType, quantity: Quantity) -> Result<(), Reject> {
     let filters = &instrument.filters;
     if !filters.lot.passes(quantity) {
         return Err(Reject::filter("LOT_SIZE"));

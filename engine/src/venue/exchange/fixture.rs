@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{AMOUNT_SCALE, AccountSpec, Amount, Event, Exchange, Kind, NewOrder, Stp};
+use super::{AMOUNT_SCALE, AccountSpec, Amount, Event, Exchange, NewOrder, Stp};
 use crate::book::{DiffIds, Level};
 use crate::domain::{
-    Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, Price, Quantity, Scale, Side,
+    Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, OrderType, Price, Quantity, Scale, Side,
     TimeInForce,
 };
 use crate::venue::binance::MarketEvent;
@@ -151,7 +151,7 @@ pub(super) fn limit(side: Side, price: i64, quantity: i64) -> NewOrder {
         instrument: 0,
         client_id: "".into(),
         side,
-        kind: Kind::Limit,
+        kind: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
         price: Price(price),
         stop_price: Price::NONE,
@@ -164,5 +164,5 @@ pub(super) fn limit(side: Side, price: i64, quantity: i64) -> NewOrder {
 }
 
 pub(super) fn market(side: Side, quantity: i64) -> NewOrder {
-    NewOrder { kind: Kind::Market, price: Price::NONE, ..limit(side, 0, quantity) }
+    NewOrder { kind: OrderType::Market, price: Price::NONE, ..limit(side, 0, quantity) }
 }

@@ -5,11 +5,11 @@ use super::balances::{Amount, AssetIndex, base_amount, fee, quote_amount, quote_
 use super::core::{Exchange, Fill};
 use super::event::{Event, ExecutionKind, FillFacts, PublicTrade};
 use super::filters::{self, ALGO_ORDERS_MAX};
-use super::order::{Expiry, Kind, Order, Status};
+use super::order::{Expiry, Order, Status};
 use super::plan::{Plan, Step, Taker, plan};
 use super::reject::{self, Reject};
 use super::request::NewOrder;
-use crate::domain::{Instrument, InstrumentIndex, Nanos, Price, Quantity, Side, TimeInForce};
+use crate::domain::{Instrument, InstrumentIndex, Nanos, OrderType, Price, Quantity, Side, TimeInForce};
 
 impl Exchange {
     /// Judges a new order as [`place`](Self::place) would, and changes nothing.
@@ -62,7 +62,7 @@ impl Exchange {
         } else {
             Some(self.plan(account, instrument, new))
         };
-        if new.kind == Kind::LimitMaker && plan.as_ref().is_some_and(|plan| !plan.steps.is_empty()) {
+        if new.kind == OrderType::LimitMaker && plan.as_ref().is_some_and(|plan| !plan.steps.is_empty()) {
             return Err(reject::WOULD_TAKE);
         }
         let lock = reserve(instrument, new, plan.as_ref()).ok_or_else(|| Reject::filter("NOTIONAL"))?;
@@ -354,9 +354,9 @@ impl Exchange {
     }
 
     /// Whether the last price meets a condition.
-    fn triggers(&self, instrument: InstrumentIndex, kind: Kind, side: Side, stop: Price) -> bool {
+    fn triggers(&self, instrument: InstrumentIndex, kind: OrderType, side: Side, stop: Price) -> bool {
         let last = self.books.get(instrument as usize).and_then(|book| book.last);
-        last.is_some_and(|last| if kind.triggers_above(side) { last >= stop } else { last <= stop })
+        last.is_some_and(|last| kind.is_triggered(side, stop, last))
     }
 
     /// Starts the conditional orders whose condition the last price meets, oldest first; what they trade may meet the
@@ -425,8 +425,8 @@ fn reserve(instrument: &Instrument, new: &NewOrder, plan: Option<&Plan>) -> Opti
             plan.map(|plan| base_amount(instrument, Quantity(plan.filled + plan.prevented)))
         }
         (Side::Sell, _) => Some(base_amount(instrument, new.quantity)),
-        (Side::Buy, Kind::Market) => plan?.value,
-        (Side::Buy, Kind::StopLoss | Kind::TakeProfit) => {
+        (Side::Buy, OrderType::Market) => plan?.value,
+        (Side::Buy, OrderType::StopLoss | OrderType::TakeProfit) => {
             quote_reserve(instrument, new.stop_price, new.quantity)
         }
         (Side::Buy, _) => quote_reserve(instrument, new.price, new.quantity),

@@ -29,7 +29,7 @@ pub use self::core::{AccountSpec, AccountView, DepthChange, Exchange, Fill};
 pub use balances::{AMOUNT_SCALE, Amount, AssetIndex, Balance};
 pub use cancel::AmendOrder;
 pub use event::{BalanceChange, Event, Execution, ExecutionKind, FillFacts, ListChange, PublicTrade};
-pub use order::{Expiry, Kind, Order, Status, Stp};
+pub use order::{Expiry, Order, Status, Stp};
 pub use reject::Reject;
 pub use request::{CancelOrder, NewOrder, OrderName, Restriction};
 

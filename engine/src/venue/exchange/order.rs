@@ -2,49 +2,8 @@
 
 use super::AccountIndex;
 use super::balances::Amount;
-use crate::domain::{InstrumentIndex, Nanos, Price, Quantity, Side, TimeInForce};
+use crate::domain::{InstrumentIndex, Nanos, OrderType, Price, Quantity, Side, TimeInForce};
 use crate::wire::wire_enum;
-
-wire_enum! {
-    /// How an order is priced.
-    Kind {
-        /// At a limit or better.
-        Limit = 1 => "LIMIT",
-        /// At any price.
-        Market = 2 => "MARKET",
-        /// At a limit, as maker only.
-        LimitMaker = 3 => "LIMIT_MAKER",
-        /// A market order once the price has moved against its side to the stop price.
-        StopLoss = 4 => "STOP_LOSS",
-        /// A limit order once the price has moved against its side to the stop price.
-        StopLossLimit = 5 => "STOP_LOSS_LIMIT",
-        /// A market order once the price has moved in favour of its side to the stop price.
-        TakeProfit = 6 => "TAKE_PROFIT",
-        /// A limit order once the price has moved in favour of its side to the stop price.
-        TakeProfitLimit = 7 => "TAKE_PROFIT_LIMIT",
-    }
-}
-
-impl Kind {
-    /// Whether it waits for a stop price.
-    #[must_use]
-    pub const fn is_conditional(self) -> bool {
-        matches!(self, Self::StopLoss | Self::StopLossLimit | Self::TakeProfit | Self::TakeProfitLimit)
-    }
-
-    /// Whether it has no limit price.
-    #[must_use]
-    pub const fn is_market(self) -> bool {
-        matches!(self, Self::Market | Self::StopLoss | Self::TakeProfit)
-    }
-
-    /// Whether a last price at or above the stop price triggers it; else one at or below does.
-    #[must_use]
-    pub const fn triggers_above(self, side: Side) -> bool {
-        let loss = matches!(self, Self::StopLoss | Self::StopLossLimit);
-        matches!(side, Side::Buy) == loss
-    }
-}
 
 wire_enum! {
     /// Where an order is in its life.
@@ -126,7 +85,7 @@ pub struct Order {
     /// Its side.
     pub side: Side,
     /// Its type.
-    pub kind: Kind,
+    pub kind: OrderType,
     /// Its lifetime.
     pub time_in_force: TimeInForce,
     /// Its limit price; 0 for none.

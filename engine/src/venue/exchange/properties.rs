@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::fixture::{Rig, instrument, limit, market};
-use super::{CancelOrder, Kind, NewOrder, OrderName, Restriction, Status, Stp};
-use crate::domain::{Price, Side, TimeInForce};
+use super::{CancelOrder, NewOrder, OrderName, Restriction, Status, Stp};
+use crate::domain::{OrderType, Price, Side, TimeInForce};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -27,8 +27,8 @@ fn order() -> impl Strategy<Value = NewOrder> {
         Just(Stp::Decrement)
     ];
     let kind = prop_oneof![
-        4 => Just(Kind::Limit), 1 => Just(Kind::Market), 1 => Just(Kind::LimitMaker),
-        1 => Just(Kind::StopLoss), 1 => Just(Kind::StopLossLimit), 1 => Just(Kind::TakeProfitLimit),
+        4 => Just(OrderType::Limit), 1 => Just(OrderType::Market), 1 => Just(OrderType::LimitMaker),
+        1 => Just(OrderType::StopLoss), 1 => Just(OrderType::StopLossLimit), 1 => Just(OrderType::TakeProfitLimit),
     ];
     let tif = prop_oneof![
         3 => Just(TimeInForce::GoodTillCancel),
@@ -39,7 +39,7 @@ fn order() -> impl Strategy<Value = NewOrder> {
         |(side, kind, tif, stp, price, quantity, stop)| {
             let base = if kind.is_market() { market(side, quantity) } else { limit(side, price, quantity) };
             let stop_price = if kind.is_conditional() { Price(stop) } else { Price::NONE };
-            let time_in_force = if kind == Kind::Limit { tif } else { TimeInForce::GoodTillCancel };
+            let time_in_force = if kind == OrderType::Limit { tif } else { TimeInForce::GoodTillCancel };
             NewOrder { kind, stp, time_in_force, stop_price, ..base }
         },
     )

@@ -1,8 +1,8 @@
 //! What accounts ask for, with every text read.
 
 use super::balances::Amount;
-use super::order::{Kind, Stp};
-use crate::domain::{InstrumentIndex, Price, Quantity, Side, TimeInForce};
+use super::order::Stp;
+use crate::domain::{InstrumentIndex, OrderType, Price, Quantity, Side, TimeInForce};
 
 /// A new order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct NewOrder {
     /// Its side.
     pub side: Side,
     /// Its type.
-    pub kind: Kind,
+    pub kind: OrderType,
     /// Its lifetime; `GTC` where the type has none.
     pub time_in_force: TimeInForce,
     /// Its limit price; 0 for none.

@@ -1,9 +1,9 @@
 //! The exchange by example.
 
 use super::fixture::{Rig, UNIT, instrument, limit, market};
-use super::{CancelOrder, Kind, NewOrder, OrderName, Restriction, Stp};
+use super::{CancelOrder, NewOrder, OrderName, Restriction, Stp};
 use crate::domain::{Filters, Instrument, Quantity, QuantityFilter};
-use crate::domain::{Price, Side, TimeInForce};
+use crate::domain::{OrderType, Price, Side, TimeInForce};
 
 fn rig() -> Rig {
     Rig::new(instrument("ABCUSDT"))
@@ -72,7 +72,7 @@ fn lifetimes_and_market_orders() {
     rig.place(0, &by_value).expect("placed");
     assert_eq!(rig.told()[1..], [(4, "TRADE", "FILLED", 2, 102)], "250 buys 2 at 102");
     assert_eq!(rig.balance(0, 1).1, 0, "nothing stays reserved");
-    let maker = NewOrder { kind: Kind::LimitMaker, ..limit(Side::Buy, 102, 1) };
+    let maker = NewOrder { kind: OrderType::LimitMaker, ..limit(Side::Buy, 102, 1) };
     assert_eq!(rig.place(0, &maker), Err(-2010));
 }
 
@@ -126,7 +126,7 @@ fn an_account_does_not_trade_with_itself_unless_it_wants_to() {
 fn conditional_orders_start_when_the_price_comes() {
     let mut rig = rig();
     rig.print(Side::Buy, 101, 1);
-    let stop = NewOrder { kind: Kind::StopLoss, stop_price: Price(99), ..market(Side::Sell, 3) };
+    let stop = NewOrder { kind: OrderType::StopLoss, stop_price: Price(99), ..market(Side::Sell, 3) };
     assert_eq!(
         rig.place(0, &NewOrder { stop_price: Price(102), ..stop.clone() }),
         Err(-2010),
@@ -138,7 +138,7 @@ fn conditional_orders_start_when_the_price_comes() {
     rig.print(Side::Sell, 99, 1);
     assert_eq!(rig.told(), [(id, "NEW", "NEW", 0, 0), (id, "TRADE", "FILLED", 3, 99)]);
     let take = NewOrder {
-        kind: Kind::TakeProfitLimit,
+        kind: OrderType::TakeProfitLimit,
         stop_price: Price(101),
         time_in_force: TimeInForce::GoodTillCancel,
         ..limit(Side::Sell, 103, 2)

@@ -11,6 +11,7 @@ pub(super) fn passes(instrument: &Instrument, order: &Placement, reference: Opti
     let market = order.style == Style::Market;
     let valued = if market { reference } else { Some(order.price) };
     (market || filters.price_passes(order.price))
+        && order.condition.is_none_or(|condition| filters.price_passes(condition.trigger))
         && filters.lot_of(market).passes(order.quantity)
         && valued.is_none_or(|price| notional_passes(instrument, price, order.quantity, market))
 }
@@ -38,7 +39,7 @@ mod tests {
     fn order(style: Style, price: i64, quantity: i64) -> Placement {
         let id = OrderId { epoch: 1, source: SourceId(0), source_epoch: 1, sequence: 1 };
         let (price, quantity) = (Price(price), Quantity(quantity));
-        Placement { id, instrument: 0, side: Side::Buy, style, price, quantity }
+        Placement { id, instrument: 0, side: Side::Buy, style, price, quantity, condition: None }
     }
 
     fn bounds(min: i64, max: i64, step: i64) -> QuantityFilter {

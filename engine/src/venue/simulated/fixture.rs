@@ -220,6 +220,11 @@ pub(super) fn maker_only(sequence: u64, side: Side, price: i64, quantity: i64) -
     }
 }
 
+/// `request` once the last price has reached `trigger`.
+pub(super) fn waits(order_type: OrderType, trigger: i64, request: Request) -> Request {
+    Request { order_type: order_type.code(), trigger: Price(trigger), ..request }
+}
+
 pub(super) fn market(sequence: u64, side: Side, quantity: i64) -> Request {
     Request { order_type: OrderType::Market.code(), time_in_force: 0, ..limit(sequence, side, 0, quantity) }
 }

@@ -4,9 +4,11 @@ use super::clearing::Clearing;
 use super::config::SimulationConfig;
 use super::depth::Depth;
 use super::queue::Stamp;
+use super::registry::Place;
 use super::resting::{OpenOrder, Print, Resting};
+use super::waiting::WaitingRoom;
 use crate::book::Level;
-use crate::domain::{BySide, Instrument, Liquidity, Nanos, Quantity, Side};
+use crate::domain::{BySide, Instrument, Liquidity, Nanos, Price, Quantity, Side};
 
 /// Which trades of the feed count.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +43,9 @@ pub(super) struct FeedTrade {
 pub(super) struct Market {
     pub(super) depth: Depth,
     pub(super) own: BySide<Resting>,
+    pub(super) waiting: WaitingRoom,
+    /// The last price traded while there was a book; `None` before the first.
+    pub(super) last: Option<Price>,
     tape: Tape,
 }
 
@@ -48,7 +53,32 @@ impl Market {
     /// Without a book.
     pub(super) fn new(instrument: &Instrument) -> Self {
         let own = BySide { buy: Resting::new(Side::Buy), sell: Resting::new(Side::Sell) };
-        Self { depth: Depth::new(instrument), own, tape: Tape::default() }
+        let (waiting, tape) = (WaitingRoom::default(), Tape::default());
+        Self { depth: Depth::new(instrument), own, waiting, last: None, tape }
+    }
+
+    /// Our orders, on the book or waiting.
+    pub(super) fn orders(&self) -> impl Iterator<Item = &OpenOrder> {
+        self.own.buy.iter().chain(self.own.sell.iter()).chain(self.waiting.iter())
+    }
+
+    /// The order at `place`.
+    pub(super) fn order(&self, place: Place) -> Option<&OpenOrder> {
+        let waiting = || self.waiting.iter().find(|order| order.id == place.id);
+        self.own.get(place.side).get(place.id).or_else(waiting)
+    }
+
+    /// The order at `place`, to lower its quantity: its place in the queue stays.
+    pub(super) fn order_mut(&mut self, place: Place) -> Option<&mut OpenOrder> {
+        match self.own.get_mut(place.side).get_mut(place.id) {
+            None => self.waiting.get_mut(place.id),
+            found => found,
+        }
+    }
+
+    /// Takes the order at `place` off.
+    pub(super) fn remove(&mut self, place: Place) -> Option<OpenOrder> {
+        self.own.get_mut(place.side).remove(place.id).or_else(|| self.waiting.remove(place.id))
     }
 
     /// A trade of the feed. Without a live book it fills nothing, and the queue does not move.
@@ -67,6 +97,7 @@ impl Market {
         if !self.depth.is_live() || self.depth.is_empty() {
             return;
         }
+        self.last = Some(print.price);
         let resting = self.own.get_mut(aggressor.opposite());
         resting.on_print(print, config.partial_fills, |order, quantity| {
             made(clearing, print.stamp.seen, instrument, order, quantity);

@@ -9,7 +9,8 @@
 //! one that does counts as the latest before it.
 //!
 //! Simplifications, all documented here:
-//! - Our quantity is invisible to the market. What a taker of ours took stays taken until the level changes.
+//! - Our quantity is invisible to the market. What a taker of ours took stays taken until the level changes, and the
+//!   last price, which sets off what waits for it, is that of the market's trades.
 //! - A level beyond the depth of the snapshot counts as empty until the feed tells of it.
 //! - Self-trade prevention is EXPIRE_TAKER: the remainder of a taker that reaches our own order expires.
 //! - Market orders are held against the notional filters at the best price of the other side.
@@ -49,14 +50,14 @@ pub struct Matching {
     instruments: Arc<Instruments>,
     config: SimulationConfig,
     /// One an instrument.
-    markets: Vec<Market>,
+    pub(super) markets: Vec<Market>,
     /// In order of arrival.
     in_flight: VecDeque<InFlight>,
-    clearing: Clearing,
+    pub(super) clearing: Clearing,
     /// The exchange's time: of the last thing that happened there.
-    clock: Nanos,
+    pub(super) clock: Nanos,
     /// The trades of the taker being planned.
-    trades: Vec<Level>,
+    pub(super) trades: Vec<Level>,
 }
 
 impl Matching {
@@ -125,6 +126,7 @@ impl Matching {
         if let Some((market, instrument)) = markets.get_mut(index as usize).zip(instruments.get(index)) {
             market.on_trade(trade, config, instrument, clearing);
         }
+        self.set_off(index);
     }
 
     /// A request leaves us at `now`. It acts when it reaches the exchange, in the order of submission.
@@ -160,9 +162,9 @@ impl Matching {
         due.min(self.clearing.next_arrival())
     }
 
-    /// Our orders on the exchange's book: by instrument, buys first, best price first, then by time.
+    /// Our orders: by instrument, buys on the book first, best price first, then by time; last those that wait.
     pub fn open_orders(&self) -> impl Iterator<Item = &OpenOrder> {
-        self.markets.iter().flat_map(|market| market.own.buy.iter().chain(market.own.sell.iter()))
+        self.markets.iter().flat_map(Market::orders)
     }
 
     /// What our trades add up to.
@@ -198,7 +200,7 @@ impl Matching {
         }
         let other = order.side.opposite();
         let reference = market.depth.best_open(other);
-        let open = market.own.buy.iter().count() + market.own.sell.iter().count();
+        let open = market.orders().count();
         let full = instrument.filters.max_open_orders.is_some_and(|most| open >= most as usize);
         if full || !filters::passes(instrument, &order, reference) {
             return Err(code::FILTER);
@@ -206,22 +208,52 @@ impl Matching {
         if self.clearing.registry.find(order.id).is_some() {
             return Err(code::NEW_ORDER);
         }
+        if order.condition.is_some_and(|condition| condition.is_met(order.side, market.last)) {
+            return Err(code::NEW_ORDER);
+        }
         let plan = taker::plan(&market.depth, market.own.get(other).best(), &order, &mut self.trades);
-        let rest = Quantity(order.quantity.0 - plan.filled.0);
         let takes = plan.filled.0 > 0 || plan.self_trade;
         if order.style == Style::MakerOnly && takes {
             return Err(code::NEW_ORDER);
         }
-        let rests = matches!(order.style, Style::Rest | Style::MakerOnly);
-        let rest = rests.then_some(Level { price: order.price, quantity: rest });
-        if !self.clearing.affordable(instrument, &self.trades, rest) {
+        if !self.pays(&order, plan) {
             return Err(code::FILTER);
         }
         Ok((order, plan))
     }
 
-    /// Carries an admitted order out: accepted, then its trades, then it rests or expires.
+    /// Whether the fees of the trades of `plan`, and of what then rests, can be accounted for.
+    pub(super) fn pays(&self, order: &Placement, plan: Plan) -> bool {
+        let rest = Quantity(order.quantity.0 - plan.filled.0);
+        let rests = matches!(order.style, Style::Rest | Style::MakerOnly);
+        let rest = rests.then_some(Level { price: order.price, quantity: rest });
+        let listed = self.instruments.get(order.instrument);
+        listed.is_some_and(|instrument| self.clearing.affordable(instrument, &self.trades, rest))
+    }
+
+    /// Accepts an admitted order, which then waits or is carried out.
     fn execute(&mut self, order: &Placement, plan: Plan) {
+        let open = OpenOrder {
+            id: order.id,
+            venue_order_id: self.clearing.next_order(),
+            instrument: order.instrument,
+            side: order.side,
+            price: order.price,
+            quantity: order.quantity,
+            filled: Quantity::ZERO,
+            accepted: self.clock,
+            position: Position::behind(0),
+        };
+        self.clearing.say(self.clock, VenueEventKind::Accepted, &open);
+        let Some(condition) = order.condition else { return self.carry_out(open, order, plan) };
+        self.clearing.registry.open(Place { id: open.id, side: open.side });
+        if let Some(market) = self.markets.get_mut(order.instrument as usize) {
+            market.waiting.insert(open, *order, condition);
+        }
+    }
+
+    /// Carries an accepted order out: its trades, then it rests or expires.
+    pub(super) fn carry_out(&mut self, mut open: OpenOrder, order: &Placement, plan: Plan) {
         let Self { instruments, markets, clearing, clock, trades, .. } = self;
         let now = *clock;
         let Some((market, instrument)) =
@@ -229,19 +261,8 @@ impl Matching {
         else {
             return;
         };
-        let visible = market.depth.quantity_at(order.side, order.price);
-        let mut open = OpenOrder {
-            id: order.id,
-            venue_order_id: clearing.next_order(),
-            instrument: order.instrument,
-            side: order.side,
-            price: order.price,
-            quantity: order.quantity,
-            filled: Quantity::ZERO,
-            accepted: now,
-            position: Position::behind(visible.0),
-        };
-        clearing.say(now, VenueEventKind::Accepted, &open);
+        open.accepted = now;
+        open.position = Position::behind(market.depth.quantity_at(order.side, order.price).0);
         if order.style == Style::AllOrNothing && plan.filled < order.quantity {
             clearing.end(now, &open, OrderState::Expired);
             return;
@@ -266,7 +287,7 @@ impl Matching {
         let (id, instrument, now) = (request.target, request.instrument, self.clock);
         let place = self.clearing.registry.find(id);
         let market = self.markets.get_mut(instrument as usize);
-        let order = place.zip(market).and_then(|(place, market)| market.own.get_mut(place.side).remove(id));
+        let order = place.zip(market).and_then(|(place, market)| market.remove(place));
         match order {
             Some(order) => self.clearing.end(now, &order, OrderState::Canceled),
             None => {
@@ -281,7 +302,7 @@ impl Matching {
         let (id, instrument, now) = (request.target, request.instrument, self.clock);
         let place = self.clearing.registry.find(id);
         let market = self.markets.get_mut(instrument as usize);
-        let order = place.zip(market).and_then(|(place, market)| market.own.get_mut(place.side).get_mut(id));
+        let order = place.zip(market).and_then(|(place, market)| market.order_mut(place));
         let lot = self.instruments.get(instrument).map(|instrument| instrument.filters.lot);
         let code = match order {
             None => code::NO_SUCH_ORDER,
@@ -302,7 +323,7 @@ impl Matching {
         let (id, instrument, now) = (request.target, request.instrument, self.clock);
         let place = self.clearing.registry.find(id);
         let market = self.markets.get(instrument as usize);
-        let order = place.zip(market).and_then(|(place, market)| market.own.get(place.side).get(id));
+        let order = place.zip(market).and_then(|(place, market)| market.order(place));
         if let Some(order) = order {
             let state = if order.filled == Quantity::ZERO { OrderState::Open } else { OrderState::Partial };
             self.clearing.say(now, VenueEventKind::QueryState { state, quantity: order.quantity }, order);

@@ -10,6 +10,7 @@ pub mod resting;
 mod taker;
 pub mod account;
 mod registry;
+mod waiting;
 mod clearing;
 mod market;
 pub mod matching;

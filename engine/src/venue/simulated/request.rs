@@ -2,6 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::waiting::Condition;
 use crate::domain::{InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, Side, TimeInForce};
 use crate::limits::SOURCES_MAX;
 use crate::message::{IntentKind, Order};
@@ -21,7 +22,7 @@ wire_enum! {
     }
 }
 
-/// A request on its way to the exchange, 64 bytes. Written by route alone.
+/// A request on its way to the exchange, 72 bytes. Written by route alone.
 ///
 /// Any bit pattern is a valid value; the exchange judges the codes when the request arrives, as a venue would.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
@@ -33,6 +34,8 @@ pub struct Request {
     pub target: OrderId,
     /// Limit price; 0 for all but a new order with a limit.
     pub price: Price,
+    /// Trigger price; 0 for all but a new order that waits for one.
+    pub trigger: Price,
     /// Quantity; 0 for a cancel or a query.
     pub quantity: Quantity,
     /// When it left, on the engine's timeline. Set by `Matching::submit`.
@@ -45,11 +48,11 @@ pub struct Request {
     pub side: u8,
     /// Code of an `OrderType`; 0 for all but a new order.
     pub order_type: u8,
-    /// Code of a `TimeInForce`, read for limit orders only.
+    /// Code of a `TimeInForce`, read only for types that have one.
     pub time_in_force: u8,
 }
 
-const _: () = assert!(size_of::<Request>() == 64);
+const _: () = assert!(size_of::<Request>() == 72);
 
 impl Request {
     /// The request that `order` stands for. An order of a kind this build does not know keeps its code, and the
@@ -67,6 +70,7 @@ impl Request {
             id: intent.id,
             target: intent.target,
             price: intent.price,
+            trigger: intent.trigger,
             quantity: intent.quantity,
             sent: Nanos::ZERO,
             instrument: intent.instrument,
@@ -110,25 +114,29 @@ pub(super) struct Placement {
     pub(super) price: Price,
     /// Positive.
     pub(super) quantity: Quantity,
+    /// What it waits for before it may do anything.
+    pub(super) condition: Option<Condition>,
 }
 
 impl Placement {
     /// Reads a new order; `None` where a code is unknown, or a price or quantity is missing or out of place.
     pub(super) fn read(request: &Request) -> Option<Self> {
-        let style = match OrderType::try_from(request.order_type).ok()? {
-            OrderType::Market => Style::Market,
+        let order_type = OrderType::try_from(request.order_type).ok()?;
+        let style = match order_type {
+            _ if order_type.is_market() => Style::Market,
             OrderType::LimitMaker => Style::MakerOnly,
-            OrderType::Limit => match TimeInForce::try_from(request.time_in_force).ok()? {
+            _ => match TimeInForce::try_from(request.time_in_force).ok()? {
                 TimeInForce::GoodTillCancel => Style::Rest,
                 TimeInForce::ImmediateOrCancel => Style::Immediate,
                 TimeInForce::FillOrKill => Style::AllOrNothing,
             },
         };
         let side = Side::try_from(request.side).ok()?;
-        let priced = request.price.is_some();
-        let price_in_place = if style == Style::Market { request.price == Price::NONE } else { priced };
+        let in_place = |price: Price, needed| if needed { price.is_some() } else { price == Price::NONE };
+        let prices = in_place(request.price, !order_type.is_market())
+            && in_place(request.trigger, order_type.is_conditional());
         let known = request.id != OrderId::NONE && usize::from(request.id.source.0) < SOURCES_MAX;
-        let sound = known && request.quantity.0 > 0 && price_in_place;
+        let sound = known && request.quantity.0 > 0 && prices;
         sound.then_some(Self {
             id: request.id,
             instrument: request.instrument,
@@ -136,6 +144,9 @@ impl Placement {
             style,
             price: request.price,
             quantity: request.quantity,
+            condition: order_type
+                .is_conditional()
+                .then_some(Condition { order_type, trigger: request.trigger }),
         })
     }
 }
@@ -207,6 +218,10 @@ mod tests {
             Request { order_type: 9, ..limit() },
             Request { time_in_force: 0, ..limit() },
             Request { order_type: OrderType::Market.code(), ..limit() },
+            Request { trigger: Price(4), ..limit() },
+            Request { order_type: OrderType::StopLossLimit.code(), ..limit() },
+            Request { order_type: OrderType::StopLoss.code(), trigger: Price(4), ..limit() },
+            Request { order_type: OrderType::TakeProfitLimit.code(), trigger: Price(-4), ..limit() },
         ];
         for request in broken {
             assert_eq!(Placement::read(&request), None, "{request:?}");
@@ -214,5 +229,19 @@ mod tests {
         let market =
             Request { order_type: OrderType::Market.code(), price: Price(0), time_in_force: 0, ..limit() };
         assert_eq!(Placement::read(&market).map(|p| p.style), Some(Style::Market));
+        let trigger = Price(4);
+        for (order_type, request) in [
+            (OrderType::StopLoss, market),
+            (OrderType::TakeProfit, market),
+            (OrderType::StopLossLimit, limit()),
+            (OrderType::TakeProfitLimit, limit()),
+        ] {
+            let plain = Placement::read(&request).expect("a sound order");
+            let waits = Placement::read(&Request { order_type: order_type.code(), trigger, ..request });
+            assert_eq!(
+                waits,
+                Some(Placement { condition: Some(Condition { order_type, trigger }), ..plain })
+            );
+        }
     }
 }

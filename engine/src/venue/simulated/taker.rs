@@ -56,7 +56,8 @@ mod tests {
         let mut depth = Depth::new(&instrument());
         depth.on_snapshot(1, &levels(&[(99, 5), (98, 7)]), &levels(&[(101, 4), (102, 6)]));
         let (price, quantity) = (Price(price), Quantity(quantity));
-        let order = Placement { id: order_id(1), instrument: 0, side, style, price, quantity };
+        let id = order_id(1);
+        let order = Placement { id, instrument: 0, side, style, price, quantity, condition: None };
         let mut trades = Vec::new();
         let plan = plan(&depth, own.map(Price), &order, &mut trades);
         let trades = trades.iter().map(|level| (level.price.0, level.quantity.0)).collect();

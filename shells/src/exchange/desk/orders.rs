@@ -1,9 +1,11 @@
 //! Requests about orders.
 
-use engine::domain::{Instrument, InstrumentIndex, Nanos, Price, Quantity, Scale, Side, TimeInForce};
+use engine::domain::{
+    Instrument, InstrumentIndex, Nanos, OrderType, Price, Quantity, Scale, Side, TimeInForce,
+};
 use engine::venue::exchange::{
-    AMOUNT_SCALE, AccountIndex, AmendOrder, CancelOrder, Event, FillFacts, Kind, NewOrder, OrderName,
-    Restriction, Stp,
+    AMOUNT_SCALE, AccountIndex, AmendOrder, CancelOrder, Event, FillFacts, NewOrder, OrderName, Restriction,
+    Stp,
 };
 
 use super::super::failure::Failure;
@@ -134,7 +136,7 @@ impl Desk {
             "SELL" => Side::Sell,
             _ => return Err(Failure::new(-1117, "Invalid side.")),
         };
-        let kind = named_value(Kind::ALL, params.need("type")?, Kind::as_str)
+        let kind = named_value(OrderType::ALL, params.need("type")?, OrderType::as_str)
             .ok_or_else(|| Failure::new(-1116, "Invalid orderType."))?;
         let tif = params.maybe("timeInForce")?;
         let tif = tif
@@ -153,7 +155,7 @@ impl Desk {
             })?,
         };
         let detail = match params.maybe("newOrderRespType")? {
-            None if matches!(kind, Kind::Limit | Kind::Market) => Detail::Full,
+            None if matches!(kind, OrderType::Limit | OrderType::Market) => Detail::Full,
             None | Some("ACK") => Detail::Ack,
             Some("RESULT") => Detail::Result,
             Some("FULL") => Detail::Full,
@@ -308,7 +310,7 @@ impl Numbers {
     }
 
     /// Whether what the type needs is there, and nothing else.
-    fn fit(&self, kind: Kind, tif: Option<TimeInForce>) -> Result<(), Failure> {
+    fn fit(&self, kind: OrderType, tif: Option<TimeInForce>) -> Result<(), Failure> {
         let unwanted =
             |name: &str| Failure::told(-1106, format!("Parameter '{name}' sent when not required."));
         if self.iceberg {
@@ -317,7 +319,7 @@ impl Numbers {
         if self.trailing {
             return Err(Failure::new(-1013, "Trailing stop orders are not supported for this symbol."));
         }
-        let timed = matches!(kind, Kind::Limit | Kind::StopLossLimit | Kind::TakeProfitLimit);
+        let timed = kind.has_time_in_force();
         match tif {
             None if timed => return Err(Failure::missing("timeInForce")),
             Some(_) if !timed => return Err(unwanted("timeInForce")),
@@ -334,15 +336,15 @@ impl Numbers {
             _ => {}
         }
         match (self.quantity, self.value) {
-            (Some(_), Some(_)) if kind == Kind::Market => {
+            (Some(_), Some(_)) if kind == OrderType::Market => {
                 Err(Failure::new(-1128, "Combination of optional parameters invalid."))
             }
-            (None, None) if kind == Kind::Market => Err(Failure::new(
+            (None, None) if kind == OrderType::Market => Err(Failure::new(
                 -1102,
                 "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!",
             )),
-            (_, Some(_)) if kind != Kind::Market => Err(unwanted("quoteOrderQty")),
-            (None, _) if kind != Kind::Market => Err(Failure::missing("quantity")),
+            (_, Some(_)) if kind != OrderType::Market => Err(unwanted("quoteOrderQty")),
+            (None, _) if kind != OrderType::Market => Err(Failure::missing("quantity")),
             _ => Ok(()),
         }
     }

@@ -18,6 +18,7 @@ fn order(sequence: u64, instrument: u32, side: Side, price: i64, quantity: i64) 
         side,
         order_type: OrderType::Limit,
         price: Price(price),
+        trigger: Price::NONE,
         quantity: Quantity(quantity),
         valid_until: Nanos::NEVER,
     }

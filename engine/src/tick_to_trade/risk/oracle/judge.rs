@@ -72,6 +72,10 @@ fn conforms(events: &[Nanos], now: Nanos, rate: Rate) -> bool {
     events.iter().enumerate().all(|(i, first)| (events.len() - i + 1) as i128 <= allowed(now.0 - first.0))
 }
 
+fn has_no_limit(intent: &Intent) -> bool {
+    matches!(intent.order_type, 2 | 4 | 6)
+}
+
 impl Judge {
     pub(super) fn new() -> Self {
         let table = table();
@@ -130,7 +134,8 @@ impl Judge {
         let i = intent.instrument as usize;
         let (price, quantity) = (i128::from(intent.price.0), i128::from(intent.quantity.0));
         let side = if intent.side == 1 { Side::Buy } else { Side::Sell };
-        let is_market = intent.order_type == 2;
+        let (is_market, waits) = (has_no_limit(intent), intent.order_type >= 4);
+        let trigger = i128::from(intent.trigger.0);
         let own = &self.limits.instruments[i];
         let mut fails = |fails: bool, code| {
             if fails {
@@ -154,7 +159,7 @@ impl Judge {
         fails(intent.id.sequence <= self.last[source], RejectCode::DuplicateId);
         fails(intent.valid_until < now, RejectCode::Expired);
         fails(quantity > i128::from(own.max_quantity.0), RejectCode::MaxQuantity);
-        if quantity > 1_000_000 || price > 1_000_000 {
+        if quantity > 1_000_000 || price > 1_000_000 || trigger > 1_000_000 {
             broken.push(RejectCode::MaxNotional);
             return broken;
         }
@@ -163,10 +168,8 @@ impl Judge {
             return broken;
         };
         let filters = &self.table[i].filters;
-        fails(
-            !is_market && filters.tick.0 > 0 && intent.price.0 % filters.tick.0 != 0,
-            RejectCode::FilterPrice,
-        );
+        let off_tick = |price: i128| filters.tick.0 > 0 && price % i128::from(filters.tick.0) != 0;
+        fails((!is_market && off_tick(price)) || (waits && off_tick(trigger)), RejectCode::FilterPrice);
         let lot = filters.lot;
         let off_lot = lot.step.0 > 0
             && (intent.quantity < lot.min
@@ -176,13 +179,20 @@ impl Judge {
         let mid_value = if is_market { (quantity * doubled + 1) / 2 } else { quantity * price };
         fails(filters.notional.min.is_some_and(|min| mid_value < min), RejectCode::FilterNotional);
 
-        // ref × 1.01, rounded up.
-        let at_most = if is_market { (doubled * 10_100 + 19_999) / 20_000 } else { price };
+        // ref × 1.01, rounded up; where it waits, what it may come to there.
+        let at_most = if is_market {
+            ((doubled * 10_100 + 19_999) / 20_000).max((trigger * 101 + 99) / 100)
+        } else {
+            price.max(trigger)
+        };
         let value = self.value(i, quantity, 2 * at_most, now);
         fails(value.is_none_or(|value| value > own.max_notional), RejectCode::MaxNotional);
-        let distance = (2 * price - doubled) * if side == Side::Buy { 1 } else { -1 };
+        let around = if waits { 2 * trigger } else { doubled };
+        let distance = (2 * price - around) * if side == Side::Buy { 1 } else { -1 };
         let bps = if distance > 0 { own.collar_aggressive_bps } else { own.collar_passive_bps };
-        fails(!is_market && distance.abs() * 10_000 > i128::from(bps) * doubled, RejectCode::Collar);
+        fails(!is_market && distance.abs() * 10_000 > i128::from(bps) * around, RejectCode::Collar);
+        let far = (2 * trigger - doubled).abs() * 10_000 > i128::from(own.collar_passive_bps) * doubled;
+        fails(waits && far, RejectCode::Collar);
 
         if !reduces {
             self.exposing(i, (low, high), doubled, now, &mut broken);
@@ -256,7 +266,8 @@ impl Judge {
         fails(!conforms(&times(Some(source)), now, limits.sources[source].orders), RejectCode::MessageRate);
         fails(!conforms(&times(None), now, limits.account.orders), RejectCode::MessageRate);
         let content = |intent: &Intent| {
-            (intent.id.source, intent.instrument, intent.side, intent.price, intent.quantity)
+            let Intent { instrument, side, price, trigger, quantity, .. } = *intent;
+            (intent.id.source, instrument, side, price, trigger, quantity)
         };
         let span = limits.account.duplicates;
         let equal = self
@@ -267,9 +278,8 @@ impl Judge {
         fails(self.halted[source], RejectCode::RepeatExecution);
 
         let crosses = self.own(i, side.opposite()).any(|other| {
-            let any = |intent: &Intent| intent.order_type == 2;
-            any(intent)
-                || any(&other.intent)
+            has_no_limit(intent)
+                || has_no_limit(&other.intent)
                 || match side {
                     Side::Buy => intent.price >= other.intent.price,
                     Side::Sell => intent.price <= other.intent.price,

@@ -117,7 +117,7 @@ impl Trace {
             _ => 1 + self.below(6) as i64,
         };
         let mut intent = limit(id, instrument, side, price, quantity);
-        match self.below(25) {
+        match self.below(29) {
             0 => intent = market(id, instrument, side, quantity),
             1 => intent.quantity = Quantity(i64::MAX - self.below(5) as i64),
             2 => intent.price = Price(i64::MAX - self.below(5) as i64),
@@ -127,6 +127,14 @@ impl Trace {
             6 => intent.valid_until = self.now - Nanos(1),
             // The same again.
             7..=12 => intent = Intent { id, ..self.latest.unwrap_or(intent) },
+            // One that waits, near the market or anywhere.
+            choice @ 25.. => {
+                let near = price + (self.below(5) as i64 - 2) * if instrument == 3 { 1 } else { 5 };
+                let trigger = if choice == 28 { 1 + self.below(2_000) as i64 } else { near };
+                let order_type = 4 + self.below(4) as u8;
+                let price = if order_type.is_multiple_of(2) { Price::NONE } else { intent.price };
+                intent = Intent { order_type, trigger: Price(trigger), price, ..intent };
+            }
             _ => {}
         }
         self.latest = Some(intent);

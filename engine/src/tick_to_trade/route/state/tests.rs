@@ -32,6 +32,17 @@ fn trade(quantity: i64, trade_id: u64) -> VenueEvent {
     })
 }
 
+/// A stop order is accepted twice: when it waits, and when its trigger sets it off (binance.md §8).
+#[test]
+fn an_order_that_is_set_off_is_open_before_and_after() {
+    let mut order = order(OrderState::Sent);
+    assert!(matches!(order.apply(&event(VenueEventKind::Accepted)), Effect::Report { .. }));
+    assert_eq!(order.apply(&event(VenueEventKind::Accepted)), Effect::Stale);
+    assert_eq!((order.state, order.is_open_question()), (OrderState::Open, false));
+    assert!(matches!(order.apply(&event(VenueEventKind::Expired)), Effect::Report { .. }));
+    assert_eq!(order.state, OrderState::Expired, "it found nobody to trade with");
+}
+
 #[test]
 fn f01_a_lost_ack_is_unknown_until_the_venue_says() {
     let mut order = order(OrderState::Sent);

@@ -20,8 +20,10 @@ pub struct OrderFacts {
     pub order_type: OrderType,
     /// Its lifetime.
     pub time_in_force: TimeInForce,
-    /// Its limit price; 0 for a market order.
+    /// Its limit price; 0 for an order without one.
     pub price: Price,
+    /// Its trigger price; 0 for one that waits for none.
+    pub trigger: Price,
     /// Its quantity.
     pub quantity: Quantity,
     /// Value of all its fills, at the instrument's notional scale.
@@ -167,7 +169,7 @@ pub fn encode_report(
         if let VenueEventKind::Amended { quantity } = event.kind { quantity } else { order.quantity };
     report.quantity("q", quantity);
     report.price("p", order.price);
-    report.price("P", Price::NONE);
+    report.price("P", order.trigger);
     report.quantity("F", Quantity::ZERO);
     report.integer("g", -1);
     report.id("C", if asked || amended { event.id } else { OrderId::NONE });

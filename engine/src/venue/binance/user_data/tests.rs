@@ -33,6 +33,7 @@ fn facts() -> OrderFacts {
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
         price: Price(10_050_000_000),
+        trigger: Price(9_950_000_000),
         quantity: Quantity(100_000_000),
         cumulative_quote: 5,
         cancel: OrderId { epoch: 9, source: SourceId(1), source_epoch: 1, sequence: 9 },

@@ -2,7 +2,7 @@
 //! `order` holds the controls on the order itself, `account` those on what surrounds it.
 
 use super::*;
-use crate::domain::{OrderId, Price, Quantity, Side};
+use crate::domain::{OrderId, OrderType, Price, Quantity, Side};
 use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
 use crate::tick_to_trade::risk::fixture::{

@@ -258,6 +258,77 @@ fn c05_to_c08_and_c10_through_the_pass() {
     assert_eq!(desk.verdict(&intent), RejectCode::StaleMarketData, "locked");
 }
 
+/// An order on the first instrument that waits for `trigger`; without a limit where `price` is zero.
+fn waits(desk: &mut Desk, order_type: OrderType, side: Side, prices: [i64; 2], quantity: i64) -> Intent {
+    let [trigger, price] = prices.map(Price);
+    let order = limit(desk.next(), 0, side, price.0, quantity);
+    Intent { order_type: order_type.code(), trigger, ..order }
+}
+
+#[test]
+fn c02_to_c08_of_an_order_that_waits_for_its_trigger() {
+    use OrderType::{StopLoss, StopLossLimit, TakeProfit, TakeProfitLimit};
+    let mut desk = Desk::new();
+    for (order_type, side, prices, code) in [
+        (StopLoss, Side::Sell, [950, 0], RejectCode::None),
+        (TakeProfit, Side::Sell, [1_100, 0], RejectCode::None),
+        // 945 is far from today's 1005, and near the trigger.
+        (StopLossLimit, Side::Sell, [950, 945], RejectCode::None),
+        (StopLossLimit, Side::Sell, [950, 935], RejectCode::Collar),
+        (StopLossLimit, Side::Sell, [950, 1_100], RejectCode::None),
+        (TakeProfitLimit, Side::Buy, [900, 905], RejectCode::None),
+        (TakeProfitLimit, Side::Buy, [900, 915], RejectCode::Collar),
+        // The trigger has the wide collar: 20 % of 1005 on either side.
+        (StopLoss, Side::Sell, [805, 0], RejectCode::None),
+        (StopLoss, Side::Sell, [800, 0], RejectCode::Collar),
+        (StopLoss, Side::Buy, [1_205, 0], RejectCode::None),
+        (StopLoss, Side::Buy, [1_210, 0], RejectCode::Collar),
+        (StopLoss, Side::Sell, [951, 0], RejectCode::FilterPrice),
+        (StopLossLimit, Side::Sell, [950, 946], RejectCode::FilterPrice),
+        (StopLoss, Side::Sell, [0, 0], RejectCode::BadRequest),
+        (TakeProfit, Side::Sell, [-5, 0], RejectCode::BadRequest),
+        (StopLoss, Side::Sell, [950, 945], RejectCode::BadRequest),
+        (StopLossLimit, Side::Sell, [950, 0], RejectCode::BadRequest),
+        (TakeProfitLimit, Side::Sell, [0, 945], RejectCode::BadRequest),
+        (StopLoss, Side::Buy, [i64::MAX, 0], RejectCode::FilterPrice),
+    ] {
+        let intent = waits(&mut desk, order_type, side, prices, 4);
+        assert_eq!(desk.verdict(&intent), code, "{order_type} {side} {prices:?}");
+    }
+    // A cancel and an amendment have no trigger.
+    let order = waits(&mut desk, StopLoss, Side::Sell, [950, 0], 10);
+    desk.approve(&order);
+    for change in [cancel(desk.next(), order.id, 0), amend(desk.next(), order.id, 0, 4)] {
+        assert_eq!(desk.verdict(&change), RejectCode::None);
+        assert_eq!(desk.verdict(&Intent { trigger: Price(5), ..change }), RejectCode::BadRequest);
+    }
+}
+
+#[test]
+fn an_order_that_waits_counts_at_the_worst_it_can_become() {
+    let mut narrow = limits();
+    narrow.instruments[0].max_notional = 45_000 * USD;
+    let mut desk = Desk::with(narrow);
+    // C07: 40 × 1005 × 1.01 pass today, 40 × 1200 × 1.01 would not; a limit is worth its trigger if that is more.
+    for (order_type, prices, code) in [
+        (OrderType::StopLoss, [1_100, 0], RejectCode::None),
+        (OrderType::StopLoss, [1_200, 0], RejectCode::MaxNotional),
+        (OrderType::StopLossLimit, [1_125, 1_120], RejectCode::None),
+        (OrderType::StopLossLimit, [1_130, 1_120], RejectCode::MaxNotional),
+    ] {
+        let intent = waits(&mut desk, order_type, Side::Buy, prices, 40);
+        assert_eq!(desk.verdict(&intent), code, "{order_type} {prices:?}");
+    }
+    // C11: what waits counts as open. C22: nothing of ours may stand where it would trade.
+    let stop = waits(&mut desk, OrderType::StopLossLimit, Side::Sell, [950, 945], 40);
+    desk.approve(&stop);
+    assert_eq!(desk.state.exposure(0).sells, 40);
+    let (below, above) = (desk.buy(940, 10), desk.buy(945, 10));
+    assert_eq!((desk.verdict(&below), desk.verdict(&above)), (RejectCode::None, RejectCode::SelfTrade));
+    let at_any = waits(&mut desk, OrderType::StopLoss, Side::Buy, [1_100, 0], 2);
+    assert_eq!(desk.verdict(&at_any), RejectCode::SelfTrade);
+}
+
 #[test]
 fn without_a_quote_nothing_passes() {
     let mut state = State::new(&instruments(), limits(), EPOCH).expect("valid limits");
