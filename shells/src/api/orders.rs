@@ -14,17 +14,20 @@ pub struct PlaceOrder {
     pub symbol: String,
     /// `BUY` or `SELL`.
     pub side: String,
-    /// `LIMIT`, `MARKET` or `LIMIT_MAKER`.
+    /// `LIMIT`, `MARKET`, `LIMIT_MAKER`, `STOP_LOSS`, `STOP_LOSS_LIMIT`, `TAKE_PROFIT` or `TAKE_PROFIT_LIMIT`.
     #[serde(rename = "type", default = "limit")]
     pub order_type: String,
-    /// `GTC`, `IOC` or `FOK`; by default `GTC`, or `IOC` for a market order.
+    /// `GTC`, `IOC` or `FOK`; by default `GTC`, or `IOC` for a type without a limit price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_in_force: Option<String>,
     /// Quantity of the base asset.
     pub quantity: String,
-    /// Limit price; absent for a market order.
+    /// Limit price; absent for `MARKET`, `STOP_LOSS` and `TAKE_PROFIT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
+    /// The last price that sets the order off; for the stop and take-profit types alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_price: Option<String>,
     /// How long it may still be sent after this request; by default 1000, at most an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_for_ms: Option<u64>,
@@ -50,7 +53,7 @@ pub struct CancelOrder {
 pub type GetOrder = CancelOrder;
 
 /// `order.amend`: a smaller quantity, and nothing else: the order keeps its id and its place. `order.replace`: another
-/// quantity, price or both, by cancelling and placing anew.
+/// quantity, price or stop price, by cancelling and placing anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmendOrder {
@@ -66,6 +69,9 @@ pub struct AmendOrder {
     /// The new price, of a replacement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
+    /// The new stop price, of a replacement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_price: Option<String>,
 }
 
 /// `order.cancel_all` and `orders.open`: all, or those of one symbol or strategy.
@@ -118,14 +124,17 @@ pub struct Order {
     pub strategy: String,
     /// `BUY` or `SELL`.
     pub side: String,
-    /// `LIMIT`, `MARKET` or `LIMIT_MAKER`.
+    /// The type, as in `order.place`.
     #[serde(rename = "type")]
     pub order_type: String,
     /// `GTC`, `IOC` or `FOK`.
     pub time_in_force: String,
-    /// Limit price; absent for a market order.
+    /// Limit price; absent for a type without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
+    /// The last price that sets it off; absent for a type that waits for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_price: Option<String>,
     /// Its quantity.
     pub quantity: String,
     /// Filled so far.

@@ -39,8 +39,14 @@ pub struct OrderArgs {
     #[arg(long, value_name = "PRICE")]
     pub price: Option<String>,
     /// Refuse to trade at once: LIMIT_MAKER
-    #[arg(long, requires = "price")]
+    #[arg(long, requires = "price", conflicts_with = "stop_price")]
     pub post_only: bool,
+    /// Wait until the last price reaches this, against the order's side: STOP_LOSS, with a price STOP_LOSS_LIMIT
+    #[arg(long, value_name = "PRICE")]
+    pub stop_price: Option<String>,
+    /// The stop price is in favour of the order's side: TAKE_PROFIT, with a price TAKE_PROFIT_LIMIT
+    #[arg(long, requires = "stop_price")]
+    pub take_profit: bool,
     /// GTC, IOC or FOK [GTC; IOC at the market]
     #[arg(long, value_name = "TIF")]
     pub time_in_force: Option<String>,
@@ -54,7 +60,7 @@ pub struct OrderArgs {
 
 /// Arguments of `amend` and `replace`.
 #[derive(Debug, Args)]
-#[group(id = "change", required = true, multiple = true, args = ["quantity", "price"])]
+#[group(id = "change", required = true, multiple = true, args = ["quantity", "price", "stop_price"])]
 pub struct AmendArgs {
     /// The order's id, such as t-1-2-1-7f
     pub order: String,
@@ -64,6 +70,9 @@ pub struct AmendArgs {
     /// The new price
     #[arg(long, value_name = "PRICE")]
     pub price: Option<String>,
+    /// The new stop price
+    #[arg(long, value_name = "PRICE")]
+    pub stop_price: Option<String>,
     /// How to ask
     #[command(flatten)]
     pub ask: AskArgs,

@@ -32,8 +32,10 @@ pub struct NewOrder {
     pub order_type: OrderType,
     /// The time in force.
     pub time_in_force: TimeInForce,
-    /// Limit price; none for a market order.
+    /// Limit price; none for a type without one.
     pub price: Price,
+    /// Trigger price; none for a type that waits for none.
+    pub trigger: Price,
     /// Quantity, above zero.
     pub quantity: Quantity,
     /// How long after the request it may still be sent.
@@ -63,18 +65,22 @@ impl NewOrder {
         let bad = |reason: String| Err(ApiError::new(code::BAD_REQUEST, reason));
         let side = named("side", &request.side, Side::ALL, Side::as_str)?;
         let order_type = named("type", &request.order_type, OrderType::ALL, OrderType::as_str)?;
-        let is_market = order_type == OrderType::Market;
         let time_in_force = match request.time_in_force.as_deref() {
             Some(text) => named("time_in_force", text, TimeInForce::ALL, TimeInForce::as_str)?,
-            None if is_market => TimeInForce::ImmediateOrCancel,
+            None if order_type.is_market() => TimeInForce::ImmediateOrCancel,
             None => TimeInForce::GoodTillCancel,
         };
-        let price = match (&request.price, is_market) {
-            (Some(text), false) => read_price(facts, "price", text)?,
-            (None, true) => Price::NONE,
-            (Some(_), true) => return bad("price: a market order has none".to_owned()),
-            (None, false) => return bad("price: missing".to_owned()),
+        let price_of = |field: &str, text: &Option<String>, needed: bool| match text {
+            Some(text) if needed => read_price(facts, field, text),
+            None if !needed => Ok(Price::NONE),
+            None => Err(ApiError::new(code::BAD_REQUEST, format!("{field}: missing"))),
+            Some(_) => Err(ApiError::new(
+                code::BAD_REQUEST,
+                format!("{field}: an order of type {order_type} has none"),
+            )),
         };
+        let price = price_of("price", &request.price, !order_type.is_market())?;
+        let trigger = price_of("stop_price", &request.stop_price, order_type.is_conditional())?;
         let valid_for = match request.valid_for_ms {
             None => VALID_FOR,
             Some(millis) if (1..=VALID_FOR_MAX_MS).contains(&millis) => {
@@ -83,7 +89,8 @@ impl NewOrder {
             Some(millis) => return bad(format!("valid_for_ms: {millis} is not 1 to {VALID_FOR_MAX_MS}")),
         };
         let quantity = read_quantity(facts, "quantity", &request.quantity)?;
-        Ok(Self { instrument: facts.index, side, order_type, time_in_force, price, quantity, valid_for })
+        let instrument = facts.index;
+        Ok(Self { instrument, side, order_type, time_in_force, price, trigger, quantity, valid_for })
     }
 
     /// The order of `quantity` that trades at once at any price.
@@ -95,6 +102,7 @@ impl NewOrder {
             order_type: OrderType::Market,
             time_in_force: TimeInForce::ImmediateOrCancel,
             price: Price::NONE,
+            trigger: Price::NONE,
             quantity,
             valid_for: VALID_FOR,
         }
@@ -105,6 +113,7 @@ impl NewOrder {
     pub fn intent(&self) -> Intent {
         Intent {
             price: self.price,
+            trigger: self.trigger,
             quantity: self.quantity,
             instrument: self.instrument,
             kind: IntentKind::New.code(),
@@ -223,6 +232,7 @@ mod tests {
             time_in_force: None,
             quantity: "0.5".into(),
             price: Some("2500.25".into()),
+            stop_price: None,
             valid_for_ms: None,
         };
         change(&mut request);
@@ -234,14 +244,26 @@ mod tests {
         let table = sample();
         let order = NewOrder::read(&table, &request(|_| {})).expect("good");
         assert_eq!((order.price, order.quantity), (Price(250_025), Quantity(50_000)));
+        let stop = request(|r| {
+            (r.order_type, r.price, r.stop_price) = ("STOP_LOSS".into(), None, Some("2400".into()));
+        });
+        let intent = NewOrder::read(&table, &stop).expect("good").intent();
+        assert_eq!((intent.order_type, intent.time_in_force), (4, TimeInForce::ImmediateOrCancel.code()));
+        assert_eq!((intent.price, intent.trigger), (Price::NONE, Price(240_000)));
         type Spoil = fn(&mut PlaceOrder);
-        let cases: [(&str, Spoil); 8] = [
+        let cases: [(&str, Spoil); 12] = [
             ("no such symbol", |r| r.symbol = "X".into()),
             ("side: \"buy\" is none of BUY, SELL", |r| r.side = "buy".into()),
             ("type: ", |r| r.order_type = "STOP".into()),
             ("time_in_force: ", |r| r.time_in_force = Some("GTX".into())),
             ("price: missing", |r| r.price = None),
-            ("price: a market order has none", |r| r.order_type = "MARKET".into()),
+            ("price: an order of type MARKET has none", |r| r.order_type = "MARKET".into()),
+            ("price: an order of type STOP_LOSS has none", |r| r.order_type = "STOP_LOSS".into()),
+            ("stop_price: missing", |r| r.order_type = "TAKE_PROFIT_LIMIT".into()),
+            ("stop_price: an order of type LIMIT has none", |r| r.stop_price = Some("1".into())),
+            ("stop_price: \"x\"", |r| {
+                (r.order_type, r.stop_price) = ("STOP_LOSS_LIMIT".into(), Some("x".into()));
+            }),
             ("quantity: \"0\"", |r| r.quantity = "0".into()),
             ("valid_for_ms: 0", |r| r.valid_for_ms = Some(0)),
         ];

@@ -57,7 +57,7 @@ pub async fn place(State(gateway): Here, Strict(order): Strict<PlaceOrder>) -> A
     Ok((StatusCode::ACCEPTED, done(&placed)).into_response())
 }
 
-/// `PATCH /orders/{id}`: a smaller quantity. `POST /orders/{id}/replace`: a new quantity, a new price, or both.
+/// `PATCH /orders/{id}`: a smaller quantity. `POST /orders/{id}/replace`: a new quantity, price or stop price.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeOrder {
@@ -67,6 +67,9 @@ pub struct ChangeOrder {
     /// The new price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
+    /// The new stop price, of an order that waits for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_price: Option<String>,
 }
 
 /// `PATCH /orders/{id}`: the order keeps its id and its place.
@@ -91,12 +94,12 @@ async fn altered(
     gateway: &Gateway,
     op: &'static str,
     id: String,
-    ChangeOrder { quantity, price }: ChangeOrder,
+    ChangeOrder { quantity, price, stop_price }: ChangeOrder,
 ) -> Answer {
-    if quantity.is_none() && price.is_none() {
-        return Err(Failure::new(code::BAD_REQUEST, "body: neither quantity nor price"));
+    if quantity.is_none() && price.is_none() && stop_price.is_none() {
+        return Err(Failure::new(code::BAD_REQUEST, "body: no quantity, price or stop_price"));
     }
-    let amend = AmendOrder { order_id: Some(id), client_id: None, quantity, price };
+    let amend = AmendOrder { order_id: Some(id), client_id: None, quantity, price, stop_price };
     tell(gateway, Service::OrderExecution, op, &amend, PATIENCE).await.map(|result| done(&result))
 }
 

@@ -87,6 +87,7 @@ pub fn order(row: &OrderRow, facts: &InstrumentFacts, names: &Names) -> orders::
         order_type: known(named::<OrderType>(intent.order_type)),
         time_in_force: known(named::<TimeInForce>(intent.time_in_force)),
         price: row.price.is_some().then(|| price(facts, row.price)),
+        stop_price: intent.trigger.is_some().then(|| price(facts, intent.trigger)),
         quantity: quantity(facts, row.quantity),
         filled: quantity(facts, row.filled),
         average_price: average.map(|value| Decimal::new(value, facts.price_scale).to_string()),

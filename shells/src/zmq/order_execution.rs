@@ -150,10 +150,12 @@ impl OrderExecution {
 
     /// The order to amend, and its new quantity.
     fn lowered(&self, amend: AmendOrder, ticket: &Ticket) -> Result<(OrderRow, Quantity), ApiError> {
-        let AmendOrder { order_id, client_id, quantity, price } = amend;
+        let AmendOrder { order_id, client_id, quantity, price, stop_price } = amend;
         let row = self.living(&GetOrder { order_id, client_id }, ticket)?;
-        if price.is_some() {
-            let reason = "price: an order with another price loses its place; order.replace makes one";
+        let given = [("price", price.is_some()), ("stop_price", stop_price.is_some())];
+        if let Some((field, _)) = given.iter().find(|(_, given)| *given) {
+            let reason =
+                format!("{field}: an order with another price loses its place; order.replace makes one");
             return Err(ApiError::new(RejectCode::KeepPriority.as_str(), reason));
         }
         let missing = || ApiError::new(code::BAD_REQUEST, "quantity: missing");
@@ -164,11 +166,11 @@ impl OrderExecution {
 
     /// The order to replace, and what it is to become.
     fn amended(&self, amend: &AmendOrder, ticket: &Ticket) -> Result<(OrderRow, NewOrder), ApiError> {
-        let AmendOrder { order_id, client_id, quantity, price } = amend.clone();
+        let AmendOrder { order_id, client_id, quantity, price, stop_price } = amend.clone();
         let row = self.living(&GetOrder { order_id, client_id }, ticket)?;
         let bad = |reason: &str| ApiError::new(code::BAD_REQUEST, reason);
-        if quantity.is_none() && price.is_none() {
-            return Err(bad("quantity or price: one must be given"));
+        if quantity.is_none() && price.is_none() && stop_price.is_none() {
+            return Err(bad("quantity, price or stop_price: one must be given"));
         }
         let facts = self.views.table()?.get(row.instrument);
         let facts = facts.ok_or_else(|| ApiError::new(code::INTERNAL, "an order of no instrument"))?;
@@ -181,6 +183,7 @@ impl OrderExecution {
             time_in_force: Some(shown.time_in_force),
             quantity: quantity.unwrap_or(shown.quantity),
             price: price.or(shown.price),
+            stop_price: stop_price.or(shown.stop_price),
             valid_for_ms: None,
         };
         Ok((row, NewOrder::read(self.views.table()?, &request)?))

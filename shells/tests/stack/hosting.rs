@@ -25,7 +25,9 @@ pub fn hosting(home: &Home, exchange: &Exchange, binary: &str, more: &[&str]) ->
     let own = ["--host-agent", "--port", "0", "--log-format", "json", "--log-filter", "info"];
     let venue = exchange.flags(false);
     let venue: Vec<&str> = venue.iter().map(String::as_str).collect();
-    home.start(binary, &[&own[..], &["--param", "warm_up=500ms"], &venue, more].concat())
+    // Nobody takes a parameter where no strategy runs.
+    let strategies: &[&str] = if more.contains(&"none") { &[] } else { &["--param", "warm_up=500ms"] };
+    home.start(binary, &[&own[..], strategies, &venue, more].concat())
 }
 
 /// Where a service listens and where it answers HTTP, once it is ready.

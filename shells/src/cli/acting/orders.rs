@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::domain::OrderId;
+use engine::domain::{OrderId, OrderType};
 use engine::error::SetupError;
 use serde_json::{Value, json};
 
@@ -45,19 +45,24 @@ pub fn place(command: &OrderCommand, environment: &Environment) -> Result<(), Se
 }
 
 fn request(side: &str, args: &OrderArgs) -> PlaceOrder {
-    let order_type = match (&args.price, args.post_only) {
-        (None, _) => "MARKET",
-        (Some(_), true) => "LIMIT_MAKER",
-        (Some(_), false) => "LIMIT",
+    let order_type = match (args.stop_price.is_some(), args.price.is_some()) {
+        (false, false) => OrderType::Market,
+        (false, true) if args.post_only => OrderType::LimitMaker,
+        (false, true) => OrderType::Limit,
+        (true, false) if args.take_profit => OrderType::TakeProfit,
+        (true, false) => OrderType::StopLoss,
+        (true, true) if args.take_profit => OrderType::TakeProfitLimit,
+        (true, true) => OrderType::StopLossLimit,
     };
     PlaceOrder {
         client_id: None,
         symbol: args.symbol.clone(),
         side: side.to_owned(),
-        order_type: order_type.to_owned(),
+        order_type: order_type.to_string(),
         time_in_force: args.time_in_force.clone(),
         quantity: args.quantity.clone(),
         price: args.price.clone(),
+        stop_price: args.stop_price.clone(),
         valid_for_ms: args.valid_for.map(|span| u64::try_from(span.0.0 / 1_000_000).unwrap_or(0)),
     }
 }
@@ -120,6 +125,7 @@ fn change(args: &AmendArgs, verb: &str, environment: &Environment) -> Result<Val
         client_id: None,
         quantity: args.quantity.clone(),
         price: args.price.clone(),
+        stop_price: args.stop_price.clone(),
     };
     note(&settings.places, format!("{verb} {}", json!(request)), args.ask.reason.clone(), environment)?;
     ask(&settings.endpoints.order_execution, &format!("order.{verb}"), &request)

@@ -61,7 +61,10 @@ pub fn order_table(rows: &[Order]) -> Table {
             order.symbol.clone(),
             order.strategy.clone(),
             order.side.clone(),
-            format!("{} {}", order.order_type, order.time_in_force),
+            match &order.stop_price {
+                Some(stop) => format!("{} {stop} {}", order.order_type, order.time_in_force),
+                None => format!("{} {}", order.order_type, order.time_in_force),
+            },
             order.price.clone().unwrap_or_default(),
             order.quantity.clone(),
             order.filled.clone(),
