@@ -93,6 +93,16 @@ methods! {
     CancelAll "openOrders.cancelAll" "DELETE" "/api/v3/openOrders" Signed 1,
     /// All orders of a symbol.
     AllOrders "allOrders" "GET" "/api/v3/allOrders" Signed 20,
+    /// Places two orders of which one cancels the other.
+    OcoPlace "orderList.place.oco" "POST" "/api/v3/orderList/oco" Signed 1,
+    /// Tells of an order list.
+    ListStatus "orderList.status" "GET" "/api/v3/orderList" Signed 4,
+    /// Cancels an order list.
+    ListCancel "orderList.cancel" "DELETE" "/api/v3/orderList" Signed 1,
+    /// Open order lists.
+    OpenLists "openOrderLists.status" "GET" "/api/v3/openOrderList" Signed 6,
+    /// All order lists.
+    AllLists "allOrderLists" "GET" "/api/v3/allOrderList" Signed 20,
     /// Balances and rates.
     Account "account.status" "GET" "/api/v3/account" Signed 20,
     /// Fills.
@@ -145,6 +155,14 @@ impl Method {
     /// Whether it costs nothing where it succeeds (binance.md §3).
     #[must_use]
     pub const fn is_free_on_success(self) -> bool {
-        matches!(self, Self::OrderPlace | Self::OrderCancel | Self::CancelReplace | Self::CancelAll)
+        matches!(
+            self,
+            Self::OrderPlace
+                | Self::OrderCancel
+                | Self::CancelReplace
+                | Self::CancelAll
+                | Self::OcoPlace
+                | Self::ListCancel
+        )
     }
 }

@@ -12,6 +12,7 @@ pub mod http;
 pub mod websocket;
 pub mod limits;
 pub mod render;
+pub mod lists;
 pub mod history;
 pub mod streams;
 pub mod clock;

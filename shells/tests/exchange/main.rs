@@ -10,3 +10,4 @@ mod paper;
 mod feed;
 mod tape;
 mod garbage;
+mod lists;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::AccountIndex;
 use super::core::Exchange;
-use super::event::ExecutionKind;
+use super::event::{ExecutionKind, ListStatus};
 use super::filters::AMENDS_MAX;
 use super::matching::open_lock;
 use super::order::Status;
@@ -58,7 +58,8 @@ impl Exchange {
         Ok(id)
     }
 
-    /// Cancels every open order of an account on an instrument. Returns their ids.
+    /// Cancels every open order of an account on an instrument. Returns their ids; of a list, that of one of its orders,
+    /// with which the other ended.
     ///
     /// # Errors
     /// When there is none (-2011).
@@ -70,13 +71,18 @@ impl Exchange {
         mut cancel_id: impl FnMut() -> Box<str>,
     ) -> Result<Vec<u64>, Reject> {
         self.advance(now);
-        let ids: Vec<u64> = self.orders.open_of(account, Some(instrument)).map(|order| order.id).collect();
+        let mut ids: Vec<u64> =
+            self.orders.open_of(account, Some(instrument)).map(|order| order.id).collect();
         if ids.is_empty() {
             return Err(reject::UNKNOWN_ORDER);
         }
-        for &id in &ids {
-            self.end(id, Status::Canceled, None, Some(cancel_id()));
-        }
+        ids.retain(|&id| {
+            let open = self.orders.get(id).is_some_and(|order| order.status.is_open());
+            if open {
+                self.end(id, Status::Canceled, None, Some(cancel_id()));
+            }
+            open
+        });
         self.finish(instrument);
         Ok(ids)
     }
@@ -107,13 +113,17 @@ impl Exchange {
         let Some(order) = self.orders.get_mut(id) else { return Err(reject::NO_SUCH_ORDER) };
         order.quantity = amend.quantity;
         order.amends += 1;
-        let keep = open_lock(instrument, order);
+        // What a list has reserved is not of one of its orders: it stays until one is set off.
+        let keep = if order.list == 0 { open_lock(instrument, order) } else { order.locked };
         let release = order.locked - keep;
         order.locked = keep;
         let order = order.clone();
         self.books[amend.instrument as usize].sides.get_mut(side).reduce(id, price, by);
         self.credit(owner, self.pays_with(&order), release, -release);
         self.report(ExecutionKind::Replaced, id, None, Some(former));
+        if order.list != 0 {
+            self.tell_list(order.list, ListStatus::Updated);
+        }
         self.finish(amend.instrument);
         Ok(id)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::AccountIndex;
 use super::balances::{Amount, AssetIndex, Balance};
 use super::event::{BalanceChange, Event, Execution, ExecutionKind, FillFacts};
+use super::lists::Lists;
 use super::order::Order;
 use super::orders::Orders;
 use super::reject::{NO_SUCH_ORDER, Reject, SYMBOL};
@@ -112,6 +113,7 @@ pub struct Exchange {
     /// What the exchange has taken as fees, by asset.
     pub(super) fees: Vec<Amount>,
     pub(super) orders: Orders,
+    pub(super) lists: Lists,
     pub(super) queue: QueueModel,
     /// The latest time handed in.
     pub(super) clock: Nanos,
@@ -172,6 +174,7 @@ impl Exchange {
             assets,
             instruments,
             orders: Orders::default(),
+            lists: Lists::default(),
             queue,
             clock: Nanos::ZERO,
             executions: 0,

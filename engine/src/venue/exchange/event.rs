@@ -2,6 +2,7 @@
 
 use super::AccountIndex;
 use super::balances::{Amount, AssetIndex, Balance};
+use super::lists::OrderList;
 use super::order::Order;
 use crate::domain::{InstrumentIndex, Nanos, Price, Quantity, Side};
 use crate::wire::wire_enum;
@@ -92,13 +93,25 @@ pub struct PublicTrade {
     pub time: Nanos,
 }
 
+wire_enum! {
+    /// What a list of orders is told for (`listStatusType`).
+    ListStatus {
+        /// It was placed.
+        Started = 1 => "EXEC_STARTED",
+        /// An order of it goes by another client id.
+        Updated = 2 => "UPDATED",
+        /// None of its orders is open any more.
+        Done = 3 => "ALL_DONE",
+    }
+}
+
 /// A list of orders changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListChange {
-    /// Whose.
-    pub account: AccountIndex,
-    /// Which.
-    pub list: u64,
+    /// The list after it.
+    pub list: OrderList,
+    /// What is told.
+    pub status: ListStatus,
     /// When.
     pub time: Nanos,
 }
@@ -111,7 +124,7 @@ pub enum Event {
     /// To an account's balances.
     Balances(BalanceChange),
     /// To a list of orders.
-    List(ListChange),
+    List(Box<ListChange>),
     /// A trade.
     Trade(PublicTrade),
     /// The best bid or ask of an instrument changed.

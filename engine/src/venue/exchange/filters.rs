@@ -7,6 +7,8 @@ use crate::domain::{Instrument, OrderType, Price, Quantity};
 
 /// Most open conditional orders of an account on a symbol: MAX_NUM_ALGO_ORDERS, as spot lists it.
 pub const ALGO_ORDERS_MAX: usize = 5;
+/// Most open lists of an account on a symbol: MAX_NUM_ORDER_LISTS, as spot lists it.
+pub const ORDER_LISTS_MAX: usize = 20;
 /// Most amendments of an order: MAX_NUM_ORDER_AMENDS, as spot lists it.
 pub const AMENDS_MAX: u32 = 10;
 

@@ -28,7 +28,12 @@ impl Exchange {
     pub fn place(&mut self, now: Nanos, account: AccountIndex, new: &NewOrder) -> Result<u64, Reject> {
         self.advance(now);
         let (plan, lock) = self.admit(account, new)?;
-        let id = self.accept(account, new, &plan, lock, Status::New);
+        let id = self.accept(account, new, plan.is_some(), lock, 0);
+        if let (Some(plan), Some(order)) = (&plan, self.orders.get_mut(id))
+            && new.quote_quantity > 0
+        {
+            order.quantity = Quantity(plan.filled + plan.prevented);
+        }
         self.report(ExecutionKind::New, id, None, None);
         match plan {
             Some(plan) => self.execute(id, &plan),
@@ -38,11 +43,34 @@ impl Exchange {
         Ok(id)
     }
 
-    /// What an order would do, where it acts at once, and what has to be reserved for it.
+    /// What an order would do, where it acts at once, and what has to be reserved for it, which the account has.
     pub(super) fn admit(
         &self,
         account: AccountIndex,
         new: &NewOrder,
+    ) -> Result<(Option<Plan>, Amount), Reject> {
+        let (plan, lock) = self.appraise(account, new, 0)?;
+        self.pays(account, new, lock)?;
+        Ok((plan, lock))
+    }
+
+    /// Whether the account has `lock` of what the order pays with.
+    pub(super) fn pays(&self, account: AccountIndex, new: &NewOrder, lock: Amount) -> Result<(), Reject> {
+        let book = self.books.get(new.instrument as usize).ok_or(reject::SYMBOL)?;
+        let asset = match new.side {
+            Side::Buy => book.quote,
+            Side::Sell => book.base,
+        };
+        let free = self.accounts.get(account as usize).map(|account| account.balances[asset as usize].free);
+        if free.is_none_or(|free| free < lock) { Err(reject::BALANCE) } else { Ok(()) }
+    }
+
+    /// As [`admit`](Self::admit), whatever the account has, and beside `others` orders of the same request.
+    pub(super) fn appraise(
+        &self,
+        account: AccountIndex,
+        new: &NewOrder,
+        others: usize,
     ) -> Result<(Option<Plan>, Amount), Reject> {
         let instrument = Self::instrument_of(&self.instruments, new.instrument)?;
         let book = &self.books[new.instrument as usize];
@@ -53,7 +81,7 @@ impl Exchange {
         if new.quote_quantity > 0 {
             filters::judge_value(instrument, new.quote_quantity)?;
         }
-        self.counts_allow(account, instrument, new)?;
+        self.counts_allow(account, instrument, new, others)?;
         let plan = if new.kind.is_conditional() {
             if self.triggers(new.instrument, new.kind, new.side, new.stop_price) {
                 return Err(reject::WOULD_TRIGGER);
@@ -66,14 +94,6 @@ impl Exchange {
             return Err(reject::WOULD_TAKE);
         }
         let lock = reserve(instrument, new, plan.as_ref()).ok_or_else(|| Reject::filter("NOTIONAL"))?;
-        let asset = match new.side {
-            Side::Buy => book.quote,
-            Side::Sell => book.base,
-        };
-        let free = self.accounts.get(account as usize).map(|account| account.balances[asset as usize].free);
-        if free.is_none_or(|free| free < lock) {
-            return Err(reject::BALANCE);
-        }
         Ok((plan, lock))
     }
 
@@ -82,18 +102,20 @@ impl Exchange {
         account: AccountIndex,
         instrument: &Instrument,
         new: &NewOrder,
+        others: usize,
     ) -> Result<(), Reject> {
         let name = super::request::OrderName { id: None, client_id: Some(&new.client_id) };
         if self.orders.find(account, new.instrument, name)?.is_some_and(|order| order.status.is_open()) {
             return Err(reject::DUPLICATE);
         }
         let most = instrument.filters.max_open_orders.map_or(usize::MAX, |most| most as usize);
-        if self.orders.open_of(account, Some(new.instrument)).take(most).count() >= most {
+        if self.orders.open_of(account, Some(new.instrument)).take(most).count() + others >= most {
             return Err(Reject::filter("MAX_NUM_ORDERS"));
         }
         let waiting = |order: &&Order| order.kind.is_conditional() && order.working.is_none();
         if new.kind.is_conditional()
-            && self.orders.open_of(account, Some(new.instrument)).filter(waiting).count() >= ALGO_ORDERS_MAX
+            && self.orders.open_of(account, Some(new.instrument)).filter(waiting).count() + others
+                >= ALGO_ORDERS_MAX
         {
             return Err(Reject::filter("MAX_NUM_ALGO_ORDERS"));
         }
@@ -119,18 +141,17 @@ impl Exchange {
         plan
     }
 
-    /// Makes the order and reserves for it.
+    /// Makes the order, of `list` if that is not 0, and reserves for it. One that is `working` does not wait.
     pub(super) fn accept(
         &mut self,
         account: AccountIndex,
         new: &NewOrder,
-        plan: &Option<Plan>,
+        working: bool,
         lock: Amount,
-        status: Status,
+        list: u64,
     ) -> u64 {
         let id = self.orders.next_id();
         let now = self.clock;
-        let by_value = plan.as_ref().filter(|_| new.quote_quantity > 0);
         let order = Order {
             id,
             account,
@@ -141,21 +162,21 @@ impl Exchange {
             time_in_force: new.time_in_force,
             price: new.price,
             stop_price: new.stop_price,
-            quantity: by_value.map_or(new.quantity, |plan| Quantity(plan.filled + plan.prevented)),
+            quantity: new.quantity,
             quote_quantity: new.quote_quantity,
             filled: Quantity::ZERO,
             quote_filled: 0,
             prevented: Quantity::ZERO,
             prevented_match: 0,
-            status,
+            status: Status::New,
             stp: new.stp,
             expiry: None,
-            list: 0,
+            list,
             strategy_id: new.strategy_id,
             strategy_type: new.strategy_type,
             created: now,
             updated: now,
-            working: (plan.is_some() && status == Status::New).then_some(now),
+            working: working.then_some(now),
             amends: 0,
             locked: lock,
         };
@@ -232,8 +253,8 @@ impl Exchange {
         let Some(order) = self.orders.get_mut(id) else { return };
         order.prevented.0 += by;
         order.prevented_match = number;
-        // A market buy has reserved for its trades alone.
-        if by > 0 && !(order.kind.is_market() && order.side == Side::Buy) {
+        // A market buy has reserved for its trades alone; what a list has reserved is not of one of its orders.
+        if by > 0 && order.list == 0 && !(order.kind.is_market() && order.side == Side::Buy) {
             let account = order.account;
             let keep = instruments.get(order.instrument).map_or(0, |instrument| open_lock(instrument, order));
             let release = order.locked - keep;
@@ -287,6 +308,9 @@ impl Exchange {
     /// Fills an order, pays for it, and tells.
     pub(super) fn fill(&mut self, id: u64, trade_id: u64, price: Price, quantity: Quantity, maker: bool) {
         let instruments = std::sync::Arc::clone(&self.instruments);
+        if let Some(list) = self.orders.get(id).map(|order| order.list).filter(|&list| list != 0) {
+            self.activate(id, list);
+        }
         let Some(order) = self.orders.get_mut(id) else { return };
         let Some(instrument) = instruments.get(order.instrument) else { return };
         let value = quote_amount(instrument, price, quantity).unwrap_or(0);
@@ -325,6 +349,10 @@ impl Exchange {
         self.report(ExecutionKind::Trade, id, Some(facts), None);
         if done {
             self.orders.close(id);
+            if list != 0 {
+                let order = self.orders.get(id).cloned();
+                order.iter().for_each(|order| self.leg_ended(order, None));
+            }
         }
     }
 
@@ -349,8 +377,12 @@ impl Exchange {
             Status::Rejected => ExecutionKind::Rejected,
             _ => ExecutionKind::Expired,
         };
+        let list = (order.list != 0).then_some((order, request_id.clone()));
         self.report(kind, id, None, request_id);
         self.orders.close(id);
+        if let Some((order, request_id)) = list {
+            self.leg_ended(&order, request_id.as_deref());
+        }
     }
 
     /// Whether the last price meets a condition.
@@ -379,6 +411,9 @@ impl Exchange {
     fn start(&mut self, id: u64) {
         let now = self.clock;
         let instruments = std::sync::Arc::clone(&self.instruments);
+        if let Some(list) = self.orders.get(id).map(|order| order.list).filter(|&list| list != 0) {
+            self.activate(id, list);
+        }
         let Some(order) = self.orders.get_mut(id) else { return };
         order.working = Some(now);
         let order = order.clone();

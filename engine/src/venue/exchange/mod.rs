@@ -18,17 +18,23 @@ mod core;
 mod matching;
 mod flow;
 mod cancel;
+mod lists;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod list_scenarios;
 #[cfg(test)]
 mod properties;
 
 pub use self::core::{AccountSpec, AccountView, DepthChange, Exchange, Fill};
 pub use balances::{AMOUNT_SCALE, Amount, AssetIndex, Balance};
 pub use cancel::AmendOrder;
-pub use event::{BalanceChange, Event, Execution, ExecutionKind, FillFacts, ListChange, PublicTrade};
+pub use event::{
+    BalanceChange, Event, Execution, ExecutionKind, FillFacts, ListChange, ListStatus, PublicTrade,
+};
+pub use lists::{ListName, OrderList};
 pub use order::{Expiry, Order, Status, Stp};
 pub use reject::Reject;
 pub use request::{CancelOrder, NewOrder, OrderName, Restriction};

@@ -9,6 +9,7 @@ use crate::domain::{OrderType, Price, Side, TimeInForce};
 #[derive(Clone, Debug)]
 enum Action {
     Place(u32, NewOrder),
+    Oco(u32, [NewOrder; 2]),
     Cancel(u32, u64),
     Diff(Vec<(i64, i64)>, Vec<(i64, i64)>),
     Print(Side, i64, i64),
@@ -45,10 +46,38 @@ fn order() -> impl Strategy<Value = NewOrder> {
     )
 }
 
+/// A list around a price: what stops a loss on one side of it, what takes the profit on the other.
+fn legs() -> impl Strategy<Value = [NewOrder; 2]> {
+    let stop = prop_oneof![Just(OrderType::StopLoss), Just(OrderType::StopLossLimit)];
+    let profit = prop_oneof![
+        3 => Just(OrderType::LimitMaker), 1 => Just(OrderType::TakeProfit), 1 => Just(OrderType::TakeProfitLimit),
+    ];
+    let distances = (1..5_i64, 1..5_i64, -2..3_i64);
+    (order(), stop, profit, 97..104_i64, distances).prop_map(
+        |(plain, stop, profit, around, (up, down, apart))| {
+            let leg = |kind: OrderType, price: i64| NewOrder {
+                kind,
+                client_id: format!("{kind}-{around}-{up}-{down}-{apart}").into(),
+                time_in_force: TimeInForce::GoodTillCancel,
+                price: Price(if kind.is_market() {
+                    0
+                } else {
+                    price + if kind.is_conditional() { apart } else { 0 }
+                }),
+                stop_price: Price(if kind.is_conditional() { price } else { 0 }),
+                ..plain.clone()
+            };
+            let [below, above] = if plain.side == Side::Sell { [stop, profit] } else { [profit, stop] };
+            [leg(below, around - down), leg(above, around + up)]
+        },
+    )
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let levels = || prop::collection::vec((95..106_i64, 0..50_i64), 0..4);
     prop_oneof![
         6 => (0..3_u32, order()).prop_map(|(account, order)| Action::Place(account, order)),
+        2 => (0..3_u32, legs()).prop_map(|(account, legs)| Action::Oco(account, legs)),
         2 => (0..3_u32, 1..40_u64).prop_map(|(account, id)| Action::Cancel(account, id)),
         2 => (levels(), levels()).prop_map(|(bids, asks)| Action::Diff(bids, asks)),
         3 => (side(), 95..106_i64, 1..80_i64).prop_map(|(side, price, quantity)| Action::Print(side, price, quantity)),
@@ -59,6 +88,10 @@ fn act(rig: &mut Rig, action: &Action) {
     match action {
         Action::Place(account, order) => {
             let _ = rig.place(*account, order);
+        }
+        Action::Oco(account, [below, above]) => {
+            let now = rig.now();
+            let _ = rig.exchange.place_oco(now, *account, below.client_id.clone(), [below, above]);
         }
         Action::Cancel(account, id) => {
             let now = rig.now();
@@ -100,6 +133,13 @@ fn check(rig: &Rig, deposited: &[i128]) -> Result<(), TestCaseError> {
         prop_assert!(order.filled.0 <= order.quantity.0);
         prop_assert!(order.status != Status::Filled || order.leaves().0 == 0, "{:?}", order);
         prop_assert!(order.status.is_open() || order.locked() == 0);
+    }
+    for list in (0..3).flat_map(|account| rig.exchange.lists(account)) {
+        let legs = list.legs.map(|id| rig.exchange.order(id).expect("known"));
+        prop_assert!(legs.iter().any(|leg| leg.filled.0 == 0), "one cancels the other: {:?}", legs);
+        prop_assert_eq!(list.done, !legs.iter().any(|leg| leg.status.is_open()));
+        let started = legs.iter().any(|leg| leg.filled.0 > 0);
+        prop_assert!(!started || legs.iter().filter(|leg| leg.status.is_open()).count() < 2, "{:?}", legs);
     }
     let (_, top) = rig.exchange.top(0).expect("a book");
     if let (Some(bid), Some(ask)) = (top.buy, top.sell) {

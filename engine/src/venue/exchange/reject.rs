@@ -41,6 +41,13 @@ pub const CLOSED: Reject = Reject::new(-2010, "Market is closed.");
 pub const UNKNOWN_ORDER: Reject = Reject::new(-2011, "Unknown order sent.");
 /// `cancelRestrictions` do not hold.
 pub const RESTRICTED: Reject = Reject::new(-2011, "Order was not canceled due to cancel restrictions.");
+/// Nothing is known of the list to cancel.
+pub const UNKNOWN_LIST: Reject = Reject::new(-2011, "Unknown order list sent.");
+/// Nothing is known of the list asked for.
+pub const NO_SUCH_LIST: Reject = Reject::new(-2013, "Order list does not exist.");
+/// The prices of a list are on the wrong sides of the last price.
+pub const RELATIONSHIP: Reject =
+    Reject::new(-2010, "The relationship of the prices for the orders is not correct.");
 /// Nothing is known of the order asked for.
 pub const NO_SUCH_ORDER: Reject = Reject::new(-2013, "Order does not exist.");
 /// `orderId` and `origClientOrderId` name different orders.

@@ -15,7 +15,7 @@ use super::Desk;
 /// What every symbol has in common.
 const COMMON: &str = concat!(
     r#""orderTypes":["LIMIT","LIMIT_MAKER","MARKET","STOP_LOSS","STOP_LOSS_LIMIT","TAKE_PROFIT","TAKE_PROFIT_LIMIT"],"#,
-    r#""icebergAllowed":false,"ocoAllowed":false,"otoAllowed":false,"opoAllowed":false,"#,
+    r#""icebergAllowed":false,"ocoAllowed":true,"otoAllowed":false,"opoAllowed":false,"#,
     r#""quoteOrderQtyMarketAllowed":true,"allowTrailingStop":false,"cancelReplaceAllowed":true,"amendAllowed":true,"#,
     r#""pegInstructionsAllowed":false,"isSpotTradingAllowed":true,"isMarginTradingAllowed":false"#,
 );
@@ -109,7 +109,7 @@ impl Desk {
             let _ = write!(out, ",{{\"filterType\":\"MAX_NUM_ORDERS\",\"maxNumOrders\":{most}}}");
         }
         out.push_str(
-            ",{\"filterType\":\"MAX_NUM_ALGO_ORDERS\",\"maxNumAlgoOrders\":5},{\"filterType\":\"MAX_NUM_ORDER_AMENDS\",\"maxNumOrderAmends\":10}]",
+            ",{\"filterType\":\"MAX_NUM_ALGO_ORDERS\",\"maxNumAlgoOrders\":5},{\"filterType\":\"MAX_NUM_ORDER_AMENDS\",\"maxNumOrderAmends\":10},{\"filterType\":\"MAX_NUM_ORDER_LISTS\",\"maxNumOrderLists\":20}]",
         );
         out
     }

@@ -3,6 +3,7 @@
 
 mod orders;
 mod replace;
+mod lists;
 mod account;
 mod look;
 mod listing;
@@ -306,11 +307,7 @@ impl Desk {
             self.tell(now);
         }
         if let Some(result) = result {
-            let about_orders = matches!(
-                call.method,
-                Method::OrderPlace | Method::CancelReplace | Method::OrderCancel | Method::CancelAll
-            );
-            let account = call.account.filter(|_| about_orders);
+            let account = call.account.filter(|_| call.method.is_free_on_success());
             let usage = self.limits.usage(call.address, account, now);
             match self.faults.on_connection(call.method) {
                 Some(fault) if fault.kind == Kind::HalfOpen => self.send(call.connection, Out::HalfOpen),
@@ -337,6 +334,11 @@ impl Desk {
             | Method::OpenOrders
             | Method::CancelAll
             | Method::AllOrders => self.about_orders(call, now),
+            Method::OcoPlace
+            | Method::ListStatus
+            | Method::ListCancel
+            | Method::OpenLists
+            | Method::AllLists => self.about_lists(call, now),
             Method::Account
             | Method::MyTrades
             | Method::OrderRate

@@ -1,5 +1,7 @@
 //! Requests about orders.
 
+use std::borrow::Cow;
+
 use engine::domain::{
     Instrument, InstrumentIndex, Nanos, OrderType, Price, Quantity, Scale, Side, TimeInForce,
 };
@@ -136,9 +138,9 @@ impl Desk {
             "SELL" => Side::Sell,
             _ => return Err(Failure::new(-1117, "Invalid side.")),
         };
-        let kind = named_value(OrderType::ALL, params.need("type")?, OrderType::as_str)
+        let kind = named_value(OrderType::ALL, params.need(&own(prefix, "type"))?, OrderType::as_str)
             .ok_or_else(|| Failure::new(-1116, "Invalid orderType."))?;
-        let tif = params.maybe("timeInForce")?;
+        let tif = params.maybe(&own(prefix, "timeInForce"))?;
         let tif = tif
             .map(|name| {
                 named_value(TimeInForce::ALL, name, TimeInForce::as_str)
@@ -146,8 +148,8 @@ impl Desk {
             })
             .transpose()?;
         let listed = self.listed(instrument)?;
-        let numbers = Numbers::read(params, listed)?;
-        numbers.fit(kind, tif)?;
+        let numbers = Numbers::read(params, listed, prefix)?;
+        numbers.fit(kind, tif, prefix)?;
         let stp = match params.maybe("selfTradePreventionMode")? {
             None => Stp::ExpireMaker,
             Some(name) => named_value(Stp::ALL, name, Stp::as_str).ok_or_else(|| {
@@ -156,18 +158,19 @@ impl Desk {
         };
         let detail = match params.maybe("newOrderRespType")? {
             None if matches!(kind, OrderType::Limit | OrderType::Market) => Detail::Full,
+            None if !prefix.is_empty() => Detail::Result,
             None | Some("ACK") => Detail::Ack,
             Some("RESULT") => Detail::Result,
             Some("FULL") => Detail::Full,
             Some(_) => return Err(Failure::illegal("newOrderRespType")),
         };
-        let strategy_type = params.integer("strategyType")?;
+        let strategy_type = params.integer(&own(prefix, "strategyType"))?;
         if strategy_type.is_some_and(|kind| kind < 1_000_000) {
             return Err(Failure::new(-1127, "strategyType must be 1000000 or more."));
         }
         let new = NewOrder {
             instrument,
-            client_id: self.client_id(params, &format!("{prefix}newClientOrderId"))?,
+            client_id: self.client_id(params, &own(prefix, "newClientOrderId"))?,
             side,
             kind,
             time_in_force: tif.unwrap_or(TimeInForce::GoodTillCancel),
@@ -176,7 +179,7 @@ impl Desk {
             quantity: numbers.quantity.unwrap_or(Quantity::ZERO),
             quote_quantity: numbers.value.unwrap_or(0),
             stp,
-            strategy_id: params.integer("strategyId")?,
+            strategy_id: params.integer(&own(prefix, "strategyId"))?,
             strategy_type,
         };
         Ok((new, detail))
@@ -237,7 +240,11 @@ impl Desk {
         })?;
         let render = self.render(call);
         let orders = cancelled.iter().zip(&ids).filter_map(|(id, cancel_id)| {
-            self.exchange.order(*id).map(|order| render.cancelled(order, cancel_id))
+            let order = self.exchange.order(*id)?;
+            match order.list {
+                0 => Some(render.cancelled(order, cancel_id)),
+                list => self.cancelled_list(call, list, cancel_id).ok(),
+            }
         });
         Ok(list(orders))
     }
@@ -277,6 +284,16 @@ struct Numbers {
     trailing: bool,
 }
 
+/// The name of a parameter of a new order: as it is, or that of a list's leg (`aboveStopPrice`, `aboveClientOrderId`).
+fn own<'a>(prefix: &str, name: &'a str) -> Cow<'a, str> {
+    if prefix.is_empty() {
+        return Cow::Borrowed(name);
+    }
+    let name = name.strip_prefix("new").unwrap_or(name);
+    let (first, rest) = name.split_at(1);
+    Cow::Owned(format!("{prefix}{}{rest}", first.to_ascii_uppercase()))
+}
+
 /// The scale of the wire.
 pub(super) fn wire() -> Scale {
     Scale::new(AMOUNT_SCALE).unwrap_or(Scale::ZERO)
@@ -294,25 +311,29 @@ pub(super) fn filter(name: &str) -> Failure {
 }
 
 impl Numbers {
-    fn read(params: &Params, instrument: &Instrument) -> Result<Self, Failure> {
+    fn read(params: &Params, instrument: &Instrument, prefix: &str) -> Result<Self, Failure> {
         let at = |name: &str, scale: Scale, refused: &str| {
             let value = params.decimal(name, wire())?;
             value.map(|value| rescaled(value, scale).ok_or_else(|| filter(refused))).transpose()
         };
         Ok(Self {
-            price: at("price", instrument.price_scale, "PRICE_FILTER")?.map(Price),
-            stop_price: at("stopPrice", instrument.price_scale, "PRICE_FILTER")?.map(Price),
+            price: at(&own(prefix, "price"), instrument.price_scale, "PRICE_FILTER")?.map(Price),
+            stop_price: at(&own(prefix, "stopPrice"), instrument.price_scale, "PRICE_FILTER")?.map(Price),
             quantity: at("quantity", instrument.quantity_scale, "LOT_SIZE")?.map(Quantity),
             value: params.decimal("quoteOrderQty", wire())?.map(i128::from),
-            iceberg: params.get("icebergQty").is_some(),
-            trailing: params.get("trailingDelta").is_some() || params.get("pegPriceType").is_some(),
+            iceberg: params.get(&own(prefix, "icebergQty")).is_some(),
+            trailing: ["trailingDelta", "pegPriceType"]
+                .iter()
+                .any(|name| params.get(&own(prefix, name)).is_some()),
         })
     }
 
     /// Whether what the type needs is there, and nothing else.
-    fn fit(&self, kind: OrderType, tif: Option<TimeInForce>) -> Result<(), Failure> {
-        let unwanted =
-            |name: &str| Failure::told(-1106, format!("Parameter '{name}' sent when not required."));
+    fn fit(&self, kind: OrderType, tif: Option<TimeInForce>, prefix: &str) -> Result<(), Failure> {
+        let missing = |name: &str| Failure::missing(&own(prefix, name));
+        let unwanted = |name: &str| {
+            Failure::told(-1106, format!("Parameter '{}' sent when not required.", own(prefix, name)))
+        };
         if self.iceberg {
             return Err(Failure::new(-1013, "Iceberg orders are not supported for this symbol."));
         }
@@ -321,17 +342,17 @@ impl Numbers {
         }
         let timed = kind.has_time_in_force();
         match tif {
-            None if timed => return Err(Failure::missing("timeInForce")),
+            None if timed => return Err(missing("timeInForce")),
             Some(_) if !timed => return Err(unwanted("timeInForce")),
             _ => {}
         }
         match self.price {
-            None if !kind.is_market() => return Err(Failure::missing("price")),
+            None if !kind.is_market() => return Err(missing("price")),
             Some(_) if kind.is_market() => return Err(unwanted("price")),
             _ => {}
         }
         match self.stop_price {
-            None if kind.is_conditional() => return Err(Failure::missing("stopPrice")),
+            None if kind.is_conditional() => return Err(missing("stopPrice")),
             Some(_) if !kind.is_conditional() => return Err(unwanted("stopPrice")),
             _ => {}
         }

@@ -33,7 +33,9 @@ impl Desk {
                 Event::Balances(change) => {
                     self.inform(change.account, now, None, |render| render.position(change, now));
                 }
-                Event::List(_) => {}
+                Event::List(change) => {
+                    self.inform(change.list.account, now, None, |render| render.list_status(change, now));
+                }
                 Event::Trade(trade) => {
                     if trades.last().is_some_and(|last| last.instrument != trade.instrument) {
                         self.traded(&trades, now);

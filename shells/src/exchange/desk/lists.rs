@@ -1,0 +1,102 @@
+//! Requests about order lists.
+
+use engine::domain::Nanos;
+use engine::venue::exchange::{AccountIndex, ListName};
+
+use super::super::failure::Failure;
+use super::super::method::Method;
+use super::super::params::Params;
+use super::super::render::list;
+use super::orders::Detail;
+use super::{Call, Desk};
+
+/// Which list is meant, by its id or by what `client` holds.
+fn named<'a>(params: &'a Params, client: &str) -> Result<ListName<'a>, Failure> {
+    let id = params.integer("orderListId")?.map(|id| u64::try_from(id).unwrap_or(0));
+    let client_id = params.maybe(client)?;
+    if id.is_none() && client_id.is_none() {
+        return Err(Failure::told(
+            -1102,
+            format!("Param '{client}' or 'orderListId' must be sent, but both were empty/null!"),
+        ));
+    }
+    Ok(ListName { id, client_id })
+}
+
+impl Desk {
+    pub(super) fn about_lists(&mut self, call: &Call, now: Nanos) -> Result<String, Failure> {
+        let account = Self::owner(call)?;
+        match call.method {
+            Method::OcoPlace => self.place_oco(account, call, now),
+            Method::ListCancel => self.cancel_list(account, call, now),
+            Method::ListStatus => {
+                let found = self.exchange.find_list(account, named(&call.params, "origClientOrderId")?)?;
+                Ok(self.render(call).list(found))
+            }
+            Method::OpenLists => {
+                let render = self.render(call);
+                Ok(list(self.exchange.open_lists(account).map(|open| render.list(open))))
+            }
+            _ => self.all_lists(account, call),
+        }
+    }
+
+    fn place_oco(&mut self, account: AccountIndex, call: &Call, now: Nanos) -> Result<String, Failure> {
+        let params = &call.params;
+        let (below, detail) = self.new_order(params, "below")?;
+        let (above, _) = self.new_order(params, "above")?;
+        let client_id = self.client_id(params, "listClientOrderId")?;
+        self.limits.may_order(account, now)?;
+        let id = self.exchange.place_oco(now, account, client_id, [&below, &above])?;
+        for _ in [below, above] {
+            self.limits.ordered(account, now);
+        }
+        let render = self.render(call);
+        let placed = self.exchange.list(id).ok_or_else(|| Failure::new(-1000, "Internal error."))?;
+        Ok(render.list_reported(placed, |order| match detail {
+            Detail::Ack => render.acknowledged(order),
+            Detail::Result => render.placed(order, None),
+            // None of them trades on arrival.
+            Detail::Full => render.placed(order, Some(&[])),
+        }))
+    }
+
+    fn cancel_list(&mut self, account: AccountIndex, call: &Call, now: Nanos) -> Result<String, Failure> {
+        let params = &call.params;
+        let instrument = self.symbol(params.need("symbol")?)?;
+        let cancel_id = self.client_id(params, "newClientOrderId")?;
+        let name = named(params, "listClientOrderId")?;
+        let id = self.exchange.cancel_list(now, account, (instrument, name), &cancel_id)?;
+        self.cancelled_list(call, id, &cancel_id)
+    }
+
+    /// The answer to the cancel of a list.
+    pub(super) fn cancelled_list(&self, call: &Call, id: u64, cancel_id: &str) -> Result<String, Failure> {
+        let render = self.render(call);
+        let found = self.exchange.list(id).ok_or_else(|| Failure::new(-1000, "Internal error."))?;
+        Ok(render.list_reported(found, |order| render.cancelled(order, cancel_id)))
+    }
+
+    fn all_lists(&self, account: AccountIndex, call: &Call) -> Result<String, Failure> {
+        let params = &call.params;
+        let (start, end) = (params.integer("startTime")?, params.integer("endTime")?);
+        let from = params.integer("fromId")?;
+        if from.is_some() && (start.is_some() || end.is_some()) {
+            return Err(Failure::new(-1128, "Combination of optional parameters invalid."));
+        }
+        let from_id = from.map_or(0, |id| u64::try_from(id).unwrap_or(0));
+        let most = usize::try_from(params.integer("limit")?.unwrap_or(500)).unwrap_or(0).min(1_000);
+        let within = |at: Nanos| {
+            let at = at.0 / 1_000_000;
+            start.is_none_or(|start| at >= start) && end.is_none_or(|end| at <= end)
+        };
+        let mine = self.exchange.lists(account).filter(|list| list.id >= from_id && within(list.updated));
+        let render = self.render(call);
+        if from.is_some() || start.is_some() {
+            return Ok(list(mine.take(most).map(|found| render.list(found))));
+        }
+        let mut newest: Vec<_> = mine.rev().take(most).collect();
+        newest.reverse();
+        Ok(list(newest.into_iter().map(|found| render.list(found))))
+    }
+}
