@@ -79,7 +79,7 @@ fn a_stop_waits_at_the_exchange_whoever_dies_and_is_replaced_and_cancelled() {
     let below = |share: f64| format!("{:.0}", world.best("bids") * share);
     let [stop, limit, lower] = [0.98, 0.979, 0.975].map(below);
     let order = json!({"symbol": "BTCUSDT", "side": "SELL", "type": "STOP_LOSS_LIMIT", "quantity": "0.01",
-        "price": limit, "stop_price": stop, "valid_for_ms": 60_000});
+        "price": limit, "stop_price": stop, "self_trade_prevention": "EXPIRE_BOTH", "valid_for_ms": 60_000});
     let id = world.place(&order);
     let shown = world.until_ours(&id, "OPEN");
     assert_eq!((&shown["type"], &shown["stop_price"]), (&json!("STOP_LOSS_LIMIT"), &json!(stop)));
@@ -87,6 +87,8 @@ fn a_stop_waits_at_the_exchange_whoever_dies_and_is_replaced_and_cancelled() {
     let padded = |price: &str| json!(format!("{price}.00000000"));
     assert_eq!((&there["type"], &there["status"]), (&json!("STOP_LOSS_LIMIT"), &json!("NEW")));
     assert_eq!((&there["stopPrice"], &there["price"]), (&padded(&stop), &padded(&limit)));
+
+    assert_eq!(there["selfTradePreventionMode"], "EXPIRE_BOTH");
 
     // Route's next life, and then risk's, know it as it is.
     for service in [2, 1] {
@@ -108,7 +110,11 @@ fn a_stop_waits_at_the_exchange_whoever_dies_and_is_replaced_and_cancelled() {
     let next = world.orders.done("order.replace", moved)["order_id"].as_str().expect("an id").to_owned();
     world.until_ours(&id, "CANCELED");
     assert_eq!(world.until_ours(&next, "OPEN")["stop_price"], json!(lower));
-    assert_eq!(world.theirs(&next)["stopPrice"], padded(&lower));
+    let there = world.theirs(&next);
+    assert_eq!(
+        (&there["stopPrice"], &there["selfTradePreventionMode"]),
+        (&padded(&lower), &json!("EXPIRE_BOTH"))
+    );
     world.orders.done("order.cancel", json!({ "order_id": next }));
     world.until_ours(&next, "CANCELED");
     assert_eq!(world.theirs(&next)["status"], "CANCELED");

@@ -13,5 +13,5 @@ pub use filters::{Filters, NotionalFilter, QuantityFilter};
 pub use instrument::{Instrument, InstrumentIndex, InstrumentKind, Instruments, Market};
 pub use order_id::{OrderId, SourceId};
 pub use quantity::{Price, Quantity};
-pub use side::{BySide, Liquidity, OrderType, Side, TimeInForce};
+pub use side::{BySide, Liquidity, OrderType, SelfTrade, Side, TimeInForce};
 pub use time::Nanos;

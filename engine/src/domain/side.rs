@@ -94,6 +94,25 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// What the venue does where an account would trade with itself (self-trade prevention, binance.md §8). The taker's
+    /// mode decides.
+    SelfTrade {
+        /// It trades.
+        None = 1 => "NONE",
+        /// The taker expires.
+        ExpireTaker = 2 => "EXPIRE_TAKER",
+        /// The maker expires.
+        ExpireMaker = 3 => "EXPIRE_MAKER",
+        /// Both expire.
+        ExpireBoth = 4 => "EXPIRE_BOTH",
+        /// Both shrink by the match; the smaller expires.
+        Decrement = 5 => "DECREMENT",
+        /// Between the accounts of one group a transfer; within one account as `DECREMENT`.
+        Transfer = 6 => "TRANSFER",
+    }
+}
+
+wire_enum! {
     /// Whether a fill added or took liquidity.
     Liquidity { /// Our order rested.
         Maker = 1 => "MAKER", /// Our order crossed.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::counters::HaltState;
 use crate::domain::{
-    Decimal, InstrumentIndex, Liquidity, OrderId, OrderType, Price, Quantity, Side, TimeInForce,
+    Decimal, InstrumentIndex, Liquidity, OrderId, OrderType, Price, Quantity, SelfTrade, Side, TimeInForce,
 };
 use crate::error::RejectCode;
 use crate::journal::input::InputRecord;
@@ -168,6 +168,7 @@ impl Describer {
             ("quantity", self.quantity(intent.instrument, intent.quantity)),
             ("price", self.price(intent.instrument, intent.price)),
             ("trigger", trigger),
+            ("self_trade", named_or_none::<SelfTrade>(intent.self_trade)),
             ("decided", intent.decided.0.into()),
             ("valid_until", intent.valid_until.0.into()),
         ]

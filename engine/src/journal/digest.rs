@@ -146,9 +146,10 @@ impl Digest {
         self.instrument(fold, intent.instrument);
         fold.bytes(&[intent.kind, intent.side, intent.order_type, intent.time_in_force, decision.code()]);
         fold.unsigned(u64::from(decision.repeats()));
-        // Only where there is one: orders without it have the hash that they had before there were triggers.
-        if intent.trigger != Price::NONE {
+        // Only where there are any: other orders have the hash that they had before there were triggers and modes.
+        if (intent.trigger, intent.self_trade) != (Price::NONE, 0) {
             fold.signed(intent.trigger.0);
+            fold.bytes(&[intent.self_trade]);
         }
     }
 
@@ -224,7 +225,8 @@ mod tests {
             side: 2,
             order_type: 1,
             time_in_force: 3,
-            reserved: 0,
+            self_trade: 0,
+            reserved: [0; 3],
         }
     }
 
@@ -323,7 +325,7 @@ mod tests {
 
     /// Byte ranges of each payload that are not logical: epochs of ids, clocks, the stamp, spare bytes, and the
     /// index (which counts by name).
-    const DECISION_IGNORED: &[std::ops::Range<usize>] = &[0..4, 6..8, 16..20, 22..24, 76..80, 85..86];
+    const DECISION_IGNORED: &[std::ops::Range<usize>] = &[0..4, 6..8, 16..20, 22..24, 76..80];
     const REPORT_IGNORED: &[std::ops::Range<usize>] = &[0..4, 6..8, 80..88];
     const HALT_IGNORED: &[std::ops::Range<usize>] = std::slice::from_ref(&(10..16));
 

@@ -216,26 +216,26 @@ impl Decision {
     #[must_use]
     pub const fn new(intent: Intent, code: RejectCode, repeats: u16) -> Self {
         let [low, high] = repeats.to_le_bytes();
-        Self { written: Intent { reserved: u32::from_le_bytes([code.code(), 0, low, high]), ..intent } }
+        Self { written: Intent { reserved: [code.code(), low, high], ..intent } }
     }
 
     /// The intent, as risk copied it.
     #[must_use]
     pub const fn intent(&self) -> Intent {
-        Intent { reserved: 0, ..self.written }
+        Intent { reserved: [0; 3], ..self.written }
     }
 
     /// Code of a `RejectCode`; `None` accepts.
     #[must_use]
     pub const fn code(&self) -> u8 {
-        self.written.reserved.to_le_bytes()[0]
+        self.written.reserved[0]
     }
 
     /// How many further intents of the same source and content were refused for the same reason since: a flood is
     /// one record.
     #[must_use]
     pub const fn repeats(&self) -> u16 {
-        let [.., low, high] = self.written.reserved.to_le_bytes();
+        let [_, low, high] = self.written.reserved;
         u16::from_le_bytes([low, high])
     }
 
@@ -414,12 +414,13 @@ mod tests {
             offset_of!(Intent, side),
             offset_of!(Intent, order_type),
             offset_of!(Intent, time_in_force),
+            offset_of!(Intent, self_trade),
             offset_of!(Intent, reserved),
         ];
-        assert_eq!(decision, [0, 16, 32, 40, 48, 56, 64, 72, 76, 80, 81, 82, 83, 84]);
+        assert_eq!(decision, [0, 16, 32, 40, 48, 56, 64, 72, 76, 80, 81, 82, 83, 84, 85]);
         let intent = Intent { kind: 1, quantity: Quantity(7), ..Intent::default() };
         let decision = Decision::new(intent, RejectCode::Collar, 0x1234);
-        assert_eq!(decision.as_bytes()[84..], [RejectCode::Collar.code(), 0, 0x34, 0x12]);
+        assert_eq!(decision.as_bytes()[84..], [0, RejectCode::Collar.code(), 0x34, 0x12]);
         assert_eq!(
             (decision.intent(), decision.code(), decision.repeats()),
             (intent, RejectCode::Collar.code(), 0x1234)

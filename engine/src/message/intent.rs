@@ -47,8 +47,10 @@ pub struct Intent {
     pub order_type: u8,
     /// Code of a `TimeInForce`; 0 but for `New`.
     pub time_in_force: u8,
+    /// Code of a `SelfTrade`; 0 for what the venue does without one, and 0 but for `New`.
+    pub self_trade: u8,
     /// Spare, zero: other bits are refused (C02). The journal keeps what risk decided here (see `Decision`).
-    pub reserved: u32,
+    pub reserved: [u8; 3],
 }
 
 const _: () = assert!(size_of::<Intent>() == 88);

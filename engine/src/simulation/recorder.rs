@@ -9,7 +9,7 @@ use std::sync::Arc;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::agent::Agent;
-use crate::domain::{InstrumentIndex, Instruments, Nanos, OrderId, OrderType, Side, TimeInForce};
+use crate::domain::{InstrumentIndex, Instruments, Nanos, OrderId, OrderType, SelfTrade, Side, TimeInForce};
 use crate::error::SetupError;
 use crate::message::{Intent, IntentKind, Order};
 use crate::ring::spsc;
@@ -282,6 +282,8 @@ fn facts_of(intent: &Intent, at: Nanos) -> Result<OrderFacts, UnknownCode> {
         time_in_force: TimeInForce::try_from(intent.time_in_force).unwrap_or(TimeInForce::GoodTillCancel),
         price: intent.price,
         trigger: intent.trigger,
+        // What the simulated venue does, also where it is not asked to.
+        self_trade: SelfTrade::ExpireTaker,
         quantity: intent.quantity,
         cumulative_quote: 0,
         cancel: OrderId::NONE,

@@ -28,6 +28,10 @@ pub struct PlaceOrder {
     /// The last price that sets the order off; for the stop and take-profit types alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_price: Option<String>,
+    /// What the venue does where it would trade with another order of the account: `NONE`, `EXPIRE_TAKER`, `EXPIRE_MAKER`,
+    /// `EXPIRE_BOTH`, `DECREMENT` or `TRANSFER`; by default what the venue does without a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_trade_prevention: Option<String>,
     /// How long it may still be sent after this request; by default 1000, at most an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_for_ms: Option<u64>,
@@ -135,6 +139,9 @@ pub struct Order {
     /// The last price that sets it off; absent for a type that waits for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_price: Option<String>,
+    /// Its self-trade prevention, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_trade_prevention: Option<String>,
     /// Its quantity.
     pub quantity: String,
     /// Filled so far.

@@ -50,6 +50,9 @@ pub struct OrderArgs {
     /// GTC, IOC or FOK [GTC; IOC at the market]
     #[arg(long, value_name = "TIF")]
     pub time_in_force: Option<String>,
+    /// What the venue does where it would trade with our own: NONE, EXPIRE_TAKER, EXPIRE_MAKER and so on
+    #[arg(long, value_name = "MODE")]
+    pub self_trade_prevention: Option<String>,
     /// How long it may wait for its sending (1s)
     #[arg(long, value_name = "DURATION")]
     pub valid_for: Option<Span>,

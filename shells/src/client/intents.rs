@@ -1,7 +1,7 @@
 //! The intent ring of an external source: the clients of port 5556, or the operator.
 
 use engine::domain::{
-    InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, Side, SourceId, TimeInForce,
+    InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, SelfTrade, Side, SourceId, TimeInForce,
 };
 use engine::error::{RejectCode, SetupError};
 use engine::journal::InstrumentFacts;
@@ -36,6 +36,8 @@ pub struct NewOrder {
     pub price: Price,
     /// Trigger price; none for a type that waits for none.
     pub trigger: Price,
+    /// Self-trade prevention; none for the venue's own.
+    pub self_trade: Option<SelfTrade>,
     /// Quantity, above zero.
     pub quantity: Quantity,
     /// How long after the request it may still be sent.
@@ -81,6 +83,8 @@ impl NewOrder {
         };
         let price = price_of("price", &request.price, !order_type.is_market())?;
         let trigger = price_of("stop_price", &request.stop_price, order_type.is_conditional())?;
+        let mode = |text: &String| named("self_trade_prevention", text, SelfTrade::ALL, SelfTrade::as_str);
+        let self_trade = request.self_trade_prevention.as_ref().map(mode).transpose()?;
         let valid_for = match request.valid_for_ms {
             None => VALID_FOR,
             Some(millis) if (1..=VALID_FOR_MAX_MS).contains(&millis) => {
@@ -90,7 +94,17 @@ impl NewOrder {
         };
         let quantity = read_quantity(facts, "quantity", &request.quantity)?;
         let instrument = facts.index;
-        Ok(Self { instrument, side, order_type, time_in_force, price, trigger, quantity, valid_for })
+        Ok(Self {
+            instrument,
+            side,
+            order_type,
+            time_in_force,
+            price,
+            trigger,
+            self_trade,
+            quantity,
+            valid_for,
+        })
     }
 
     /// The order of `quantity` that trades at once at any price.
@@ -103,6 +117,7 @@ impl NewOrder {
             time_in_force: TimeInForce::ImmediateOrCancel,
             price: Price::NONE,
             trigger: Price::NONE,
+            self_trade: None,
             quantity,
             valid_for: VALID_FOR,
         }
@@ -120,6 +135,7 @@ impl NewOrder {
             side: self.side.code(),
             order_type: self.order_type.code(),
             time_in_force: self.time_in_force.code(),
+            self_trade: self.self_trade.map_or(0, SelfTrade::code),
             ..Intent::default()
         }
     }
@@ -233,6 +249,7 @@ mod tests {
             quantity: "0.5".into(),
             price: Some("2500.25".into()),
             stop_price: None,
+            self_trade_prevention: None,
             valid_for_ms: None,
         };
         change(&mut request);
@@ -246,12 +263,14 @@ mod tests {
         assert_eq!((order.price, order.quantity), (Price(250_025), Quantity(50_000)));
         let stop = request(|r| {
             (r.order_type, r.price, r.stop_price) = ("STOP_LOSS".into(), None, Some("2400".into()));
+            r.self_trade_prevention = Some("EXPIRE_BOTH".into());
         });
         let intent = NewOrder::read(&table, &stop).expect("good").intent();
         assert_eq!((intent.order_type, intent.time_in_force), (4, TimeInForce::ImmediateOrCancel.code()));
         assert_eq!((intent.price, intent.trigger), (Price::NONE, Price(240_000)));
+        assert_eq!(intent.self_trade, SelfTrade::ExpireBoth.code());
         type Spoil = fn(&mut PlaceOrder);
-        let cases: [(&str, Spoil); 12] = [
+        let cases: [(&str, Spoil); 13] = [
             ("no such symbol", |r| r.symbol = "X".into()),
             ("side: \"buy\" is none of BUY, SELL", |r| r.side = "buy".into()),
             ("type: ", |r| r.order_type = "STOP".into()),
@@ -263,6 +282,9 @@ mod tests {
             ("stop_price: an order of type LIMIT has none", |r| r.stop_price = Some("1".into())),
             ("stop_price: \"x\"", |r| {
                 (r.order_type, r.stop_price) = ("STOP_LOSS_LIMIT".into(), Some("x".into()));
+            }),
+            ("self_trade_prevention: \"BOTH\" is none of NONE, ", |r| {
+                r.self_trade_prevention = Some("BOTH".into());
             }),
             ("quantity: \"0\"", |r| r.quantity = "0".into()),
             ("valid_for_ms: 0", |r| r.valid_for_ms = Some(0)),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use engine::counters::CellReader;
-use engine::domain::{Decimal, InstrumentIndex, Liquidity, OrderType, Price, Side, SourceId, TimeInForce};
+use engine::domain::{
+    Decimal, InstrumentIndex, Liquidity, OrderType, Price, SelfTrade, Side, SourceId, TimeInForce,
+};
 use engine::error::RejectCode;
 use engine::journal::{Halt, HaltScope, InstrumentFacts};
 use engine::ledger::{Account as Figures, Ledger, Terms};
@@ -88,6 +90,7 @@ pub fn order(row: &OrderRow, facts: &InstrumentFacts, names: &Names) -> orders::
         time_in_force: known(named::<TimeInForce>(intent.time_in_force)),
         price: row.price.is_some().then(|| price(facts, row.price)),
         stop_price: intent.trigger.is_some().then(|| price(facts, intent.trigger)),
+        self_trade_prevention: (intent.self_trade != 0).then(|| named::<SelfTrade>(intent.self_trade)),
         quantity: quantity(facts, row.quantity),
         filled: quantity(facts, row.filled),
         average_price: average.map(|value| Decimal::new(value, facts.price_scale).to_string()),

@@ -184,6 +184,7 @@ impl OrderExecution {
             quantity: quantity.unwrap_or(shown.quantity),
             price: price.or(shown.price),
             stop_price: stop_price.or(shown.stop_price),
+            self_trade_prevention: shown.self_trade_prevention,
             valid_for_ms: None,
         };
         Ok((row, NewOrder::read(self.views.table()?, &request)?))

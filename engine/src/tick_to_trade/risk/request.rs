@@ -1,7 +1,7 @@
 //! C02: what an intent says, read once from the copy and checked: codes, ranges, identity.
 
 use crate::domain::{
-    InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, Side, SourceId, TimeInForce,
+    InstrumentIndex, Nanos, OrderId, OrderType, Price, Quantity, SelfTrade, Side, SourceId, TimeInForce,
 };
 use crate::error::RejectCode;
 use crate::message::{Intent, IntentKind};
@@ -97,13 +97,14 @@ fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
     let id = intent.id;
     let ours =
         id.source == origin.source && id.epoch == origin.epoch && id.source_epoch > 0 && id.sequence > 0;
-    if !ours || intent.reserved != 0 || intent.instrument as usize >= origin.instruments {
+    if !ours || intent.reserved != [0; 3] || intent.instrument as usize >= origin.instruments {
         return None;
     }
     match kind {
         IntentKind::New => read_new(intent).map(Request::New),
         IntentKind::Cancel | IntentKind::Amend => {
-            let empty = [intent.side, intent.order_type, intent.time_in_force] == [0; 3];
+            let codes = [intent.side, intent.order_type, intent.time_in_force, intent.self_trade];
+            let empty = codes == [0; 4];
             let unpriced = intent.price == Price::NONE && intent.trigger == Price::NONE;
             let named = empty && unpriced && intent.target != OrderId::NONE;
             let Intent { target, instrument, quantity, valid_until, .. } = *intent;
@@ -121,6 +122,9 @@ fn read_new(intent: &Intent) -> Option<NewOrder> {
     let side = Side::try_from(intent.side).ok()?;
     let order_type = OrderType::try_from(intent.order_type).ok()?;
     let time_in_force = TimeInForce::try_from(intent.time_in_force).ok()?;
+    if intent.self_trade != 0 {
+        SelfTrade::try_from(intent.self_trade).ok()?;
+    }
     let fits = |price: Price, needed: bool| if needed { price.is_some() } else { price == Price::NONE };
     let priced = fits(intent.price, !order_type.is_market());
     let triggered = fits(intent.trigger, order_type.is_conditional());

@@ -119,7 +119,38 @@ impl Outbox {
         quantity: Quantity,
     ) -> Result<OrderId, RejectCode> {
         let how = (OrderType::Market, TimeInForce::ImmediateOrCancel);
-        self.new_order(instrument, side, Price::NONE, quantity, how)
+        self.new_order(instrument, side, (Price::NONE, Price::NONE), quantity, how)
+    }
+
+    /// An order that waits at the venue until the last price has moved against `side` to `trigger`; then one at any price,
+    /// or at `limit` or better.
+    ///
+    /// # Errors
+    /// As [`limit`](Self::limit).
+    pub fn stop_loss(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: Side,
+        (trigger, limit): (Price, Option<Price>),
+        quantity: Quantity,
+    ) -> Result<OrderId, RejectCode> {
+        let types = [OrderType::StopLoss, OrderType::StopLossLimit];
+        self.waiting(instrument, side, (trigger, limit), quantity, types)
+    }
+
+    /// The same for a last price that has moved in favour of `side`.
+    ///
+    /// # Errors
+    /// As [`limit`](Self::limit).
+    pub fn take_profit(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: Side,
+        (trigger, limit): (Price, Option<Price>),
+        quantity: Quantity,
+    ) -> Result<OrderId, RejectCode> {
+        let types = [OrderType::TakeProfit, OrderType::TakeProfitLimit];
+        self.waiting(instrument, side, (trigger, limit), quantity, types)
     }
 
     /// Cancels the working order `target`. Returns the id of the request.
@@ -169,6 +200,24 @@ impl Outbox {
         &mut self.working
     }
 
+    fn waiting(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: Side,
+        (trigger, limit): (Price, Option<Price>),
+        quantity: Quantity,
+        [at_any, at_limit]: [OrderType; 2],
+    ) -> Result<OrderId, RejectCode> {
+        if !trigger.is_some() || limit.is_some_and(|limit| !limit.is_some()) {
+            return Err(RejectCode::FilterPrice);
+        }
+        let how = match limit {
+            Some(_) => (at_limit, TimeInForce::GoodTillCancel),
+            None => (at_any, TimeInForce::ImmediateOrCancel),
+        };
+        self.new_order(instrument, side, (limit.unwrap_or(Price::NONE), trigger), quantity, how)
+    }
+
     fn priced(
         &mut self,
         instrument: InstrumentIndex,
@@ -180,14 +229,14 @@ impl Outbox {
         if !price.is_some() {
             return Err(RejectCode::FilterPrice);
         }
-        self.new_order(instrument, side, price, quantity, how)
+        self.new_order(instrument, side, (price, Price::NONE), quantity, how)
     }
 
     fn new_order(
         &mut self,
         instrument: InstrumentIndex,
         side: Side,
-        price: Price,
+        (price, trigger): (Price, Price),
         quantity: Quantity,
         (order_type, time_in_force): (OrderType, TimeInForce),
     ) -> Result<OrderId, RejectCode> {
@@ -202,6 +251,7 @@ impl Outbox {
         }
         self.send(Intent {
             price,
+            trigger,
             quantity,
             instrument,
             kind: IntentKind::New.code(),
@@ -255,10 +305,30 @@ mod tests {
         for (intent, sequence) in sent.iter().zip(1..) {
             let id = OrderId { epoch: 3, source: SourceId(2), source_epoch: 5, sequence };
             assert_eq!((intent.id, intent.decided, intent.valid_until), (id, NOW, NOW + ORDER_LIFE));
-            assert_eq!((intent.stamp, intent.reserved), (77, 0));
+            assert_eq!((intent.stamp, intent.reserved), (77, [0; 3]));
         }
         assert_eq!((sent[1].instrument, sent[1].kind, sent[1].side, sent[1].order_type), (4, 2, 0, 0));
         assert_eq!((sent[2].price, sent[2].order_type), (Price::NONE, OrderType::Market.code()));
+    }
+
+    #[test]
+    fn what_waits_has_a_trigger_and_its_type_follows_from_its_limit() {
+        let mut rig = rig();
+        let (trigger, limit, quantity) = (Price(95), Price(94), Quantity(2));
+        for at in [None, Some(limit)] {
+            rig.outbox.stop_loss(1, Side::Sell, (trigger, at), quantity).expect("sent");
+            rig.outbox.take_profit(1, Side::Buy, (trigger, at), quantity).expect("sent");
+        }
+        let sent: Vec<_> = rig.sent().iter().map(|i| (i.order_type, i.price, i.trigger, i.side)).collect();
+        let none = Price::NONE;
+        assert_eq!(
+            sent,
+            [(4, none, trigger, 2), (6, none, trigger, 1), (5, limit, trigger, 2), (7, limit, trigger, 1)]
+        );
+        for prices in [(Price::NONE, None), (trigger, Some(Price::NONE))] {
+            let refused = rig.outbox.stop_loss(1, Side::Sell, prices, quantity);
+            assert_eq!(refused, Err(RejectCode::FilterPrice));
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use crate::domain::decimal::Scale;
 use crate::domain::{
-    Instrument, InstrumentIndex, Instruments, Market, Nanos, OrderId, OrderType, Price, Quantity, Side,
-    TimeInForce,
+    Instrument, InstrumentIndex, Instruments, Market, Nanos, OrderId, OrderType, Price, Quantity, SelfTrade,
+    Side, TimeInForce,
 };
 use crate::message::Intent;
 use crate::wire::UnknownCode;
@@ -60,7 +60,7 @@ fn tail(out: &mut Vec<u8>, timestamp: Nanos) {
 /// Appends the `order.place` request of an intent for a new order. `timestamp` is the wall time at the venue.
 ///
 /// # Errors
-/// When the intent's side, type or time in force has an unknown code: nothing is appended then.
+/// When the intent's side, type, time in force or self-trade prevention has an unknown code: nothing is appended then.
 pub fn encode_place(
     order: &Intent,
     instrument: &Instrument,
@@ -69,6 +69,7 @@ pub fn encode_place(
 ) -> Result<(), UnknownCode> {
     let side = Side::try_from(order.side)?;
     let order_type = OrderType::try_from(order.order_type)?;
+    let self_trade = (order.self_trade != 0).then(|| SelfTrade::try_from(order.self_trade)).transpose()?;
     let timed = order_type.has_time_in_force();
     let time_in_force = timed.then(|| TimeInForce::try_from(order.time_in_force)).transpose()?;
     head(out, Asked::Place, order.id, "order.place", instrument);
@@ -86,6 +87,10 @@ pub fn encode_place(
     }
     if order_type.is_conditional() {
         number(out, "stopPrice", order.trigger.0, instrument.price_scale);
+    }
+    if let Some(mode) = self_trade {
+        key(out, "selfTradePreventionMode");
+        text::quoted(out, mode.as_str());
     }
     id(out, "newClientOrderId", order.id);
     // What becomes of it is told by its user events; the answer need not say it again.
@@ -155,6 +160,8 @@ pub struct Request {
     pub price: Price,
     /// Trigger price; 0 where there is none.
     pub trigger: Price,
+    /// Self-trade prevention, of a new order that says.
+    pub self_trade: Option<SelfTrade>,
     /// Quantity, of a new order or as amended; 0 where there is none.
     pub quantity: Quantity,
     /// When it was stamped, in whole milliseconds.
@@ -168,7 +175,7 @@ const METHODS: [(&str, Asked); 4] = [
     ("order.status", Asked::Query),
 ];
 
-const PARAMS: [&str; 11] = [
+const PARAMS: [&str; 12] = [
     "symbol",
     "side",
     "type",
@@ -180,6 +187,7 @@ const PARAMS: [&str; 11] = [
     "timestamp",
     "newQty",
     "stopPrice",
+    "selfTradePreventionMode",
 ];
 
 /// Reads a request back, as recorded sessions hold it; `None` for requests of another kind.
@@ -208,6 +216,7 @@ pub fn decode(
         time_in_force: None,
         price: Price::NONE,
         trigger: Price::NONE,
+        self_trade: None,
         quantity: Quantity::ZERO,
         timestamp: time(params.need(8)?.unsigned()?).ok_or_else(|| malformed(0))?.0,
     };
@@ -230,6 +239,10 @@ pub fn decode(
         }
         if order_type.is_conditional() {
             found.trigger = Price(params.decimal(10, instrument.price_scale)?);
+        }
+        if params.get(11).is_some() {
+            let read = |text: &str| named(SelfTrade::ALL, SelfTrade::as_str, text);
+            found.self_trade = Some(params.parsed(11, read)?);
         }
         if order_type.has_time_in_force() {
             let read = |text: &str| named(TimeInForce::ALL, TimeInForce::as_str, text);
@@ -292,19 +305,18 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&out), expected);
         out.clear();
         let trigger = Price(10_150_000_000);
-        let stop = Intent { order_type: OrderType::StopLossLimit.code(), trigger, ..intent(26) };
+        let self_trade = SelfTrade::ExpireBoth.code();
+        let stop = Intent { order_type: OrderType::StopLossLimit.code(), trigger, self_trade, ..intent(26) };
         encode_place(&stop, btc, NOW, &mut out).expect("a valid intent");
         assert!(String::from_utf8_lossy(&out).contains(
-            r#""type":"STOP_LOSS_LIMIT","timeInForce":"GTC","quantity":"0.001","price":"100.5","stopPrice":"101.5","#
+            r#""type":"STOP_LOSS_LIMIT","timeInForce":"GTC","quantity":"0.001","price":"100.5","stopPrice":"101.5","selfTradePreventionMode":"EXPIRE_BOTH","#
         ));
         out.clear();
         let at_any = Intent { order_type: OrderType::TakeProfit.code(), price: Price::NONE, ..stop };
         encode_place(&at_any, btc, NOW, &mut out).expect("a valid intent");
-        assert!(
-            String::from_utf8_lossy(&out).contains(
-                r#""type":"TAKE_PROFIT","quantity":"0.001","stopPrice":"101.5","newClientOrderId""#
-            )
-        );
+        assert!(String::from_utf8_lossy(&out).contains(
+            r#""type":"TAKE_PROFIT","quantity":"0.001","stopPrice":"101.5","selfTradePreventionMode""#
+        ));
         out.clear();
         let cancel = Intent { target: intent(26).id, ..intent(27) };
         encode_cancel(&cancel, btc, NOW, &mut out);
@@ -347,6 +359,7 @@ mod tests {
             Intent { side: 0, ..intent(1) },
             Intent { order_type: 9, ..intent(1) },
             Intent { time_in_force: 77, ..intent(1) },
+            Intent { self_trade: 7, ..intent(1) },
         ] {
             assert!(encode_place(&broken, btc, NOW, &mut out).is_err());
         }
@@ -390,12 +403,12 @@ mod tests {
         #[test]
         fn requests_read_back(
             index in 0_u32..3, side in 1_u8..=2, order_type in 1_u8..=7, lifetime in 1_u8..=3,
-            price in 1..i64::MAX, trigger in 1..i64::MAX, quantity in 1..i64::MAX, sequence: u64, millis in 1_500_000_000_000_i64..4_000_000_000_000,
+            price in 1..i64::MAX, trigger in 1..i64::MAX, self_trade in 0_u8..=6, quantity in 1..i64::MAX, sequence: u64, millis in 1_500_000_000_000_i64..4_000_000_000_000,
         ) {
             let all = table();
             let instrument = all.get(index).expect("it is listed");
             let order = Intent {
-                side, order_type, time_in_force: lifetime, instrument: index,
+                side, order_type, time_in_force: lifetime, self_trade, instrument: index,
                 price: Price(price), trigger: Price(trigger), quantity: Quantity(quantity), ..intent(sequence)
             };
             let mut out = Vec::new();
@@ -412,6 +425,7 @@ mod tests {
                 time_in_force: TimeInForce::try_from(lifetime).ok().filter(|_| matches!(order_type.code(), 1 | 5 | 7)),
                 price: if matches!(order_type.code(), 2 | 4 | 6) { Price::NONE } else { order.price },
                 trigger: if order_type.code() >= 4 { order.trigger } else { Price::NONE },
+                self_trade: SelfTrade::try_from(self_trade).ok(),
                 quantity: order.quantity,
                 timestamp: Nanos::from_millis(millis),
             });

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{AMOUNT_SCALE, AccountSpec, Amount, Event, Exchange, NewOrder, Stp};
+use super::{AMOUNT_SCALE, AccountSpec, Amount, Event, Exchange, NewOrder};
 use crate::book::{DiffIds, Level};
 use crate::domain::{
-    Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, OrderType, Price, Quantity, Scale, Side,
-    TimeInForce,
+    Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, OrderType, Price, Quantity, Scale,
+    SelfTrade, Side, TimeInForce,
 };
 use crate::venue::binance::MarketEvent;
 use crate::venue::simulated::{FeeRate, QueueModel};
@@ -157,7 +157,7 @@ pub(super) fn limit(side: Side, price: i64, quantity: i64) -> NewOrder {
         stop_price: Price::NONE,
         quantity: Quantity(quantity),
         quote_quantity: 0,
-        stp: Stp::ExpireMaker,
+        stp: SelfTrade::ExpireMaker,
         strategy_id: None,
         strategy_type: None,
     }

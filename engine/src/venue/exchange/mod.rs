@@ -35,7 +35,7 @@ pub use event::{
     BalanceChange, Event, Execution, ExecutionKind, FillFacts, ListChange, ListStatus, PublicTrade,
 };
 pub use lists::{ListName, OrderList};
-pub use order::{Expiry, Order, Status, Stp};
+pub use order::{Expiry, Order, Status};
 pub use reject::Reject;
 pub use request::{CancelOrder, NewOrder, OrderName, Restriction};
 

@@ -2,7 +2,7 @@
 
 use super::AccountIndex;
 use super::balances::Amount;
-use crate::domain::{InstrumentIndex, Nanos, OrderType, Price, Quantity, Side, TimeInForce};
+use crate::domain::{InstrumentIndex, Nanos, OrderType, Price, Quantity, SelfTrade, Side, TimeInForce};
 use crate::wire::wire_enum;
 
 wire_enum! {
@@ -32,24 +32,6 @@ impl Status {
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(self, Self::New | Self::PendingNew | Self::PartiallyFilled)
-    }
-}
-
-wire_enum! {
-    /// What happens where an account would trade with itself. The taker's mode decides.
-    Stp {
-        /// It trades.
-        None = 1 => "NONE",
-        /// The taker expires.
-        ExpireTaker = 2 => "EXPIRE_TAKER",
-        /// The maker expires.
-        ExpireMaker = 3 => "EXPIRE_MAKER",
-        /// Both expire.
-        ExpireBoth = 4 => "EXPIRE_BOTH",
-        /// Both shrink by the match; the smaller expires.
-        Decrement = 5 => "DECREMENT",
-        /// Between the accounts of one group a transfer; within one account as `DECREMENT`.
-        Transfer = 6 => "TRANSFER",
     }
 }
 
@@ -107,7 +89,7 @@ pub struct Order {
     /// Where it is in its life.
     pub status: Status,
     /// What it does about trades with its own account.
-    pub stp: Stp,
+    pub stp: SelfTrade,
     /// Why it expired, if it did.
     pub expiry: Option<Expiry>,
     /// Its list; 0 for none.

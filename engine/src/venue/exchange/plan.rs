@@ -2,9 +2,8 @@
 
 use super::AccountIndex;
 use super::balances::{Amount, affordable, quote_amount};
-use super::order::Stp;
 use super::side::{BookSide, Offer};
-use crate::domain::{Instrument, Price};
+use crate::domain::{Instrument, Price, SelfTrade};
 
 /// One step of a taker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub(super) struct Taker {
     pub(super) quantity: i64,
     /// Most quote, for an order by value; with the grid of quantities.
     pub(super) value: Option<(Amount, i64)>,
-    pub(super) stp: Stp,
+    pub(super) stp: SelfTrade,
 }
 
 /// The outcome.
@@ -54,10 +53,10 @@ impl Plan {
     fn prevent(&mut self, taker: &Taker, id: u64, price: Price, quantity: i64, left: i64) -> bool {
         let matched = quantity.min(left);
         let (shrinks, maker_ends, taker_ends) = match taker.stp {
-            Stp::None | Stp::ExpireMaker => (false, true, false),
-            Stp::ExpireTaker => (false, false, true),
-            Stp::ExpireBoth => (false, true, true),
-            Stp::Decrement | Stp::Transfer => (true, quantity <= left, left <= quantity),
+            SelfTrade::None | SelfTrade::ExpireMaker => (false, true, false),
+            SelfTrade::ExpireTaker => (false, false, true),
+            SelfTrade::ExpireBoth => (false, true, true),
+            SelfTrade::Decrement | SelfTrade::Transfer => (true, quantity <= left, left <= quantity),
         };
         if shrinks {
             self.prevented += matched;
@@ -90,7 +89,7 @@ pub(super) fn plan(instrument: &Instrument, side: &BookSide, taker: &Taker) -> P
                 true
             }
             Offer::Order { id, account, quantity, .. }
-                if account == taker.account && taker.stp != Stp::None =>
+                if account == taker.account && taker.stp != SelfTrade::None =>
             {
                 plan.prevent(taker, id, price, quantity, left)
             }

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::fixture::{Rig, instrument, limit, market};
-use super::{CancelOrder, NewOrder, OrderName, Restriction, Status, Stp};
-use crate::domain::{OrderType, Price, Side, TimeInForce};
+use super::{CancelOrder, NewOrder, OrderName, Restriction, Status};
+use crate::domain::{OrderType, Price, SelfTrade, Side, TimeInForce};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -21,11 +21,11 @@ fn side() -> impl Strategy<Value = Side> {
 
 fn order() -> impl Strategy<Value = NewOrder> {
     let stp = prop_oneof![
-        Just(Stp::None),
-        Just(Stp::ExpireTaker),
-        Just(Stp::ExpireMaker),
-        Just(Stp::ExpireBoth),
-        Just(Stp::Decrement)
+        Just(SelfTrade::None),
+        Just(SelfTrade::ExpireTaker),
+        Just(SelfTrade::ExpireMaker),
+        Just(SelfTrade::ExpireBoth),
+        Just(SelfTrade::Decrement)
     ];
     let kind = prop_oneof![
         4 => Just(OrderType::Limit), 1 => Just(OrderType::Market), 1 => Just(OrderType::LimitMaker),

@@ -1,8 +1,7 @@
 //! What accounts ask for, with every text read.
 
 use super::balances::Amount;
-use super::order::Stp;
-use crate::domain::{InstrumentIndex, OrderType, Price, Quantity, Side, TimeInForce};
+use crate::domain::{InstrumentIndex, OrderType, Price, Quantity, SelfTrade, Side, TimeInForce};
 
 /// A new order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub struct NewOrder {
     /// Its value in quote; 0 for an order by quantity.
     pub quote_quantity: Amount,
     /// What it does about trades with its own account.
-    pub stp: Stp,
+    pub stp: SelfTrade,
     /// `strategyId`.
     pub strategy_id: Option<i64>,
     /// `strategyType`.

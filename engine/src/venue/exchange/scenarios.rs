@@ -1,9 +1,9 @@
 //! The exchange by example.
 
 use super::fixture::{Rig, UNIT, instrument, limit, market};
-use super::{CancelOrder, NewOrder, OrderName, Restriction, Stp};
+use super::{CancelOrder, NewOrder, OrderName, Restriction};
 use crate::domain::{Filters, Instrument, Quantity, QuantityFilter};
-use crate::domain::{OrderType, Price, Side, TimeInForce};
+use crate::domain::{OrderType, Price, SelfTrade, Side, TimeInForce};
 
 fn rig() -> Rig {
     Rig::new(instrument("ABCUSDT"))
@@ -91,11 +91,11 @@ fn what_is_reserved_comes_back() {
 #[test]
 fn an_account_does_not_trade_with_itself_unless_it_wants_to() {
     type Ends = &'static [(u64, &'static str, &'static str)];
-    let cases: [(Stp, Ends); 4] = [
-        (Stp::ExpireMaker, &[(1, "EXPIRED", "EXPIRED_IN_MATCH")]),
-        (Stp::ExpireTaker, &[(2, "EXPIRED", "EXPIRED_IN_MATCH")]),
-        (Stp::ExpireBoth, &[(1, "EXPIRED", "EXPIRED_IN_MATCH"), (2, "EXPIRED", "EXPIRED_IN_MATCH")]),
-        (Stp::Decrement, &[(1, "EXPIRED", "EXPIRED_IN_MATCH")]),
+    let cases: [(SelfTrade, Ends); 4] = [
+        (SelfTrade::ExpireMaker, &[(1, "EXPIRED", "EXPIRED_IN_MATCH")]),
+        (SelfTrade::ExpireTaker, &[(2, "EXPIRED", "EXPIRED_IN_MATCH")]),
+        (SelfTrade::ExpireBoth, &[(1, "EXPIRED", "EXPIRED_IN_MATCH"), (2, "EXPIRED", "EXPIRED_IN_MATCH")]),
+        (SelfTrade::Decrement, &[(1, "EXPIRED", "EXPIRED_IN_MATCH")]),
     ];
     for (stp, expected) in cases {
         let mut rig = rig();
@@ -109,16 +109,16 @@ fn an_account_does_not_trade_with_itself_unless_it_wants_to() {
         assert!(told.iter().all(|told| told.1 != "TRADE"), "{stp:?}");
         let left: i64 = rig.exchange.open_orders(0, None).map(|order| order.leaves().0).sum();
         let expected = match stp {
-            Stp::ExpireMaker => 5,
-            Stp::ExpireTaker => 2,
-            Stp::ExpireBoth => 0,
+            SelfTrade::ExpireMaker => 5,
+            SelfTrade::ExpireTaker => 2,
+            SelfTrade::ExpireBoth => 0,
             _ => 3,
         };
         assert_eq!(left, expected, "{stp:?}");
     }
     let mut rig = rig();
     rig.place(0, &limit(Side::Sell, 100, 2)).expect("placed");
-    rig.place(0, &NewOrder { stp: Stp::None, ..limit(Side::Buy, 100, 2) }).expect("placed");
+    rig.place(0, &NewOrder { stp: SelfTrade::None, ..limit(Side::Buy, 100, 2) }).expect("placed");
     assert_eq!((rig.balance(0, 0), rig.balance(0, 1)), ((1_000, 0), (100_000, 0)));
 }
 

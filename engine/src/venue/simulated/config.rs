@@ -39,7 +39,7 @@ pub struct SimulationConfig {
 
 /// The exchange's numbering of the codes it refuses with (binance.md §9).
 pub mod code {
-    /// A filter refuses the order, or its value is beyond what the venue can account for.
+    /// A filter refuses the order, its self-trade prevention is not allowed, or its value is beyond what the venue can account for.
     pub const FILTER: i32 = -1013;
     /// A parameter is missing, malformed or names nothing.
     pub const MALFORMED: i32 = -1102;

@@ -12,7 +12,8 @@
 //! - Our quantity is invisible to the market. What a taker of ours took stays taken until the level changes, and the
 //!   last price, which sets off what waits for it, is that of the market's trades.
 //! - A level beyond the depth of the snapshot counts as empty until the feed tells of it.
-//! - Self-trade prevention is EXPIRE_TAKER: the remainder of a taker that reaches our own order expires.
+//! - Self-trade prevention is EXPIRE_TAKER: the remainder of a taker that reaches our own order expires. An order that
+//!   asks for another mode is refused, as by a symbol that does not allow it.
 //! - Market orders are held against the notional filters at the best price of the other side.
 
 use std::collections::VecDeque;
@@ -29,7 +30,7 @@ use super::request::{Placement, Request, RequestKind, Style};
 use super::resting::{OpenOrder, Print};
 use super::taker::{self, Plan};
 use crate::book::Level;
-use crate::domain::{InstrumentIndex, Instruments, Liquidity, Nanos, OrderId, Quantity};
+use crate::domain::{InstrumentIndex, Instruments, Liquidity, Nanos, OrderId, Quantity, SelfTrade};
 use crate::message::OrderState;
 use crate::venue::binance::MarketEvent;
 use crate::venue::{VenueEvent, VenueEventKind};
@@ -197,6 +198,12 @@ impl Matching {
         let market = self.markets.get(order.instrument as usize).ok_or(code::SYMBOL)?;
         if instrument.untradable.is_some() || !market.depth.is_live() {
             return Err(code::NEW_ORDER);
+        }
+        match SelfTrade::try_from(request.self_trade) {
+            Ok(SelfTrade::ExpireTaker) => {}
+            Ok(_) => return Err(code::FILTER),
+            Err(_) if request.self_trade == 0 => {}
+            Err(_) => return Err(code::MALFORMED),
         }
         let other = order.side.opposite();
         let reference = market.depth.best_open(other);

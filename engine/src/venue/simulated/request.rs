@@ -22,7 +22,7 @@ wire_enum! {
     }
 }
 
-/// A request on its way to the exchange, 72 bytes. Written by route alone.
+/// A request on its way to the exchange, 80 bytes. Written by route alone.
 ///
 /// Any bit pattern is a valid value; the exchange judges the codes when the request arrives, as a venue would.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
@@ -50,9 +50,13 @@ pub struct Request {
     pub order_type: u8,
     /// Code of a `TimeInForce`, read only for types that have one.
     pub time_in_force: u8,
+    /// Code of a `SelfTrade`, or 0: this exchange does `EXPIRE_TAKER` and nothing else.
+    pub self_trade: u8,
+    /// Spare, zero.
+    pub reserved: [u8; 7],
 }
 
-const _: () = assert!(size_of::<Request>() == 72);
+const _: () = assert!(size_of::<Request>() == 80);
 
 impl Request {
     /// The request that `order` stands for. An order of a kind this build does not know keeps its code, and the
@@ -78,6 +82,8 @@ impl Request {
             side: intent.side,
             order_type: intent.order_type,
             time_in_force: intent.time_in_force,
+            self_trade: intent.self_trade,
+            reserved: [0; 7],
         }
     }
 

@@ -3,7 +3,8 @@
 use super::fixture::{CONFIG, Rig, Told, What, instrument, limit, maker_only, market, order_id, with_tif};
 use super::{FeeRate, QueueModel, Request, RequestKind, SimulationConfig};
 use crate::domain::{
-    Filters, Instrument, InstrumentKind, Nanos, Price, Quantity, QuantityFilter, Scale, Side, TimeInForce,
+    Filters, Instrument, InstrumentKind, Nanos, Price, Quantity, QuantityFilter, Scale, SelfTrade, Side,
+    TimeInForce,
 };
 use crate::message::OrderState;
 use crate::message::report::FeeAsset;
@@ -22,6 +23,19 @@ fn a_resting_order_waits_for_the_queue_and_fills_by_parts() {
     assert_eq!(rig.trade(Side::Sell, 99, 60).told(), [(1, Made(99, 6), 10)]);
     assert_eq!(rig.trade(Side::Sell, 99, 60).told(), NOTHING);
     assert_eq!(rig.venue.open_orders().count(), 0);
+}
+
+#[test]
+fn a_mode_of_self_trade_prevention_that_there_is_not_is_refused() {
+    let mut rig = Rig::new(CONFIG);
+    for (sequence, mode, expected) in [
+        (1, SelfTrade::ExpireTaker.code(), Accepted),
+        (2, SelfTrade::ExpireMaker.code(), Rejected(-1013)),
+        (3, 77, Rejected(-1102)),
+    ] {
+        let order = Request { self_trade: mode, ..limit(sequence, Side::Buy, 99, 1) };
+        assert_eq!(rig.send(&order).told(), [(sequence, expected, 0)], "{mode}");
+    }
 }
 
 #[test]

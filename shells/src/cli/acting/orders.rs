@@ -63,6 +63,7 @@ fn request(side: &str, args: &OrderArgs) -> PlaceOrder {
         quantity: args.quantity.clone(),
         price: args.price.clone(),
         stop_price: args.stop_price.clone(),
+        self_trade_prevention: args.self_trade_prevention.clone(),
         valid_for_ms: args.valid_for.map(|span| u64::try_from(span.0.0 / 1_000_000).unwrap_or(0)),
     }
 }

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use engine::domain::{
-    Instrument, InstrumentIndex, Nanos, OrderType, Price, Quantity, Scale, Side, TimeInForce,
+    Instrument, InstrumentIndex, Nanos, OrderType, Price, Quantity, Scale, SelfTrade, Side, TimeInForce,
 };
 use engine::venue::exchange::{
     AMOUNT_SCALE, AccountIndex, AmendOrder, CancelOrder, Event, FillFacts, NewOrder, OrderName, Restriction,
-    Stp,
 };
 
 use super::super::failure::Failure;
@@ -151,8 +150,8 @@ impl Desk {
         let numbers = Numbers::read(params, listed, prefix)?;
         numbers.fit(kind, tif, prefix)?;
         let stp = match params.maybe("selfTradePreventionMode")? {
-            None => Stp::ExpireMaker,
-            Some(name) => named_value(Stp::ALL, name, Stp::as_str).ok_or_else(|| {
+            None => SelfTrade::ExpireMaker,
+            Some(name) => named_value(SelfTrade::ALL, name, SelfTrade::as_str).ok_or_else(|| {
                 Failure::new(-1013, "This symbol does not allow the specified self-trade prevention mode.")
             })?,
         };

@@ -1,6 +1,8 @@
 //! Events to Binance's own text: what the simulated exchange sends and a recorded session holds.
 
-use crate::domain::{Instrument, Liquidity, Nanos, OrderId, OrderType, Price, Quantity, Side, TimeInForce};
+use crate::domain::{
+    Instrument, Liquidity, Nanos, OrderId, OrderType, Price, Quantity, SelfTrade, Side, TimeInForce,
+};
 use crate::message::report::{FEE_SCALE, FeeAsset, OrderState};
 use crate::venue::binance::request_id::{self, Asked};
 use crate::venue::binance::text;
@@ -24,6 +26,8 @@ pub struct OrderFacts {
     pub price: Price,
     /// Its trigger price; 0 for one that waits for none.
     pub trigger: Price,
+    /// Its self-trade prevention.
+    pub self_trade: SelfTrade,
     /// Its quantity.
     pub quantity: Quantity,
     /// Value of all its fills, at the instrument's notional scale.
@@ -192,7 +196,8 @@ pub fn encode_report(
     report.decimal("Y", instrument.notional(fill.price, fill.quantity), instrument.notional_scale());
     report.price("Q", Price::NONE);
     report.time("W", order.created);
-    report.raw(",\"V\":\"EXPIRE_MAKER\"}");
+    report.text("V", order.self_trade.as_str());
+    report.raw("}");
     true
 }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::domain::{
-    Instruments, Liquidity, Market, Nanos, OrderId, OrderType, Price, Quantity, Side, SourceId, TimeInForce,
+    Instruments, Liquidity, Market, Nanos, OrderId, OrderType, Price, Quantity, SelfTrade, Side, SourceId,
+    TimeInForce,
 };
 use crate::message::report::FeeAsset;
 use crate::venue::binance::decode::recordings;
@@ -34,6 +35,7 @@ fn facts() -> OrderFacts {
         time_in_force: TimeInForce::GoodTillCancel,
         price: Price(10_050_000_000),
         trigger: Price(9_950_000_000),
+        self_trade: SelfTrade::ExpireMaker,
         quantity: Quantity(100_000_000),
         cumulative_quote: 5,
         cancel: OrderId { epoch: 9, source: SourceId(1), source_epoch: 1, sequence: 9 },

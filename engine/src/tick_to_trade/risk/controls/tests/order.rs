@@ -89,6 +89,7 @@ fn c02_refuses_what_is_malformed() {
     let mut desk = Desk::new();
     let good = desk.buy(1_000, 10);
     let maker = Intent { order_type: 3, ..good };
+    assert_eq!(desk.verdict(&Intent { self_trade: 6, ..good }), RejectCode::None);
     assert_eq!((desk.verdict(&good), desk.verdict(&maker)), (RejectCode::None, RejectCode::None));
     let bad = [
         Intent { kind: 0, ..good },
@@ -101,7 +102,8 @@ fn c02_refuses_what_is_malformed() {
         Intent { time_in_force: 0, ..good },
         Intent { time_in_force: 4, ..good },
         Intent { time_in_force: 2, ..maker },
-        Intent { reserved: 1, ..good },
+        Intent { reserved: [0, 0, 1], ..good },
+        Intent { self_trade: 7, ..good },
         Intent { instrument: 4, ..good },
         Intent { instrument: u32::MAX, ..good },
         Intent { quantity: Quantity(0), ..good },
@@ -301,6 +303,7 @@ fn c02_to_c08_of_an_order_that_waits_for_its_trigger() {
     for change in [cancel(desk.next(), order.id, 0), amend(desk.next(), order.id, 0, 4)] {
         assert_eq!(desk.verdict(&change), RejectCode::None);
         assert_eq!(desk.verdict(&Intent { trigger: Price(5), ..change }), RejectCode::BadRequest);
+        assert_eq!(desk.verdict(&Intent { self_trade: 1, ..change }), RejectCode::BadRequest);
     }
 }
 
