@@ -94,6 +94,13 @@ impl Script {
         Self { instrument, draws: Draws::new(seed), mid: 6_400_000, update_id: start, told: start, events: 0 }
     }
 
+    /// The same market at another price, in units of its price scale.
+    #[must_use]
+    pub const fn around(mut self, mid: i64) -> Self {
+        self.mid = mid;
+        self
+    }
+
     /// The id of the last update.
     #[must_use]
     pub const fn update_id(&self) -> u64 {

@@ -19,6 +19,7 @@ use engine::tick_to_trade::assembly::{JournalSet, Path, PathConfig, PathParts, R
 use engine::tick_to_trade::ingest::IngestConfig;
 use engine::tick_to_trade::risk::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
 use engine::tick_to_trade::route::RouteTiming;
+use engine::venue::{MarketData, OrderEntry};
 use tempfile::TempDir;
 
 use crate::desk::entry::Encoder;
@@ -51,6 +52,10 @@ pub struct Plan {
     pub disk: Option<std::path::PathBuf>,
     /// Whether the ring of clients may come late.
     pub external: bool,
+    /// Whether the venue is behind a connection.
+    pub remote: bool,
+    /// When its time begins.
+    pub start: Nanos,
 }
 
 impl Plan {
@@ -65,14 +70,16 @@ impl Plan {
             journal: JOURNAL_RING,
             disk: None,
             external: false,
+            remote: false,
+            start: START,
         }
     }
 }
 
-/// The agents, assembled as in every session.
-pub struct Desk {
+/// The agents, assembled as in every session; fed and answered from memory, unless it is told otherwise.
+pub struct Desk<F = Frames, E = Encoder> {
     /// The agents.
-    pub agents: PathParts<Frames, Encoder>,
+    pub agents: PathParts<F, E>,
     /// Their journals' writers.
     pub journals: JournalSet,
     /// The shared files.
@@ -81,12 +88,17 @@ pub struct Desk {
     _room: TempDir,
 }
 
-impl Desk {
-    /// Assembles the agents in a directory of their own under `scratch`.
+impl<F: MarketData, E: OrderEntry> Desk<F, E> {
+    /// Assembles the agents between `feed` and `entry`, in a directory of their own under `scratch`.
     ///
     /// # Errors
     /// When a file cannot be made.
-    pub fn new(plan: Plan, stopwatch: Stopwatch, scratch: &FilePath) -> Result<Self, SetupError> {
+    pub fn between(
+        (feed, entry): (F, E),
+        plan: &Plan,
+        stopwatch: Stopwatch,
+        scratch: &FilePath,
+    ) -> Result<Self, SetupError> {
         let room = tempfile::tempdir_in(scratch)
             .map_err(|error| SetupError::io(scratch, "making a directory in it", error))?;
         let ipc = IpcPaths::new(room.path().join("ipc"));
@@ -94,7 +106,7 @@ impl Desk {
         let all: Vec<InstrumentIndex> = plan.instruments.iter().map(|(index, _)| index).collect();
         let strategy = Box::new(Taker::new(plan.orders_per_top));
         let slot = StrategySlot { name: "taker".to_owned(), strategy, instruments: all };
-        let config = PathConfig {
+        let mut config = PathConfig {
             ipc: ipc.clone(),
             journals: plan.disk.clone().unwrap_or_else(|| room.path().join("journals")),
             sync: plan.disk.is_some(),
@@ -107,24 +119,12 @@ impl Desk {
             timing: RouteTiming::default(),
             external: plan.external,
             apart: false,
-            now: START,
+            now: plan.start,
         };
+        config.timing.connection = plan.remote;
         let mut journals = JournalSet::new(plan.journal);
-        let entry = Encoder::new(Arc::clone(&plan.instruments));
-        let path = Path::assemble(&config, vec![slot], Frames::new(plan.frames), entry, &mut journals)?;
-        Ok(Self { agents: path.into_parts(), journals, ipc, now: START, _room: room })
-    }
-
-    /// Where its frames come from.
-    #[must_use]
-    pub const fn feed(&self) -> &Frames {
-        self.agents.ingest.agent().feed()
-    }
-
-    /// Orders encoded so far.
-    #[must_use]
-    pub const fn orders(&self) -> u64 {
-        self.agents.route.agent().entry().orders
+        let path = Path::assemble(&config, vec![slot], feed, entry, &mut journals)?;
+        Ok(Self { agents: path.into_parts(), journals, ipc, now: plan.start, _room: room })
     }
 
     /// The present.
@@ -138,10 +138,9 @@ impl Desk {
         self.now = self.now + span;
     }
 
-    /// Makes the next frame arrive, a step later than the last. Nobody has looked at it yet.
-    pub fn arrive(&mut self) {
-        self.pass(STEP);
-        self.feed().give(1);
+    /// Moves time on to `now`.
+    pub const fn at(&mut self, now: Nanos) {
+        self.now = now;
     }
 
     /// One duty cycle of every agent.
@@ -158,6 +157,36 @@ impl Desk {
     pub fn rest(&mut self) -> Result<(), SetupError> {
         while self.cycle() > 0 {}
         self.journals.drain_all()
+    }
+}
+
+impl Desk {
+    /// Assembles the agents between frames from memory and an encoder of orders.
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub fn new(mut plan: Plan, stopwatch: Stopwatch, scratch: &FilePath) -> Result<Self, SetupError> {
+        let frames = Frames::new(std::mem::take(&mut plan.frames));
+        let entry = Encoder::new(Arc::clone(&plan.instruments));
+        Self::between((frames, entry), &plan, stopwatch, scratch)
+    }
+
+    /// Where its frames come from.
+    #[must_use]
+    pub const fn feed(&self) -> &Frames {
+        self.agents.ingest.agent().feed()
+    }
+
+    /// Orders encoded so far.
+    #[must_use]
+    pub const fn orders(&self) -> u64 {
+        self.agents.route.agent().entry().orders
+    }
+
+    /// Makes the next frame arrive, a step later than the last. Nobody has looked at it yet.
+    pub fn arrive(&mut self) {
+        self.pass(STEP);
+        self.feed().give(1);
     }
 
     /// Takes `count` frames, unmeasured.

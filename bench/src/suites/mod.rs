@@ -10,6 +10,8 @@ pub mod growth;
 pub mod replay;
 pub mod tick_to_order;
 pub mod ring;
+pub mod exchange;
+pub mod wire;
 
 use std::path::Path;
 
@@ -37,6 +39,10 @@ pub enum Suite {
     Replay,
     /// What more instruments cost
     Growth,
+    /// The simulated exchange over sockets, beside an echo
+    Exchange,
+    /// A frame on the wire to an order on the wire, beside an echo
+    WireToWire,
     /// What the measuring itself costs
     Baseline,
     /// Every suite
@@ -85,6 +91,8 @@ pub fn run(suite: Suite, bench: &mut Bench<'_>) -> Result<(), SetupError> {
         Suite::Risk => risk::run(bench),
         Suite::TickToOrder => tick_to_order::run(bench),
         Suite::Ring => ring::run(bench),
+        Suite::Exchange => exchange::run(bench),
+        Suite::WireToWire => wire::run(bench),
         Suite::All => {
             for each in [
                 Suite::Baseline,
@@ -94,6 +102,8 @@ pub fn run(suite: Suite, bench: &mut Bench<'_>) -> Result<(), SetupError> {
                 Suite::TickToOrder,
                 Suite::Growth,
                 Suite::Ring,
+                Suite::Exchange,
+                Suite::WireToWire,
             ] {
                 run(each, bench)?;
             }

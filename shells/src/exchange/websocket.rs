@@ -108,7 +108,10 @@ impl Reader {
         }
         let Some(mask) = bytes.get(header..header + 4) else { return Ok(None) };
         let Some(masked) = bytes.get(header + 4..header + 4 + length) else { return Ok(None) };
-        let payload = masked.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+        let mut payload = masked.to_vec();
+        for four in payload.chunks_mut(mask.len()) {
+            four.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        }
         self.at += header + 4 + length;
         Ok(Some((first, payload)))
     }

@@ -23,6 +23,10 @@ use crate::transport::url::Url;
 /// late.
 const WRITE_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes asked for in one read. The library fills them with zeros before each: with its own 128 KiB that costs more than
+/// everything else that is done to a frame. Nearly every frame is shorter than this, and a longer one takes more reads.
+const READ_BYTES: usize = 8 << 10;
+
 /// How long connecting and shaking hands may take together.
 const OPENING_MAX: Nanos = Nanos::from_secs(10);
 
@@ -140,6 +144,7 @@ impl WebSocketClient {
         let config = WebSocketConfig::default()
             .max_message_size(Some(FRAME_BYTES_MAX))
             .max_frame_size(Some(FRAME_BYTES_MAX))
+            .read_buffer_size(READ_BYTES)
             // Nothing waits to be sent together: every message leaves at once.
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BYTES_MAX);
