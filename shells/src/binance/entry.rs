@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use engine::domain::{InstrumentIndex, Instruments, Market, Nanos, OrderId, Quantity};
-use engine::message::{IntentKind, Order};
+use engine::message::{Intent, IntentKind, Order};
 use engine::venue::binance::account::{self, Told};
 use engine::venue::binance::{order_request, user_data};
 use engine::venue::{LimitsUsed, NotSent, OrderEntry, Question, VenueEvent, VenueEventKind};
 use serde_json::Value;
 use tracing::{info, warn};
 
+use crate::binance::fallback::Fallback;
 use crate::binance::limits::{self, Counted, Permit, RateLimits};
 use crate::binance::session::{Session, SessionEvent};
 use crate::binance::{Endpoints, Signer};
@@ -25,6 +26,9 @@ const EVENTS: usize = 1_024;
 /// Messages taken in one look, so that a flood does not keep the agent.
 const MESSAGES_MAX: usize = 64;
 
+/// How often what was used of the limits is looked at without a request.
+const ROLL_EVERY: Nanos = Nanos::from_secs(1);
+
 /// Weights of questions (binance.md §3).
 const WEIGHT_QUERY: u64 = 4;
 const WEIGHT_OPEN_ORDERS: u64 = 80;
@@ -34,6 +38,7 @@ const WEIGHT_TRADES: u64 = 20;
 /// An account of Binance Spot behind the engine's trait.
 pub struct BinanceEntry {
     session: Session,
+    fallback: Fallback,
     market: Market,
     instruments: Arc<Instruments>,
     events: VecDeque<VenueEvent>,
@@ -42,6 +47,8 @@ pub struct BinanceEntry {
     message: Vec<u8>,
     unreadable: u64,
     attempts: u64,
+    /// When what was used of the limits is looked at again: a window may have ended without a request in the next.
+    roll_due: Nanos,
 }
 
 impl BinanceEntry {
@@ -58,6 +65,7 @@ impl BinanceEntry {
     ) -> std::io::Result<Self> {
         Ok(Self {
             session: Session::new(endpoints.ws_api.clone(), trust.clone(), signer, seed)?,
+            fallback: Fallback::new(endpoints.rest.clone(), trust.clone())?,
             market: Market::Spot,
             instruments,
             events: VecDeque::with_capacity(EVENTS),
@@ -66,6 +74,7 @@ impl BinanceEntry {
             message: Vec::with_capacity(64 << 10),
             unreadable: 0,
             attempts: 0,
+            roll_due: Nanos(i64::MIN),
         })
     }
 
@@ -99,20 +108,65 @@ impl BinanceEntry {
         self.attempts
     }
 
-    /// Sends the request; `order` if it places one.
+    /// Sends the request; `order` if it places one. Without a session it goes over REST, if it is of a kind that may.
     fn transmit(&mut self, order: bool, now: Nanos) -> Result<(), NotSent> {
         let venue = self.session.venue_time(now);
         if self.session.budget.blocked(venue).is_some()
-            || !self.session.is_ready()
             || self.session.counted.ask(order, venue) != Permit::Granted
         {
             return Err(NotSent);
+        }
+        if !self.session.is_ready() {
+            let signer = Arc::clone(self.session.signer());
+            return self.fallback.send(&self.request, &signer, now).map_err(|_| NotSent);
         }
         match self.session.send(&mut self.request) {
             // Of a broken connection nobody knows what left: its end says so, and route asks.
             Ok(()) | Err(SendError::Maybe) => Ok(()),
             Err(SendError::NotSent) => Err(NotSent),
         }
+    }
+
+    /// Writes and sends the request of an intent.
+    fn dispatch(&mut self, intent: &Intent, now: Nanos) -> Result<(), NotSent> {
+        let Some(instrument) = self.instruments.get(intent.instrument) else { return Err(NotSent) };
+        self.request.clear();
+        let timestamp = self.session.venue_time(now);
+        let out = &mut self.request;
+        let subject = match IntentKind::try_from(intent.kind) {
+            Ok(IntentKind::New) => {
+                order_request::encode_place(intent, instrument, timestamp, out).map_err(|_| NotSent)?;
+                intent.id
+            }
+            Ok(IntentKind::Cancel) => {
+                order_request::encode_cancel(intent, instrument, timestamp, out);
+                intent.target
+            }
+            Ok(IntentKind::Amend) => {
+                order_request::encode_amend(intent, instrument, timestamp, out);
+                intent.target
+            }
+            Err(_) => return Err(NotSent),
+        };
+        // Only a new order counts against the venue's limits of orders.
+        self.transmit(intent.kind == IntentKind::New.code(), now)?;
+        self.remember(subject, intent.instrument);
+        Ok(())
+    }
+
+    /// Cancels an order of ours; `id` names the cancel. An order needs risk's approval, a cancel does not.
+    ///
+    /// # Errors
+    /// When nothing of it left.
+    pub fn cancel(
+        &mut self,
+        instrument: InstrumentIndex,
+        target: OrderId,
+        id: OrderId,
+        now: Nanos,
+    ) -> Result<(), NotSent> {
+        let kind = IntentKind::Cancel.code();
+        self.dispatch(&Intent { id, target, instrument, kind, ..Intent::default() }, now)
     }
 
     fn permit(&mut self, weight: u64, now: Nanos) -> Result<(), NotSent> {
@@ -140,7 +194,21 @@ impl BinanceEntry {
         });
     }
 
+    /// Hears what REST has answered.
+    fn look_at_rest(&mut self, now: Nanos) {
+        let Self { session, fallback, message, .. } = self;
+        message.clear();
+        let venue = session.venue_time(now);
+        if let Some(weight) = fallback.poll(now, venue, &mut |bytes| message.extend_from_slice(bytes)) {
+            session.budget.told(weight, venue);
+        }
+        if !self.message.is_empty() {
+            self.on_message(now);
+        }
+    }
+
     fn look(&mut self, now: Nanos) {
+        self.look_at_rest(now);
         for _ in 0..MESSAGES_MAX {
             let Self { session, message, .. } = self;
             message.clear();
@@ -250,36 +318,10 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 impl OrderEntry for BinanceEntry {
     fn send(&mut self, order: &Order, now: Nanos) -> Result<(), NotSent> {
-        let intent = order.intent();
-        let Some(instrument) = self.instruments.get(intent.instrument) else { return Err(NotSent) };
-        self.request.clear();
-        let timestamp = self.session.venue_time(now);
-        let out = &mut self.request;
-        let subject = match IntentKind::try_from(intent.kind) {
-            Ok(IntentKind::New) => {
-                order_request::encode_place(intent, instrument, timestamp, out).map_err(|_| NotSent)?;
-                intent.id
-            }
-            Ok(IntentKind::Cancel) => {
-                order_request::encode_cancel(intent, instrument, timestamp, out);
-                intent.target
-            }
-            Ok(IntentKind::Amend) => {
-                order_request::encode_amend(intent, instrument, timestamp, out);
-                intent.target
-            }
-            Err(_) => return Err(NotSent),
-        };
-        // Only a new order counts against the venue's limits of orders.
-        self.transmit(intent.kind == IntentKind::New.code(), now)?;
-        self.remember(subject, intent.instrument);
-        Ok(())
+        self.dispatch(order.intent(), now)
     }
 
     fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {
-        if !self.session.is_ready() {
-            return Err(NotSent);
-        }
         self.permit(WEIGHT_QUERY, now)?;
         self.request.clear();
         let known = self.instruments.get(instrument).ok_or(NotSent)?;
@@ -308,6 +350,12 @@ impl OrderEntry for BinanceEntry {
     }
 
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
+        if now >= self.roll_due {
+            self.roll_due = now.saturating_add(ROLL_EVERY);
+            let venue = self.session.venue_time(now);
+            self.session.budget.roll(venue);
+            self.session.counted.roll(venue);
+        }
         if self.events.is_empty() {
             self.look(now);
         }

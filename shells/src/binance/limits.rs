@@ -188,6 +188,11 @@ impl CountBudget {
         }
     }
 
+    /// Forgets what was used in windows that have ended by `now`, the venue's time.
+    pub fn roll(&mut self, now: Nanos) {
+        self.0.iter_mut().for_each(|window| window.roll(now));
+    }
+
     /// Used of the limit of orders that is nearest to its end, in millionths.
     #[must_use]
     pub fn orders_used_ppm(&self) -> u64 {
@@ -278,7 +283,8 @@ impl WeightBudget {
         self.told * 1_000_000 / self.limit.max(1)
     }
 
-    fn roll(&mut self, now: Nanos) {
+    /// Forgets what was used in a minute that has ended by `now`, the venue's time.
+    pub const fn roll(&mut self, now: Nanos) {
         let window = now.0.div_euclid(MINUTE.0);
         if window != self.window {
             (self.window, self.used, self.told) = (window, 0, 0);
@@ -309,6 +315,10 @@ mod tests {
         assert_eq!(budget.ask(1, START), Permit::Wait(next));
         assert_eq!(budget.ask(50, next), Permit::Granted);
         assert_eq!(budget.used_ppm(), 50_000);
+        budget.roll(Nanos(next.0 + MINUTE.0 - 1));
+        assert_eq!(budget.used_ppm(), 50_000, "the same minute");
+        budget.roll(Nanos(next.0 + MINUTE.0));
+        assert_eq!(budget.used_ppm(), 0);
     }
 
     #[test]
@@ -368,6 +378,9 @@ mod tests {
         for _ in 0..8 {
             assert_eq!(budget.ask(true, next), Permit::Granted);
         }
+        let mut left = budget.clone();
+        left.roll(Nanos(START.0 + 24 * 60 * MINUTE.0));
+        assert_eq!((budget.orders_used_ppm(), left.orders_used_ppm()), (800_000, 0));
         let requests = Nanos(START.0 + 5 * MINUTE.0);
         assert_eq!(budget.ask(false, next), Permit::Wait(requests), "the address's, all together");
         counts(b"{\"rateLimits\":[{\"x\":1}]}", &mut |_, _| panic!("no count"));

@@ -4,6 +4,7 @@
 //! streams  ──WebSocket──▶ BinanceFeed  ──frames──▶ ingest
 //! REST     ──depth──────▶     │  asks for snapshots, within its share of the weight
 //! ws-api   ◀─WebSocket──▶ BinanceEntry ◀──orders── route
+//! REST     ◀─cancels────      │  where the WebSocket API has no session
 //! ```
 //!
 //! The protocol itself, bytes to events and back, is `engine::venue::binance`. Here are connections, keys and limits.
@@ -13,6 +14,7 @@ pub mod endpoints;
 pub mod limits;
 pub mod dedup;
 pub mod session;
+pub mod fallback;
 pub mod entry;
 pub mod feed;
 

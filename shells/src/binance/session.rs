@@ -337,6 +337,12 @@ impl Session {
         canonical::attach(request, key, &self.signer.sign(&payload)).map_err(|_| SendError::NotSent)
     }
 
+    /// What signs its requests.
+    #[must_use]
+    pub const fn signer(&self) -> &Arc<Signer> {
+        &self.signer
+    }
+
     /// Ends the session at the next look, for a reason found in a message.
     pub fn doom(&mut self, reason: &str) {
         if let Some(line) = &mut self.line {

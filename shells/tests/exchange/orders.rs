@@ -22,6 +22,17 @@ struct Desk {
 
 impl Desk {
     fn open(exchange: &Exchange, key: &str, secret: &str, secure: bool) -> Self {
+        Self::open_at(exchange, key, secret, secure, |endpoints| endpoints)
+    }
+
+    /// Where `moved` says.
+    fn open_at(
+        exchange: &Exchange,
+        key: &str,
+        secret: &str,
+        secure: bool,
+        moved: impl FnOnce(Endpoints) -> Endpoints,
+    ) -> Self {
         let info = exchange.http("GET", "/api/v3/exchangeInfo", "", "").2.to_string();
         let table = exchange_info::instruments(info.as_bytes(), Market::Spot).expect("instruments");
         let instruments = Arc::new(Instruments::new(table).expect("a table"));
@@ -31,7 +42,7 @@ impl Desk {
         let signer = Arc::new(Signer::new(&credentials).expect("a key"));
         let port = exchange.running.address.port();
         let base = if secure { format!("wss://localhost:{port}") } else { format!("ws://127.0.0.1:{port}") };
-        let endpoints = Endpoints::at(&base).expect("a place");
+        let endpoints = moved(Endpoints::at(&base).expect("a place"));
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(exchange.running.certificate.as_bytes()).expect("written");
         let trust = TlsTrust::file(file.path()).expect("a certificate");
@@ -190,6 +201,29 @@ fn a_session_that_is_cut_is_followed_by_a_new_one() {
     desk.until_kind(VenueEventKind::Connected);
     place(&exchange, id(1), "side=BUY&type=MARKET&quantity=0.01");
     desk.until(|event| matches!(event.kind, VenueEventKind::Trade { .. }) && event.id == id(1));
+}
+
+#[test]
+fn without_a_session_an_order_is_cancelled_and_asked_for_over_rest() {
+    let exchange = Exchange::start(&[]);
+    for (key, secret, secure) in [("ed25519", "private_key", false), ("hmac", "secret", true)] {
+        // Nobody speaks the WebSocket API here.
+        let nobody =
+            |endpoints: Endpoints| Endpoints { ws_api: endpoints.streams.join("/nothing"), ..endpoints };
+        let mut desk = Desk::open_at(&exchange, key, secret, secure, nobody);
+        let order = id(if secure { 2 } else { 1 });
+        place(&exchange, order, "side=BUY&type=LIMIT&timeInForce=GTC&price=50000&quantity=0.01");
+        desk.entry.query(0, order, now()).expect("asked");
+        desk.until(|event| event.id == order && is_state(event, OrderState::Open));
+        desk.entry.cancel(0, order, id(100 + order.sequence), now()).expect("sent");
+        desk.until(|event| event.id == order && is_state(event, OrderState::Canceled));
+        let query = format!("symbol=BTCUSDT&origClientOrderId={order}");
+        assert_eq!(exchange.signed("GET", "/api/v3/order", &query).2["status"], "CANCELED");
+        // It is gone: the venue says so.
+        desk.entry.cancel(0, order, id(200 + order.sequence), now()).expect("sent");
+        desk.until(|event| event.id == order && event.kind == VenueEventKind::CancelRejected { code: -2011 });
+        assert!(!desk.entry.session().is_ready() && desk.entry.ask(Question::OpenOrders, now()).is_err());
+    }
 }
 
 #[test]

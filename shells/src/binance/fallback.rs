@@ -1,0 +1,138 @@
+//! Cancels and questions about orders over REST, for as long as the WebSocket API has no session: nothing new may leave
+//! then, but what is open must not have to stay.
+//!
+//! A request comes as its WebSocket message and leaves as the REST call of the same parameters; an answer comes back in
+//! the WebSocket's envelope, so that it is read in one way.
+
+use std::collections::VecDeque;
+use std::io;
+
+use engine::domain::Nanos;
+use engine::venue::binance::canonical;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tracing::warn;
+
+use crate::binance::Signer;
+use crate::binance::limits::retry_after;
+use crate::transport::{HttpClient, HttpEvent, HttpResponse, Reactor, SendError, TlsTrust, Url};
+
+/// An answer that has not come by then does not: whoever asked asks again.
+const ANSWER_MAX: Nanos = Nanos::from_secs(10);
+
+/// The REST calls behind requests, by the first letter of their ids (engine's `request_id`).
+const CALLS: [(u8, &str, &str); 2] = [(b'c', "DELETE", "/api/v3/order"), (b'q', "GET", "/api/v3/order")];
+
+/// How every request of ours begins.
+const HEAD: &[u8] = b"{\"id\":\"";
+
+/// The way over REST.
+#[derive(Debug)]
+pub struct Fallback {
+    reactor: Reactor,
+    client: HttpClient,
+    /// Ids of the requests under way, oldest first.
+    asked: VecDeque<String>,
+}
+
+impl Fallback {
+    /// To the service at `rest`.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub fn new(rest: Url, trust: TlsTrust) -> io::Result<Self> {
+        let client = HttpClient::new(rest, trust, ANSWER_MAX);
+        Ok(Self { reactor: Reactor::new()?, client, asked: VecDeque::new() })
+    }
+
+    /// Sends `request`, a WebSocket message without key and signature, if it is one for which there is a call.
+    ///
+    /// # Errors
+    /// When there is none, or too many wait: nothing leaves.
+    pub fn send(&mut self, request: &[u8], signer: &Signer, now: Nanos) -> Result<(), SendError> {
+        let id = request.strip_prefix(HEAD).ok_or(SendError::NotSent)?;
+        let id = id.split(|byte| *byte == b'"').next().unwrap_or_default();
+        let id = std::str::from_utf8(id).map_err(|_| SendError::NotSent)?;
+        let call = CALLS.iter().find(|(letter, ..)| id.as_bytes().first() == Some(letter));
+        let &(_, verb, path) = call.ok_or(SendError::NotSent)?;
+        let params = canonical::payload(request, signer.api_key()).map_err(|_| SendError::NotSent)?;
+        let params = params.split('&').filter_map(|pair| pair.split_once('='));
+        let query: Vec<String> = params
+            .filter(|(name, _)| *name != "apiKey")
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+            .collect();
+        let target = format!("{path}?{}", signer.sign_query(&query.join("&")));
+        self.client.request(verb, &target, &[("X-MBX-APIKEY", signer.api_key())], 0, now)?;
+        self.asked.push_back(id.to_owned());
+        Ok(())
+    }
+
+    /// Takes one step; `venue` is the venue's time. `on_message` gets an answer in the envelope of the WebSocket API.
+    /// Returns the weight used this minute, by the venue's count, where it told it.
+    pub fn poll(&mut self, now: Nanos, venue: Nanos, on_message: &mut dyn FnMut(&[u8])) -> Option<u64> {
+        if self.asked.is_empty() {
+            return None;
+        }
+        self.reactor.turn();
+        let mut weight = None;
+        let Self { reactor, client, asked } = self;
+        let event = client.poll(reactor, now, &mut |answer| {
+            weight = answer.header("x-mbx-used-weight-1m").and_then(|text| text.trim().parse().ok());
+            if let Some(id) = asked.pop_front() {
+                on_message(&enveloped(&id, answer, venue));
+            }
+        });
+        if let HttpEvent::Failed { reason, .. } = event {
+            // Whether it arrived or not: whoever asked asks what became of the order.
+            let id = self.asked.pop_front();
+            warn!(reason, id, "a request over REST has no answer");
+        }
+        weight
+    }
+}
+
+/// The answer as a message of the WebSocket API. A cancel that was done tells the order's state, as a question's answer
+/// does: no event of the account will. A refusal until a time has that time beside it.
+fn enveloped(id: &str, answer: &HttpResponse<'_>, venue: Nanos) -> Vec<u8> {
+    let body = std::str::from_utf8(answer.body).ok().and_then(|body| body.strip_suffix('}'));
+    let status = answer.status;
+    if let (200, Some(body)) = (status, body) {
+        let id = id.replacen('c', "q", 1);
+        return format!("{{\"id\":\"{id}\",\"status\":200,\"result\":{body}}}}}").into_bytes();
+    }
+    // A gateway's failure is no JSON.
+    let body = body.unwrap_or("{\"code\":-1000,\"msg\":\"\"");
+    let until = (matches!(status, 418 | 429) && !body.contains("\"retryAfter\"")).then(|| {
+        let until = retry_after(answer.header("retry-after"), venue);
+        format!(",\"data\":{{\"retryAfter\":{}}}", until.0 / 1_000_000)
+    });
+    let until = until.unwrap_or_default();
+    format!("{{\"id\":\"{id}\",\"status\":{status},\"error\":{body}{until}}}}}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_stands_in_the_envelope_of_the_other_protocol() {
+        let venue = Nanos::from_secs(100);
+        let shown = |id: &str, status, body: &[u8]| {
+            let headers = [("Retry-After".to_owned(), "7".to_owned())];
+            let answer = HttpResponse { tag: 0, status, headers: &headers, body };
+            String::from_utf8(enveloped(id, &answer, venue)).expect("text")
+        };
+        assert_eq!(shown("c-1-2-1-c", 200, b"{}"), r#"{"id":"q-1-2-1-c","status":200,"result":{}}"#);
+        assert_eq!(shown("q-1-2-1-1", 200, b"{}"), r#"{"id":"q-1-2-1-1","status":200,"result":{}}"#);
+        assert_eq!(
+            shown("c-1-2-1-1", 400, br#"{"code":-2011,"msg":"Unknown order sent."}"#),
+            r#"{"id":"c-1-2-1-1","status":400,"error":{"code":-2011,"msg":"Unknown order sent."}}"#
+        );
+        assert!(
+            shown("c-1-2-1-1", 502, b"<html>").ends_with(r#""status":502,"error":{"code":-1000,"msg":""}}"#)
+        );
+        assert_eq!(
+            shown("q-1-2-1-1", 429, br#"{"code":-1003,"msg":"Too much."}"#),
+            r#"{"id":"q-1-2-1-1","status":429,"error":{"code":-1003,"msg":"Too much.","data":{"retryAfter":107000}}}"#
+        );
+    }
+}
