@@ -183,6 +183,8 @@ impl Line {
 /// Binance's market data behind the engine's trait.
 pub struct BinanceFeed {
     reactor: Reactor,
+    /// When the reactor last looked.
+    turned: Nanos,
     trust: TlsTrust,
     instruments: Arc<Instruments>,
     lines: Vec<Line>,
@@ -224,6 +226,7 @@ impl BinanceFeed {
         }
         Ok(Self {
             reactor: Reactor::new()?,
+            turned: Nanos(i64::MIN),
             trust: trust.clone(),
             instruments,
             lines,
@@ -265,6 +268,9 @@ impl BinanceFeed {
 
     fn look_for_snapshots(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool {
         let Self { rest, reactor, instruments, budget, counts, asked, .. } = self;
+        if rest.pending() == 0 {
+            return false;
+        }
         let url = rest.url().to_string();
         let event = rest.poll(reactor, now, &mut |answer| {
             let index = InstrumentIndex::try_from(answer.tag).unwrap_or(InstrumentIndex::MAX);
@@ -305,7 +311,11 @@ impl BinanceFeed {
 
 impl MarketData for BinanceFeed {
     fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool {
-        self.reactor.turn();
+        if now != self.turned {
+            // Once a duty cycle: what arrives meanwhile is the next one's.
+            self.turned = now;
+            self.reactor.turn();
+        }
         self.ask_for_snapshots(now);
         let mut given = false;
         let Self { lines, reactor, trust, dedup, counts, turn, .. } = self;

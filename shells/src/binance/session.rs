@@ -120,11 +120,12 @@ pub struct Session {
     trust: TlsTrust,
     signer: Arc<Signer>,
     reactor: Reactor,
-    line: Option<Line>,
+    // Lines are large, and taken out and put back at every look.
+    line: Option<Box<Line>>,
     /// What is to take its place, while it lives.
-    next: Option<Line>,
+    next: Option<Box<Line>>,
     /// What it took the place of, and until when that is listened to.
-    last: Option<(Line, Nanos)>,
+    last: Option<(Box<Line>, Nanos)>,
     life: Nanos,
     replaced: u64,
     retry_at: Nanos,
@@ -177,7 +178,7 @@ impl Session {
     /// Whether requests may leave.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.line.as_ref().is_some_and(Line::is_ready)
+        self.line.as_ref().is_some_and(|line| line.is_ready())
     }
 
     /// Sessions that the next one took over from, without a gap.
@@ -253,7 +254,7 @@ impl Session {
     fn replace(&mut self, now: Nanos, on_message: &mut dyn FnMut(&[u8])) -> bool {
         let Some(mut next) = self.next.take() else {
             let ends = |line: &Line| line.is_ready() && (line.leaving || now - line.opened > self.life);
-            if self.line.as_ref().is_some_and(ends) {
+            if self.line.as_deref().is_some_and(ends) {
                 self.next = self.dial(now).ok().flatten();
             }
             return false;
@@ -369,13 +370,13 @@ impl Session {
     }
 
     /// A new connection, unless it is too early for one.
-    fn dial(&mut self, now: Nanos) -> Result<Option<Line>, String> {
+    fn dial(&mut self, now: Nanos) -> Result<Option<Box<Line>>, String> {
         if now < self.retry_at || self.budget.blocked(self.venue_time(now)).is_some() {
             return Ok(None);
         }
         let socket = WebSocketClient::connect(&self.url, &self.trust, &[], IDLE_MAX, now);
         let socket = socket.inspect_err(|_| self.retry_at = now.saturating_add(self.backoff.next_wait()))?;
-        Ok(Some(Line {
+        Ok(Some(Box::new(Line {
             socket,
             step: Step::Opening,
             since: now,
@@ -385,10 +386,10 @@ impl Session {
             waits_since: None,
             doomed: None,
             leaving: false,
-        }))
+        })))
     }
 
-    fn end(&mut self, mut line: Line, was_ready: bool, now: Nanos, reason: String) -> SessionEvent {
+    fn end(&mut self, mut line: Box<Line>, was_ready: bool, now: Nanos, reason: String) -> SessionEvent {
         line.socket.close(&mut self.reactor);
         self.retry_at = now.saturating_add(self.backoff.next_wait());
         SessionEvent::Ended { was_ready, reason }

@@ -15,6 +15,8 @@ pub struct Reactor {
     poll: Poll,
     events: Events,
     ready: Vec<bool>,
+    /// How often something happened on each socket, and whether its peer sends no more.
+    happened: Vec<(u64, bool)>,
     free: Vec<usize>,
 }
 
@@ -25,7 +27,13 @@ impl Reactor {
     /// When the system has no more descriptors.
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
-        Ok(Self { poll, events: Events::with_capacity(EVENTS), ready: Vec::new(), free: Vec::new() })
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            ready: Vec::new(),
+            happened: Vec::new(),
+            free: Vec::new(),
+        })
     }
 
     /// Looks once, without waiting. To be called at the start of a duty cycle.
@@ -40,8 +48,13 @@ impl Reactor {
             return;
         }
         for event in &self.events {
-            if let Some(ready) = self.ready.get_mut(event.token().0) {
+            let place = event.token().0;
+            if let (Some(ready), Some((count, ended))) =
+                (self.ready.get_mut(place), self.happened.get_mut(place))
+            {
                 *ready = true;
+                *count += 1;
+                *ended |= event.is_read_closed() || event.is_error();
             }
         }
     }
@@ -49,8 +62,10 @@ impl Reactor {
     pub(super) fn register(&mut self, source: &mut impl Source) -> io::Result<Registered> {
         let place = self.free.pop().unwrap_or_else(|| {
             self.ready.push(false);
+            self.happened.push((0, false));
             self.ready.len() - 1
         });
+        self.happened[place].1 = false;
         self.ready[place] = true;
         self.poll.registry().register(source, Token(place), Interest::READABLE | Interest::WRITABLE)?;
         Ok(Registered(place))
@@ -66,6 +81,11 @@ impl Reactor {
     #[inline]
     pub(super) fn is_ready(&self, registered: &Registered) -> bool {
         self.ready.get(registered.0).copied().unwrap_or(false)
+    }
+
+    /// How often something has happened on a socket; `None` once its peer sends no more.
+    pub(super) fn happened(&self, registered: &Registered) -> Option<u64> {
+        self.happened.get(registered.0).filter(|(_, ended)| !ended).map(|(count, _)| *count)
     }
 
     /// The socket would block: nothing more until the next edge.

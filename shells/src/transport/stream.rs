@@ -20,19 +20,70 @@ pub struct Stream {
 
 #[derive(Debug)]
 enum Wire {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Plain(Socket),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
+}
+
+/// A socket that knows when it has been read to the end: a read that gave less than was asked for has emptied it
+/// (epoll(7)), and until something happens on it the next one would only say so by another system call.
+#[derive(Debug)]
+struct Socket {
+    stream: TcpStream,
+    /// How often something had happened on it when the reactor was last asked; `None` where each read is tried.
+    happened: Option<u64>,
+    empty: bool,
+}
+
+impl Socket {
+    fn refresh(&mut self, happened: Option<u64>) {
+        if happened.is_none() || happened != self.happened {
+            (self.happened, self.empty) = (happened, false);
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.empty {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = self.stream.read(buffer)?;
+        // None of it is the end of the stream, which is to be seen again.
+        self.empty = self.happened.is_some() && count > 0 && count < buffer.len();
+        Ok(count)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Wire {
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => &mut stream.sock,
+        }
+    }
 }
 
 impl Stream {
+    /// Learns from the reactor whether something has happened. To be called before reads that follow a turn of it.
+    pub(super) fn refresh(&mut self, reactor: &Reactor) {
+        let happened = self.registered.as_ref().and_then(|registered| reactor.happened(registered));
+        self.wire.socket().refresh(happened);
+    }
+
     /// Leaves the reactor, to be dropped.
     pub(super) fn leave(&mut self, reactor: &mut Reactor) {
         if let Some(registered) = self.registered.take() {
-            let socket = match &mut self.wire {
-                Wire::Plain(socket) => socket,
-                Wire::Tls(stream) => &mut stream.sock,
-            };
-            reactor.deregister(socket, &registered);
+            reactor.deregister(&mut self.wire.socket().stream, &registered);
         }
     }
 
@@ -144,6 +195,7 @@ impl Dial {
         socket.set_nodelay(true).map_err(|error| error.to_string())?;
         let tls = if self.url.secure { Some(self.trust.connect(&self.url.host)?) } else { None };
         let registered = reactor.register(&mut socket).map_err(|error| error.to_string())?;
+        let socket = Socket { stream: socket, happened: None, empty: false };
         let wire = match tls {
             None => Wire::Plain(socket),
             Some(session) => Wire::Tls(Box::new(StreamOwned::new(session, socket))),

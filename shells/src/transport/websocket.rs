@@ -47,7 +47,7 @@ pub enum WsEvent {
 #[derive(Debug)]
 pub struct WebSocketClient {
     phase: Phase,
-    request: Option<Request>,
+    request: Option<Box<Request>>,
     started: Nanos,
     heard: Nanos,
     idle_limit: Nanos,
@@ -57,8 +57,8 @@ pub struct WebSocketClient {
 
 #[derive(Debug)]
 enum Phase {
-    Dialling(Dial),
-    // Both are large.
+    // All are large, and the phase is taken out and put back at every look.
+    Dialling(Box<Dial>),
     Shaking(Box<MidHandshake<ClientHandshake<Stream>>>),
     Open(Box<WebSocket<Stream>>),
     Over,
@@ -90,8 +90,8 @@ impl WebSocketClient {
         let request = request.body(()).map_err(|error| error.to_string())?;
         let dial = Dial::start(url, trust).map_err(|error| format!("{url}: {error}"))?;
         Ok(Self {
-            phase: Phase::Dialling(dial),
-            request: Some(request),
+            phase: Phase::Dialling(Box::new(dial)),
+            request: Some(Box::new(request)),
             started: now,
             heard: now,
             idle_limit,
@@ -148,7 +148,7 @@ impl WebSocketClient {
             // Nothing waits to be sent together: every message leaves at once.
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BYTES_MAX);
-        let shaken = client_with_config(request, stream, Some(config)).map(|(socket, _)| socket);
+        let shaken = client_with_config(*request, stream, Some(config)).map(|(socket, _)| socket);
         self.shaken(shaken, reactor, now)
     }
 
@@ -192,6 +192,7 @@ impl WebSocketClient {
         if std::mem::take(&mut self.unsent) && blocks(&socket.flush()) {
             self.unsent = true;
         }
+        socket.get_mut().refresh(reactor);
         let event = match socket.read() {
             Ok(message) => {
                 self.heard = now;
