@@ -130,7 +130,7 @@ pub(super) fn wait_any<'a>(words: impl Iterator<Item = (&'a AtomicU64, u32)>, _l
     }
     #[cfg(not(loom))]
     {
-        drop(words.count());
+        let _ = words.count();
         std::thread::yield_now();
     }
 }
