@@ -90,6 +90,11 @@ fn a_stop_waits_at_the_exchange_whoever_dies_and_is_replaced_and_cancelled() {
 
     assert_eq!(there["selfTradePreventionMode"], "EXPIRE_BOTH");
 
+    let lowered = world.orders.done("order.amend", json!({"order_id": id, "quantity": "0.008"}));
+    assert_eq!(lowered["order_id"], json!(id));
+    assert_eq!(world.until_ours(&id, "OPEN")["quantity"], "0.008");
+    assert_eq!(world.theirs(&id)["origQty"], "0.00800000");
+
     // Route's next life, and then risk's, know it as it is.
     for service in [2, 1] {
         world.restart(service);

@@ -468,10 +468,11 @@ fn reserve(instrument: &Instrument, new: &NewOrder, plan: Option<&Plan>) -> Opti
     }
 }
 
-/// What an open order with a limit, or a sell, needs for the rest of its life.
+/// What an open order with a limit, a sell, or one that waits needs for the rest of its life.
 pub(super) fn open_lock(instrument: &Instrument, order: &Order) -> Amount {
+    let price = if order.kind.is_market() { order.stop_price } else { order.price };
     match order.side {
         Side::Sell => base_amount(instrument, order.leaves()),
-        Side::Buy => quote_reserve(instrument, order.price, order.leaves()).unwrap_or(order.locked),
+        Side::Buy => quote_reserve(instrument, price, order.leaves()).unwrap_or(order.locked),
     }
 }

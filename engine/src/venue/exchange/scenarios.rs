@@ -1,7 +1,7 @@
 //! The exchange by example.
 
 use super::fixture::{Rig, UNIT, instrument, limit, market};
-use super::{CancelOrder, NewOrder, OrderName, Restriction};
+use super::{AmendOrder, CancelOrder, NewOrder, OrderName, Restriction};
 use crate::domain::{Filters, Instrument, Quantity, QuantityFilter};
 use crate::domain::{OrderType, Price, SelfTrade, Side, TimeInForce};
 
@@ -149,6 +149,28 @@ fn conditional_orders_start_when_the_price_comes() {
     assert!(rig.exchange.order(id).is_some_and(|order| order.working.is_some()));
     assert_eq!(cancel(&mut rig, 0, id), Ok(id));
     assert_eq!(rig.balance(0, 0), (997, 0));
+}
+
+#[test]
+fn what_waits_is_amended_and_reserves_for_what_is_left() {
+    let mut rig = rig();
+    rig.print(Side::Buy, 100, 1);
+    for (kind, price, reserved) in
+        [(OrderType::StopLoss, 0, [515, 206, 202]), (OrderType::StopLossLimit, 104, [520, 208, 202])]
+    {
+        let before = rig.balance(0, 1).0;
+        let plain = if price == 0 { market(Side::Buy, 5) } else { limit(Side::Buy, price, 5) };
+        let id = rig.place(0, &NewOrder { kind, stop_price: Price(103), ..plain }).expect("placed");
+        assert_eq!(rig.balance(0, 1), (before - reserved[0], reserved[0]), "{kind}");
+        let (now, name) = (rig.now(), OrderName { id: Some(id), client_id: None });
+        let amend = AmendOrder { instrument: 0, name, client_id: "less".into(), quantity: Quantity(2) };
+        assert_eq!(rig.exchange.amend(now, 0, amend), Ok(id));
+        assert_eq!(rig.balance(0, 1), (before - reserved[1], reserved[1]), "{kind}");
+        rig.diff(&[], &[(101, 4)]);
+        rig.print(Side::Buy, 103, 1);
+        assert_eq!(rig.balance(0, 1), (before - reserved[2], 0), "{kind}: 2 at 101");
+        rig.print(Side::Buy, 100, 1);
+    }
 }
 
 #[test]
