@@ -1,14 +1,14 @@
 //! Properties of the venue under random flow, and of the queue under an order-by-order market.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::config::QueueModel;
-use super::fixture::{CONFIG, Rig, limit, maker_only, market, order_id, with_tif};
+use super::fixture::{CONFIG, Rig, limit, maker_only, market, order_id, waits, with_tif};
 use super::queue::{Position, Stamp};
 use super::{Request, SimulationConfig};
-use crate::domain::{Nanos, Side, TimeInForce};
+use crate::domain::{Nanos, OrderType, Side, TimeInForce};
 use crate::venue::{VenueEvent, VenueEventKind};
 
 /// One step of a market that knows every order at one price.
@@ -109,15 +109,19 @@ fn side() -> impl Strategy<Value = Side> {
     prop_oneof![Just(Side::Buy), Just(Side::Sell)]
 }
 
+/// The styles of orders that a session has, and those of one that is to compare queues: without orders that wait.
+const STYLES: u8 = 7;
+const STYLES_AT_ONCE: u8 = 5;
+
 /// Mostly the touch: levels grow, shrink and trade while our orders stand in them.
-fn step() -> impl Strategy<Value = Step> {
+fn step(styles: u8) -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => (0..30_i64).prop_map(Step::Wait),
         6 => (side(), 1..4_i64, 0..40_i64).prop_map(|(side, at, quantity)| Step::Level(side, at, quantity)),
         1 => (-2..=2_i64).prop_map(Step::Move),
         1 => (1..40_i64).prop_map(Step::Ticker),
         4 => (side(), 0..3_i64, 1..12_i64).prop_map(|(side, at, quantity)| Step::Trade(side, at, quantity)),
-        2 => (0..5_u8, side(), 1..4_i64, 1..25_i64).prop_map(|(s, side, at, quantity)| Step::Place(s, side, at, quantity)),
+        2 => (0..styles, side(), 1..4_i64, 1..25_i64).prop_map(|(s, side, at, quantity)| Step::Place(s, side, at, quantity)),
         1 => (1..12_u64).prop_map(Step::Cancel),
     ]
 }
@@ -207,6 +211,8 @@ impl Session {
             0 => market(sequence, side, quantity),
             1 => maker_only(sequence, side, price, quantity),
             2 => with_tif(limit(sequence, side, price, quantity), TimeInForce::FillOrKill),
+            5 => waits(OrderType::StopLoss, 100 + side.sign() * at, market(sequence, side, quantity)),
+            6 => waits(OrderType::TakeProfitLimit, price, limit(sequence, side, price, quantity)),
             _ => limit(sequence, side, price, quantity),
         };
         self.rig.send(&request);
@@ -230,6 +236,7 @@ fn config(power: Option<u32>, partial_fills: bool) -> SimulationConfig {
 fn check_lives(session: &Session) -> Result<(), TestCaseError> {
     let mut lives: BTreeMap<u64, (bool, i64, bool)> = BTreeMap::new();
     let (mut arrival, mut trades) = (Nanos::ZERO, 0);
+    let mut set_off = BTreeSet::new();
     for event in &session.log {
         let id = event.id.sequence;
         prop_assert!(event.received >= arrival, "arrival times never go back");
@@ -250,10 +257,18 @@ fn check_lives(session: &Session) -> Result<(), TestCaseError> {
         );
         let (accepted, filled, ended) = lives.entry(id).or_default();
         match event.kind {
-            VenueEventKind::Accepted => prop_assert!(!std::mem::replace(accepted, true), "accepted once"),
+            VenueEventKind::Accepted => {
+                // What waits is accepted again when it is set off, and only then does anything but end.
+                let again = std::mem::replace(accepted, true);
+                prop_assert!(!again || (request.trigger.is_some() && set_off.insert(id)), "accepted once");
+            }
             VenueEventKind::Rejected { .. } => *ended = true,
             VenueEventKind::Trade { quantity, trade_id, .. } => {
                 prop_assert!(*accepted && !*ended, "trades come after the acceptance and before the end");
+                prop_assert!(
+                    !request.trigger.is_some() || set_off.contains(&id),
+                    "nothing trades while it waits"
+                );
                 *filled += quantity.0;
                 trades += 1;
                 prop_assert_eq!(trade_id, trades);
@@ -294,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn every_life_is_whole(steps in prop::collection::vec(step(), 0..120), power in prop::option::of(0..4_u32), partial: bool) {
+    fn every_life_is_whole(steps in prop::collection::vec(step(STYLES), 0..120), power in prop::option::of(0..4_u32), partial: bool) {
         let mut session = Session::new(config(power, partial));
         session.run(&steps);
         check_lives(&session)?;
@@ -304,7 +319,7 @@ proptest! {
     }
 
     #[test]
-    fn a_careful_queue_never_fills_sooner_than_a_guess(steps in prop::collection::vec(step(), 0..120), power in 0..4_u32) {
+    fn a_careful_queue_never_fills_sooner_than_a_guess(steps in prop::collection::vec(step(STYLES_AT_ONCE), 0..120), power in 0..4_u32) {
         let (mut careful, mut guess) = (Session::new(config(None, true)), Session::new(config(Some(power), true)));
         careful.run(&steps);
         guess.run(&steps);
@@ -320,14 +335,17 @@ proptest! {
 fn the_random_sessions_reach_every_kind_of_event() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let (mut kinds, mut differ) = (BTreeMap::new(), 0);
-    for _ in 0..64 {
-        let steps = prop::collection::vec(step(), 120).new_tree(&mut runner).expect("a session").current();
+    let (mut kinds, mut differ, mut set_off) = (BTreeMap::new(), 0, 0);
+    for _ in 0..128 {
+        let steps =
+            prop::collection::vec(step(STYLES), 120).new_tree(&mut runner).expect("a session").current();
         let (mut careful, mut guess) =
             (Session::new(config(None, true)), Session::new(config(Some(2), true)));
         careful.run(&steps);
         guess.run(&steps);
         differ += u32::from(careful.filled() != guess.filled());
+        let waited = |id: &u64| careful.sent[id].0.trigger.is_some();
+        set_off += careful.filled().iter().filter(|fill| waited(&fill.0)).count();
         for event in &careful.log {
             let kind = match event.kind {
                 VenueEventKind::Trade { liquidity, .. } => liquidity.as_str(),
@@ -342,4 +360,5 @@ fn the_random_sessions_reach_every_kind_of_event() {
     }
     assert_eq!(kinds.len(), 7, "{kinds:?}");
     assert!(kinds.values().all(|&count| count >= 20) && differ >= 5, "{kinds:?}, {differ} sessions differ");
+    assert!(set_off >= 20, "{set_off} fills of orders that waited");
 }
