@@ -217,7 +217,7 @@ impl Session {
         };
         let was_ready = line.is_ready();
         match self.look(&mut line, now, on_message) {
-            Seen::Ended(reason) => self.end(line, was_ready, now, reason),
+            Seen::Ended(reason) => self.end(*line, was_ready, now, reason),
             Seen::Ready => {
                 self.line = Some(line);
                 self.backoff.reset();
@@ -389,7 +389,7 @@ impl Session {
         })))
     }
 
-    fn end(&mut self, mut line: Box<Line>, was_ready: bool, now: Nanos, reason: String) -> SessionEvent {
+    fn end(&mut self, mut line: Line, was_ready: bool, now: Nanos, reason: String) -> SessionEvent {
         line.socket.close(&mut self.reactor);
         self.retry_at = now.saturating_add(self.backoff.next_wait());
         SessionEvent::Ended { was_ready, reason }

@@ -109,7 +109,7 @@ impl Exchange {
             return Err(reject::DUPLICATE);
         }
         let most = instrument.filters.max_open_orders.map_or(usize::MAX, |most| most as usize);
-        if self.orders.open_of(account, Some(new.instrument)).take(most).count() + others >= most {
+        if self.orders.has_open(account, new.instrument, most.saturating_sub(others)) {
             return Err(Reject::filter("MAX_NUM_ORDERS"));
         }
         let waiting = |order: &&Order| order.kind.is_conditional() && order.working.is_none();

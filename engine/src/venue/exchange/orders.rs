@@ -106,6 +106,12 @@ impl Orders {
         self.open.range(range).filter_map(|(_, _, id)| self.by_id.get(id))
     }
 
+    /// Whether an account has `most` open orders of an instrument, or more.
+    pub(super) fn has_open(&self, account: AccountIndex, instrument: InstrumentIndex, most: usize) -> bool {
+        let range = (account, instrument, 0)..=(account, instrument, u64::MAX);
+        self.open.range(range).take(most).count() >= most
+    }
+
     /// All orders that are remembered, oldest first.
     pub(super) fn all(&self) -> impl DoubleEndedIterator<Item = &Order> {
         self.by_id.values()
