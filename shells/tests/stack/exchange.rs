@@ -75,6 +75,13 @@ impl Exchange {
         body
     }
 
+    /// Asks for something that everybody may know, over REST.
+    pub fn public(&self, path: &str) -> Value {
+        let (status, body) = http(self.address, "GET", path, "");
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
     /// Asks for something of the account, over REST, signed.
     pub fn signed(&self, path: &str, params: &str) -> Value {
         let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_millis();
