@@ -1,13 +1,14 @@
 //! Blocks of text from a file: plain, gzip or zstd, told apart by their first bytes, and cut into lines.
 //!
-//! Memory is one block, which grows to the longest line and no further than a frame may be. The input is any
-//! `Read + Send`, so that decompression can move to a thread of its own without a change here.
+//! Memory is one block, which grows to the longest line and no further than a frame may be, and for a packed file the few
+//! blocks by which its unpacking runs ahead.
 
 use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
 use crate::limits::FRAME_BYTES_MAX;
+use crate::venue::replay::unpack::Unpacked;
 
 /// Bytes asked of the file at once.
 const FILE_BLOCK: usize = 1 << 17;
@@ -85,10 +86,10 @@ impl Blocks {
         let whole = io::Cursor::new(head.to_vec()).chain(file);
         let (container, input): (_, Box<dyn Read + Send>) = if head == ZSTD_MAGIC {
             let file = BufReader::with_capacity(FILE_BLOCK, whole);
-            (Container::Zstd, Box::new(zstd::stream::read::Decoder::with_buffer(file)?))
+            (Container::Zstd, Box::new(Unpacked::start(zstd::stream::read::Decoder::with_buffer(file)?)?))
         } else if head.starts_with(&GZIP_MAGIC) {
             let file = BufReader::with_capacity(FILE_BLOCK, whole);
-            (Container::Gzip, Box::new(MultiGzDecoder::new(file)))
+            (Container::Gzip, Box::new(Unpacked::start(MultiGzDecoder::new(file))?))
         } else {
             (Container::Plain, Box::new(whole))
         };

@@ -4,6 +4,7 @@
 //! collector files (`local_ns SPACE payload`) are read as well. Nothing here decodes a frame.
 
 pub mod scan;
+mod unpack;
 mod blocks;
 mod collector;
 pub mod tape;
