@@ -41,12 +41,17 @@ const SLEEP_MAX: Duration = Duration::from_millis(1);
 /// Shortest sleep until a deadline that is near or past: a thread that asked to sleep does not spin.
 const NAP: Duration = Duration::from_micros(20);
 
+/// Sleeps at most so long, and ends early when there is something to do.
+pub type Sleeper = Box<dyn FnMut(Duration) + Send>;
+
 /// The state of an idle thread.
 pub struct Idle {
     strategy: IdleStrategy,
     /// Empty cycles in a row.
     empty_cycles: u32,
     bell: Option<Bell>,
+    /// Sleeps in place of the system, where sockets are to wake the thread.
+    sleeper: Option<Sleeper>,
     /// Peers take this thread for asleep; its present cycle is the last look.
     listening: bool,
 }
@@ -55,13 +60,19 @@ impl Idle {
     /// Starts busy, with nobody to wake and nobody who wakes.
     #[must_use]
     pub const fn new(strategy: IdleStrategy) -> Self {
-        Self { strategy, empty_cycles: 0, bell: None, listening: false }
+        Self { strategy, empty_cycles: 0, bell: None, sleeper: None, listening: false }
     }
 
     /// Wakes peers by `bell`, and sleeps until one of theirs.
     #[must_use]
     pub fn with_bell(self, bell: Bell) -> Self {
         Self { bell: Some(bell), ..self }
+    }
+
+    /// Sleeps by `sleeper`, unless there is a bell.
+    #[must_use]
+    pub fn with_sleeper(self, sleeper: Sleeper) -> Self {
+        Self { sleeper: Some(sleeper), ..self }
     }
 
     /// To be called after every duty cycle at `now` with what it did; `deadline` says when the next one is due although
@@ -106,10 +117,14 @@ impl Idle {
                 bell.listen();
                 self.listening = true;
             }
-            None if self.strategy == IdleStrategy::Park => std::thread::sleep(SLEEP_MAX),
             None => {
                 let doublings = (self.empty_cycles - before).min(10);
-                std::thread::sleep((SLEEP_MIN * (1 << doublings)).min(SLEEP_MAX));
+                let longest = self.strategy == IdleStrategy::Park;
+                let span = if longest { SLEEP_MAX } else { (SLEEP_MIN * (1 << doublings)).min(SLEEP_MAX) };
+                match &mut self.sleeper {
+                    Some(sleeper) => sleeper(span),
+                    None => std::thread::sleep(span),
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ pub mod observed;
 use crate::domain::Nanos;
 
 pub use composite::Composite;
-pub use idle::{Idle, IdleStrategy};
+pub use idle::{Idle, IdleStrategy, Sleeper};
 pub use observed::{Observed, Published};
 pub use runner::{Runner, StopSignal};
 

@@ -15,7 +15,9 @@ use tracing::warn;
 use crate::binance::Endpoints;
 use crate::binance::dedup::Dedup;
 use crate::binance::limits::{Permit, RateLimits, Share, WeightBudget, retry_after};
-use crate::transport::{Backoff, HttpClient, HttpEvent, Reactor, TlsTrust, Url, WebSocketClient, WsEvent};
+use crate::transport::{
+    Backoff, HttpClient, HttpEvent, Reactor, TlsTrust, Url, Watch, WebSocketClient, WsEvent,
+};
 
 /// Streams of one symbol.
 const STREAMS: [&str; 4] = ["depth@100ms", "bookTicker", "trade", "kline_1m"];
@@ -245,6 +247,14 @@ impl BinanceFeed {
     pub fn limited(mut self, limits: &RateLimits) -> Self {
         self.budget = WeightBudget::new(Share::INGEST, limits.weight_a_minute());
         self
+    }
+
+    /// What a sleep of the thread that polls this may wait for.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    pub fn watch(&self) -> std::io::Result<Watch> {
+        self.reactor.watch()
     }
 
     fn depth_path(&self, instrument: InstrumentIndex) -> Option<String> {

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::binance::Signer;
 use crate::binance::limits::{CountBudget, RateLimits, Share, WeightBudget};
-use crate::transport::{Backoff, Reactor, SendError, TlsTrust, Url, WebSocketClient, WsEvent};
+use crate::transport::{Backoff, Reactor, SendError, TlsTrust, Url, Watch, WebSocketClient, WsEvent};
 
 /// A connection lives at most 24 hours; the next one is opened a little earlier.
 const LIFE: Nanos = Nanos::from_secs(24 * 3_600 - 600);
@@ -336,6 +336,14 @@ impl Session {
         let key = self.signer.api_key();
         let payload = canonical::payload(request, key).map_err(|_| SendError::NotSent)?;
         canonical::attach(request, key, &self.signer.sign(&payload)).map_err(|_| SendError::NotSent)
+    }
+
+    /// What a sleep of the thread that polls this may wait for.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    pub fn watch(&self) -> std::io::Result<Watch> {
+        self.reactor.watch()
     }
 
     /// What signs its requests.

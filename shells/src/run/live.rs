@@ -84,6 +84,7 @@ impl Live {
         restore_halts(plan, &strategies)?;
         let remote = matches!(backing, Backing::Sockets(..));
         let (house, feed, entry) = venued(plan, backing, args, settings)?;
+        let watches: Vec<_> = [feed.watch()?, entry.watch()?].into_iter().flatten().collect();
         let taps = Taps::create(plan, feed, entry, tape)?;
         let session = plan.session.directory().to_owned();
         let on_shutdown = plan.on_shutdown;
@@ -114,7 +115,7 @@ impl Live {
         let threads = match args.placement {
             Placement::Shared => {
                 let path = LivePath::new(path, log, plan.stopwatch);
-                Threads::Shared(starter.start(SharedThread { house, path })?)
+                Threads::Shared(starter.start(SharedThread { house, path }, watches)?)
             }
             Placement::Dedicated => starter.start_each(house, path)?,
         };

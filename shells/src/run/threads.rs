@@ -17,6 +17,7 @@ use engine::tick_to_trade::strategy::host::StrategyHost;
 
 use crate::config::values::OnShutdown;
 use crate::run::Plan;
+use crate::transport::Watch;
 use crate::venue::house::House;
 use crate::venue::{VenueEntry, VenueFeed};
 
@@ -94,12 +95,20 @@ impl Starter {
         Self { clock: plan.clock, idle: plan.idle, ipc, epoch: plan.epoch, cores, stop: stop.clone() }
     }
 
-    /// Starts `agent` on the core chosen for its name.
+    /// Starts `agent` on the core chosen for its name; its sleep ends when something happens on a socket of `watches`.
     ///
     /// # Errors
     /// When there is no such core, or no thread can be made.
-    pub fn start<A: Agent + Send + 'static>(&self, agent: A) -> Result<Runner<A>, SetupError> {
-        self.start_with(agent, Idle::new(self.idle))
+    pub fn start<A: Agent + Send + 'static>(
+        &self,
+        agent: A,
+        watches: Vec<Watch>,
+    ) -> Result<Runner<A>, SetupError> {
+        let idle = Idle::new(self.idle);
+        if watches.is_empty() {
+            return self.start_with(agent, idle);
+        }
+        self.start_with(agent, idle.with_sleeper(Box::new(move |limit| _ = Watch::wait(&watches, limit))))
     }
 
     /// Starts `agent` as one of several, which wake each other by bells.

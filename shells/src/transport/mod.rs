@@ -19,7 +19,7 @@ pub mod http;
 
 pub use backoff::Backoff;
 pub use http::{HttpClient, HttpEvent, HttpResponse};
-pub use reactor::Reactor;
+pub use reactor::{Reactor, Watch};
 pub use stream::{Dial, Stream};
 pub use tls::TlsTrust;
 pub use url::Url;

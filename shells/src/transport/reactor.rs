@@ -4,7 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use mio::event::Source;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
+use rustix::event::{PollFd, PollFlags};
+use rustix::time::Timespec;
 
 /// Most events taken in one turn; more wait for the next.
 const EVENTS: usize = 64;
@@ -59,6 +61,14 @@ impl Reactor {
         }
     }
 
+    /// What another thread's sleep may wait for: something happens on one of these sockets.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    pub fn watch(&self) -> io::Result<Watch> {
+        self.poll.registry().try_clone().map(Watch)
+    }
+
     pub(super) fn register(&mut self, source: &mut impl Source) -> io::Result<Registered> {
         let place = self.free.pop().unwrap_or_else(|| {
             self.ready.push(false);
@@ -100,6 +110,25 @@ impl Reactor {
         if let Some(ready) = self.ready.get_mut(registered.0) {
             *ready = true;
         }
+    }
+}
+
+/// Tells of a reactor whether anything has happened on its sockets since it last looked.
+#[derive(Debug)]
+pub struct Watch(Registry);
+
+impl Watch {
+    /// Sleeps at most `limit`, and no longer than until something happens on a socket of one of `watches`; whether it
+    /// has.
+    pub fn wait(watches: &[Self], limit: Duration) -> bool {
+        let mut looked_at: Vec<PollFd<'_>> =
+            watches.iter().map(|watch| PollFd::new(&watch.0, PollFlags::IN)).collect();
+        let limit = Timespec {
+            tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: limit.subsec_nanos().into(),
+        };
+        // Woken early by a signal, the caller looks and sleeps again.
+        rustix::event::poll(&mut looked_at, Some(&limit)).is_ok_and(|count| count > 0)
     }
 }
 

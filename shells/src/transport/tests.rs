@@ -1,12 +1,13 @@
 //! Both clients against servers that behave, that cut, and that stall.
 
 use std::io::Write;
+use std::time::Duration;
 
 use engine::domain::Nanos;
 use tungstenite::Message;
 
 use super::testing::{Server, drive};
-use super::{HttpClient, HttpEvent, Reactor, SendError, Url, WebSocketClient, WsEvent};
+use super::{HttpClient, HttpEvent, Reactor, SendError, Url, Watch, WebSocketClient, WsEvent};
 
 const IDLE: Nanos = Nanos::from_secs(30);
 
@@ -183,4 +184,21 @@ fn requests_share_a_connection_and_a_cut_one_is_not_asked_again() {
         assert_eq!(answer(&mut client, &mut reactor), Ok((3, 200, "GET /api/v3/3 HTTP/1.1".to_owned())));
         assert_eq!(client.pending(), 0);
     }
+}
+
+#[test]
+fn a_sleep_ends_when_something_arrives_and_not_before() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut reactor = Reactor::new().expect("a poll");
+    let address = listener.local_addr().expect("an address");
+    let mut socket = mio::net::TcpStream::connect(address).expect("dialled");
+    let _registered = reactor.register(&mut socket).expect("registered");
+    let (mut peer, _) = listener.accept().expect("a peer");
+    let watches = [reactor.watch().expect("a descriptor")];
+    // The connection itself is something that has happened.
+    assert!(Watch::wait(&watches, Duration::from_secs(60)));
+    reactor.turn();
+    assert!(!Watch::wait(&watches, Duration::ZERO), "it was looked at");
+    peer.write_all(b"x").expect("sent");
+    assert!(Watch::wait(&watches, Duration::from_secs(60)));
 }

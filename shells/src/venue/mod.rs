@@ -25,7 +25,7 @@ use engine::venue::{Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question
 
 use crate::binance::{BinanceEntry, BinanceFeed, Endpoints};
 use crate::config::{Settings, Venue};
-use crate::transport::TlsTrust;
+use crate::transport::{TlsTrust, Watch};
 use crate::venue::listing::Listing;
 use crate::venue::rest::Desk;
 
@@ -43,6 +43,36 @@ pub enum VenueEntry {
     Sockets(Box<BinanceEntry>),
     /// Over rings.
     Link(Box<LinkOrderEntry>),
+}
+
+impl VenueFeed {
+    /// What a sleep of the thread that polls this may wait for, if it has sockets.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    pub fn watch(&self) -> Result<Option<Watch>, SetupError> {
+        match self {
+            Self::Sockets(feed) => feed.watch().map(Some).map_err(no_watch),
+            Self::Link(_) => Ok(None),
+        }
+    }
+}
+
+impl VenueEntry {
+    /// What a sleep of the thread that polls this may wait for, if it has sockets.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    pub fn watch(&self) -> Result<Option<Watch>, SetupError> {
+        match self {
+            Self::Sockets(entry) => entry.session().watch().map(Some).map_err(no_watch),
+            Self::Link(_) => Ok(None),
+        }
+    }
+}
+
+fn no_watch(error: std::io::Error) -> SetupError {
+    SetupError::io("sockets", "watching them", error)
 }
 
 impl MarketData for VenueFeed {
