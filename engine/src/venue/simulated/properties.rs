@@ -226,6 +226,17 @@ impl Session {
     }
 }
 
+/// Without all orders but the first of each side: two of ours share what trades, so what the one gets sooner by a guess the
+/// other gets later.
+fn one_order_a_side(mut steps: Vec<Step>) -> Vec<Step> {
+    let mut placed = [false; 2];
+    steps.retain(|step| match step {
+        Step::Place(_, side, ..) => !std::mem::replace(&mut placed[usize::from(*side == Side::Buy)], true),
+        _ => true,
+    });
+    steps
+}
+
 fn config(power: Option<u32>, partial_fills: bool) -> SimulationConfig {
     let queue = power.map_or(QueueModel::RiskAverse, |power| QueueModel::Probabilistic { power });
     let (order_latency, answer_latency) = (Nanos::from_millis(7), Nanos::from_millis(5));
@@ -320,6 +331,7 @@ proptest! {
 
     #[test]
     fn a_careful_queue_never_fills_sooner_than_a_guess(steps in prop::collection::vec(step(STYLES_AT_ONCE), 0..120), power in 0..4_u32) {
+        let steps = one_order_a_side(steps);
         let (mut careful, mut guess) = (Session::new(config(None, true)), Session::new(config(Some(power), true)));
         careful.run(&steps);
         guess.run(&steps);
