@@ -36,6 +36,9 @@ const JOURNAL_RING: usize = 1 << 12;
 /// Orders that a source may send: as many in 50 ms as an account at the venue in some seconds.
 pub const USUAL: Rate = Rate::new(300, Nanos::from_millis(50));
 
+/// As many as the memory of duplicates allows: a burst, and as many again while it is remembered.
+pub const BURSTS: Rate = Rate::new(30_000, Nanos::from_millis(50));
+
 /// What a desk is made of.
 pub struct Plan {
     /// What trades.

@@ -13,9 +13,8 @@ use engine::message::{Intent, IntentKind, Report, ReportKind};
 use engine::primitive::{AtomicBool, AtomicU64, Ordering};
 use engine::ring::spsc;
 use engine::tick_to_trade::assembly::{JournalSet, journal_directory};
-use engine::tick_to_trade::risk::Rate;
 
-use crate::desk::{Desk, Plan, STEP};
+use crate::desk::{BURSTS, Desk, Plan, STEP};
 use crate::histogram::Histogram;
 use crate::report::{Ratio, Row, Target};
 use crate::rig::Placement;
@@ -33,9 +32,6 @@ const RECORDS: usize = 1 << 18;
 
 /// Records that an order leaves: its approval, its sending, its end.
 const RECORDS_PER_ORDER: u64 = 3;
-
-/// As many as the memory of duplicates allows: a burst, and as many again while it is remembered.
-const RATE: Rate = Rate::new(30_000, Nanos::from_millis(50));
 
 /// Two million a second.
 const PER_ORDER: f64 = 500.0;
@@ -187,7 +183,7 @@ impl Source {
     fn new(bench: &Bench<'_>, seed: u64, disk: Option<&Path>) -> Result<Self, SetupError> {
         let plan = KINDS[0].plan(0, seed)?;
         let plan =
-            Plan { rate: RATE, journal: RECORDS, external: true, disk: disk.map(Path::to_owned), ..plan };
+            Plan { rate: BURSTS, journal: RECORDS, external: true, disk: disk.map(Path::to_owned), ..plan };
         let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
         let (ring, cursor) = (desk.ipc.intents(SourceId::CLIENT), desk.ipc.intents_cursor(SourceId::CLIENT));
         let ring = spsc::Producer::create(&ring, &cursor, INTENTS, 1)?;

@@ -10,7 +10,7 @@ use engine::limits::POLL_BATCH;
 use engine::message::Intent;
 use engine::ring::spsc;
 
-use crate::desk::{Desk, Plan};
+use crate::desk::{BURSTS, Desk, Plan};
 use crate::frames::{Script, instrument};
 use crate::histogram::Histogram;
 use crate::peers::json::{self, BookTicker, Typed};
@@ -41,7 +41,8 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     let mut script = Script::new(instrument("BTCUSDT", engine::domain::Market::UsdMargined), 5);
     let tickers: Vec<_> = (0..TICKERS).map(|_| script.book_ticker()).collect();
     for round in 0..bench.rounds() {
-        let plan = Plan { orders_per_top: POLL_BATCH, ..KINDS[0].plan(count + WARM, u64::from(round))? };
+        let plan = KINDS[0].plan(count + WARM, u64::from(round))?;
+        let plan = Plan { orders_per_top: POLL_BATCH, rate: BURSTS, ..plan };
         let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
         desk.warm_up(WARM)?;
         let [whole, alone] = measure(bench, &mut desk, count)?;

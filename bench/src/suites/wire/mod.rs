@@ -22,7 +22,7 @@ use shells::binance::{BinanceEntry, BinanceFeed, Endpoints, Signer};
 use shells::exchange::websocket::{TEXT, write};
 use shells::transport::{Reactor, TlsTrust, Url, WebSocketClient, WsEvent};
 
-use crate::desk::{Desk, Plan};
+use crate::desk::{BURSTS, Desk, Plan};
 use crate::frames::{Script, instrument};
 use crate::histogram::Histogram;
 use crate::report::{Ratio, Row, Target};
@@ -279,7 +279,7 @@ fn second_core(
     let entry = BinanceEntry::new(endpoints, &trust, Arc::clone(signer), Arc::clone(instruments), 1)
         .map_err(sockets)?;
     let start = clock.now();
-    let plan = Plan { remote: true, start, ..Plan::new(Arc::clone(instruments), Vec::new()) };
+    let plan = Plan { remote: true, start, rate: BURSTS, ..Plan::new(Arc::clone(instruments), Vec::new()) };
     let mut desk = Desk::between((feed, entry), &plan, stopwatch, scratch)?;
     let mut reactor = Reactor::new().map_err(sockets)?;
     let mut client = WebSocketClient::connect(echo, &trust, &[], Nanos::from_secs(3_600), start);
