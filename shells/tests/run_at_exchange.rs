@@ -95,20 +95,8 @@ fn paper(home: &Home, exchange: &Exchange) -> (Live, Plan) {
     ipc.create().expect("made");
     let (session, epoch) = Session::create(&settings.places, settings.sessions_kept).expect("a session");
     let tape = TapeWriter::create(&session.tape()).expect("a tape");
-    let plan = Plan {
-        symbols: trading.symbols.clone(),
-        instruments: std::sync::Arc::clone(&listing.instruments),
-        trading,
-        places: settings.places.clone(),
-        ipc,
-        session,
-        epoch,
-        stopwatch,
-        clock,
-        cores: settings.cores.clone(),
-        idle: settings.idle,
-        on_shutdown: settings.on_shutdown,
-    };
+    let instruments = std::sync::Arc::clone(&listing.instruments);
+    let plan = Plan::new(&settings, trading, instruments, ipc, (session, epoch), (stopwatch, clock));
     let live = Live::start(&plan, Backing::Paper(way, listing), (&args, &settings), tape).expect("it starts");
     (live, plan)
 }

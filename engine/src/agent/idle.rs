@@ -129,3 +129,40 @@ impl Idle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, channel};
+
+    /// An idle thread's state, and how long it slept each time.
+    fn sleeping(strategy: IdleStrategy) -> (Idle, Receiver<Duration>) {
+        let (slept, sleeps) = channel();
+        let sleeper = Box::new(move |span| slept.send(span).expect("the test hears it"));
+        (Idle::new(strategy).with_sleeper(sleeper), sleeps)
+    }
+
+    #[test]
+    fn where_sockets_wake_a_thread_they_end_its_sleeps() {
+        let (mut idle, sleeps) = sleeping(IdleStrategy::Park);
+        for work in [0, 1, 0] {
+            idle.after(work, Nanos::ZERO, || Nanos::NEVER);
+        }
+        assert_eq!(sleeps.try_iter().collect::<Vec<_>>(), [SLEEP_MAX; 2]);
+
+        let (mut idle, sleeps) = sleeping(IdleStrategy::Backoff);
+        for _ in 0..SPINS + YIELDS {
+            idle.after(0, Nanos::ZERO, || Nanos::NEVER);
+        }
+        assert_eq!(sleeps.try_iter().count(), 0, "awake at first");
+        for _ in 0..20 {
+            idle.after(0, Nanos::ZERO, || Nanos::NEVER);
+        }
+        let spans: Vec<_> = sleeps.try_iter().collect();
+        assert_eq!((spans[0], spans[1], spans[19]), (2 * SLEEP_MIN, 4 * SLEEP_MIN, SLEEP_MAX));
+
+        let (mut idle, sleeps) = sleeping(IdleStrategy::Spin);
+        (0..100).for_each(|_| idle.after(0, Nanos::ZERO, || Nanos::NEVER));
+        assert_eq!(sleeps.try_iter().count(), 0);
+    }
+}

@@ -17,7 +17,8 @@ wire_enum! {
     }
 }
 
-/// A wish of a source, 88 bytes: with a stamp it fills two cache lines of a ring but for 32 bytes. Written by the source that owns its intent ring.
+/// A wish of a source, 88 bytes: with its stamp within two cache lines of a ring. Written by the source that owns its
+/// intent ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Intent {

@@ -118,29 +118,52 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    /// Orders of an index: few lines for many groups, so that most are not where they would be alone.
+    const CAPACITY: usize = 16;
+
+    fn id(source: u16, sequence: u64) -> OrderId {
+        OrderId { epoch: 1, source: SourceId(source), source_epoch: 1, sequence }
+    }
+
+    #[test]
+    fn ids_of_one_hash_are_told_apart() {
+        let mut seen = BTreeMap::new();
+        // Ids in a row have hashes far apart: these are anything but.
+        let scattered = (0..1 << 18).map(|n: u64| id(n as u16, n * n * NEIGHBOURS));
+        let mut pairs = scattered.filter_map(|id| Some((seen.insert(OrderIndex::hash(id), id)?, id)));
+        let (one, other) = pairs.next().expect("of so many groups among 2^29 two meet");
+        let ids = [one, other];
+        let id_at = |place: u32| ids[place as usize];
+        let mut index = OrderIndex::new(CAPACITY);
+        index.insert(one, 0);
+        assert_eq!((index.find(one, id_at), index.find(other, id_at)), (Some(0), None));
+        index.insert(other, 1);
+        assert_eq!((index.find(one, id_at), index.find(other, id_at)), (Some(0), Some(1)));
+        assert!(index.remove(one, id_at));
+        assert_eq!((index.find(one, id_at), index.find(other, id_at)), (None, Some(1)));
+    }
+
     proptest! {
         #[test]
-        fn finds_what_a_map_finds(steps in prop::collection::vec((0_u64..24, 0_u16..2, 0_u8..3), 1..400)) {
-            // Whatever was placed stays where it was: a place is read by nobody once its id is forgotten.
-            let (mut index, mut model, mut ids) = (OrderIndex::new(48), BTreeMap::new(), Vec::new());
-            for (at, (sequence, source, step)) in (0..).zip(steps) {
-                let id = OrderId { epoch: 1, source: SourceId(source), source_epoch: 1, sequence };
-                ids.push(id);
-                let known: Vec<OrderId> = ids.clone();
-                let id_at = |place: u32| known[place as usize];
+        fn finds_what_a_map_finds(steps in prop::collection::vec((0_u64..24, 0_u16..8, 0_u8..4), 1..400)) {
+            let (mut index, mut model) = (OrderIndex::new(CAPACITY), BTreeMap::new());
+            // Every step has a place of its own: one is read by nobody once its id is forgotten.
+            let ids: Vec<OrderId> = steps.iter().map(|&(sequence, source, _)| id(source, sequence)).collect();
+            let id_at = |place: u32| ids[place as usize];
+            for (at, (&id, (.., step))) in (0..).zip(ids.iter().zip(steps)) {
                 match step {
-                    0 if !model.contains_key(&id) => {
-                        index.insert(id, at);
-                        model.insert(id, at);
-                    }
-                    1 => {
+                    0 => {
                         prop_assert_eq!(index.relocate(id, at, id_at), model.get(&id).copied());
                         model.entry(id).and_modify(|place| *place = at);
                     }
-                    _ => prop_assert_eq!(index.remove(id, id_at), model.remove(&id).is_some()),
+                    1 => prop_assert_eq!(index.remove(id, id_at), model.remove(&id).is_some()),
+                    _ if model.len() < CAPACITY && !model.contains_key(&id) => {
+                        index.insert(id, at);
+                        model.insert(id, at);
+                    }
+                    _ => {}
                 }
-                for sequence in 0..24 {
-                    let id = OrderId { sequence, ..id };
+                for &id in &ids {
                     prop_assert_eq!(index.find(id, id_at), model.get(&id).copied());
                 }
             }

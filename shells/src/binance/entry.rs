@@ -6,7 +6,8 @@ use std::sync::Arc;
 use engine::domain::{InstrumentIndex, Instruments, Market, Nanos, OrderId, Quantity};
 use engine::message::{Intent, IntentKind, Order};
 use engine::venue::binance::account::{self, Told};
-use engine::venue::binance::{order_request, user_data};
+use engine::venue::binance::order_request::{self, Asked};
+use engine::venue::binance::user_data;
 use engine::venue::{LimitsUsed, NotSent, OrderEntry, Question, VenueEvent, VenueEventKind};
 use serde_json::Value;
 use tracing::{info, warn};
@@ -108,17 +109,18 @@ impl BinanceEntry {
         self.attempts
     }
 
-    /// Sends the request; `order` if it places one. Without a session it goes over REST, if it is of a kind that may.
-    fn transmit(&mut self, order: bool, now: Nanos) -> Result<(), NotSent> {
+    /// Sends the request; `asked` is what of an order. Without a session it goes over REST, if that may.
+    fn transmit(&mut self, asked: Option<Asked>, now: Nanos) -> Result<(), NotSent> {
         let venue = self.session.venue_time(now);
+        // Only a new order counts against the venue's limits of orders.
         if self.session.budget.blocked(venue).is_some()
-            || self.session.counted.ask(order, venue) != Permit::Granted
+            || self.session.counted.ask(asked == Some(Asked::Place), venue) != Permit::Granted
         {
             return Err(NotSent);
         }
         if !self.session.is_ready() {
             let signer = Arc::clone(self.session.signer());
-            return self.fallback.send(&self.request, &signer, now).map_err(|_| NotSent);
+            return self.fallback.send(asked, &self.request, &signer, now).map_err(|_| NotSent);
         }
         match self.session.send(&mut self.request) {
             // Of a broken connection nobody knows what left: its end says so, and route asks.
@@ -133,23 +135,22 @@ impl BinanceEntry {
         self.request.clear();
         let timestamp = self.session.venue_time(now);
         let out = &mut self.request;
-        let subject = match IntentKind::try_from(intent.kind) {
+        let (asked, subject) = match IntentKind::try_from(intent.kind) {
             Ok(IntentKind::New) => {
                 order_request::encode_place(intent, instrument, timestamp, out).map_err(|_| NotSent)?;
-                intent.id
+                (Asked::Place, intent.id)
             }
             Ok(IntentKind::Cancel) => {
                 order_request::encode_cancel(intent, instrument, timestamp, out);
-                intent.target
+                (Asked::Cancel, intent.target)
             }
             Ok(IntentKind::Amend) => {
                 order_request::encode_amend(intent, instrument, timestamp, out);
-                intent.target
+                (Asked::Amend, intent.target)
             }
             Err(_) => return Err(NotSent),
         };
-        // Only a new order counts against the venue's limits of orders.
-        self.transmit(intent.kind == IntentKind::New.code(), now)?;
+        self.transmit(Some(asked), now)?;
         self.remember(subject, intent.instrument);
         Ok(())
     }
@@ -326,7 +327,7 @@ impl OrderEntry for BinanceEntry {
         self.request.clear();
         let known = self.instruments.get(instrument).ok_or(NotSent)?;
         order_request::encode_query(id, known, self.session.venue_time(now), &mut self.request);
-        self.transmit(false, now)?;
+        self.transmit(Some(Asked::Query), now)?;
         self.remember(id, instrument);
         Ok(())
     }
@@ -346,7 +347,7 @@ impl OrderEntry for BinanceEntry {
         if !account::encode(&question, &self.instruments, timestamp, &mut self.request) {
             return Err(NotSent);
         }
-        self.transmit(false, now)
+        self.transmit(None, now)
     }
 
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {

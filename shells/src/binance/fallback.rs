@@ -9,6 +9,7 @@ use std::io;
 
 use engine::domain::Nanos;
 use engine::venue::binance::canonical;
+use engine::venue::binance::order_request::Asked;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::warn;
 
@@ -19,8 +20,8 @@ use crate::transport::{HttpClient, HttpEvent, HttpResponse, Reactor, SendError, 
 /// An answer that has not come by then does not: whoever asked asks again.
 const ANSWER_MAX: Nanos = Nanos::from_secs(10);
 
-/// The REST calls behind requests, by the first letter of their ids (engine's `request_id`).
-const CALLS: [(u8, &str, &str); 2] = [(b'c', "DELETE", "/api/v3/order"), (b'q', "GET", "/api/v3/order")];
+/// Where an order is cancelled and asked for.
+const PATH: &str = "/api/v3/order";
 
 /// How every request of ours begins.
 const HEAD: &[u8] = b"{\"id\":\"";
@@ -30,8 +31,8 @@ const HEAD: &[u8] = b"{\"id\":\"";
 pub struct Fallback {
     reactor: Reactor,
     client: HttpClient,
-    /// Ids of the requests under way, oldest first.
-    asked: VecDeque<String>,
+    /// What the requests under way ask for, and their ids, oldest first.
+    asked: VecDeque<(Asked, String)>,
 }
 
 impl Fallback {
@@ -44,25 +45,34 @@ impl Fallback {
         Ok(Self { reactor: Reactor::new()?, client, asked: VecDeque::new() })
     }
 
-    /// Sends `request`, a WebSocket message without key and signature, if it is one for which there is a call.
+    /// Sends `request`, a WebSocket message without key and signature, if what is asked of an order has a call.
     ///
     /// # Errors
     /// When there is none, or too many wait: nothing leaves.
-    pub fn send(&mut self, request: &[u8], signer: &Signer, now: Nanos) -> Result<(), SendError> {
+    pub fn send(
+        &mut self,
+        asked: Option<Asked>,
+        request: &[u8],
+        signer: &Signer,
+        now: Nanos,
+    ) -> Result<(), SendError> {
+        let (asked, verb) = match asked {
+            Some(asked @ Asked::Cancel) => (asked, "DELETE"),
+            Some(asked @ Asked::Query) => (asked, "GET"),
+            _ => return Err(SendError::NotSent),
+        };
         let id = request.strip_prefix(HEAD).ok_or(SendError::NotSent)?;
         let id = id.split(|byte| *byte == b'"').next().unwrap_or_default();
         let id = std::str::from_utf8(id).map_err(|_| SendError::NotSent)?;
-        let call = CALLS.iter().find(|(letter, ..)| id.as_bytes().first() == Some(letter));
-        let &(_, verb, path) = call.ok_or(SendError::NotSent)?;
         let params = canonical::payload(request, signer.api_key()).map_err(|_| SendError::NotSent)?;
         let params = params.split('&').filter_map(|pair| pair.split_once('='));
         let query: Vec<String> = params
             .filter(|(name, _)| *name != "apiKey")
             .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
             .collect();
-        let target = format!("{path}?{}", signer.sign_query(&query.join("&")));
+        let target = format!("{PATH}?{}", signer.sign_query(&query.join("&")));
         self.client.request(verb, &target, &[("X-MBX-APIKEY", signer.api_key())], 0, now)?;
-        self.asked.push_back(id.to_owned());
+        self.asked.push_back((asked, id.to_owned()));
         Ok(())
     }
 
@@ -77,13 +87,13 @@ impl Fallback {
         let Self { reactor, client, asked } = self;
         let event = client.poll(reactor, now, &mut |answer| {
             weight = answer.header("x-mbx-used-weight-1m").and_then(|text| text.trim().parse().ok());
-            if let Some(id) = asked.pop_front() {
-                on_message(&enveloped(&id, answer, venue));
+            if let Some((asked, id)) = asked.pop_front() {
+                on_message(&enveloped(asked, &id, answer, venue));
             }
         });
         if let HttpEvent::Failed { reason, .. } = event {
             // Whether it arrived or not: whoever asked asks what became of the order.
-            let id = self.asked.pop_front();
+            let id = self.asked.pop_front().map(|(_, id)| id);
             warn!(reason, id, "a request over REST has no answer");
         }
         weight
@@ -92,12 +102,13 @@ impl Fallback {
 
 /// The answer as a message of the WebSocket API. A cancel that was done tells the order's state, as a question's answer
 /// does: no event of the account will. A refusal until a time has that time beside it.
-fn enveloped(id: &str, answer: &HttpResponse<'_>, venue: Nanos) -> Vec<u8> {
+fn enveloped(asked: Asked, id: &str, answer: &HttpResponse<'_>, venue: Nanos) -> Vec<u8> {
     let body = std::str::from_utf8(answer.body).ok().and_then(|body| body.strip_suffix('}'));
     let status = answer.status;
     if let (200, Some(body)) = (status, body) {
-        let id = id.replacen('c', "q", 1);
-        return format!("{{\"id\":\"{id}\",\"status\":200,\"result\":{body}}}}}").into_bytes();
+        let (own, of) = (char::from(asked.letter()), char::from(Asked::Query.letter()));
+        let order = id.strip_prefix(own).unwrap_or(id);
+        return format!("{{\"id\":\"{of}{order}\",\"status\":200,\"result\":{body}}}}}").into_bytes();
     }
     // A gateway's failure is no JSON.
     let body = body.unwrap_or("{\"code\":-1000,\"msg\":\"\"");
@@ -117,9 +128,10 @@ mod tests {
     fn an_answer_stands_in_the_envelope_of_the_other_protocol() {
         let venue = Nanos::from_secs(100);
         let shown = |id: &str, status, body: &[u8]| {
+            let asked = if id.starts_with('c') { Asked::Cancel } else { Asked::Query };
             let headers = [("Retry-After".to_owned(), "7".to_owned())];
             let answer = HttpResponse { tag: 0, status, headers: &headers, body };
-            String::from_utf8(enveloped(id, &answer, venue)).expect("text")
+            String::from_utf8(enveloped(asked, id, &answer, venue)).expect("text")
         };
         assert_eq!(shown("c-1-2-1-c", 200, b"{}"), r#"{"id":"q-1-2-1-c","status":200,"result":{}}"#);
         assert_eq!(shown("q-1-2-1-1", 200, b"{}"), r#"{"id":"q-1-2-1-1","status":200,"result":{}}"#);

@@ -178,15 +178,17 @@ impl Backing {
 }
 
 impl Plan {
-    fn make(args: &RunArgs, settings: &Settings, ipc: IpcPaths) -> Result<(Self, Backing), SetupError> {
-        let trading = Trading::of(settings, &args.parameters)?;
-        let stopwatch = Stopwatch::calibrate();
-        let mut clock = LiveClock::new(stopwatch);
-        let (backing, instruments) = Backing::make(args, settings, &trading, &mut clock)?;
-        let (session, epoch) = Session::create(&settings.places, settings.sessions_kept)?;
-        recovery::recover_risk_apart(&ipc, &settings.places, epoch)?;
-        session.keep_risk_apart(&settings.places, epoch, settings.sessions_kept)?;
-        let plan = Self {
+    /// A run of `trading` with the venue's `instruments`, in a session of its own.
+    #[must_use]
+    pub fn new(
+        settings: &Settings,
+        trading: Trading,
+        instruments: Arc<Instruments>,
+        ipc: IpcPaths,
+        (session, epoch): (Session, u32),
+        (stopwatch, clock): (Stopwatch, LiveClock),
+    ) -> Self {
+        Self {
             places: settings.places.clone(),
             symbols: trading.symbols.clone(),
             instruments,
@@ -199,7 +201,18 @@ impl Plan {
             idle: settings.idle,
             on_shutdown: settings.on_shutdown,
             trading,
-        };
+        }
+    }
+
+    fn make(args: &RunArgs, settings: &Settings, ipc: IpcPaths) -> Result<(Self, Backing), SetupError> {
+        let trading = Trading::of(settings, &args.parameters)?;
+        let stopwatch = Stopwatch::calibrate();
+        let mut clock = LiveClock::new(stopwatch);
+        let (backing, instruments) = Backing::make(args, settings, &trading, &mut clock)?;
+        let (session, epoch) = Session::create(&settings.places, settings.sessions_kept)?;
+        recovery::recover_risk_apart(&ipc, &settings.places, epoch)?;
+        session.keep_risk_apart(&settings.places, epoch, settings.sessions_kept)?;
+        let plan = Self::new(settings, trading, instruments, ipc, (session, epoch), (stopwatch, clock));
         Ok((plan, backing))
     }
 }

@@ -77,7 +77,8 @@ pub(super) fn max_quantity(order: &NewOrder, limits: &InstrumentLimits) -> Resul
     if order.quantity <= limits.max_quantity { Ok(()) } else { Err(RejectCode::MaxQuantity) }
 }
 
-/// C07: quantity × (limit price, or ref × (1 + collar) for a market order; see [`valued_at`]) ≤ max_notional, in the account's currency.
+/// C07: quantity × (limit price, or ref × (1 + collar) for a market order; see [`valued_at`]) ≤ max_notional, in the
+/// account's currency.
 pub(super) fn max_notional(
     value: Result<i128, NoValue>,
     limits: &InstrumentLimits,

@@ -26,7 +26,8 @@ pub enum Asked {
 
 impl Asked {
     /// First letter of the request's id; an order's own id starts with `t`.
-    const fn letter(self) -> u8 {
+    #[must_use]
+    pub const fn letter(self) -> u8 {
         match self {
             Self::Place => b't',
             Self::Cancel => b'c',

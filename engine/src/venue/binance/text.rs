@@ -84,7 +84,7 @@ pub(super) fn decimal(out: &mut Vec<u8>, value: impl Into<i128>, scale: u8, at_l
 }
 
 /// Writes the digits before and behind the point, of which the first that counts is at `first` and the last before
-/// `end`; `write` writes those between two places. The last digit lies before `point + scale`.
+/// `end`; `write` writes those between two places.
 #[inline(always)]
 fn put(
     out: &mut Vec<u8>,
@@ -220,11 +220,20 @@ mod tests {
         assert_eq!(written(|out| quoted(out, "a\"\\\n币")), "\"a\\\"\\\\\\u000a币\"");
     }
 
+    #[test]
+    fn names_of_every_length_are_copied_whole() {
+        for length in 0..40 {
+            let name = &"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[..length];
+            assert_eq!(written(|out| quoted(out, name)), format!("\"{name}\""));
+        }
+    }
+
     proptest! {
         #[test]
-        fn agrees_with_the_domain(value: i128, small: i64, scale in 0_u8..=18) {
+        fn agrees_with_the_domain(value: i128, cut in 0_u32..128, scale in 0_u8..=18) {
             let scale = Scale::new(scale).expect("a valid scale");
-            for value in [value, i128::from(small)] {
+            // Numbers of every length: those of up to sixteen digits are written in a way of their own.
+            for value in [value, value >> cut, (value >> cut) / 1_000_i128 * 1_000] {
                 let shown = Decimal::new(value, scale).to_string();
                 prop_assert_eq!(written(|out| decimal(out, value, scale.digits(), 0)), shown);
                 prop_assert_eq!(written(|out| integer(out, value)), value.to_string());
@@ -232,8 +241,13 @@ mod tests {
         }
 
         #[test]
-        fn order_ids_are_written_as_they_show(epoch: u32, source: u16, source_epoch: u16, sequence: u64, cut in 0..64) {
-            let id = OrderId { epoch, source: SourceId(source), source_epoch, sequence: sequence >> cut };
+        fn order_ids_are_written_as_they_show(parts: (u32, u16, u16), sequence: u64, cut in 0..64, short: bool) {
+            // Nearly all ids have parts of one digit.
+            let most = if short { 16 } else { u32::MAX };
+            let (epoch, source, source_epoch) = parts;
+            let [source, source_epoch] = [source, source_epoch].map(|part| part % most.min(u32::from(u16::MAX)) as u16);
+            let (epoch, source, sequence) = (epoch % most, SourceId(source), sequence >> cut);
+            let id = OrderId { epoch, source, source_epoch, sequence };
             prop_assert_eq!(written(|out| order_id(out, b't', id)), id.to_string());
         }
     }

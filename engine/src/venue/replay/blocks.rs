@@ -71,19 +71,10 @@ pub(super) struct Blocks {
 impl Blocks {
     /// Tells the container by its first bytes.
     pub(super) fn new(mut file: Box<dyn Read + Send>) -> io::Result<Self> {
-        let mut magic = [0; 4];
-        let mut have = 0;
-        while have < magic.len() {
-            match file.read(&mut magic[have..]) {
-                Ok(0) => break,
-                Ok(read) => have += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let bytes = have as u64;
-        let head = &magic[..have];
-        let whole = io::Cursor::new(head.to_vec()).chain(file);
+        let mut head = Vec::new();
+        file.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut head)?;
+        let bytes = head.len() as u64;
+        let whole = io::Cursor::new(head.clone()).chain(file);
         let (container, input): (_, Box<dyn Read + Send>) = if head == ZSTD_MAGIC {
             let file = BufReader::with_capacity(FILE_BLOCK, whole);
             (Container::Zstd, Box::new(Unpacked::start(zstd::stream::read::Decoder::with_buffer(file)?)?))

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 /// Bytes of a block.
-const BLOCK: usize = 1 << 18;
+const BLOCK: u64 = 1 << 18;
 
 /// Blocks that may wait to be read: enough that neither side waits for the other as long as both are about as fast.
 const WAITING: usize = 4;
@@ -38,35 +38,19 @@ impl Unpacked {
 fn unpack(mut input: impl Read, filler: &SyncSender<io::Result<Vec<u8>>>, empty: &Receiver<Vec<u8>>) {
     loop {
         let mut block = empty.try_recv().unwrap_or_default();
-        block.resize(BLOCK, 0);
-        let (length, failure) = fill(&mut input, &mut block);
-        block.truncate(length);
-        let last = length == 0 || failure.is_some();
-        if (length > 0 || failure.is_none()) && filler.send(Ok(block)).is_err() {
+        block.clear();
+        let outcome = input.by_ref().take(BLOCK).read_to_end(&mut block);
+        let text = !block.is_empty();
+        if (text || outcome.is_ok()) && filler.send(Ok(block)).is_err() {
             return;
         }
-        if let Some(error) = failure {
+        match outcome {
+            Ok(_) if text => {}
+            Ok(_) => return,
             // Nobody may be there to hear it.
-            let _ = filler.send(Err(error));
-        }
-        if last {
-            return;
+            Err(error) => return drop(filler.send(Err(error))),
         }
     }
-}
-
-/// Reads until `block` is full, the input ends, or it fails.
-fn fill(input: &mut impl Read, block: &mut [u8]) -> (usize, Option<io::Error>) {
-    let mut length = 0;
-    while length < block.len() {
-        match input.read(&mut block[length..]) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (length, Some(error)),
-        }
-    }
-    (length, None)
 }
 
 impl Read for Unpacked {
@@ -90,6 +74,8 @@ impl Read for Unpacked {
 mod tests {
     use super::*;
 
+    const SIZE: usize = BLOCK as usize;
+
     /// Some text, then an end of a kind.
     struct Text {
         left: usize,
@@ -112,7 +98,7 @@ mod tests {
 
     #[test]
     fn all_the_text_arrives_in_order() {
-        for length in [0, 1, BLOCK, 3 * BLOCK + 7] {
+        for length in [0, 1, SIZE, 3 * SIZE + 7] {
             let text = || Text { left: length, then: || Ok(0) };
             let (mut whole, mut unpacked) = (Vec::new(), Vec::new());
             text().read_to_end(&mut whole).expect("memory");
@@ -123,12 +109,12 @@ mod tests {
 
     #[test]
     fn an_error_and_a_dead_thread_are_no_end_of_the_text() {
-        let cut = Text { left: BLOCK + 5, then: || Err(io::Error::other("cut")) };
+        let cut = Text { left: SIZE + 5, then: || Err(io::Error::other("cut")) };
         let mut out = Vec::new();
         let error = Unpacked::start(cut).expect("a thread").read_to_end(&mut out).expect_err("not the end");
         assert_eq!(
             (error.to_string().as_str(), out.len()),
-            ("cut", BLOCK + 5),
+            ("cut", SIZE + 5),
             "the text before it comes first"
         );
 
@@ -137,20 +123,27 @@ mod tests {
         assert!(error.to_string().contains("died"), "{error}");
     }
 
+    /// Text without an end, and word of its own.
+    struct Endless(Sender<()>);
+
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            Ok(buffer.len())
+        }
+    }
+
+    impl Drop for Endless {
+        fn drop(&mut self) {
+            self.0.send(()).expect("the test waits for it");
+        }
+    }
+
     #[test]
     fn whoever_stops_reading_stops_the_thread() {
-        let (alive, gone) = channel::<()>();
-        struct Endless(#[allow(dead_code)] Sender<()>);
-        impl Read for Endless {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                Ok(buffer.len())
-            }
-        }
-        drop(Unpacked::start(Endless(alive)).expect("a thread"));
-        // Ends when the thread has dropped its input.
-        assert!(
-            gone.recv_timeout(std::time::Duration::from_secs(60))
-                .is_err_and(|error| { error == std::sync::mpsc::RecvTimeoutError::Disconnected })
-        );
+        let (alive, gone) = channel();
+        let mut unpacked = Unpacked::start(Endless(alive)).expect("a thread");
+        unpacked.read_exact(&mut [1]).expect("text");
+        drop(unpacked);
+        assert_eq!(gone.recv_timeout(std::time::Duration::from_secs(60)), Ok(()));
     }
 }
