@@ -11,11 +11,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use engine::domain::Nanos;
 use engine::error::SetupError;
 use engine::journal::epoch;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Places;
+use crate::config::{Places, Venue};
 use crate::trade::Trading;
 
 /// What a session was run with and how it ended.
@@ -58,14 +59,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes the directory of a new session under a new epoch; of all sessions the latest `kept` stay.
+    /// Makes the directory of a new session under a new epoch, no lower than `least`; of all sessions the latest `kept`
+    /// stay.
     ///
     /// # Errors
     /// When the operating system refuses, or the epoch's record is damaged.
-    pub fn create(places: &Places, kept: usize) -> Result<(Self, u32), SetupError> {
+    pub fn create(places: &Places, kept: usize, least: u32) -> Result<(Self, u32), SetupError> {
         let io = |path: &Path, error| SetupError::io(path, "making the session's directory", error);
         fs::create_dir_all(&places.data).map_err(|error| io(&places.data, error))?;
-        let epoch = epoch::reserve(&places.data)?;
+        let epoch = epoch::reserve(&places.data, least)?;
         let sessions = sessions(places);
         let directory = numbered(&places.data, epoch);
         fs::create_dir_all(&directory).map_err(|error| io(&directory, error))?;
@@ -174,6 +176,18 @@ pub fn latest(places: &Places) -> Result<PathBuf, SetupError> {
         .ok_or_else(|| SetupError::file(sessions, "holds no session; make one with `trading run`"))
 }
 
+/// The least epoch of a session that begins `now`.
+///
+/// A venue with accounts of its own remembers every order id, so a data directory that was lost, or restored from a
+/// backup, must repeat none: there an epoch is at least the minutes since 2026. An engine would have to start more than
+/// once a minute all its life to come before its clock.
+#[must_use]
+pub fn least_epoch(venue: Venue, now: Nanos) -> u32 {
+    const YEAR_2026: Nanos = Nanos::from_secs(1_767_225_600);
+    const MINUTE: Nanos = Nanos::from_secs(60);
+    if venue.needs_credentials() { u32::try_from((now - YEAR_2026).0 / MINUTE.0).unwrap_or(0) } else { 0 }
+}
+
 /// The session of an engine's epoch.
 ///
 /// # Errors
@@ -215,4 +229,19 @@ fn list(sessions: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_number).collect();
     found.sort();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_at_a_venue_that_remembers_follow_the_clock() {
+        // 2026-01-02 and 2025-12-31, 00:00 UTC.
+        let [second, before] = [1_767_312_000, 1_767_139_200].map(Nanos::from_secs);
+        for venue in Venue::ALL {
+            let expected = if venue.needs_credentials() { 24 * 60 } else { 0 };
+            assert_eq!((least_epoch(venue, second), least_epoch(venue, before)), (expected, 0), "{venue}");
+        }
+    }
 }

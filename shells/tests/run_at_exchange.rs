@@ -93,7 +93,7 @@ fn paper(home: &Home, exchange: &Exchange) -> (Live, Plan) {
     let listing = way.ask_listing(&trading.symbols, &mut clock).expect("a listing");
     let ipc = IpcPaths::new(&settings.places.ipc);
     ipc.create().expect("made");
-    let (session, epoch) = Session::create(&settings.places, settings.sessions_kept).expect("a session");
+    let (session, epoch) = Session::create(&settings.places, settings.sessions_kept, 0).expect("a session");
     let tape = TapeWriter::create(&session.tape()).expect("a tape");
     let instruments = std::sync::Arc::clone(&listing.instruments);
     let plan = Plan::new(&settings, trading, instruments, ipc, (session, epoch), (stopwatch, clock));

@@ -39,12 +39,13 @@ impl Counter {
 }
 
 /// Reserves the next epoch of the data directory `dir`: above the counter kept there and above every epoch in the
-/// journals in `dir` and its folders, so that a lost or restored counter repeats none. Durable on return.
+/// journals in `dir` and its folders, so that a lost or restored counter repeats none; and no lower than `least`, for a
+/// directory that was lost as a whole. Durable on return.
 ///
 /// # Errors
 /// When the counter or a journal is damaged, another process is reserving, epochs are used up, or the operating
 /// system refuses.
-pub fn reserve(dir: &Path) -> Result<u32, SetupError> {
+pub fn reserve(dir: &Path, least: u32) -> Result<u32, SetupError> {
     fs::create_dir_all(dir).map_err(|source| SetupError::io(dir, "create", source))?;
     let _lock = lock(&dir.join("epoch.lock"))?;
     let path = dir.join(FILE);
@@ -52,7 +53,8 @@ pub fn reserve(dir: &Path) -> Result<u32, SetupError> {
     for journal in folders(dir)? {
         highest = highest.max(last_epoch(&journal)?);
     }
-    let epoch = highest.checked_add(1).ok_or_else(|| SetupError::file(&path, "no epoch is left"))?;
+    let next = highest.checked_add(1).ok_or_else(|| SetupError::file(&path, "no epoch is left"))?;
+    let epoch = next.max(least);
     write(dir, &path, epoch)?;
     Ok(epoch)
 }
@@ -109,29 +111,36 @@ mod tests {
     fn counts_up_and_never_repeats() {
         let folder = folder();
         for epoch in 1..=5 {
-            assert_eq!(reserve(folder.path()).expect("reserved"), epoch);
+            assert_eq!(reserve(folder.path(), 0).expect("reserved"), epoch);
         }
         // What a crash before the rename leaves.
         fs::write(folder.path().join("epoch.new"), "half").expect("written");
-        assert_eq!(reserve(folder.path()).expect("reserved"), 6);
+        assert_eq!(reserve(folder.path(), 0).expect("reserved"), 6);
+    }
+
+    #[test]
+    fn none_is_lower_than_the_least_and_none_repeats() {
+        let folder = folder();
+        let reserved = |least| reserve(folder.path(), least).expect("reserved");
+        assert_eq!([500, 500, 0, 400, 600].map(reserved), [500, 501, 502, 503, 600]);
     }
 
     #[test]
     fn a_damaged_counter_is_refused() {
         let folder = folder();
-        reserve(folder.path()).expect("reserved");
+        reserve(folder.path(), 0).expect("reserved");
         let path = folder.path().join(FILE);
         let good = fs::read(&path).expect("read");
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 0x40;
             fs::write(&path, &bad).expect("written");
-            assert!(reserve(folder.path()).is_err(), "byte {at}");
+            assert!(reserve(folder.path(), 0).is_err(), "byte {at}");
             fs::write(&path, &good[..at]).expect("written");
-            assert!(reserve(folder.path()).is_err(), "{at} bytes");
+            assert!(reserve(folder.path(), 0).is_err(), "{at} bytes");
         }
         fs::write(&path, &good).expect("written");
-        assert_eq!(reserve(folder.path()).expect("reserved"), 2);
+        assert_eq!(reserve(folder.path(), 0).expect("reserved"), 2);
     }
 
     #[test]
@@ -143,17 +152,17 @@ mod tests {
             writer.append(&records(1, 20, 3)).expect("written");
             writer.append(&records(21, 22, epoch)).expect("written");
         }
-        assert_eq!(reserve(folder.path()).expect("reserved"), 42);
+        assert_eq!(reserve(folder.path(), 0).expect("reserved"), 42);
         fs::write(folder.path().join(FILE), Counter::new(5).as_bytes()).expect("written");
-        assert_eq!(reserve(folder.path()).expect("reserved"), 42);
+        assert_eq!(reserve(folder.path(), 0).expect("reserved"), 42);
         fs::write(folder.path().join("route").join("00000003.journal"), "x").expect("written");
-        assert!(reserve(folder.path()).is_err(), "a damaged journal may hide an epoch");
+        assert!(reserve(folder.path(), 0).is_err(), "a damaged journal may hide an epoch");
     }
 
     #[test]
     fn the_last_epoch_is_the_last() {
         let folder = folder();
         fs::write(folder.path().join(FILE), Counter::new(u32::MAX).as_bytes()).expect("written");
-        assert!(reserve(folder.path()).is_err());
+        assert!(reserve(folder.path(), 0).is_err());
     }
 }

@@ -1,12 +1,12 @@
 //! The audit of a session: what its journals say, held against itself and against risk's ledger.
 //!
 //! Every intent has exactly one decision, every approved order was taken up by route and is terminal or open, and the
-//! positions are the sum of the fills, to the last unit.
+//! positions are the sum of the fills, to the last unit. What an earlier epoch left at the venue was approved there.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::domain::OrderId;
+use crate::domain::{OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
 use crate::journal::{Decision, JournalReader};
 use crate::ledger::Ledger;
@@ -27,8 +27,10 @@ pub struct Audit {
     pub amends: u64,
     /// Refusals, by code.
     pub rejects: BTreeMap<&'static str, u64>,
-    /// Orders sent to the venue.
+    /// Orders sent to the venue, or found there.
     pub sent: u64,
+    /// Orders of earlier epochs that were found at the venue.
+    pub adopted: u64,
     /// Fills.
     pub fills: u64,
     /// Orders by the state in which they ended.
@@ -81,7 +83,8 @@ impl Audit {
                 .map_err(|error| broken(journals, &error.to_string()))?;
             // A coalesced record stands for its intent and for as many before it as it counts.
             let count = 1 + u64::from(decision.repeats());
-            self.intents += count;
+            // What risk cancels by itself nobody asked for.
+            self.intents += if intent.id.source == SourceId::RISK { 0 } else { count };
             if decided.insert(intent.id, code).is_some() {
                 return Err(broken(journals, &format!("intent {} was decided twice", intent.id)));
             }
@@ -108,7 +111,8 @@ impl Audit {
     ) -> Result<Vec<Report>, SetupError> {
         let mut reports = Vec::new();
         for record in JournalReader::open(&journal_directory(journals, "route"))? {
-            let Some(report) = record?.read::<Report>() else { continue };
+            let record = record?;
+            let (Some(report), epoch) = (record.read::<Report>(), record.epoch) else { continue };
             let (Ok(kind), Ok(state)) =
                 (ReportKind::try_from(report.kind), OrderState::try_from(report.state))
             else {
@@ -121,6 +125,10 @@ impl Audit {
                     reports.push(report);
                 }
                 _ => {}
+            }
+            if kind == ReportKind::Sent && report.id.epoch < epoch {
+                self.adopted += 1;
+                lives.entry(report.id).or_default();
             }
             let Some(life) = lives.get_mut(&report.id) else {
                 return Err(broken(

@@ -12,7 +12,7 @@ pub mod link;
 
 use std::fmt;
 
-use crate::domain::{InstrumentIndex, Liquidity, Market, Nanos, OrderId, Price, Quantity};
+use crate::domain::{InstrumentIndex, Liquidity, Market, Nanos, OrderId, Price, Quantity, Side};
 use crate::message::Order;
 use crate::message::report::{FeeAsset, OrderState};
 use crate::venue::binance::{DecodeError, MarketEvent};
@@ -126,7 +126,19 @@ pub enum VenueEventKind {
     Connected,
     /// The connection is lost: requests do not leave, events do not come.
     Disconnected,
-    /// Every open order has been told, each as a `QueryState`, in answer to [`Question::OpenOrders`].
+    /// An order is open: one of the answers to [`Question::OpenOrders`], with what is to be known of an order that
+    /// another life of the engine sent.
+    OpenOrder {
+        /// Where it is in its life.
+        state: OrderState,
+        /// Its side.
+        side: Side,
+        /// Its limit; `Price::NONE` where it has none.
+        price: Price,
+        /// The quantity that it has now, filled and unfilled.
+        quantity: Quantity,
+    },
+    /// Every open order of ours has been told, each as an `OpenOrder`, in answer to [`Question::OpenOrders`].
     OpenOrdersTold,
     /// The trades asked for have been told: of the event's order, or of its instrument where it names no order.
     TradesTold,
@@ -181,7 +193,7 @@ pub struct LimitsUsed {
 /// What route asks a venue when events alone do not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// Every open order of the account. Answered by a `QueryState` each, then `OpenOrdersTold`.
+    /// Every open order of the account. Answered by an `OpenOrder` for each of ours, then `OpenOrdersTold`.
     OpenOrders,
     /// The trades of one order, by the venue's id of it. Answered by a `Trade` each, then `TradesTold`.
     TradesOf {

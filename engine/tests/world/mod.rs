@@ -137,7 +137,7 @@ impl World {
     }
 
     pub fn route(&self, journals: &mut JournalSet) -> impl Agent + use<> {
-        let epoch = apart::epoch(&self.ipc).or_else(|_| epoch::reserve(&self.data)).expect("an epoch");
+        let epoch = apart::epoch(&self.ipc).or_else(|_| epoch::reserve(&self.data, 0)).expect("an epoch");
         let requests = self.producer("requests");
         let entry = LinkOrderEntry::new(requests, self.consumer("answers"));
         apart::route(&self.config(epoch), entry, journals).expect("route")

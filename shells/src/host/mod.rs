@@ -38,7 +38,7 @@ use crate::quota;
 use crate::run::status::Interrupt;
 use crate::run::threads::JournalThread;
 use crate::run::{RING_CAPACITY, recovery};
-use crate::session::{Session, SessionFile};
+use crate::session::{self, Session, SessionFile};
 use crate::trade::Trading;
 use crate::venue::house::{self, House, HouseFrames, LiveFrames};
 use crate::venue::listing::{self, Listing, inode};
@@ -306,7 +306,8 @@ impl<'a> Ground<'a> {
         }
         // What another kind of engine left belongs to its own session.
         recovery::recover(&self.ipc, places)?;
-        let (session, epoch) = Session::create(places, self.settings.sessions_kept)?;
+        let least = session::least_epoch(self.settings.venue, { self.timeline.clock }.now());
+        let (session, epoch) = Session::create(places, self.settings.sessions_kept, least)?;
         let trading = self.trading.clone();
         session.describe(&SessionFile::begin(epoch, PLACEMENT, trading, RING_CAPACITY, 0))?;
         Ok((session.directory().to_owned(), epoch))

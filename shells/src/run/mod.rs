@@ -28,7 +28,7 @@ use crate::quota;
 use crate::run::guard::Guard;
 use crate::run::live::Live;
 use crate::run::status::Status;
-use crate::session::{Session, SessionFile};
+use crate::session::{self, Session, SessionFile};
 use crate::topology::Cores;
 use crate::trade::Trading;
 use crate::venue::listing::Listing;
@@ -209,7 +209,8 @@ impl Plan {
         let stopwatch = Stopwatch::calibrate();
         let mut clock = LiveClock::new(stopwatch);
         let (backing, instruments) = Backing::make(args, settings, &trading, &mut clock)?;
-        let (session, epoch) = Session::create(&settings.places, settings.sessions_kept)?;
+        let least = session::least_epoch(settings.venue, clock.now());
+        let (session, epoch) = Session::create(&settings.places, settings.sessions_kept, least)?;
         recovery::recover_risk_apart(&ipc, &settings.places, epoch)?;
         session.keep_risk_apart(&settings.places, epoch, settings.sessions_kept)?;
         let plan = Self::new(settings, trading, instruments, ipc, (session, epoch), (stopwatch, clock));

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use engine::domain::{Instruments, Market, OrderId, SourceId};
+use engine::domain::{Instruments, Market, OrderId, Price, Quantity, Side, SourceId};
 use engine::message::report::OrderState;
 use engine::venue::binance::exchange_info;
 use engine::venue::{OrderEntry, Question, VenueEvent, VenueEventKind};
@@ -134,9 +134,15 @@ fn the_account_tells_and_answers_over_either_key_and_wire() {
         desk.told.clear();
         desk.entry.ask(Question::OpenOrders, now()).expect("asked");
         desk.until_kind(VenueEventKind::OpenOrdersTold);
-        let open = desk.told.iter().filter(|event| is_state(event, OrderState::Open));
-        let open: Vec<_> = open.map(|event| event.id).collect();
-        assert!(open.contains(&id(2)) && open.contains(&OrderId::NONE), "{open:?}");
+        let [ours, theirs] = desk.told[..2] else { panic!("{:?}", desk.told) };
+        let wanted = VenueEventKind::OpenOrder {
+            state: OrderState::Open,
+            side: Side::Buy,
+            price: Price((bid * 90.0).round() as i64 * 1_000_000),
+            quantity: Quantity(1_000_000),
+        };
+        assert_eq!((ours.id, ours.kind), (id(2), wanted));
+        assert_eq!((theirs.id, is_state(&theirs, OrderState::Open)), (OrderId::NONE, true));
 
         desk.entry.query(0, id(9), now()).expect("asked");
         let unknown = desk.until_kind(VenueEventKind::QueryNotFound);

@@ -84,7 +84,11 @@ pub(super) fn unseen_amend(
     now: Nanos,
     timing: &RouteTiming,
 ) -> Option<Effect> {
-    let VenueEventKind::QueryState { quantity, .. } = event.kind else { return None };
+    let (VenueEventKind::QueryState { quantity, .. } | VenueEventKind::OpenOrder { quantity, .. }) =
+        event.kind
+    else {
+        return None;
+    };
     let late = now >= order.amend_sent.saturating_add(timing.conclusive);
     let unseen = order.is_amending() && quantity > Quantity::ZERO && quantity == order.quantity;
     (late && unseen).then(|| order.amend_rejected())

@@ -21,6 +21,8 @@ counter_set! {
         stale,
         /// Events for orders that are not ours, or long forgotten.
         foreign,
+        /// Open orders of earlier epochs that the venue told of.
+        adopted,
         /// Orders that became UNKNOWN.
         unknown,
         /// Orders revived after they were thought never to have lived (F04).

@@ -5,6 +5,7 @@
 //! It reads the halt pages before every send, and holds what it sends against what risk approved (C27).
 
 pub mod counts;
+mod adopt;
 mod change;
 mod link;
 pub mod orders;
@@ -287,7 +288,7 @@ impl<E: OrderEntry> Route<E> {
             return;
         }
         let Some(id) = self.find(event) else {
-            self.counters.foreign += 1;
+            self.counters.foreign += u64::from(!self.adopt(event, now));
             return;
         };
         let Some(order) = self.orders.get_mut(id) else { return };

@@ -67,7 +67,7 @@ impl<E: OrderEntry> Route<E> {
             if report.instrument != InstrumentIndex::MAX {
                 let order =
                     OrderRecord::new(report.id, report.instrument, side, report.price, report.quantity, at);
-                self.orders.insert(order);
+                self.orders.insert(order.filled_before(report.cumulative, report.venue_order_id));
             }
             return;
         }

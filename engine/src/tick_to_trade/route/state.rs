@@ -28,6 +28,11 @@ pub struct OrderRecord {
     pub quantity: Quantity,
     /// Filled so far: the sum of its trades.
     pub cumulative: Quantity,
+    /// What of that was filled before this session, of an order that an earlier one sent; and how much of it the trades
+    /// that the venue has told of since make up: they are no fills of this session.
+    pub before: Quantity,
+    /// See `before`.
+    pub before_told: Quantity,
     /// What an amendment under way shall lower the quantity to, and when that was sent; 0 when none is. Until the venue
     /// says that it has, `quantity` is the old one.
     pub amending: Quantity,
@@ -100,6 +105,8 @@ impl OrderRecord {
             price,
             quantity,
             cumulative: Quantity::ZERO,
+            before: Quantity::ZERO,
+            before_told: Quantity::ZERO,
             amending: Quantity::ZERO,
             amend_sent: Nanos::ZERO,
             state: OrderState::Sent,
@@ -112,6 +119,14 @@ impl OrderRecord {
             unconfirmed: false,
             trades: Trades::new(),
         }
+    }
+
+    /// The same, of which `before` was filled in an earlier session, by the venue's own account of the order.
+    #[must_use]
+    pub fn filled_before(mut self, before: Quantity, venue_order_id: u64) -> Self {
+        (self.cumulative, self.before, self.venue_order_id) = (before, before, venue_order_id);
+        self.missing = before > Quantity::ZERO;
+        self
     }
 
     /// What may still trade at the venue: zero once terminal.
@@ -127,8 +142,14 @@ impl OrderRecord {
         }
         match event.kind {
             VenueEventKind::Accepted => self.accepted(),
-            VenueEventKind::Trade { quantity, trade_id, .. } => self.traded(quantity, trade_id),
-            VenueEventKind::Canceled | VenueEventKind::Expired | VenueEventKind::QueryState { .. }
+            VenueEventKind::Trade { quantity, trade_id, .. } => {
+                let earlier = self.traded_before(event, quantity, trade_id);
+                earlier.unwrap_or_else(|| self.traded(quantity, trade_id))
+            }
+            VenueEventKind::Canceled
+            | VenueEventKind::Expired
+            | VenueEventKind::QueryState { .. }
+            | VenueEventKind::OpenOrder { .. }
                 if event.cumulative > self.cumulative =>
             {
                 Effect::AskTrades
@@ -140,7 +161,8 @@ impl OrderRecord {
             VenueEventKind::Unknown => self.lost(),
             VenueEventKind::Amended { quantity } => self.amended(quantity),
             VenueEventKind::AmendRejected { .. } => self.amend_rejected(),
-            VenueEventKind::QueryState { state, quantity } => self.resolved(state, quantity),
+            VenueEventKind::QueryState { state, quantity }
+            | VenueEventKind::OpenOrder { state, quantity, .. } => self.resolved(state, quantity),
             // Whether "no such order" is conclusive depends on time: the agent decides.
             VenueEventKind::QueryNotFound => Effect::Ask,
             // Of no order: the agent takes them before it looks for one.
@@ -261,6 +283,23 @@ impl OrderRecord {
             }
             _ => Effect::Stale,
         }
+    }
+
+    /// What a trade means that may be of an earlier session; `None` if it is not. The trades of an order are told in
+    /// their order, so the first ones that make up `before` are those.
+    fn traded_before(&mut self, event: &VenueEvent, quantity: Quantity, trade_id: u64) -> Option<Effect> {
+        let all_told = self.before_told >= self.before;
+        // The stream's trades say what the order came to with them; a list's say nothing.
+        if all_told || event.cumulative > self.before || self.trades.contains(trade_id) {
+            return None;
+        }
+        if event.id == OrderId::NONE {
+            // One of an instrument's trades, from the middle: the order's own list tells which they are.
+            return Some(Effect::AskTrades);
+        }
+        self.trades.push(trade_id);
+        self.before_told = Quantity(self.before_told.0.saturating_add(quantity.0.max(0)));
+        Some(Effect::Stale)
     }
 
     fn traded(&mut self, quantity: Quantity, trade_id: u64) -> Effect {

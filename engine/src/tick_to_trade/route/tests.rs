@@ -13,7 +13,7 @@ use crate::limits::RING_CAPACITY_MIN;
 use crate::ring::broadcast::Polled;
 use crate::venue::{NotSent, Question};
 
-const EPOCH: u32 = 1;
+const EPOCH: u32 = 2;
 const START: Nanos = Nanos::from_secs(1_000);
 
 /// What the venue saw.
@@ -397,4 +397,5 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
 }
 
 mod amend;
+mod adopt;
 mod connection;

@@ -3,7 +3,9 @@
 
 use std::str;
 
-use crate::domain::{Instrument, InstrumentIndex, Instruments, Market, Nanos, OrderId, Quantity};
+use crate::domain::{
+    Instrument, InstrumentIndex, Instruments, Market, Nanos, OrderId, Price, Quantity, Side,
+};
 use crate::message::report::OrderState;
 use crate::venue::{Question, VenueEvent, VenueEventKind};
 
@@ -149,8 +151,16 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// An open order; of no id where it is not ours, or of an instrument that we do not know.
     fn order(&self, cursor: &mut Cursor<'_>) -> Result<VenueEvent, DecodeError> {
-        let fields =
-            cursor.fields(&["symbol", "orderId", "clientOrderId", "executedQty", "status", "origQty"])?;
+        let fields = cursor.fields(&[
+            "symbol",
+            "orderId",
+            "clientOrderId",
+            "executedQty",
+            "status",
+            "origQty",
+            "price",
+            "side",
+        ])?;
         let venue_order_id = fields.need(1)?.unsigned()?;
         let known = self.instruments.find(self.market, fields.text(0)?);
         // Others' client ids may be any text, with escapes.
@@ -159,11 +169,14 @@ impl Reader<'_> {
             let kind = VenueEventKind::QueryState { state: OrderState::Open, quantity: Quantity::ZERO };
             return Ok(self.event(kind, OrderId::NONE, venue_order_id, Quantity::ZERO, user_data::UNNAMED));
         };
-        let scale = self.instruments.get(instrument).ok_or_else(|| malformed(0))?.quantity_scale;
-        let state = user_data::state_named(fields.text(4)?);
-        let cumulative = Quantity(fields.decimal(3, scale)?);
-        let quantity = Quantity(fields.decimal(5, scale)?);
-        let kind = VenueEventKind::QueryState { state, quantity };
+        let scales = self.instruments.get(instrument).ok_or_else(|| malformed(0))?;
+        let cumulative = Quantity(fields.decimal(3, scales.quantity_scale)?);
+        let kind = VenueEventKind::OpenOrder {
+            state: user_data::state_named(fields.text(4)?),
+            side: fields.parsed(7, |text| Side::ALL.iter().copied().find(|side| side.as_str() == text))?,
+            price: Price(fields.decimal(6, scales.price_scale)?),
+            quantity: Quantity(fields.decimal(5, scales.quantity_scale)?),
+        };
         Ok(self.event(kind, id, venue_order_id, cumulative, instrument))
     }
 
@@ -186,7 +199,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Liquidity, Price, SourceId};
+    use crate::domain::{Liquidity, SourceId};
     use crate::message::report::FeeAsset;
     use crate::venue::binance::decode::tests::{instrument, instruments};
 
@@ -246,17 +259,23 @@ mod tests {
     fn lists_become_events_and_an_end() {
         let (events, outcome) = told(
             r#"{"id":"o","status":200,"result":[
-            {"symbol":"BTCUSDT","orderId":7,"clientOrderId":"t-1-2-3-4f","origQty":"0.75","executedQty":"0.5","status":"PARTIALLY_FILLED"},
+            {"symbol":"BTCUSDT","orderId":7,"clientOrderId":"t-1-2-3-4f","price":"100.5","origQty":"0.75","executedQty":"0.5","status":"PARTIALLY_FILLED","side":"SELL"},
             {"symbol":"BTCUSDT","orderId":8,"clientOrderId":"web_1","executedQty":"0.0","status":"NEW"}]}"#,
         );
         assert_eq!(outcome, Ok(Some(Told::All)));
         let kinds: Vec<_> = events.iter().map(|e| (e.kind, e.id, e.venue_order_id, e.cumulative)).collect();
-        let state = |state, quantity| VenueEventKind::QueryState { state, quantity: Quantity(quantity) };
+        let ours = VenueEventKind::OpenOrder {
+            state: OrderState::Partial,
+            side: Side::Sell,
+            price: Price(10_050),
+            quantity: Quantity(75_000),
+        };
+        let theirs = VenueEventKind::QueryState { state: OrderState::Open, quantity: Quantity::ZERO };
         assert_eq!(
             kinds,
             [
-                (state(OrderState::Partial, 75_000), id(), 7, Quantity(50_000)),
-                (state(OrderState::Open, 0), OrderId::NONE, 8, Quantity(0)),
+                (ours, id(), 7, Quantity(50_000)),
+                (theirs, OrderId::NONE, 8, Quantity(0)),
                 (VenueEventKind::OpenOrdersTold, OrderId::NONE, 0, Quantity(0)),
             ]
         );

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::domain::{InstrumentIndex, Liquidity, Nanos, OrderId, Price, Quantity};
+use crate::domain::{InstrumentIndex, Liquidity, Nanos, OrderId, Price, Quantity, Side};
 use crate::message::report::{FeeAsset, OrderState};
 use crate::venue::{VenueEvent, VenueEventKind};
 use crate::wire::{UnknownCode, wire_enum};
@@ -44,6 +44,8 @@ wire_enum! {
         Amended = 16 => "amended",
         /// `AmendRejected`.
         AmendRejected = 17 => "amend_rejected",
+        /// `OpenOrder`.
+        OpenOrder = 18 => "open_order",
     }
 }
 
@@ -65,7 +67,8 @@ pub struct Answer {
     state: u8,
     fee_asset: u8,
     liquidity: u8,
-    reserved: u32,
+    side: u8,
+    reserved: [u8; 3],
 }
 
 const _: () = assert!(size_of::<Answer>() == 88);
@@ -102,6 +105,11 @@ impl From<&VenueEvent> for Answer {
             VenueEventKind::QueryState { state, quantity } => {
                 (answer.state, answer.quantity) = (state.code(), quantity);
                 AnswerKind::QueryState
+            }
+            VenueEventKind::OpenOrder { state, side, price, quantity } => {
+                (answer.state, answer.side) = (state.code(), side.code());
+                (answer.price, answer.quantity) = (price, quantity);
+                AnswerKind::OpenOrder
             }
             VenueEventKind::Amended { quantity } => {
                 answer.quantity = quantity;
@@ -153,6 +161,12 @@ impl TryFrom<&Answer> for VenueEvent {
             AnswerKind::Unknown => VenueEventKind::Unknown,
             AnswerKind::QueryState => VenueEventKind::QueryState {
                 state: OrderState::try_from(answer.state)?,
+                quantity: answer.quantity,
+            },
+            AnswerKind::OpenOrder => VenueEventKind::OpenOrder {
+                state: OrderState::try_from(answer.state)?,
+                side: Side::try_from(answer.side)?,
+                price: answer.price,
                 quantity: answer.quantity,
             },
             AnswerKind::Amended => VenueEventKind::Amended { quantity: answer.quantity },
@@ -207,6 +221,12 @@ mod tests {
             VenueEventKind::CancelRejected { code: -2011 },
             VenueEventKind::Unknown,
             VenueEventKind::QueryState { state: OrderState::Partial, quantity: Quantity(3) },
+            VenueEventKind::OpenOrder {
+                state: OrderState::Open,
+                side: Side::Sell,
+                price: Price(5),
+                quantity: Quantity(6),
+            },
             VenueEventKind::Amended { quantity: Quantity(2) },
             VenueEventKind::AmendRejected { code: -2038 },
             VenueEventKind::QueryNotFound,

@@ -145,21 +145,23 @@ impl Risk {
         }
     }
 
-    /// Cancels what dead strategies left open, unless they asked to keep it; again every second until it is gone.
+    /// Cancels what dead strategies left open, unless they asked to keep it, and what is of strategies that this engine
+    /// does not run; again every second until it is gone.
     fn cancel_lost(&mut self, now: Nanos) {
         let began = *self.watch.began.get_or_insert(now);
         // A strategy that is only late at a common start has nothing open, or its time to come.
         let grace = now < began.saturating_add(SWEEP);
-        if grace || !self.ports.peers.strategies_lost() || now < self.watch.sweep_due {
+        if grace || now < self.watch.sweep_due {
             return;
         }
-        self.watch.sweep_due = now.saturating_add(SWEEP);
+        let all_lost = self.ports.peers.strategies_lost();
         let sources = &self.state.limits.sources;
         let lost = |source: SourceId| {
-            let keeps = sources.get(usize::from(source.0)).is_some_and(|limits| limits.keep_on_loss);
-            source.is_strategy() && !keeps
+            let own = sources.get(usize::from(source.0));
+            source.is_strategy() && own.is_none_or(|limits| all_lost && !limits.keep_on_loss)
         };
         for (target, instrument) in self.state.orders.open_of(lost) {
+            self.watch.sweep_due = now.saturating_add(SWEEP);
             if !self.cancel_own(target, instrument, now) {
                 // Too many for now: the rest with the next look.
                 self.watch.sweep_due = now;

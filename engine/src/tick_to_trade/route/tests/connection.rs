@@ -8,7 +8,7 @@ const SENT: (ReportKind, OrderState) = (ReportKind::Sent, OrderState::Sent);
 const ACCEPTED: (ReportKind, OrderState) = (ReportKind::Accepted, OrderState::Open);
 const UNKNOWN: (ReportKind, OrderState) = (ReportKind::Unknown, OrderState::Unknown);
 
-fn trade(quantity: i64, trade_id: u64) -> VenueEventKind {
+pub(super) fn trade(quantity: i64, trade_id: u64) -> VenueEventKind {
     VenueEventKind::Trade {
         price: Price(100),
         quantity: Quantity(quantity),
@@ -19,11 +19,11 @@ fn trade(quantity: i64, trade_id: u64) -> VenueEventKind {
     }
 }
 
-fn trades_of(id: OrderId) -> Seen {
+pub(super) fn trades_of(id: OrderId) -> Seen {
     Seen::Ask(Question::TradesOf { instrument: 0, id, venue_order_id: id.sequence + 76 })
 }
 
-fn filled(bench: &Bench, id: OrderId) -> (OrderState, i64, i64) {
+pub(super) fn filled(bench: &Bench, id: OrderId) -> (OrderState, i64, i64) {
     let order = bench.route.orders().get(id).expect("known");
     (order.state, order.cumulative.0, order.leaves().0)
 }
@@ -36,7 +36,7 @@ fn sent(bench: &mut Bench, sequence: u64) -> OrderId {
     id
 }
 
-fn after(seconds: i64) -> Nanos {
+pub(super) fn after(seconds: i64) -> Nanos {
     START + Nanos::from_secs(seconds)
 }
 
