@@ -15,6 +15,7 @@
 
 pub mod primitive;
 pub mod limits;
+pub mod room;
 pub mod wire;
 pub mod error;
 pub mod crash;

@@ -23,6 +23,7 @@ use crate::error::SetupError;
 use crate::limits::SOURCES_MAX;
 use crate::message::report::FeeAsset;
 use crate::message::{Report, ReportKind};
+use crate::room;
 
 pub use account::{Account, Fees, Pnl};
 pub use reconcile::LedgerBreak;
@@ -143,7 +144,7 @@ impl Ledger {
         let row = |instrument| Row {
             terms: Terms::of(instrument),
             total: Account::default(),
-            by_source: vec![Account::default(); sources].into(),
+            by_source: room::slice(sources, Account::default()),
             trades: Trades::new(TRADES_REMEMBERED),
         };
         Ok(Self { rows: instruments.iter().map(|(_, instrument)| row(instrument)).collect() })

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::domain::{BySide, Side};
+use crate::room;
 
 /// Whether a trade was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) struct Trades {
 
 impl Trades {
     pub(super) fn new(capacity: usize) -> Self {
-        let ids = || VecDeque::with_capacity(capacity);
+        let ids = || room::queue(capacity, 0);
         Self { ids: BySide { buy: ids(), sell: ids() }, forgotten: BySide::default(), capacity }
     }
 

@@ -5,6 +5,7 @@ use crate::clock::Stopwatch;
 use crate::domain::{InstrumentIndex, Instruments, Nanos};
 use crate::message::tick::TRUSTED;
 use crate::message::{Tick, TickKind};
+use crate::room;
 use crate::tick_to_trade::ingest::counts::IngestCounters;
 use crate::tick_to_trade::ingest::instrument_state::InstrumentState;
 use crate::tick_to_trade::ingest::{BookObserver, IngestConfig, IngestPorts};
@@ -49,8 +50,8 @@ impl Markets {
         Self {
             ports,
             states: instruments.iter().map(|(_, instrument)| InstrumentState::new(instrument)).collect(),
-            dirty: Vec::with_capacity(instruments.len()),
-            wanting: Vec::with_capacity(instruments.len()),
+            dirty: room::vector(instruments.len(), 0),
+            wanting: room::vector(instruments.len(), 0),
             stopwatch,
             config,
             counters: IngestCounters::default(),

@@ -6,6 +6,7 @@
 use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Quantity, Side, SourceId};
 use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
+use crate::room;
 use crate::tick_to_trade::order_index::{NIL, OrderIndex};
 use crate::tick_to_trade::risk::request::NewOrder;
 
@@ -114,7 +115,7 @@ impl OpenOrders {
             free: 0,
             index: OrderIndex::new(capacity as usize),
             queues: vec![BySide::default(); instruments].into(),
-            tallies: vec![Tally::default(); instruments].into(),
+            tallies: room::slice(instruments, Tally::default()),
             total: Tally::default(),
         }
     }

@@ -5,6 +5,7 @@ use crate::domain::{Filters, InstrumentIndex, Instruments, Nanos, OrderId, Price
 use crate::error::{RejectCode, SetupError};
 use crate::ledger::{Applied, Ledger};
 use crate::message::{Report, ReportKind, Tick};
+use crate::room;
 use crate::tick_to_trade::risk::latch::Day;
 use crate::tick_to_trade::risk::limits::Limits;
 use crate::tick_to_trade::risk::market::Reference;
@@ -24,7 +25,7 @@ pub(super) struct InstrumentSet {
 
 impl InstrumentSet {
     fn new(instruments: usize) -> Self {
-        Self { members: Vec::with_capacity(instruments), places: vec![None; instruments] }
+        Self { members: room::vector(instruments, 0), places: vec![None; instruments] }
     }
 
     pub(super) fn members(&self) -> &[InstrumentIndex] {

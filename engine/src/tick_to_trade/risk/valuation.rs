@@ -3,6 +3,7 @@
 use crate::domain::{InstrumentIndex, InstrumentKind, Instruments, Nanos, Price, Scale};
 use crate::error::RejectCode;
 use crate::ledger::{Pnl, Terms};
+use crate::room;
 use crate::tick_to_trade::risk::limits::{AccountLimits, InstrumentLimits};
 use crate::tick_to_trade::risk::market::{Quote, Reference};
 
@@ -152,7 +153,7 @@ impl Prices {
             }
         }
         Self {
-            quotes: vec![Quote::default(); instruments.len()],
+            quotes: room::slice(instruments.len(), Quote::default()).into(),
             terms: instruments.iter().map(|(_, instrument)| Terms::of(instrument)).collect(),
             conversions,
             converts,

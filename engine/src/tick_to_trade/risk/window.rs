@@ -2,6 +2,7 @@
 //! it is made.
 
 use crate::domain::{InstrumentIndex, Nanos, Price, Quantity, Side};
+use crate::room;
 use crate::tick_to_trade::risk::limits::Rate;
 
 /// A token bucket: a full one holds `count` events and refills in `per`.
@@ -56,7 +57,7 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn new(rate: Rate) -> Self {
-        Self { rate, times: vec![Nanos::ZERO; rate.count as usize].into(), total: 0 }
+        Self { rate, times: room::slice(rate.count as usize, Nanos::ZERO), total: 0 }
     }
 
     /// Counts an event; true when it is at least the `count`-th of the span that ends now.
@@ -143,7 +144,7 @@ pub(super) struct Recent {
 impl Recent {
     pub(super) fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1).next_power_of_two();
-        Self { entries: vec![None; capacity].into(), heads: vec![Head::default(); capacity].into(), total: 0 }
+        Self { entries: vec![None; capacity].into(), heads: room::slice(capacity, Head::default()), total: 0 }
     }
 
     const fn mask(&self) -> u64 {

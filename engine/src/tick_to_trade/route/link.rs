@@ -16,6 +16,7 @@ use crate::journal::Halt;
 use crate::limits::INSTRUMENTS_MAX;
 use crate::message::report::OrderState;
 use crate::ring::spsc::Consumer;
+use crate::room;
 use crate::shm::late::LOOK_EVERY;
 use crate::tick_to_trade::route::Route;
 use crate::tick_to_trade::route::state::Effect;
@@ -67,7 +68,7 @@ impl Link {
             deadline: Nanos::NEVER,
             unconfirmed: 0,
             sweeps: 0,
-            last_trades: vec![0; INSTRUMENTS_MAX].into(),
+            last_trades: room::slice(INSTRUMENTS_MAX, 0),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use crate::domain::{Nanos, OrderId, Price, Quantity, Side};
 use crate::message::report::{Report, ReportKind};
+use crate::room;
 use crate::tick_to_trade::order_index::OrderIndex;
 use crate::tick_to_trade::route::state::OrderRecord;
 
@@ -67,7 +68,7 @@ impl Orders {
             next_ended: 0,
             index: OrderIndex::new(live + ended),
             count: 0,
-            spares: (0..SPARES).map(|_| Vec::with_capacity(SPARE_TRADES)).collect(),
+            spares: (0..SPARES).map(|_| room::vector(SPARE_TRADES, 0)).collect(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::domain::{Nanos, OrderId};
+use crate::room;
 
 /// Orders in flight that there is room for from the start; more make the queue grow.
 const EXPECTED: usize = 16_384;
@@ -18,7 +19,7 @@ impl Timeouts {
     /// Every order put in comes out `delay` later.
     #[must_use]
     pub fn new(delay: Nanos) -> Self {
-        Self { delay, queue: VecDeque::with_capacity(EXPECTED) }
+        Self { delay, queue: room::queue(EXPECTED, (Nanos::ZERO, OrderId::NONE)) }
     }
 
     /// Starts the delay for `id` at `now`.

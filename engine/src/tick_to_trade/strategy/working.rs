@@ -7,6 +7,7 @@ use crate::domain::{InstrumentIndex, Nanos, OrderId, Price, Quantity, Side};
 use crate::error::RejectCode;
 use crate::message::report::{OrderState, Report, ReportKind};
 use crate::message::{Intent, IntentKind};
+use crate::room;
 use crate::tick_to_trade::strategy::position::Position;
 
 /// Most working orders of a source: the outbox refuses more.
@@ -58,6 +59,20 @@ pub struct WorkingOrder {
 }
 
 impl WorkingOrder {
+    /// Fills the room for orders.
+    const VACANT: Self = Self {
+        id: OrderId::NONE,
+        instrument: 0,
+        side: Side::Buy,
+        state: WorkingState::Pending,
+        price: Price::NONE,
+        quantity: Quantity::ZERO,
+        filled: Quantity::ZERO,
+        cancel: OrderId::NONE,
+        answer_by: Nanos::NEVER,
+        heard: false,
+    };
+
     /// What of it may still trade.
     #[must_use]
     pub const fn leaves(&self) -> Quantity {
@@ -95,8 +110,8 @@ impl Working {
     #[must_use]
     pub fn new(positions: &[Position], open: &[Report]) -> Self {
         let mut working = Self {
-            orders: Vec::with_capacity(2 * WORKING_MAX),
-            positions: Vec::with_capacity(positions.len().max(WORKING_MAX)),
+            orders: room::vector(2 * WORKING_MAX, WorkingOrder::VACANT),
+            positions: room::vector(positions.len().max(WORKING_MAX), Position::default()),
             ended: [(OrderId::NONE, Quantity::ZERO); ENDED_MAX],
             next_ended: 0,
         };

@@ -1,10 +1,5 @@
-//! The agents allocate nothing once they are warm, over a whole replay; and a replay by deadlines and decoded events is
-//! the replay in which every agent is driven again and again over rings.
+//! A tape replayed over rings, every agent driven at every instant, and watched once it is warm.
 
-mod support;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -15,66 +10,31 @@ use engine::shm::paths::IpcPaths;
 use engine::simulation::exchange::SimulatedExchange;
 use engine::simulation::source::{FrameSource as _, TapeFrames};
 use engine::simulation::stepper::Stepper;
-use engine::tick_to_trade::assembly::{JournalSet, Path, PathConfig, RingSizes, StrategySlot};
+use engine::tick_to_trade::assembly::{
+    JournalSet, Path, PathConfig, PathParts, RingSizes, StrategySlot, apart,
+};
 use engine::tick_to_trade::ingest::IngestConfig;
 use engine::tick_to_trade::risk::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
 use engine::tick_to_trade::route::RouteTiming;
 use engine::tick_to_trade::strategy::registry::{self, Settings};
+use engine::venue::link::{LinkFeed, LinkOrderEntry};
 use engine::venue::replay::TapeSet;
 use engine::venue::simulated::{FeeRate, QueueModel, SimulationConfig};
 use shells::assembly::Link;
+use shells::config::places::shared_memory;
 use shells::replay::instruments::Table;
-use support::tape;
 
-/// Counts what a thread asks for while it wants that counted.
-struct Counting;
+use crate::watch::Watch;
 
-thread_local! {
-    static COUNTED: Cell<Option<u64>> = const { Cell::new(None) };
-}
-
-/// One more request, where they are counted.
-fn note() {
-    // A thread that ends has no cell any more: nobody counts there.
-    let _ = COUNTED.try_with(|counted| counted.set(counted.get().map(|count| count + 1)));
-}
-
-#[allow(unsafe_code)]
-// SAFETY: every call goes to the system's allocator as it came; counting touches a cell of the thread and allocates
-// nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note();
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note();
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note();
-        // SAFETY: as above.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How often `work` asked for memory.
-fn counted<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    COUNTED.set(Some(0));
-    let value = work();
-    (value, COUNTED.replace(None).unwrap_or(0))
+/// How the agents are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// In one process that nobody else comes to: a replay.
+    Closed,
+    /// In one process, to which clients, the operator and the gateway may come: a live engine.
+    Open,
+    /// As if each were in a process of its own.
+    Apart,
 }
 
 const RING: usize = 1 << 12;
@@ -129,7 +89,7 @@ struct Parts {
     journals: JournalSet,
 }
 
-fn parts(room: &FilePath, tape: &FilePath) -> Parts {
+fn parts(room: &FilePath, tape: &FilePath, joined: Joined) -> Parts {
     let ipc = IpcPaths::new(room.join("ipc"));
     ipc.create().expect("directories");
     let tapes = [tape.to_owned()];
@@ -155,8 +115,8 @@ fn parts(room: &FilePath, tape: &FilePath) -> Parts {
         rings: RingSizes::all(RING),
         ingest: IngestConfig { silence: Nanos::from_secs(10) },
         timing: RouteTiming::default(),
-        external: false,
-        apart: false,
+        external: joined != Joined::Closed,
+        apart: joined == Joined::Apart,
         now: frames.next_time().expect("a frame"),
     };
     Parts { link, config, strategies, frames, journals: JournalSet::new(RING) }
@@ -171,10 +131,15 @@ const MATCHING: SimulationConfig = SimulationConfig {
     partial_fills: true,
 };
 
+/// A folder in shared memory, where an engine's files lie: a disk's pages are written back and given again.
+fn room() -> tempfile::TempDir {
+    tempfile::tempdir_in(shared_memory()).expect("a folder")
+}
+
 /// The replay as `trading replay` does it: its state hash, and how many orders it sent.
-fn by_deadlines(tape: &FilePath, latency: Nanos) -> (String, u64) {
-    let room = tempfile::tempdir().expect("a folder");
-    let Parts { link, config, strategies, frames, mut journals } = parts(room.path(), tape);
+pub fn by_deadlines(tape: &FilePath, latency: Nanos) -> (String, u64) {
+    let room = room();
+    let Parts { link, config, strategies, frames, mut journals } = parts(room.path(), tape, Joined::Closed);
     let path = Path::assemble(&config, strategies, link.feed.into_direct(), link.entry, &mut journals)
         .expect("assembled");
     let exchange =
@@ -184,32 +149,64 @@ fn by_deadlines(tape: &FilePath, latency: Nanos) -> (String, u64) {
     (stepper.journals().state_hash().to_string(), stepper.path().route().counters.sent)
 }
 
-/// The same replay over rings, everybody driven at every instant until nobody has work. Also how often the agents asked
-/// for memory after the first `warm` frames; with `planted`, somebody does so at every instant.
-fn by_turns(tape: &FilePath, latency: Nanos, warm: u64, planted: bool) -> (String, u64, u64) {
-    let room = tempfile::tempdir().expect("a folder");
-    let Parts { link, config, strategies, frames, mut journals } = parts(room.path(), tape);
-    let mut path =
-        Path::assemble(&config, strategies, link.feed, link.entry, &mut journals).expect("assembled");
+type Agents = Path<LinkFeed, LinkOrderEntry>;
+
+fn assemble(
+    config: &PathConfig,
+    strategies: Vec<StrategySlot>,
+    (feed, entry): (LinkFeed, LinkOrderEntry),
+    journals: &mut JournalSet,
+) -> Agents {
+    if !config.apart {
+        return Path::assemble(config, strategies, feed, entry, journals).expect("assembled");
+    }
+    let count = strategies.len();
+    let route = apart::route(config, entry, journals).expect("route");
+    let ingest = apart::ingest(config, feed).expect("ingest");
+    let risk = apart::risk(config, count, journals).expect("risk");
+    let host = apart::strategies(config, strategies).expect("strategies");
+    Path::from_parts(PathParts { ingest, host, risk, route })
+}
+
+/// How a replay by turns went.
+pub struct Played {
+    pub hash: String,
+    pub sent: u64,
+    /// Time of the tape that passed under watch.
+    pub watched: Nanos,
+}
+
+/// The same replay over rings, everybody driven at every instant until nobody has work. After the first `warm` frames
+/// the agents are watched, each duty cycle by itself; then something that is `planted` happens once as well.
+pub fn by_turns(
+    tape: &FilePath,
+    (joined, latency): (Joined, Nanos),
+    (watch, warm): (&mut Watch, u64),
+    mut planted: Option<Box<dyn FnOnce()>>,
+) -> Played {
+    let room = room();
+    let Parts { link, config, strategies, frames, mut journals } = parts(room.path(), tape, joined);
+    let mut path = assemble(&config, strategies, (link.feed, link.entry), &mut journals);
     let mut exchange =
         SimulatedExchange::new(link.venue, frames, config.instruments, MATCHING, latency).expect("a tape");
-    let (mut now, mut requests, mut last, mut stopped) = (config.now, 0, Nanos::NEVER, false);
+    let (mut now, mut last, mut stopped, mut warm_at) = (config.now, Nanos::NEVER, false, None);
     loop {
         loop {
-            let mut work = exchange.do_work(now);
-            let (done, asked) = counted(|| path.do_work(now));
-            work += done;
-            if path.frames_taken() >= warm {
-                requests += asked;
+            let watched = if path.frames_taken() >= warm { Some(&mut *watch) } else { None };
+            if watched.is_some() {
+                warm_at = warm_at.or(Some(now));
             }
+            let work = exchange.do_work(now) + cycle(&mut path, now, watched);
             journals.drain_after(work).expect("written");
             assert!(exchange.take_failure().is_none());
             if work == 0 {
                 break;
             }
         }
-        if planted && path.frames_taken() >= warm {
-            requests += counted(|| std::hint::black_box(Vec::<u64>::with_capacity(1))).1;
+        if warm_at.is_some()
+            && let Some(planted) = planted.take()
+        {
+            watch.over("planted", planted);
         }
         if exchange.is_exhausted() && !stopped {
             path.stop(now);
@@ -224,39 +221,25 @@ fn by_turns(tape: &FilePath, latency: Nanos, warm: u64, planted: bool) -> (Strin
     }
     path.publish();
     journals.drain_all().expect("written");
-    (journals.state_hash().to_string(), path.route().counters.sent, requests)
+    let watched = warm_at.map_or(Nanos::ZERO, |warm_at| now - warm_at);
+    Played { hash: journals.state_hash().to_string(), sent: path.route().counters.sent, watched }
 }
 
-#[test]
-fn a_replay_by_deadlines_is_the_replay_by_turns() {
-    let home = tempfile::tempdir().expect("a folder");
-    let tape = tape(home.path(), "cryptofeed_usdm_20210405");
-    for latency in [Nanos::ZERO, Nanos::from_millis(7), Nanos::from_millis(700)] {
-        let (hash, sent) = by_deadlines(&tape, latency);
-        let (other, also_sent, _) = by_turns(&tape, latency, u64::MAX, false);
-        assert!(sent > 0, "nothing was traded");
-        assert_eq!((hash, sent), (other, also_sent), "feed latency {latency:?}");
-    }
+/// One duty cycle of every agent.
+fn cycle(path: &mut Agents, now: Nanos, watch: Option<&mut Watch>) -> usize {
+    let Some(watch) = watch else { return path.do_work(now) };
+    let (ingest, host, risk, route) = path.parts_mut();
+    watch.over("ingest", || ingest.do_work(now))
+        + watch.over("strategy", || host.do_work(now))
+        + watch.over("risk", || risk.do_work(now))
+        + watch.over("route", || route.do_work(now))
 }
 
 /// Frames of a tape.
-fn frames(tape: &FilePath) -> u64 {
+pub fn frames(tape: &FilePath) -> u64 {
     let (mut frames, mut count) = (TapeFrames::new(TapeSet::open(&[tape.to_owned()]).expect("a tape")), 0);
     while frames.next_time().expect("a frame") != Nanos::NEVER {
         frames.next(&mut |_| count += 1).expect("a frame");
     }
     count
-}
-
-#[test]
-fn warm_agents_allocate_nothing() {
-    let home = tempfile::tempdir().expect("a folder");
-    let tape = tape(home.path(), "usdm_btcusdt_20240808");
-    // Half of the tape: by then the book has reached its size.
-    let warm = frames(&tape) / 2;
-    let (_, sent, requests) = by_turns(&tape, Nanos::from_millis(3), warm, false);
-    assert!(sent > 0, "nothing was traded");
-    assert_eq!(requests, 0, "requests for memory by warm agents");
-    let (_, _, planted) = by_turns(&tape, Nanos::from_millis(3), warm, true);
-    assert!(planted > 0, "a planted request was not seen");
 }

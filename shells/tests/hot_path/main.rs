@@ -1,0 +1,115 @@
+//! What the agents ask of nobody once they are warm: memory, pages, calls of the kernel. And a replay by deadlines and
+//! decoded events is the replay in which every agent is driven again and again over rings.
+
+#[path = "../support/mod.rs"]
+mod support;
+mod watch;
+mod replay;
+
+use std::hint::black_box;
+use std::path::Path;
+
+use engine::domain::Nanos;
+use engine::shm::late::LOOK_EVERY;
+use replay::{Joined, by_deadlines, by_turns, frames};
+use support::tape;
+use watch::{Seen, Watch};
+
+/// The agents, as [`Watch::seen`] names them.
+const AGENTS: [&str; 4] = ["ingest", "strategy", "risk", "route"];
+
+/// Replays of which one must be without a fault: the machine may take a page away by itself, ours comes every time.
+const TRIES: usize = 3;
+
+/// Gives the kernel back what earlier replays have touched, so that none finds it.
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code)]
+fn forget() {
+    // SAFETY: it takes memory that nobody holds.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// The replays of other allocators' programs may find what earlier ones have touched.
+#[cfg(not(target_env = "gnu"))]
+const fn forget() {}
+
+/// Half of a tape under watch: by then the book has reached its size.
+fn watched(tape: &Path, joined: Joined, planted: Option<Box<dyn FnOnce()>>) -> (Watch, Nanos) {
+    forget();
+    let mut watch = Watch::new();
+    let warm = frames(tape) / 2;
+    let played = by_turns(tape, (joined, Nanos::from_millis(3)), (&mut watch, warm), planted);
+    assert!(played.sent > 0, "nothing was traded");
+    assert!(AGENTS.iter().all(|agent| watch.seen.contains_key(agent)), "{:?}", watch.seen.keys());
+    (watch, played.watched)
+}
+
+#[test]
+fn a_replay_by_deadlines_is_the_replay_by_turns() {
+    let home = tempfile::tempdir().expect("a folder");
+    let tape = tape(home.path(), "cryptofeed_usdm_20210405");
+    for latency in [Nanos::ZERO, Nanos::from_millis(7), Nanos::from_millis(700)] {
+        let (hash, sent) = by_deadlines(&tape, latency);
+        let other = by_turns(&tape, (Joined::Closed, latency), (&mut Watch::new(), u64::MAX), None);
+        assert!(sent > 0, "nothing was traded");
+        assert_eq!((hash, sent), (other.hash, other.sent), "feed latency {latency:?}");
+    }
+}
+
+/// What each replay of several asked for, up to the first that is `right`.
+fn tried(tape: &Path, joined: Joined, right: impl Fn(&Watch, Nanos) -> bool) -> Result<(), String> {
+    let mut tries = Vec::new();
+    for _ in 0..TRIES {
+        let (watch, span) = watched(tape, joined, None);
+        if right(&watch, span) {
+            return Ok(());
+        }
+        tries.push((span, watch.seen));
+    }
+    Err(format!("{joined:?}, {TRIES} times: {tries:#?}"))
+}
+
+#[test]
+fn warm_agents_ask_for_nothing() {
+    let home = tempfile::tempdir().expect("a folder");
+    let tape = tape(home.path(), "usdm_btcusdt_20240808");
+    let nothing = |watch: &Watch, _| watch.seen.values().all(|seen| *seen == Seen::default());
+    tried(&tape, Joined::Closed, nothing).expect("nothing");
+}
+
+#[test]
+fn where_others_may_come_agents_look_for_them_and_ask_for_nothing_else() {
+    let home = tempfile::tempdir().expect("a folder");
+    let tape = tape(home.path(), "usdm_btcusdt_20240808");
+    for joined in [Joined::Open, Joined::Apart] {
+        let looks = |watch: &Watch, span: Nanos| {
+            let looks = span.0.unsigned_abs() / LOOK_EVERY.0.unsigned_abs() + 1;
+            watch.seen.values().all(|Seen { requests, faults, calls }| {
+                (requests, faults) == (&0, &0)
+                    && calls.iter().all(|(name, &count)| name == "stat" && count <= looks)
+            })
+        };
+        tried(&tape, joined, looks).expect("a look every 100 ms and nothing else");
+    }
+}
+
+#[test]
+fn whoever_asks_is_seen() {
+    let home = tempfile::tempdir().expect("a folder");
+    let tape = tape(home.path(), "usdm_btcusdt_20240808");
+    let seen = |planted: Box<dyn FnOnce()>| {
+        let (watch, _) = watched(&tape, Joined::Closed, Some(planted));
+        (watch.seen["planted"].clone(), watch.sees_calls())
+    };
+    let (asked, _) = seen(Box::new(|| drop(black_box(Vec::<u64>::with_capacity(1)))));
+    assert_eq!(asked, Seen { requests: 1, ..Seen::default() });
+
+    // A mapping of its own, of which nobody has touched the second page.
+    let mut untouched = vec![0_u8; 64 << 20].leak();
+    let (asked, _) = seen(Box::new(move || black_box(&mut untouched)[8_192] = 1));
+    assert_eq!(asked, Seen { faults: 1, ..Seen::default() });
+
+    let (asked, sees_calls) = seen(Box::new(|| _ = black_box(std::os::unix::process::parent_id())));
+    let calls = [("getppid".to_owned(), 1)].into_iter().filter(|_| sees_calls).collect();
+    assert_eq!(asked, Seen { calls, ..Seen::default() });
+}
