@@ -1,9 +1,10 @@
 //! A writer that scribbles over everything that one role owns while all others run their real code.
 //!
 //! An episode is a small engine with every agent apart. It trades honestly for a while; then one role turns: its agent
-//! stops, and a scribbler stores words into all files of its directory, between the others' duty cycles and, in the last
-//! episode of each role, from a thread of its own. Nobody may crash, no order may leave that risk did not approve, and what
-//! is impossible must be named. `HOSTILE_WRITES` sets how many words are stored in all: a million where it is not set.
+//! stops, and a scribbler stores words into all files of its directory, between the others' duty cycles and, in one
+//! episode of four, from a thread of its own. Nobody may crash, no order may leave that risk did not approve, and what
+//! is impossible must be named. `HOSTILE_WRITES` sets how many words are stored in all: a million where it is not set. Files
+//! that nobody believes any more can do no harm, so that more words mean more episodes and not longer ones.
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
@@ -36,8 +37,9 @@ const CAPACITY: usize = 64;
 const ROLES: u64 = 6;
 /// Words stored in all, where nobody says otherwise.
 const WRITES: u64 = 1_000_000;
-/// Episodes of one role.
+/// Least episodes of one role, of which the last is threaded, and most words that one of them stores.
 const EPISODES: u64 = 4;
+const EPISODE_WRITES: u64 = 50_000;
 /// Orders that leave before a role turns, and the duty cycles that they may take.
 const HONEST: usize = 5;
 const HONEST_MAX: u32 = 60_000;
@@ -318,10 +320,11 @@ fn writes_wanted() -> u64 {
 fn role_turns(role: &'static str) -> Vec<String> {
     let mut reasons = Vec::new();
     // Most of the writes are the stepped ones: they can be repeated from their seed.
-    let each = writes_wanted() / ROLES / EPISODES;
-    for seed in 0..EPISODES {
-        let threaded = seed == EPISODES - 1;
-        let outcome = catch_unwind(|| episode(role, seed, each, threaded));
+    let writes = writes_wanted() / ROLES;
+    let episodes = writes.div_ceil(EPISODE_WRITES).max(EPISODES);
+    for seed in 0..episodes {
+        let threaded = seed % EPISODES == EPISODES - 1;
+        let outcome = catch_unwind(|| episode(role, seed, writes / episodes, threaded));
         reasons.extend(outcome.unwrap_or_else(|_| panic!("{role} turned, seed {seed}: see above")));
     }
     reasons
