@@ -58,8 +58,8 @@ struct Answer {
     /// How to wait
     #[arg(long, value_enum)]
     wait: Wait,
-    /// The transport's name
-    transport: String,
+    /// What to answer: a transport or a kind of frame, by its name
+    name: String,
     /// Where its files lie
     place: PathBuf,
 }
@@ -85,7 +85,7 @@ fn answer(task: &Answer) -> Result<(), SetupError> {
     if !core_affinity::set_for_current(core_affinity::CoreId { id: task.core }) {
         return Err(SetupError::Invalid(format!("core {}: cannot be pinned to", task.core)));
     }
-    suites::ring::answer(&task.transport, &task.place, task.wait)
+    suites::answer(&task.name, &task.place, task.wait)
 }
 
 fn run(cli: &Cli) -> Result<(), SetupError> {
@@ -96,7 +96,7 @@ fn run(cli: &Cli) -> Result<(), SetupError> {
     };
     let cores = cli.cores.as_deref().and_then(|cores| <[usize; 2]>::try_from(cores).ok());
     let rig = Rig::new(cores, scale, if cli.bare_spin { Wait::Bare } else { Wait::Pause })?;
-    let machine = Machine::look(rig.cores());
+    let machine = Machine::look(rig.cores(), rig.allowed());
     let mut report = Report::default();
     let place = shells::config::places::shared_memory();
     let scratch = tempfile::Builder::new()

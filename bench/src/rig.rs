@@ -125,6 +125,8 @@ pub struct Rig {
     /// How much to measure.
     pub scale: Scale,
     cores: [CoreId; 2],
+    /// Cores that this process could use before it was pinned.
+    allowed: usize,
     /// Times that the kernel took the second core from a measuring thread.
     taken_there: Cell<u64>,
     outcome: Cell<Outcome>,
@@ -181,6 +183,7 @@ impl Rig {
             wait,
             scale,
             cores,
+            allowed: allowed.len(),
             taken_there: Cell::default(),
             outcome: Cell::default(),
         };
@@ -194,6 +197,18 @@ impl Rig {
     #[must_use]
     pub fn cores(&self) -> [usize; 2] {
         self.cores.map(|core| core.id)
+    }
+
+    /// How many cores the process may use.
+    #[must_use]
+    pub const fn allowed(&self) -> usize {
+        self.allowed
+    }
+
+    /// Whether the two cores are two: a machine, or what we may use of it, can have a single one.
+    #[must_use]
+    pub fn has_two_cores(&self) -> bool {
+        self.cores[0] != self.cores[1]
     }
 
     /// What happened to measurements so far.

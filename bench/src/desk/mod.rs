@@ -6,6 +6,7 @@ pub mod entry;
 pub mod taker;
 pub mod quoter;
 pub mod playing;
+pub mod apart;
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -77,6 +78,32 @@ impl Plan {
             start: START,
         }
     }
+
+    /// What the agents are made from, their files under `room`.
+    fn config(&self, room: &FilePath, stopwatch: Stopwatch) -> PathConfig {
+        PathConfig {
+            ipc: IpcPaths::new(room.join("ipc")),
+            journals: self.disk.clone().unwrap_or_else(|| room.join("journals")),
+            sync: self.disk.is_some(),
+            epoch: 1,
+            instruments: Arc::clone(&self.instruments),
+            stopwatch,
+            rings: RingSizes { journal: self.journal, ..RingSizes::all(JOURNAL_RING) },
+            ingest: IngestConfig { silence: Nanos::NEVER },
+            limits: limits(&self.instruments, self.rate),
+            timing: RouteTiming { connection: self.remote, ..RouteTiming::default() },
+            external: self.external,
+            apart: false,
+            now: self.start,
+        }
+    }
+
+    /// The strategy, which follows every instrument.
+    fn taker(&self) -> StrategySlot {
+        let strategy = Box::new(Taker::new(self.orders_per_top));
+        let instruments: Vec<InstrumentIndex> = self.instruments.iter().map(|(index, _)| index).collect();
+        StrategySlot { name: "taker".to_owned(), strategy, instruments }
+    }
 }
 
 /// The agents, assembled as in every session; fed and answered from memory, unless it is told otherwise.
@@ -106,27 +133,9 @@ impl<F: MarketData, E: OrderEntry> Desk<F, E> {
             .map_err(|error| SetupError::io(scratch, "making a directory in it", error))?;
         let ipc = IpcPaths::new(room.path().join("ipc"));
         ipc.create()?;
-        let all: Vec<InstrumentIndex> = plan.instruments.iter().map(|(index, _)| index).collect();
-        let strategy = Box::new(Taker::new(plan.orders_per_top));
-        let slot = StrategySlot { name: "taker".to_owned(), strategy, instruments: all };
-        let mut config = PathConfig {
-            ipc: ipc.clone(),
-            journals: plan.disk.clone().unwrap_or_else(|| room.path().join("journals")),
-            sync: plan.disk.is_some(),
-            epoch: 1,
-            instruments: Arc::clone(&plan.instruments),
-            stopwatch,
-            rings: RingSizes { journal: plan.journal, ..RingSizes::all(JOURNAL_RING) },
-            ingest: IngestConfig { silence: Nanos::NEVER },
-            limits: limits(&plan.instruments, plan.rate),
-            timing: RouteTiming::default(),
-            external: plan.external,
-            apart: false,
-            now: plan.start,
-        };
-        config.timing.connection = plan.remote;
+        let config = plan.config(room.path(), stopwatch);
         let mut journals = JournalSet::new(plan.journal);
-        let path = Path::assemble(&config, vec![slot], feed, entry, &mut journals)?;
+        let path = Path::assemble(&config, vec![plan.taker()], feed, entry, &mut journals)?;
         Ok(Self { agents: path.into_parts(), journals, ipc, now: plan.start, _room: room })
     }
 

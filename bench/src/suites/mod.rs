@@ -18,7 +18,7 @@ use std::path::Path;
 use engine::error::SetupError;
 
 use crate::report::Report;
-use crate::rig::{Rig, Scale};
+use crate::rig::{Rig, Scale, Wait};
 
 /// A suite's name on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -70,6 +70,17 @@ impl Bench<'_> {
     #[must_use]
     pub const fn rounds(&self) -> u32 {
         self.scale().of(15, 5, 1)
+    }
+}
+
+/// What the other process of a measurement between two does.
+///
+/// # Errors
+/// When nothing of that name is measured between processes, or something cannot be opened.
+pub fn answer(name: &str, place: &Path, wait: Wait) -> Result<(), SetupError> {
+    match tick_to_order::KINDS.iter().find(|kind| kind.name == name) {
+        Some(kind) => tick_to_order::apart::answer(kind, place, wait),
+        None => ring::answer(name, place, wait),
     }
 }
 

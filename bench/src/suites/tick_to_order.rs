@@ -1,5 +1,8 @@
 //! From a frame's bytes to the order's bytes on one thread: decoding, book, strategy, every control of risk, the state
-//! of the order, both journals and all stage stamps, beside serde_json reading the same frame into typed text.
+//! of the order, both journals and all stage stamps, beside serde_json reading the same frame into typed text. Then the
+//! same way over two processes.
+
+pub mod apart;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -78,19 +81,24 @@ impl Kind {
 /// # Errors
 /// When a file cannot be made, or a frame does not lead to exactly one order.
 pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
-    let mut rows: Vec<[Series; 2]> = KINDS.iter().map(|_| Default::default()).collect();
+    let mut rows: Vec<[Series; 3]> = KINDS.iter().map(|_| Default::default()).collect();
+    let two_cores = bench.rig.has_two_cores();
     let count = bench.scale().of(6_400, 3_200, 64);
     for round in 0..bench.rounds() {
-        for (kind, [ours, serde]) in KINDS.iter().zip(&mut rows) {
+        for (kind, [ours, serde, over_two]) in KINDS.iter().zip(&mut rows) {
             let plan = kind.plan(2 * WARM + count, u64::from(round) + 1)?;
             let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
             desk.warm_up(2 + WARM)?;
             let [own, theirs] = measure(bench, kind, &mut desk, count)?;
             ours.add_alone(&own);
             serde.add_alone(&theirs);
+            if two_cores {
+                let measure = || apart::measure(bench, kind, count, u64::from(round) + 1);
+                over_two.add(bench.rig.measure(measure)?);
+            }
         }
     }
-    for (kind, [ours, serde]) in KINDS.iter().zip(&rows) {
+    for (kind, [ours, serde, over_two]) in KINDS.iter().zip(&rows) {
         let ratios = |_, own: &Samples| {
             let over = serde.alone().map_or(f64::NAN, |serde| own.over(serde));
             let tail = own.times.at(0.999) / own.times.at(0.5);
@@ -102,10 +110,16 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         bench.report.push_series(SUITE, &format!("{}: bytes to order bytes", kind.name), ours, &ratios);
         let name = format!("{}: {} reads the frame", kind.name, json::SERDE);
         bench.report.push_series(SUITE, &name, serde, &|_, _| Vec::new());
+        apart::report(bench, kind, over_two, ours);
     }
     bench
         .report
         .note("tick-to-order: each frame alone between two readings of the clock, which are included");
+    bench.report.note(if two_cores {
+        "tick-to-order, two processes: ingest and route spin on the first core, strategy and risk on the second"
+    } else {
+        "tick-to-order, two processes: left out, for only one core can be pinned and two that spin need two"
+    });
     Ok(())
 }
 

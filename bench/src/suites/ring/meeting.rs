@@ -1,12 +1,14 @@
 //! Two sides that wait for each other while they open their ends: threads by a channel, processes by their pipes.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, StdinLock, StdoutLock, Write, stdin, stdout};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
 use engine::error::SetupError;
 
 use crate::peers::{Opener, Receiver, Sender};
+use crate::rig::Rig;
 
 /// Names of the two directions of a pair of channels.
 pub const THERE: &str = "there";
@@ -23,7 +25,7 @@ pub trait Meeting {
 }
 
 fn gone<T>(_: T) -> SetupError {
-    SetupError::Invalid("ring: the other side could not open its end".to_owned())
+    SetupError::Invalid("the other side could not open its end".to_owned())
 }
 
 /// One thread's side.
@@ -62,6 +64,52 @@ impl<W: Write, R: BufRead> Meeting for Pipes<W, R> {
         let mut line = String::new();
         let read = self.from.read_line(&mut line).map_err(gone)?;
         if read == 0 { Err(gone(())) } else { Ok(()) }
+    }
+}
+
+impl Pipes<StdoutLock<'static>, StdinLock<'static>> {
+    /// Of the process that answers.
+    #[must_use]
+    pub fn of_answerer() -> Self {
+        Self { to: stdout().lock(), from: stdin().lock() }
+    }
+}
+
+/// The other process: this program again, on the second core. Ended with this value.
+pub struct Answerer(Child);
+
+impl Answerer {
+    /// Starts it, to answer as `name` with its files in `place`.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn start(name: &str, rig: &Rig, place: &Path) -> Result<Self, SetupError> {
+        let program =
+            std::env::current_exe().map_err(|error| SetupError::io("bench", "finding it", error))?;
+        let core = rig.cores()[1].to_string();
+        let mut command = Command::new(&program);
+        command.args(["answer", "--core", &core, "--wait", rig.wait.as_str(), name]).arg(place);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.spawn().map(Self).map_err(|error| SetupError::io(program, "starting it", error))
+    }
+
+    /// Its pipes.
+    ///
+    /// # Errors
+    /// When they were taken before.
+    pub fn meeting(&mut self) -> Result<impl Meeting + use<>, SetupError> {
+        let no_pipe = || SetupError::Invalid("the other process has no pipe".to_owned());
+        let to = self.0.stdin.take().ok_or_else(no_pipe)?;
+        let from = self.0.stdout.take().ok_or_else(no_pipe)?;
+        Ok(Pipes { to, from: BufReader::new(from) })
+    }
+}
+
+impl Drop for Answerer {
+    fn drop(&mut self) {
+        // It may have ended by itself already; either way it is gone afterwards.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

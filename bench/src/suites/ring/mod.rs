@@ -1,6 +1,6 @@
 //! Rings beside the cache line and beside their peers: round trip in threads and in processes, one way, stream.
 
-mod meeting;
+pub mod meeting;
 mod round_trip;
 mod one_way;
 mod stream;

@@ -1,8 +1,6 @@
 //! There and back: one message in flight, echoed by a thread or a process on the other core.
 
-use std::io::{BufReader, stdin, stdout};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use engine::domain::Nanos;
 use engine::error::SetupError;
@@ -10,7 +8,7 @@ use engine::error::SetupError;
 use crate::histogram::Histogram;
 use crate::peers::{Line, Receiver, Sender, Shared, Transport};
 use crate::rig::{Rig, TRIPS_PER_LOOK, Wait};
-use crate::suites::ring::meeting::{BACK, Meeting, Pipes, THERE, Threads, open_here, open_there, place};
+use crate::suites::ring::meeting::{Answerer, BACK, Pipes, THERE, Threads, open_here, open_there, place};
 
 /// First word of the message that ends the echo.
 const STOP: u64 = u64::MAX;
@@ -45,7 +43,7 @@ pub fn threads<T: Transport>(rig: &Rig, scratch: &Path) -> Result<Histogram, Set
 /// When an end cannot be opened, the other process dies, or a message comes back changed.
 pub fn processes<T: Shared>(rig: &Rig, scratch: &Path) -> Result<Histogram, SetupError> {
     let place = place(scratch)?;
-    let mut child = Echo::start::<T>(rig, place.path())?;
+    let mut child = Answerer::start(T::NAME, rig, place.path())?;
     let (there, back) = (place.path().to_owned(), place.path().to_owned());
     let (sender, receiver) = open_here(
         Box::new(move || T::sender(&there, THERE)),
@@ -60,7 +58,7 @@ pub fn processes<T: Shared>(rig: &Rig, scratch: &Path) -> Result<Histogram, Setu
 /// # Errors
 /// When an end cannot be opened.
 pub fn answer<T: Shared>(place: &Path, wait: Wait) -> Result<(), SetupError> {
-    let mut meeting = Pipes { to: stdout().lock(), from: stdin().lock() };
+    let mut meeting = Pipes::of_answerer();
     let (there, back) = (place.to_owned(), place.to_owned());
     let (sender, receiver) = open_there(
         Box::new(move || T::receiver(&there, THERE)),
@@ -69,36 +67,6 @@ pub fn answer<T: Shared>(place: &Path, wait: Wait) -> Result<(), SetupError> {
     )?;
     echo::<T::Sender, T::Receiver>(sender, receiver, wait);
     Ok(())
-}
-
-/// The other process; ended with this value.
-struct Echo(Child);
-
-impl Echo {
-    fn start<T: Shared>(rig: &Rig, place: &Path) -> Result<Self, SetupError> {
-        let program =
-            std::env::current_exe().map_err(|error| SetupError::io("bench", "finding it", error))?;
-        let core = rig.cores()[1].to_string();
-        let mut command = Command::new(&program);
-        command.args(["answer", "--core", &core, "--wait", rig.wait.as_str(), T::NAME]).arg(place);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.spawn().map(Self).map_err(|error| SetupError::io(program, "starting it", error))
-    }
-
-    fn meeting(&mut self) -> Result<impl Meeting + use<>, SetupError> {
-        let no_pipe = || SetupError::Invalid("ring: the other process has no pipe".to_owned());
-        let to = self.0.stdin.take().ok_or_else(no_pipe)?;
-        let from = self.0.stdout.take().ok_or_else(no_pipe)?;
-        Ok(Pipes { to, from: BufReader::new(from) })
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        // It may have ended by itself already; either way it is gone afterwards.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 fn echo<S: Sender, R: Receiver>(mut sender: S, mut receiver: R, wait: Wait) {
