@@ -1,7 +1,7 @@
 //! Measurements, side by side with peers, on pinned cores.
 //!
 //! ```text
-//! cargo run --release -p bench -- SUITE [--json] [--quick]
+//! cargo run --release -p bench -- SUITE [--json] [--quick] [--plot DIR]
 //! ```
 
 mod histogram;
@@ -9,6 +9,7 @@ mod rig;
 mod series;
 mod machine;
 mod report;
+mod plot;
 mod frames;
 mod peers;
 mod desk;
@@ -44,6 +45,9 @@ struct Cli {
     /// The two cores to measure on, by number
     #[arg(long, value_name = "A,B", value_delimiter = ',', num_args = 2)]
     cores: Option<Vec<usize>>,
+    /// Write percentiles, and what more instruments cost, as SVG files into a folder
+    #[arg(long, value_name = "DIR")]
+    plot: Option<PathBuf>,
     /// Spin without the processor's pause instruction
     #[arg(long)]
     bare_spin: bool,
@@ -104,6 +108,10 @@ fn run(cli: &Cli) -> Result<(), SetupError> {
         .tempdir_in(&place)
         .map_err(|error| SetupError::io(place, "making a directory in it", error))?;
     suites::run(cli.suite, &mut Bench { rig: &rig, report: &mut report, scratch: scratch.path() })?;
+    if let Some(directory) = &cli.plot {
+        let count = plot::write(&report, &machine, directory)?;
+        report.note(format!("{count} plots are in {}", directory.display()));
+    }
     if cli.json {
         println!("{}", report.to_json(&machine, rig.outcome()));
     } else {

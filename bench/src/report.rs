@@ -67,6 +67,8 @@ pub struct Row {
     pub times: Box<Histogram>,
     /// What they are held against.
     pub ratios: Vec<Ratio>,
+    /// How many of what grows there were, where that is what the row is about.
+    pub size: Option<usize>,
 }
 
 impl Row {
@@ -78,7 +80,14 @@ impl Row {
         placement: Placement,
         times: Histogram,
     ) -> Self {
-        Self { suite, name: name.into(), placement, unit: "ns", times: Box::new(times), ratios: Vec::new() }
+        let (name, times) = (name.into(), Box::new(times));
+        Self { suite, name, placement, unit: "ns", times, ratios: Vec::new(), size: None }
+    }
+
+    /// Says of how many.
+    #[must_use]
+    pub fn of_size(self, size: usize) -> Self {
+        Self { size: Some(size), ..self }
     }
 
     /// Adds what it is held against.

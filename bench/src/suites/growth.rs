@@ -56,7 +56,7 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
             target: (count == COUNTS[3]).then_some(FLAT),
         };
         let name = format!("bookTicker to order bytes, {count} instruments");
-        bench.report.push(Row::times(SUITE, name, Placement::Alone, times).with(ratio));
+        bench.report.push(Row::times(SUITE, name, Placement::Alone, times).of_size(count).with(ratio));
     }
     Ok(())
 }
