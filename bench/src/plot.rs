@@ -12,7 +12,7 @@ use crate::report::{Report, Row};
 use crate::rig::Placement;
 
 /// Size of a plot, of the place for the curves in it, and of a line of the legend.
-const SIZE: (f64, f64) = (900.0, 460.0);
+const SIZE: (f64, f64) = (960.0, 460.0);
 const LEFT: f64 = 70.0;
 const TOP: f64 = 50.0;
 const RIGHT: f64 = 590.0;
