@@ -28,7 +28,7 @@ use crate::suites::{Bench, Suite};
 
 /// Measures the engine beside its peers.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 110)]
+#[command(version, max_term_width = 110)]
 struct Cli {
     /// What to measure
     #[arg(value_enum)]

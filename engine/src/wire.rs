@@ -12,11 +12,11 @@ pub struct UnknownCode {
 
 /// Declares a field-less enum that crosses shared memory as a `u8`, read back only through `TryFrom`.
 macro_rules! wire_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $code:literal => $text:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $code:literal => $text:literal),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[repr(u8)]
-        pub enum $name { $($(#[$vmeta])* #[serde(rename = $text)] $variant = $code),+ }
+        pub enum $name { $($(#[doc = $doc])+ #[serde(rename = $text)] $variant = $code),+ }
 
         impl $name {
             /// Every value, in code order.
@@ -25,6 +25,11 @@ macro_rules! wire_enum {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
+            }
+            /// What it means: the first words of its documentation.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii()),+ }
             }
             /// The code in shared memory and journals.
             #[must_use]

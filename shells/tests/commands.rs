@@ -45,7 +45,10 @@ fn an_order_goes_through_risk_and_is_cancelled() {
     let open = json(home, &["orders"]);
     assert!(open.as_array().is_some_and(|open| open.iter().any(|order| order["order_id"] == id.as_str())));
     assert_eq!(json(home, &["cancel", &id])["state"], "CANCELED");
-    assert!(error(home, &["cancel", &id]).contains("UNKNOWN_ORDER"), "it has ended");
+    let ended = error(home, &["cancel", &id]);
+    assert!(ended.contains("UNKNOWN_ORDER") && ended.contains("has ended: CANCELED"), "{ended}");
+    let life = success(&trading(home, &["trace", &id]));
+    assert!(life.contains("operator  decided on it") && life.contains("decided to cancel it"), "{life}");
     for verb in ["amend", "replace"] {
         assert_eq!(trading(home, &[verb, &id]).status.code(), Some(2), "nothing to change");
     }
@@ -53,7 +56,7 @@ fn an_order_goes_through_risk_and_is_cancelled() {
     // Risk refuses with its code; what cannot be read is refused before it.
     let low = price(home, 50);
     let far_off = ["order", "buy", "BTCUSDT", "0.001", "--price", &low, "--valid-for", "60s"];
-    assert!(error(home, &far_off).contains("COLLAR"));
+    assert!(error(home, &far_off).contains("COLLAR: C08: price too far from the reference"));
     let large = error(home, &["order", "buy", "BTCUSDT", "5", "--price", &far, "--valid-for", "60s"]);
     assert!(large.contains("MAX_"), "{large}");
     assert!(error(home, &["order", "buy", "NOPE", "1"]).contains("UNKNOWN_SYMBOL"));
@@ -120,6 +123,15 @@ fn a_halt_cancels_what_rests_and_cancel_all_does_so_without() {
     assert!(halted["canceled"].as_u64() > Some(0), "{halted}");
     until("the cancel", || state(&second) == Some("\"CANCELED\"".to_owned()));
     assert!(error(home, &["order", "buy", "BTCUSDT", "0.001"]).contains("HALTED"));
+    // What was halted by its name is not let go with everything, and nobody is left to think so.
+    success(&trading(home, &["halt", "--symbol", "ETHUSDT"]));
+    let resumed = json(home, &["resume"]);
+    assert_eq!(resumed["scopes"], serde_json::json!({"symbol ETHUSDT": "HALTED"}), "{resumed}");
+    let words = success(&trading(home, &["resume"]));
+    assert!(words.contains("but symbol ETHUSDT is still HALTED"), "{words}");
+    assert!(success(&trading(home, &["status"])).contains("but ETHUSDT is HALTED"));
+    success(&trading(home, &["resume", "--symbol", "ETHUSDT"]));
+    assert!(!success(&trading(home, &["status"])).contains("but "));
     engine.end();
 }
 
@@ -136,5 +148,11 @@ fn strategies_are_listed_with_their_parameters() {
     assert!(one["parameters"].as_array().is_some_and(|rows| rows.iter().any(|row| row["key"] == "gamma")));
     assert!(success(&trading(home, &["strategy", "list"])).contains("momentum"));
     assert!(error(home, &["strategy", "show", "hodl"]).contains("UNKNOWN_STRATEGY"));
+    let other = error(home, &["book", "NOPE"]);
+    assert!(other.contains("NOPE: the engine knows no such symbol; there are BTCUSDT, ETHUSDT"), "{other}");
+    let stages = success(&trading(home, &["latency"]));
+    let stages: Vec<&str> =
+        stages.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(stages, ["decode", "book", "risk", "route", "tick_to_order", "order_to_ack"]);
     engine.end();
 }

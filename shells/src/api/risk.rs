@@ -114,7 +114,7 @@ pub struct HaltRequest {
 }
 
 /// `limits.get`: every limit by key, with its ceiling. Keys of an instrument are `SYMBOL.key`, of the account
-/// `account.key`, of a source `source.NAME.key`.
+/// `account.key`, of a source `source.N.key`, N as in `strategies`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Limits {
     /// By key.

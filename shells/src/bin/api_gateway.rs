@@ -7,7 +7,7 @@ use shells::config::{AllFlags, Environment, Secrets, Settings};
 
 /// REST and WebSocket in front of the trading services.
 #[derive(Debug, Parser)]
-#[command(name = "api_gateway", version, about, max_term_width = 110)]
+#[command(name = "api_gateway", version, max_term_width = 110)]
 struct Arguments {
     /// Every setting
     #[command(flatten)]

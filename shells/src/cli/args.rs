@@ -14,7 +14,7 @@ use engine::error::SetupError;
 
 /// A low-latency trading system for Binance: engine, simulated exchange and operator's tools in one binary.
 #[derive(Debug, Parser)]
-#[command(name = "trading", version, about, max_term_width = 110)]
+#[command(name = "trading", version, max_term_width = 110)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -1,5 +1,7 @@
 //! `trading halt|reduce-only|resume`: by shared memory alone, with every other process hung or dead.
 
+use std::collections::BTreeMap;
+
 use engine::counters::heartbeat::ALIVE_WITHIN;
 use engine::counters::{HaltReader, HaltState};
 use engine::error::SetupError;
@@ -11,6 +13,7 @@ use crate::cli::acting;
 use crate::cli::args::HaltArgs;
 use crate::cli::looking::status::{AgentStatus, agents};
 use crate::cli::output::say;
+use crate::cli::table::counted;
 use crate::config::{Environment, Places, Secrets, Settings};
 use crate::operator::{self, OperatorLock, Scope};
 
@@ -28,10 +31,16 @@ pub fn run(state: HaltState, args: &HaltArgs, environment: &Environment) -> Resu
     let done = operator::apply(&places, &scope, state, args.act.reason.clone(), environment)?;
     let ipc = IpcPaths::new(&places.ipc);
     let others = others(&ipc, state);
+    // Letting go of everything lets go of nothing that was halted by its name.
+    let scopes = if scope == Scope::Global { operator::still(&places)? } else { Vec::new() };
+    let scopes: BTreeMap<_, _> = scopes.into_iter().filter(|(_, held)| *held > state).collect();
     if !args.act.json {
         say!("{scope}: {state}");
         for (owner, state) in &others {
             say!("but {owner} still says {state}");
+        }
+        for (scope, state) in &scopes {
+            say!("but {scope} is still {state}");
         }
     }
     // The page stands: what follows needs an engine that beats.
@@ -44,11 +53,12 @@ pub fn run(state: HaltState, args: &HaltArgs, environment: &Environment) -> Resu
         let warning = done.warning.clone().or_else(|| canceled.as_ref().err().map(ToString::to_string));
         say!(
             "{}",
-            json!({"scope": scope, "state": state, "still": others, "canceled": number, "warning": warning})
+            json!({"scope": scope, "state": state, "still": others, "scopes": scopes,
+                "canceled": number, "warning": warning})
         );
     } else {
         match &canceled {
-            Ok(Some(number)) => say!("{number} orders cancelled"),
+            Ok(Some(number)) => say!("{} cancelled", counted(*number, "order")),
             Ok(None) if cancels => say!("no order was cancelled: no engine beats that could"),
             Ok(None) => {}
             Err(error) => say!("not every order was cancelled: {error}"),

@@ -16,21 +16,19 @@ impl Progress {
     /// A bar of `length`, in whatever unit it is moved by.
     #[must_use]
     pub fn of(length: u64, what: &'static str) -> Self {
+        Self::styled(length, what, "{msg} [{wide_bar}] {percent}% ETA {eta}")
+    }
+
+    /// A bar of `length` bytes.
+    #[must_use]
+    pub fn bytes(length: u64, what: &'static str) -> Self {
+        Self::styled(length, what, "{msg} [{wide_bar}] {bytes} of {total_bytes} ETA {eta}")
+    }
+
+    fn styled(length: u64, what: &'static str, template: &str) -> Self {
         // Hidden by itself where standard error is no terminal.
         let target = ProgressDrawTarget::stderr_with_hz(PER_SECOND);
         let bar = ProgressBar::with_draw_target(Some(length), target).with_message(what);
-        Self::styled(bar, "{msg} [{wide_bar}] {percent}% ETA {eta}")
-    }
-
-    /// A sign of life for work whose length nobody knows beforehand.
-    #[must_use]
-    pub fn unknown(what: &'static str) -> Self {
-        let target = ProgressDrawTarget::stderr_with_hz(PER_SECOND);
-        let bar = ProgressBar::with_draw_target(None, target).with_message(what);
-        Self::styled(bar, "{spinner} {msg} {human_pos}, {per_sec}, {elapsed}")
-    }
-
-    fn styled(bar: ProgressBar, template: &str) -> Self {
         // A template that cannot be read leaves the library's own.
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -40,17 +38,10 @@ impl Progress {
     }
 
     /// It has come to `position`.
+    #[inline]
     pub fn at(&self, position: u64) {
         if !self.hidden {
             self.bar.set_position(position);
-        }
-    }
-
-    /// One more is done.
-    #[inline]
-    pub fn step(&self) {
-        if !self.hidden {
-            self.bar.inc(1);
         }
     }
 

@@ -25,6 +25,9 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows.is_empty() {
+            return write!(f, "{}\nnone", self.head.join("  "));
+        }
         let lines = || std::iter::once(&self.head).chain(&self.rows);
         let widths: Vec<usize> = (0..self.head.len())
             .map(|column| lines().map(|row| row[column].chars().count()).max().unwrap_or(0))
@@ -52,6 +55,12 @@ impl fmt::Display for Table {
     }
 }
 
+/// So many of something whose plural is regular.
+#[must_use]
+pub fn counted(number: usize, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
+}
+
 /// Nanoseconds as microseconds with three decimals.
 #[must_use]
 pub fn micros(nanos: u64) -> String {
@@ -77,6 +86,8 @@ mod tests {
         table.row(vec!["decode".to_owned(), "7".to_owned()]);
         table.row(vec!["book".to_owned(), "1234".to_owned()]);
         assert_eq!(table.to_string(), "stage   count\ndecode      7\nbook     1234");
+        assert_eq!(Table::new(&["stage", "count"]).to_string(), "stage  count\nnone");
+        assert_eq!((counted(1, "order"), counted(0, "order")), ("1 order".to_owned(), "0 orders".to_owned()));
         assert_eq!(micros(1_234_567), "1234.567");
         assert_eq!(clock_time(1_700_000_000_123_456_789), "22:13:20.123456");
     }

@@ -5,6 +5,7 @@ use engine::error::SetupError;
 use serde_json::json;
 
 use crate::cli::output::say;
+use crate::cli::table::Table;
 use crate::config::{Environment, PlaceFlags, Secrets, Settings};
 use crate::gateway::tokens::{Role, Token, TokenFile};
 
@@ -102,9 +103,13 @@ fn list(tokens: &[Token], as_json: bool) {
     }
     if tokens.is_empty() {
         say!("no tokens: the gateway serves this machine alone");
+        return;
     }
+    let mut table = Table::new(&["id", "role", "state", "name"]);
     for token in tokens {
         let state = if token.revoked_ns.is_some() { "revoked" } else { "valid" };
-        say!("{}  {:7}  {state:7}  {}", token.id, token.role.name(), token.name.as_deref().unwrap_or("-"));
+        let name = token.name.clone().unwrap_or_else(|| "-".to_owned());
+        table.row(vec![token.id.clone(), token.role.name().to_owned(), state.to_owned(), name]);
     }
+    say!("{table}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::domain::{Nanos, OrderId};
+use engine::domain::{Nanos, OrderId, SourceId};
 use engine::error::SetupError;
 use engine::journal::{Decision, Describer, Record};
 use engine::message::{IntentKind, Report, ReportKind};
@@ -35,6 +35,9 @@ struct Step {
     event: String,
     /// The record or frame itself.
     detail: Value,
+    /// Whether it is a decision to send something: its moment is known on the timeline only.
+    #[serde(skip)]
+    decides: bool,
 }
 
 /// What the journals hold of one order.
@@ -94,8 +97,9 @@ impl Life {
                 self.decided(record, &decision, "decided on it", &detail);
                 self.step(record, "risk", format!("answered {}", words(&detail, "code")), detail);
             } else if intent.target == id {
-                self.decided(record, &decision, "decided to cancel it", &detail);
-                self.step(record, "risk", format!("answered the cancel: {}", words(&detail, "code")), detail);
+                let what = if intent.kind == IntentKind::Amend.code() { "amend" } else { "cancel" };
+                self.decided(record, &decision, &format!("decided to {what} it"), &detail);
+                self.step(record, "risk", format!("answered the {what}: {}", words(&detail, "code")), detail);
             }
         } else if let Some(report) = record.read::<Report>().filter(|report| report.id == id) {
             let event = match report.kind == ReportKind::Fill.code() {
@@ -121,21 +125,34 @@ impl Life {
         self.taken = Some(record.elapsed - i64::from(since));
     }
 
-    /// The strategy's moment is known on the timeline only: intents carry no reading of the monotonic clock.
+    /// The moment is known on the timeline only: intents carry no reading of the monotonic clock.
     fn decided(&mut self, record: &Record, decision: &Decision, event: &str, detail: &Value) {
         let (at, elapsed) = (decision.intent().decided.0, record.elapsed);
+        let by = match decision.intent().id.source {
+            SourceId::CLIENT => "client",
+            SourceId::OPERATOR => "operator",
+            _ => "strategy",
+        };
         let detail = serde_json::json!({"source": decision.intent().id.source.0, "intent": detail["id"]});
         self.steps.push(Step {
             at_ns: at,
             since_ns: elapsed,
-            by: "strategy",
+            by,
             event: event.to_owned(),
             detail,
+            decides: true,
         });
     }
 
     fn step(&mut self, record: &Record, by: &'static str, event: String, detail: Value) {
-        self.steps.push(Step { at_ns: record.at.0, since_ns: record.elapsed, by, event, detail });
+        self.steps.push(Step {
+            at_ns: record.at.0,
+            since_ns: record.elapsed,
+            by,
+            event,
+            detail,
+            decides: false,
+        });
     }
 
     /// The last frame of the symbol that the tape holds from before the tick was taken up.
@@ -162,6 +179,7 @@ impl Life {
             by: "venue",
             event: format!("sent a frame: {}", clip(&payload)),
             detail: Value::String(payload),
+            decides: false,
         })
     }
 
@@ -169,16 +187,19 @@ impl Life {
     fn finish(self, frame: Option<Step>) -> Vec<Step> {
         let Self { mut steps, taken, offset, .. } = self;
         let offset = offset.unwrap_or(0);
-        for step in steps.iter_mut().filter(|step| step.by == "strategy") {
+        for step in steps.iter_mut().filter(|step| step.decides) {
             // It holds the reading of risk's answer, which came later.
             let latest = step.since_ns;
             step.since_ns = (step.at_ns + offset).max(taken.unwrap_or(i64::MIN)).min(latest);
         }
-        steps.sort_by_key(|step| (step.since_ns, step.by != "strategy"));
+        steps.sort_by_key(|step| (step.since_ns, !step.decides));
         if let Some(taken) = taken {
             let event = "took the tick up".to_owned();
             let at_ns = taken - offset;
-            steps.insert(0, Step { at_ns, since_ns: taken, by: "ingest", event, detail: Value::Null });
+            steps.insert(
+                0,
+                Step { at_ns, since_ns: taken, by: "ingest", event, detail: Value::Null, decides: false },
+            );
         }
         let first = steps.first().map_or(0, |step| step.since_ns);
         steps.splice(0..0, frame);

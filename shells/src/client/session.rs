@@ -4,6 +4,7 @@ use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
 use engine::error::RejectCode;
+use engine::message::OrderState;
 use engine::shm::paths::IpcPaths;
 
 use crate::api::orders::{Order, OrderFilter, PlaceOrder, Swept};
@@ -38,7 +39,7 @@ fn internal(error: impl std::fmt::Display) -> ApiError {
 /// The error of an intent that risk refused, or that did not get as far.
 #[must_use]
 pub fn refused(code: RejectCode) -> ApiError {
-    ApiError::new(code.as_str(), format!("refused: {code}"))
+    ApiError::new(code.as_str(), code.meaning().trim_end_matches('.'))
 }
 
 impl Session {
@@ -148,9 +149,13 @@ impl Session {
     /// Risk's code, `UNKNOWN_ORDER`, or `TIMEOUT`.
     pub fn cancel(&mut self, id: OrderId) -> Result<(), ApiError> {
         self.poll(&mut |_| {});
-        let row = self.account.orders().map_err(internal)?.get(id).filter(|row| row.is_open());
+        let row = self.account.orders().map_err(internal)?.get(id);
         let row =
-            row.ok_or_else(|| ApiError::new(code::UNKNOWN_ORDER, format!("{id}: no such open order")))?;
+            row.ok_or_else(|| ApiError::new(code::UNKNOWN_ORDER, format!("{id}: no such order is known")))?;
+        if !row.is_open() {
+            let reason = format!("{id}: it has ended: {}", row.state.map_or("REFUSED", OrderState::as_str));
+            return Err(ApiError::new(code::UNKNOWN_ORDER, reason));
+        }
         let request = self.intents.cancel(id, row.instrument, self.clock.now()).map_err(refused)?;
         self.verdict(request)
     }

@@ -135,6 +135,26 @@ pub(super) fn left(entries: &[Entry], is_meant: impl Fn(&Scope) -> bool) -> Halt
     halts.last().unwrap_or(HaltState::Active)
 }
 
+/// Symbols and strategies that the operator's log still holds, whatever is true of everything.
+///
+/// # Errors
+/// When the log is damaged.
+pub fn still(places: &Places) -> Result<Vec<(String, HaltState)>, SetupError> {
+    let ipc = IpcPaths::new(&places.ipc);
+    let entries = OperatorLog::new(&places.owned_by(OWNER)).read()?;
+    // Where no engine has told of its names there is nothing that a page could hold by them.
+    let symbols = names::instruments(&ipc).unwrap_or_default().into_iter().map(|(_, facts)| {
+        let state =
+            left(&entries, |scope| matches!(scope, Scope::Symbol(symbol) if *symbol == *facts.symbol));
+        (format!("symbol {}", facts.symbol), state)
+    });
+    let strategies = names::sources(&ipc).unwrap_or_default().into_iter().map(|(_, name)| {
+        let state = left(&entries, |scope| scope.is_strategy(&name));
+        (format!("strategy {name}"), state)
+    });
+    Ok(symbols.chain(strategies).filter(|(_, state)| *state > HaltState::Active).collect())
+}
+
 fn make(
     path: &Path,
     entries: &[Entry],

@@ -21,6 +21,6 @@ pub fn is_running(ipc: &IpcPaths) -> bool {
     AGENTS.iter().any(|agent| OwnerLock::is_held(ipc, agent))
 }
 
-pub use halts::{Done, apply, restore};
+pub use halts::{Done, apply, restore, still};
 pub use lock::OperatorLock;
 pub use log::{Act, Entry, OperatorLog, Scope};

@@ -7,6 +7,9 @@ use engine::journal::{InstrumentFacts, InstrumentRow};
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::strategy::row::StrategyRow;
 
+/// Most symbols that an error names.
+const NAMED_MAX: usize = 10;
+
 /// The instruments of the engine that runs, or ran last, by index.
 ///
 /// # Errors
@@ -22,10 +25,14 @@ pub fn instruments(ipc: &IpcPaths) -> Result<Vec<(InstrumentIndex, InstrumentFac
 /// # Errors
 /// When the engine knows none.
 pub fn instrument(ipc: &IpcPaths, symbol: &str) -> Result<(InstrumentIndex, InstrumentFacts), SetupError> {
-    instruments(ipc)?
-        .into_iter()
-        .find(|(_, facts)| &*facts.symbol == symbol)
-        .ok_or_else(|| SetupError::Invalid(format!("{symbol}: the engine knows no such symbol")))
+    let mut rows = instruments(ipc)?;
+    if let Some(found) = rows.iter().position(|(_, facts)| &*facts.symbol == symbol) {
+        return Ok(rows.swap_remove(found));
+    }
+    let known: Vec<&str> = rows.iter().take(NAMED_MAX).map(|(_, facts)| &*facts.symbol).collect();
+    let more = if rows.len() > NAMED_MAX { " and others" } else { "" };
+    let known = known.join(", ");
+    Err(SetupError::Invalid(format!("{symbol}: the engine knows no such symbol; there are {known}{more}")))
 }
 
 /// The strategies of the engine that runs, or ran last, by source: `NAME/SYMBOL`.

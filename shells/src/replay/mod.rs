@@ -17,7 +17,7 @@ use engine::simulation::exchange::SimulatedExchange;
 use engine::simulation::source::{FrameSource, TapeFrames};
 use engine::simulation::stepper::Stepper;
 use engine::tick_to_trade::assembly::{JournalSet, Path as AgentPath};
-use engine::venue::replay::TapeSet;
+use engine::venue::replay::{TapeBytes, TapeSet};
 use tempfile::TempDir;
 
 use crate::assembly::{Link, PathSetup};
@@ -118,6 +118,8 @@ impl Room {
 /// A replay of tapes, ready to run.
 struct Replay {
     stepper: Stepper<TapeFrames>,
+    /// How far the tapes have been read.
+    bytes: TapeBytes,
     instruments: Arc<Instruments>,
     ipc: IpcPaths,
     checkpoints: Option<Checkpoints>,
@@ -135,7 +137,9 @@ impl Replay {
         let ipc = room.ipc()?;
         let stopwatch = Stopwatch::calibrate();
         let link = Link::create(&ipc, args.ring_capacity, 1)?;
-        let mut frames = TapeFrames::new(TapeSet::open(&args.files)?);
+        let tapes = TapeSet::open(&args.files)?;
+        let bytes = tapes.bytes();
+        let mut frames = TapeFrames::new(tapes);
         let journals = room.journals();
         let setup = PathSetup {
             ipc: &ipc,
@@ -166,15 +170,16 @@ impl Replay {
             SimulatedExchange::new(link.venue, frames, Arc::clone(&instruments), matching, latency)?;
         let stepper = Stepper::new(exchange, path, set);
         let (trading, elapsed) = (trading.clone(), Nanos::ZERO);
-        Ok(Self { stepper, instruments, ipc, checkpoints, stopwatch, elapsed, trading, journals })
+        Ok(Self { stepper, bytes, instruments, ipc, checkpoints, stopwatch, elapsed, trading, journals })
     }
 
     fn run(&mut self, args: &ReplayArgs) -> Result<(), SetupError> {
         let mut pace = Pace::new(args.speed, self.stepper.now());
         let started = self.stopwatch.elapsed();
-        let progress = Progress::unknown("replaying: steps");
-        self.stepper.run(&mut |next| {
-            progress.step();
+        let progress = Progress::bytes(self.bytes.total(), "replaying");
+        let Self { stepper, bytes, .. } = self;
+        stepper.run(&mut |next| {
+            progress.at(bytes.read());
             pace.wait_for(next)
         })?;
         progress.finish();

@@ -38,11 +38,13 @@ impl Status {
             let value = latency
                 .as_ref()
                 .and_then(|reader| reader.percentile("tick_to_order", numerator, denominator));
-            value.unwrap_or(0)
+            value
+                .filter(|&nanos| nanos > 0)
+                .map_or_else(|| "-".to_owned(), |nanos| format!("{:.1} us", nanos as f64 / 1_000.0))
         };
         let untrusted = read("ingest", "distrusts");
         let line = format!(
-            "{:>4} s  frames/s {:>6}  orders {:>6}  fills {:>5}  open {:>3}  rejects {:>5}  gaps {}  distrusts {untrusted}  tick-to-order p50 {:.1} us p99 {:.1} us",
+            "{:>4} s  frames/s {:>6}  orders {:>6}  fills {:>5}  open {:>3}  rejects {:>5}  gaps {}  distrusts {untrusted}  tick-to-order p50 {} p99 {}",
             elapsed.0 / 1_000_000_000,
             frames.saturating_sub(self.frames_before),
             read("route", "sent"),
@@ -50,8 +52,8 @@ impl Status {
             read("route", "live_orders"),
             read("risk", "rejected"),
             read("ingest", "gaps"),
-            quantile(1, 2) as f64 / 1_000.0,
-            quantile(99, 100) as f64 / 1_000.0,
+            quantile(1, 2),
+            quantile(99, 100),
         );
         self.frames_before = frames;
         line

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Market, Nanos};
 use crate::error::SetupError;
+use crate::venue::replay::bytes::TapeBytes;
 use crate::venue::replay::scan;
 use crate::venue::replay::tape::{TapeLine, TapeReader, TapeSource};
 
@@ -34,9 +35,9 @@ struct Head {
 }
 
 impl Head {
-    fn open(path: &Path) -> Result<Self, SetupError> {
+    fn open(path: &Path, bytes: &mut TapeBytes) -> Result<Self, SetupError> {
         let market = market_of_tape(path)?;
-        let mut head = Self { reader: TapeReader::open(path)?, market, next: Nanos(i64::MIN), back: 0 };
+        let mut head = Self { reader: bytes.open(path)?, market, next: Nanos(i64::MIN), back: 0 };
         head.step()?;
         Ok(head)
     }
@@ -74,6 +75,7 @@ pub struct TapeSet {
     heads: Vec<Head>,
     /// The head whose line was handed out, and has to step before the next is chosen.
     taken: Option<usize>,
+    bytes: TapeBytes,
 }
 
 impl TapeSet {
@@ -85,8 +87,15 @@ impl TapeSet {
         if paths.is_empty() {
             return Err(SetupError::Invalid("no tape given".to_owned()));
         }
-        let heads = paths.iter().map(|path| Head::open(path)).collect::<Result<_, _>>()?;
-        Ok(Self { heads, taken: None })
+        let mut bytes = TapeBytes::default();
+        let heads = paths.iter().map(|path| Head::open(path, &mut bytes)).collect::<Result<_, _>>()?;
+        Ok(Self { heads, taken: None, bytes })
+    }
+
+    /// How far the files have been read, now and later.
+    #[must_use]
+    pub fn bytes(&self) -> TapeBytes {
+        self.bytes.clone()
     }
 
     /// Market of each tape, in the order of the files.
@@ -196,6 +205,24 @@ mod tests {
 
         let (lines, _) = merged(&[second, first]).expect("two tapes");
         assert_eq!(texts(&lines), ["b1", "b2", "a2", "b5", "a5", "a4", "b8", "a9"]);
+    }
+
+    #[test]
+    fn the_bytes_of_the_files_are_counted_as_they_lie_packed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let packed = folder.path().join("a.tsv.gz");
+        let mut tape = crate::venue::replay::TapeWriter::create(&packed).expect("a tape");
+        for time in 1..=3 {
+            tape.write(Nanos(time), TapeSource::Stream, br#"{"e":"trade","s":"X"}"#).expect("written");
+        }
+        tape.finish().expect("finished");
+        let paths = [packed, file(&folder, "b.tsv", "5\tws\t{\"e\":\"trade\",\"s\":\"X\"}\n")];
+        let size: u64 = paths.iter().map(|path| std::fs::metadata(path).expect("there").len()).sum();
+        let mut set = TapeSet::open(&paths).expect("tapes");
+        let bytes = set.bytes();
+        assert_eq!(bytes.total(), size);
+        while set.next().expect("good").is_some() {}
+        assert_eq!(bytes.read(), size);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod unpack;
 mod blocks;
 mod collector;
 pub mod tape;
+mod bytes;
 pub mod merge;
 pub mod assets;
 mod grid;
@@ -15,6 +16,7 @@ pub mod catalog;
 pub mod write;
 pub mod damage;
 
+pub use bytes::TapeBytes;
 pub use catalog::{Catalog, CatalogEntry};
 pub use merge::{MergedLine, TapeSet};
 pub use tape::{TapeLine, TapeReader, TapeSource};

@@ -34,7 +34,9 @@ pub fn within(patience: i32, endpoint: &str, op: &str, fields: &impl Serialize) 
     socket.send(bytes, 0).map_err(failed)?;
     let answer = socket.recv_bytes(0).map_err(|error| match error {
         zmq::Error::EAGAIN => SetupError::Invalid(format!(
-            "{endpoint} does not answer: is its service running? what became of {op} is not known"
+            "{endpoint} does not answer{}: is its service running there? `run --headless` and `engine` have no ports",
+            // What only looks has changed nothing.
+            if op.ends_with(".get") { String::new() } else { format!(", and what became of {op} is not known") }
         )),
         error => failed(error),
     })?;

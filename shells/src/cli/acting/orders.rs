@@ -12,6 +12,7 @@ use crate::cli::acting::{connect, note, refuse};
 use crate::cli::args::{AmendArgs, CancelAllArgs, CancelArgs, FlattenArgs, OrderArgs, OrderCommand};
 use crate::cli::looking::account::order_table;
 use crate::cli::output::say;
+use crate::cli::table::counted;
 use crate::client::session::Session;
 use crate::config::{Environment, Secrets, Settings};
 use crate::operator::held::Held;
@@ -161,7 +162,7 @@ fn swept(swept: &Swept, as_json: bool) {
         say!("{}", json!(swept));
         return;
     }
-    say!("{} orders cancelled, {} placed", swept.canceled.len(), swept.placed.len());
+    say!("{} cancelled, {} placed", counted(swept.canceled.len(), "order"), swept.placed.len());
     for id in &swept.placed {
         say!("{id}");
     }

@@ -25,21 +25,25 @@ pub fn strategy(command: &StrategyCommand, environment: &Environment) -> Result<
         StrategyCommand::List(args) => list(args, environment),
         StrategyCommand::Show { name, look } => show_one(name, look, environment),
         StrategyCommand::Start(NamedArgs { name, ask }) => {
-            tell("strategy.start", &StrategyName { name: name.clone() }, ask, environment)
+            tell(("strategy.start", name), &StrategyName { name: name.clone() }, ask, environment)
         }
         StrategyCommand::Stop(NamedArgs { name, ask }) => {
-            tell("strategy.stop", &StrategyName { name: name.clone() }, ask, environment)
+            tell(("strategy.stop", name), &StrategyName { name: name.clone() }, ask, environment)
         }
         StrategyCommand::Set { name, key, value, ask } => {
             let request = SetParameter { name: name.clone(), key: key.clone(), value: value.clone() };
-            tell("strategy.set", &request, ask, environment)
+            tell(("strategy.set", name), &request, ask, environment)
         }
     }
 }
 
+fn words(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
 /// Tells the strategy service, and prints what it answers.
 fn tell(
-    op: &str,
+    (op, name): (&str, &str),
     request: &impl Serialize,
     args: &AskArgs,
     environment: &Environment,
@@ -47,9 +51,10 @@ fn tell(
     let settings = Settings::resolve(&args.connect, environment, Secrets::Withhold)?;
     note(&settings.places, format!("{op} {}", json!(request)), args.reason.clone(), environment)?;
     let answer = ask(&settings.endpoints.strategy_engine, op, request)?;
-    match args.json {
-        true => say!("{answer}"),
-        false => say!("done"),
+    match (args.json, answer["activity"].as_str()) {
+        (true, _) => say!("{answer}"),
+        (false, Some(activity)) => say!("{name} is {activity}"),
+        (false, None) => say!("{name}: {} is {}", words(&answer["key"]), words(&answer["value"])),
     }
     Ok(())
 }
@@ -66,10 +71,11 @@ fn list(args: &LookArgs, environment: &Environment) -> Result<(), SetupError> {
         say!("{}", json!(rows));
         return Ok(());
     }
-    let mut table = Table::new(&["strategy", "activity", "symbols", "intents", "working orders"]);
+    let mut table = Table::new(&["strategy", "source", "activity", "symbols", "intents", "working orders"]);
     for row in rows {
         table.row(vec![
             row.name,
+            row.source.to_string(),
             row.activity,
             row.symbols.join(","),
             row.intents.to_string(),

@@ -26,8 +26,20 @@ pub(super) fn check(machine: &Machine, settings: &Settings) -> Vec<Finding> {
     findings.push(quota(machine, settings));
     findings.push(shared_memory(settings));
     findings.push(swap(machine));
-    findings.push(limit(machine, "memlock", "Max locked memory", LOCKED_BYTES, "ulimit -l unlimited"));
-    findings.push(limit(machine, "open files", "Max open files", OPEN_FILES, "ulimit -n 65536"));
+    findings.push(limit(
+        machine,
+        "memlock",
+        "Max locked memory",
+        (LOCKED_BYTES, mebibytes),
+        "ulimit -l unlimited",
+    ));
+    findings.push(limit(
+        machine,
+        "open files",
+        "Max open files",
+        (OPEN_FILES, |n| n.to_string()),
+        "ulimit -n 65536",
+    ));
     findings
 }
 
@@ -175,15 +187,23 @@ fn swap(machine: &Machine) -> Finding {
 }
 
 /// A soft limit of this process.
-fn limit(machine: &Machine, check: &'static str, name: &str, wanted: u64, advice: &str) -> Finding {
+/// A limit of the kernel called `name`: at least `wanted`, which `show` writes in its unit.
+fn limit(
+    machine: &Machine,
+    check: &'static str,
+    name: &str,
+    (wanted, show): (u64, fn(u64) -> String),
+    advice: &str,
+) -> Finding {
     let limits = machine.read("proc/self/limits").unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix(name));
     match line.and_then(|line| line.split_whitespace().next()) {
         None => Finding::warn(check, "the kernel does not tell", advice),
         Some("unlimited") => Finding::ok(check, "unlimited"),
         Some(soft) => match soft.parse::<u64>() {
-            Ok(value) if value >= wanted => Finding::ok(check, soft),
-            _ => Finding::warn(check, format!("{soft}, less than {wanted}"), advice),
+            Ok(value) if value >= wanted => Finding::ok(check, show(value)),
+            Ok(value) => Finding::warn(check, format!("{}, less than {}", show(value), show(wanted)), advice),
+            Err(_) => Finding::warn(check, format!("{soft}, which is no number"), advice),
         },
     }
 }
@@ -275,10 +295,10 @@ mod tests {
         let limits = "Max open files            1024                 4096                 files\nMax locked memory         unlimited            unlimited            bytes\n";
         let files = [("proc/self/limits", limits), ("proc/swaps", "Filename Type\n/swapfile file\n")];
         let (_folder, machine, _) = world(&files, &[]);
-        assert_eq!(limit(&machine, "x", "Max open files", 4_096, "").level, Level::Warn);
-        assert_eq!(limit(&machine, "x", "Max open files", 1_024, "").level, Level::Ok);
-        assert_eq!(limit(&machine, "x", "Max locked memory", u64::MAX, "").level, Level::Ok);
-        assert_eq!(limit(&machine, "x", "Max nothing", 1, "").level, Level::Warn);
+        assert_eq!(limit(&machine, "x", "Max open files", (4_096, |n| n.to_string()), "").level, Level::Warn);
+        assert_eq!(limit(&machine, "x", "Max open files", (1_024, |n| n.to_string()), "").level, Level::Ok);
+        assert_eq!(limit(&machine, "x", "Max locked memory", (u64::MAX, mebibytes), "").level, Level::Ok);
+        assert_eq!(limit(&machine, "x", "Max nothing", (1, |n| n.to_string()), "").level, Level::Warn);
         assert_eq!(swap(&machine).level, Level::Warn);
     }
 }

@@ -1,5 +1,6 @@
 //! `trading orders|fills|positions|pnl|risk`: the account, out of the engine's journals.
 
+use engine::domain::InstrumentKind;
 use engine::error::SetupError;
 use serde::Serialize;
 
@@ -120,6 +121,15 @@ pub fn fills(args: &FillListArgs, environment: &Environment) -> Result<(), Setup
     Ok(())
 }
 
+/// The asset that a symbol's values are in: its quote, or for inverse contracts its base.
+fn money(view: &View, symbol: &str) -> String {
+    let facts = view.views().table().ok().and_then(|table| table.find(symbol).ok());
+    facts.map_or_else(String::new, |facts| match facts.kind {
+        InstrumentKind::Inverse => "base".to_owned(),
+        InstrumentKind::Spot | InstrumentKind::Linear => "quote".to_owned(),
+    })
+}
+
 /// Positions: the account's, and each strategy's.
 ///
 /// # Errors
@@ -135,15 +145,18 @@ pub fn list_positions(view: &View) -> Result<Vec<Position>, SetupError> {
 /// # Errors
 /// When no engine ran there.
 pub fn positions(args: &LookArgs, environment: &Environment) -> Result<(), SetupError> {
-    let rows = list_positions(&View::open(args, environment)?)?;
+    let view = View::open(args, environment)?;
+    let rows = list_positions(&view)?;
     print(&rows, args.json, || {
-        let mut table = Table::new(&["symbol", "strategy", "position", "value", "average price", "mark"]);
+        let mut table =
+            Table::new(&["symbol", "strategy", "position", "value", "in", "average price", "mark"]);
         for row in &rows {
             table.row(vec![
                 row.symbol.clone(),
                 row.strategy.clone().unwrap_or_else(|| "all".to_owned()),
                 row.quantity.clone(),
                 row.value.clone().unwrap_or_default(),
+                money(&view, &row.symbol),
                 row.average_price.clone().unwrap_or_default(),
                 row.mark.clone().unwrap_or_default(),
             ]);
@@ -168,9 +181,10 @@ pub fn list_pnl(view: &View) -> Result<Vec<Pnl>, SetupError> {
 /// # Errors
 /// When no engine ran there.
 pub fn pnl(args: &LookArgs, environment: &Environment) -> Result<(), SetupError> {
-    let rows = list_pnl(&View::open(args, environment)?)?;
+    let view = View::open(args, environment)?;
+    let rows = list_pnl(&view)?;
     print(&rows, args.json, || {
-        let mut table = Table::new(&["symbol", "strategy", "realised", "unrealised", "fees", "PnL"]);
+        let mut table = Table::new(&["symbol", "strategy", "realised", "unrealised", "fees", "PnL", "in"]);
         for row in &rows {
             table.row(vec![
                 row.symbol.clone(),
@@ -179,6 +193,7 @@ pub fn pnl(args: &LookArgs, environment: &Environment) -> Result<(), SetupError>
                 row.unrealised.clone(),
                 row.fees.clone(),
                 row.total.clone(),
+                money(&view, &row.symbol),
             ]);
         }
         table

@@ -74,13 +74,20 @@ pub fn latency(args: &LookArgs, environment: &Environment) -> Result<(), SetupEr
     Ok(())
 }
 
+/// The stages in the order in which a frame and its order pass them.
+const STAGES: [&str; 7] = ["decode", "book", "strategy", "risk", "route", "tick_to_order", "order_to_ack"];
+
 /// The stages as a table, in microseconds.
 #[must_use]
 pub fn stage_table(latency: &Latency) -> Table {
     let mut table = Table::new(&["stage", "count", "p50 µs", "p90 µs", "p99 µs", "p99.9 µs", "max µs"]);
-    for (name, row) in &latency.stages {
+    let mut stages: Vec<_> = latency.stages.iter().collect();
+    // As an order passes them; a stage that this does not name comes last.
+    stages.sort_by_key(|(name, _)| STAGES.iter().position(|stage| stage == name).unwrap_or(STAGES.len()));
+    for (name, row) in stages {
+        let show = |nanos| if row.count == 0 { "-".to_owned() } else { micros(nanos) };
         let mut cells = vec![name.clone(), row.count.to_string()];
-        cells.extend([row.p50_ns, row.p90_ns, row.p99_ns, row.p999_ns, row.max_ns].map(micros));
+        cells.extend([row.p50_ns, row.p90_ns, row.p99_ns, row.p999_ns, row.max_ns].map(show));
         table.row(cells);
     }
     table

@@ -119,6 +119,9 @@ pub fn status(args: &LookArgs, environment: &Environment) -> Result<(), SetupErr
     }
     let running = if status.running { "runs" } else { "DOES NOT RUN" };
     say!("engine {} {running}, epoch {}, trading {}", status.instance, status.epoch, status.risk.state);
+    for (scope, state) in status.risk.symbols.iter().chain(&status.risk.strategies) {
+        say!("but {scope} is {state}");
+    }
     if let Some(session) = &status.session {
         say!("session {session}");
     }

@@ -7,7 +7,7 @@ use crate::tick_to_trade::risk::counts::unsigned;
 
 impl Observed for Risk {
     fn names(&self) -> Vec<String> {
-        let codes = RejectCode::ALL.iter().map(|code| format!("rejected_{}", code.as_str()));
+        let codes = RejectCode::ALL[1..].iter().map(|code| format!("rejected_{}", code.as_str()));
         let names = ["orders", "cancels", "rejected", "reports", "reports_missed", "ticks", "ticks_missed"];
         let names = names
             .iter()
@@ -34,6 +34,7 @@ impl Observed for Risk {
             unsigned(self.state.limits.account.day_loss_soft),
             c.amends,
         ];
-        sums.iter().chain(&c.rejected).enumerate().for_each(|(index, &value)| set(index, value));
+        // The first code is none of a refusal.
+        sums.iter().chain(&c.rejected[1..]).enumerate().for_each(|(index, &value)| set(index, value));
     }
 }
