@@ -70,12 +70,6 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// With these rates for each.
-    #[must_use]
-    pub fn new(rates: Rates) -> Self {
-        Self { rates, buckets: Mutex::default() }
-    }
-
     fn with<T>(&self, key: String, (rate, burst): (u32, u32), act: impl FnOnce(&mut Bucket) -> T) -> T {
         // Nothing that holds this lock can panic half-way through a change that matters.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,14 +12,14 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::api::service::Instrument;
 use crate::api::strategies::Strategy;
 use crate::config::Settings;
-use crate::config::values::LogFormat;
 use crate::gateway::app::app;
 use crate::gateway::feed::Feed;
-use crate::gateway::guard::{Rates, Throttle};
+use crate::gateway::guard::Throttle;
 use crate::gateway::halts::{Halts, Names};
 use crate::gateway::reads::Reads;
 use crate::gateway::server::{self, CONNECTIONS_MAX};
@@ -43,26 +43,41 @@ const ROUND_EVERY: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the settings do not do, a file cannot be used, or the port is taken.
 pub fn run(settings: &Settings) -> Result<(), SetupError> {
-    start_log(settings);
+    crate::log::start(settings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| SetupError::io("gateway", "starting the runtime", error))?;
-    runtime.block_on(serve(settings, Rates::default()))
+    runtime.block_on(serve(settings))
 }
 
-fn start_log(settings: &Settings) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log_filter).unwrap_or_default();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second call, in a test, leaves the first in place.
-    let _ = match settings.log_format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
-    };
-}
-
-async fn serve(settings: &Settings, rates: Rates) -> Result<(), SetupError> {
+async fn serve(settings: &Settings) -> Result<(), SetupError> {
     let failed = |error| SetupError::io("gateway", "listening for signals", error);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let running = start(settings).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
+}
+
+/// A gateway that serves.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    beside: [JoinHandle<()>; 2],
+    upstream: (StopSignal, std::thread::JoinHandle<()>),
+}
+
+/// Starts a gateway on the caller's runtime.
+///
+/// # Errors
+/// When the settings do not do, a file cannot be used, or the port is taken.
+pub async fn start(settings: &Settings) -> Result<Running, SetupError> {
     let (stop, stopped) = watch::channel(false);
     let stop_upstream = StopSignal::default();
     let halts = Halts::open(&settings.places)?;
@@ -79,24 +94,26 @@ async fn serve(settings: &Settings, rates: Rates) -> Result<(), SetupError> {
     let listener = TcpListener::bind(address).await.map_err(busy)?;
     let address = listener.local_addr().map_err(busy)?;
     let (known, tokens_known) = watch::channel(tokens.known.clone());
-    let gateway = assemble(upstream, feed, halts, tokens_known, stopped.clone(), rates)?;
+    let gateway = assemble(upstream, feed, halts, tokens_known, stopped.clone())?;
     tell_start(address, &tokens.known, &settings.api_tokens_file);
     let watching = tokio::spawn(watch_tokens(tokens, known));
     let rounds = tokio::spawn(go_round(Arc::clone(&gateway)));
     let serving = tokio::spawn(server::serve(listener, app(gateway), stopped, CONNECTIONS_MAX));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let beside = [watching, rounds];
+    Ok(Running { address, stop, serving, beside, upstream: (stop_upstream, thread) })
+}
+
+impl Running {
+    /// Closes the port, lets requests under way finish, and ends its threads.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        self.beside.iter().for_each(JoinHandle::abort);
+        // A task that panicked has said so; there is nothing more to end.
+        let _ = self.serving.await;
+        let (stop, thread) = self.upstream;
+        stop.stop();
+        let _ = thread.join();
     }
-    tracing::info!("stopping");
-    stop.send_replace(true);
-    watching.abort();
-    rounds.abort();
-    // A task that panicked has said so; there is nothing more to end.
-    let _ = serving.await;
-    stop_upstream.stop();
-    let _ = thread.join();
-    Ok(())
 }
 
 fn assemble(
@@ -105,7 +122,6 @@ fn assemble(
     halts: Halts,
     tokens: watch::Receiver<Known>,
     stopped: watch::Receiver<bool>,
-    rates: Rates,
 ) -> Result<Arc<Gateway>, SetupError> {
     let registry = prometheus::Registry::new();
     let register = || {
@@ -120,7 +136,7 @@ fn assemble(
         feed,
         requests,
         registry,
-        throttle: Throttle::new(rates),
+        throttle: Throttle::default(),
         tokens,
         seats: Seats::default(),
         stopped,
