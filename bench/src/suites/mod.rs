@@ -11,6 +11,8 @@ pub mod replay;
 pub mod tick_to_order;
 pub mod ring;
 pub mod exchange;
+pub mod gateway;
+pub mod placements;
 pub mod wire;
 
 use std::path::Path;
@@ -41,6 +43,10 @@ pub enum Suite {
     Growth,
     /// The simulated exchange over sockets, beside an echo
     Exchange,
+    /// What reads of the gateway and scrapes cost the way from a frame to an order, and how many are held
+    Gateway,
+    /// Every stage on one thread, on a thread each, and in a process each, at one market
+    Placements,
     /// A frame on the wire to an order on the wire, beside an echo
     WireToWire,
     /// What the measuring itself costs
@@ -103,6 +109,8 @@ pub fn run(suite: Suite, bench: &mut Bench<'_>) -> Result<(), SetupError> {
         Suite::TickToOrder => tick_to_order::run(bench),
         Suite::Ring => ring::run(bench),
         Suite::Exchange => exchange::run(bench),
+        Suite::Gateway => gateway::run(bench),
+        Suite::Placements => placements::run(bench),
         Suite::WireToWire => wire::run(bench),
         Suite::All => {
             for each in [
@@ -114,6 +122,7 @@ pub fn run(suite: Suite, bench: &mut Bench<'_>) -> Result<(), SetupError> {
                 Suite::Growth,
                 Suite::Ring,
                 Suite::Exchange,
+                Suite::Gateway,
                 Suite::WireToWire,
             ] {
                 run(each, bench)?;

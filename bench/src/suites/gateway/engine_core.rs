@@ -1,0 +1,148 @@
+//! The engine on the second core: a frame every quarter of a millisecond, each of which leads to an order.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use engine::clock::tsc::LiveClock;
+use engine::clock::{Clock, Stopwatch};
+use engine::domain::{InstrumentIndex, Instruments, Market, Nanos};
+use engine::error::SetupError;
+use engine::primitive::Ordering;
+use engine::shm::paths::IpcPaths;
+use engine::venue::{Frame, MarketData, Source};
+
+use crate::desk::entry::Encoder;
+use crate::desk::{Desk, Plan};
+use crate::frames::{Script, instrument};
+use crate::histogram::Histogram;
+use crate::series::Series;
+use crate::suites::gateway::{Between, broken, phase};
+
+/// From frame to frame.
+pub const PACE: Nanos = Nanos::from_micros(250);
+
+/// Levels of a frame, a side.
+const LEVELS: usize = 20;
+
+/// Frames before the first whose order is asked for: the book's snapshot, and the diff that joins it.
+const BEFORE_ORDERS: u64 = 2;
+
+/// Frames between two writings of the journals, which are not part of the way.
+const CHUNK: u64 = 64;
+
+/// A feed of one frame at a time, made before it arrives.
+struct Prepared {
+    market: Market,
+    script: Script,
+    url: Option<String>,
+    payload: Vec<u8>,
+    arrived: bool,
+}
+
+impl Prepared {
+    /// A market that begins with its snapshot.
+    fn new(mut script: Script, market: Market) -> Self {
+        let (url, payload) = script.snapshot(1_000);
+        Self { market, script, url: Some(url), payload, arrived: false }
+    }
+
+    fn make_next(&mut self) {
+        (self.url, self.payload) = (None, self.script.depth(LEVELS));
+    }
+}
+
+impl MarketData for Prepared {
+    fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool {
+        if !std::mem::take(&mut self.arrived) {
+            return false;
+        }
+        let source = self.url.as_deref().map_or(Source::Stream, Source::Rest);
+        on_frame(&Frame { received: now, market: self.market, source, payload: &self.payload });
+        true
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        Nanos::NEVER
+    }
+
+    fn request_snapshot(&mut self, _instrument: InstrumentIndex, _now: Nanos) {}
+}
+
+/// Runs until the end is asked for, with its journals under `journals`; tells where its shared memory is, and gives the
+/// times of each phase, from a frame's bytes to its order's.
+///
+/// # Errors
+/// When it cannot be made, or a frame does not lead to exactly one order.
+pub fn run(
+    between: &Between,
+    journals: &Path,
+    stopwatch: Stopwatch,
+    (scratch, tell): (&Path, Sender<IpcPaths>),
+) -> Result<[Series; phase::KINDS], SetupError> {
+    let mut clock = LiveClock::new(stopwatch);
+    let traded = instrument("BTCUSDT", Market::Spot);
+    let instruments = Arc::new(Instruments::new(vec![traded.clone()])?);
+    let disk: Option<PathBuf> = Some(journals.to_path_buf());
+    let plan = Plan { start: clock.now(), disk, ..Plan::new(Arc::clone(&instruments), Vec::new()) };
+    let ends = (Prepared::new(Script::new(traded, 1), Market::Spot), Encoder::new(instruments));
+    let mut desk = Desk::between(ends, &plan, stopwatch, scratch)?;
+    // Whoever waits for it may have given up.
+    let _ = tell.send(desk.ipc.clone());
+    let mut series: [Series; phase::KINDS] = Default::default();
+    let (mut times, mut current, mut frames, mut due) =
+        (Histogram::prepared(), phase::BETWEEN, 0_u64, plan.start);
+    loop {
+        let wanted = between.wanted.load(Ordering::Acquire);
+        if wanted != current {
+            if let Some(series) = series.get_mut(usize::try_from(current).unwrap_or(usize::MAX)) {
+                series.add_alone(&std::mem::replace(&mut times, Histogram::prepared()));
+            }
+            current = wanted;
+            between.taken.store(0, Ordering::Release);
+            between.seen.store(current, Ordering::Release);
+        }
+        if current == phase::END {
+            return Ok(series);
+        }
+        let now = clock.now();
+        desk.at(now);
+        if now < due {
+            desk.cycle();
+            continue;
+        }
+        // Frames that are late are not made up for: each arrives alone.
+        due = now + PACE;
+        let time = one_frame(&mut desk, stopwatch, frames >= BEFORE_ORDERS)?;
+        if (current as usize) < phase::KINDS {
+            times.record(time);
+            between.taken.fetch_add(1, Ordering::Release);
+        }
+        frames += 1;
+        if frames.is_multiple_of(CHUNK) {
+            desk.journals.drain_all()?;
+        }
+        desk.agents.ingest.agent_mut().feed_mut().make_next();
+    }
+}
+
+/// Lets the next frame arrive; the time until its order left.
+fn one_frame(
+    desk: &mut Desk<Prepared, Encoder>,
+    stopwatch: Stopwatch,
+    leads: bool,
+) -> Result<Nanos, SetupError> {
+    desk.agents.ingest.agent_mut().feed_mut().arrived = true;
+    let orders = |desk: &Desk<Prepared, Encoder>| desk.agents.route.agent().entry().orders;
+    let before = orders(desk);
+    let start = stopwatch.elapsed();
+    desk.cycle();
+    let time = stopwatch.elapsed() - start;
+    let sent = orders(desk) - before;
+    if leads && sent != 1 {
+        return Err(broken(format!("a frame led to {sent} orders")));
+    }
+    // The venue's answer comes later, and is no part of the way.
+    while desk.cycle() > 0 {}
+    Ok(time)
+}
