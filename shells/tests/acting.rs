@@ -35,7 +35,8 @@ impl World {
     fn resting(&self) -> Value {
         let bbo = self.bbo.receive().1;
         let bid: f64 = bbo["bid"].as_str().expect("a bid").parse().expect("a number");
-        let price = format!("{:.2}", bid * 0.98);
+        // A whole number: it is shown as it is written.
+        let price = format!("{:.0}", bid * 0.98);
         json!({"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.001", "price": price, "valid_for_ms": 60_000})
     }
 
