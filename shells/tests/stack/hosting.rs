@@ -20,14 +20,19 @@ pub fn exchange(home: &Home) -> Exchange {
     Exchange::start(home, &["--rate", "200", "--limits", "100"])
 }
 
-/// Starts a service with its agent.
+/// Starts a service with its agent; the built-in strategy begins to trade soon.
 pub fn hosting(home: &Home, exchange: &Exchange, binary: &str, more: &[&str]) -> Process {
+    // Nobody takes a parameter where no strategy runs.
+    let strategies: &[&str] = if more.contains(&"none") { &[] } else { &["--param", "warm_up=500ms"] };
+    hosting_as_told(home, exchange, binary, &[strategies, more].concat())
+}
+
+/// Starts a service with its agent, and nothing set but `more`.
+pub fn hosting_as_told(home: &Home, exchange: &Exchange, binary: &str, more: &[&str]) -> Process {
     let own = ["--host-agent", "--port", "0", "--log-format", "json", "--log-filter", "info"];
     let venue = exchange.flags(false);
     let venue: Vec<&str> = venue.iter().map(String::as_str).collect();
-    // Nobody takes a parameter where no strategy runs.
-    let strategies: &[&str] = if more.contains(&"none") { &[] } else { &["--param", "warm_up=500ms"] };
-    home.start(binary, &[&own[..], strategies, &venue, more].concat())
+    home.start(binary, &[&own[..], &venue, more].concat())
 }
 
 /// Where a service listens and where it answers HTTP, once it is ready.
