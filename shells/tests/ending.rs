@@ -5,7 +5,7 @@ mod stack;
 use std::collections::BTreeMap;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stack::exchange::Exchange;
 use stack::hosting::{SERVICES, exchange, fills, hosting, ready, risk_counter};
 use stack::{Home, Process, look, until};
@@ -142,4 +142,32 @@ fn on_loss_keep_leaves_what_a_killed_strategy_had() {
     let cancels = risk_counter(&home, "cancels");
     left(&home, &ids);
     assert_eq!(risk_counter(&home, "cancels"), cancels, "risk cancelled nothing");
+}
+
+/// Ids of the orders that rest at the exchange when `trading run` has ended, and that of the operator's own.
+fn after_run(placement: &str, on_shutdown: &str) -> (Vec<Value>, Value) {
+    let home = Home::new();
+    let exchange = exchange(&home);
+    let venue = exchange.flags(false);
+    let venue: Vec<&str> = venue.iter().map(String::as_str).collect();
+    let own = ["run", "--headless", "--for", "10m", "--param", "warm_up=500ms"];
+    let told = ["--placement", placement, "--on-shutdown", on_shutdown];
+    let process = home.start(env!("CARGO_BIN_EXE_trading"), &[&own[..], &told, &venue].concat());
+    until("the strategies trade", || (fills(&home) > 0).then_some(()));
+    peoples(&home);
+    let operators = open(&home).into_iter().find(|(_, whose)| whose == "operator").expect("it rests").0;
+    end(process);
+    let rest = exchange.signed("/api/v3/openOrders", "");
+    let ids = rest.as_array().expect("a list").iter().map(|order| order["clientOrderId"].clone());
+    (ids.collect(), json!(operators))
+}
+
+#[test]
+fn everything_in_one_process_cancels_or_keeps_what_people_placed_as_well() {
+    for placement in ["shared", "dedicated"] {
+        let (rest, _) = after_run(placement, "cancel");
+        assert_eq!(rest, Vec::<Value>::new(), "{placement}");
+        let (rest, operators) = after_run(placement, "keep");
+        assert!(rest.contains(&operators), "{placement}: {operators} is not of {rest:?}");
+    }
 }

@@ -14,7 +14,7 @@ pub mod inputs {
     pub const FRAMES: usize = 0;
     /// Answers that route took.
     pub const ANSWERS: usize = 1;
-    /// Commands to stop.
+    /// Commands to end.
     pub const STOPS: usize = 2;
 }
 
@@ -50,9 +50,9 @@ impl<M: MarketData, E: OrderEntry> LivePath<M, E> {
         self.path
     }
 
-    /// Stops the strategies: each cancels its orders or keeps them, as it is set.
-    pub fn stop(&mut self, now: Nanos) {
-        self.path.stop(now);
+    /// Begins the end: every order is cancelled, whoever placed it.
+    pub fn close(&mut self, now: Nanos) {
+        self.path.close(now);
         self.log_cycle(now, Some(inputs::STOPS));
     }
 

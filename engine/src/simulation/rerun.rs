@@ -159,7 +159,7 @@ impl Rerun {
         let now = record.at;
         self.now = now;
         if cycle.taken[inputs::STOPS] > 0 {
-            self.path.stop(now);
+            self.path.close(now);
             return Ok(());
         }
         let (frames, answers) = (cycle.taken[inputs::FRAMES], cycle.taken[inputs::ANSWERS]);

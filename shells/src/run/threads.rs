@@ -26,7 +26,7 @@ pub type Feed = RecordedFeed<VenueFeed>;
 /// Order entry of a live session.
 pub type Entry = RecordedEntry<VenueEntry>;
 
-/// How long strategies' last cancels may take at the end.
+/// How long the last cancels may take at the end.
 const SETTLE: Nanos = Nanos::from_secs(2);
 
 /// The path on one thread, with the exchange if that is in this process.
@@ -153,8 +153,8 @@ impl Threads {
         }
     }
 
-    /// Takes the agents back. Where resting orders are to be cancelled it stops the strategies, and drives everything
-    /// on this thread until no order is open or two seconds have passed.
+    /// Takes the agents back. Where resting orders are to be cancelled, strategies cancel theirs and risk what is left,
+    /// whoever placed it: everything is driven on this thread until no order is open or two seconds have passed.
     ///
     /// # Errors
     /// When a thread panicked.
@@ -163,7 +163,7 @@ impl Threads {
             Self::Shared(thread) => {
                 let SharedThread { mut house, mut path } = thread.join()?;
                 if on_shutdown == OnShutdown::Cancel {
-                    path.stop(clock.now());
+                    path.close(clock.now());
                     settle(&mut clock, house.as_mut(), &mut path, |path| path.path().route().orders().live());
                 }
                 path.publish();
@@ -182,7 +182,7 @@ impl Threads {
                 };
                 let mut path = Path::from_parts(parts);
                 if on_shutdown == OnShutdown::Cancel {
-                    path.stop(clock.now());
+                    path.close(clock.now());
                     settle(&mut clock, house.as_mut(), &mut path, |path| path.route().orders().live());
                 }
                 path.publish();

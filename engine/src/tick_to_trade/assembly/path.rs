@@ -121,6 +121,13 @@ impl<M: MarketData, E: OrderEntry> Path<M, E> {
         self.host.agent_mut().stop_all(now);
     }
 
+    /// Begins the end: every strategy is stopped and cancels its orders; risk approves nothing new, and cancels what is
+    /// still open shortly after, whoever placed it.
+    pub fn close(&mut self, now: Nanos) {
+        self.stop(now);
+        self.risk.agent_mut().close(now);
+    }
+
     /// Copies out all counters now.
     pub fn publish(&mut self) {
         self.ingest.publish();

@@ -176,6 +176,12 @@ impl Risk {
         self.watch.closing_due = now.saturating_add(GRACE);
     }
 
+    /// Cancels that it sent of its own accord.
+    #[must_use]
+    pub const fn own_cancels(&self) -> u64 {
+        self.watch.sequence
+    }
+
     /// Whether its end has begun.
     pub(super) fn is_closing(&self) -> bool {
         self.watch.closing_due != Nanos::NEVER
