@@ -1,4 +1,4 @@
-//! Hosted agents that stall, and processes that freeze: told at once, given up when it lasts, survived when it does not.
+//! Agents that stall, and processes that freeze: told at once, given up when it lasts, survived when it does not.
 
 mod stack;
 
@@ -16,10 +16,10 @@ use stack::{Home, Process, get, until};
 struct Stalled(Pid);
 
 impl Stalled {
-    fn plant(process: &Process) -> Self {
+    fn plant(process: &Process, called: &str) -> Self {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", process.id())).expect("it lives");
         let agent = tasks.map(|task| task.expect("read").path()).find(|task| {
-            std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == "engine")
+            std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == called)
         });
         let id = agent.as_deref().and_then(|task| task.file_name()?.to_str()?.parse().ok());
         let thread = Pid::from_raw(id.expect("a thread of that name"));
@@ -59,7 +59,7 @@ fn a_stalled_agent_is_not_ready_then_recovers_or_is_given_up() {
         let (status, body) = get(http, "/ready");
         (status == 503).then(|| assert!(body.contains("risk stalled: its last beat is"), "{body}"))
     };
-    let stalled = Stalled::plant(&risk);
+    let stalled = Stalled::plant(&risk, "engine");
     until("it is not ready", not_ready);
     until("its port is closed", || TcpStream::connect(&port).is_err().then_some(()));
     assert_eq!(get(http, "/health").0, 200, "its process lives");
@@ -68,7 +68,7 @@ fn a_stalled_agent_is_not_ready_then_recovers_or_is_given_up() {
     let before = fills(&home);
     until("trading goes on", || (fills(&home) > before).then_some(()));
 
-    let stalled = Stalled::plant(&risk);
+    let stalled = Stalled::plant(&risk, "engine");
     stalled.bury();
     let (code, error) = risk.wait();
     assert_eq!(code, Some(1));
@@ -108,6 +108,32 @@ fn trading_stops_while_market_data_or_order_execution_is_frozen() {
         frozen.signal(Signal::CONT);
         let before = fills(&home);
         until("trading goes on", || (fills(&home) > before).then_some(()));
+    }
+}
+
+#[test]
+fn everything_in_one_process_is_given_up_when_an_agent_stalls() {
+    for (placement, thread, stalled) in [("shared", "engine", "ingest"), ("dedicated", "risk", "risk")] {
+        let home = Home::new();
+        let start = || home.engine(&["--placement", placement]);
+        let process = start();
+        until("the strategies trade", || (fills(&home) > 0).then_some(()));
+        let before = fills(&home);
+        Stalled::plant(&process, thread).bury();
+        let (code, error) = process.wait();
+        assert_eq!(code, Some(1), "{error}");
+        let last = error.lines().last().expect("a reason");
+        assert!(last.starts_with(&format!("trading: {stalled} stalled: its last beat is 10")), "{error}");
+        assert!(fills(&home) >= before, "what was filled is in the journals");
+
+        // Whoever restarts processes does, and it goes on.
+        let process = start();
+        let sessions =
+            || std::fs::read_dir(home.path().join("data/default/sessions")).expect("sessions").count();
+        until("it trades again", || (sessions() == 2 && fills(&home) > 0).then_some(()));
+        process.signal(Signal::INT);
+        let (code, error) = process.wait();
+        assert_eq!(code, Some(0), "{error}");
     }
 }
 

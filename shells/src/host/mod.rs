@@ -10,13 +10,13 @@
 
 mod crew;
 mod link;
-mod stall;
+pub mod stall;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::agent::{Agent, Idle, IdleStrategy, Runner, StopSignal};
+use engine::agent::{Idle, IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::{Instruments, Nanos, SourceId};
@@ -32,7 +32,7 @@ use crate::config::values::OnShutdown;
 use crate::config::{Environment, Settings, Venue};
 use crate::host::crew::{Crew, Seat};
 use crate::host::link::{Ends, Writers};
-use crate::host::stall::StallWatch;
+use crate::host::stall::{StallWatch, ended_within};
 use crate::operator::{self, logged::LoggedHalts};
 use crate::quota;
 use crate::run::status::Interrupt;
@@ -50,8 +50,8 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// How often it looks before it gives up: for a minute.
 const ATTEMPTS: u32 = 3_000;
 
-/// How often it looks whether a thread that was told to end has done so: for a second.
-const LAST_ATTEMPTS: u32 = 50;
+/// How long a thread that was told to end may take.
+const LAST: Duration = Duration::from_secs(1);
 
 /// How often a hosting process looks after its threads and its epoch.
 const WATCH: Duration = Duration::from_millis(100);
@@ -221,7 +221,7 @@ impl Host {
     /// When a thread panicked or does not end, or a journal cannot be written.
     pub fn stop(self) -> Result<(), SetupError> {
         self.stop_crew.stop();
-        let rested = if ended(&self.crew) {
+        let rested = if ended_within(LAST, || self.crew.is_finished()) {
             let mut clock = self.clock;
             self.crew.join().map(|crew| crew.rest(&mut clock, self.on_shutdown)).map(tell)
         } else {
@@ -232,7 +232,7 @@ impl Host {
             ))
         };
         self.stop_journals.stop();
-        if !ended(&self.journals) {
+        if !ended_within(LAST, || self.journals.is_finished()) {
             return Err(SetupError::Invalid("the journals' thread does not end".to_owned()));
         }
         let JournalThread { mut journals, failure } = self.journals.join()?;
@@ -424,17 +424,6 @@ fn tell(open: usize) {
     if open > 0 {
         tracing::warn!(open, "orders stay at the venue");
     }
-}
-
-/// Whether a thread that was told to end does so, for as long as an orderly end may wait for it.
-fn ended<A: Agent + Send + 'static>(runner: &Runner<A>) -> bool {
-    for _ in 0..LAST_ATTEMPTS {
-        if runner.is_finished() {
-            return true;
-        }
-        std::thread::sleep(AGAIN);
-    }
-    runner.is_finished()
 }
 
 /// Tries again until it succeeds or patience is over.

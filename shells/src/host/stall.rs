@@ -1,6 +1,8 @@
 //! Agents of this process that beat no more although it runs: a defect, or a disk that hangs. Peers notice at once by
 //! themselves; the process ends, so that whoever restarts processes does.
 
+use std::time::Duration;
+
 use engine::counters::heartbeat::Pulse;
 use engine::domain::Nanos;
 use engine::error::SetupError;
@@ -8,6 +10,21 @@ use engine::shm::paths::IpcPaths;
 
 /// After how long without a beat the process gives its agent up.
 const GIVEN_UP: Nanos = Nanos::from_secs(10);
+
+/// How often it is looked whether threads have ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Whether threads that were told to end do so, for as long as an orderly end may wait for them.
+#[must_use]
+pub fn ended_within(limit: Duration, is_finished: impl Fn() -> bool) -> bool {
+    for _ in 0..limit.as_millis() / LOOK.as_millis() {
+        if is_finished() {
+            return true;
+        }
+        std::thread::sleep(LOOK);
+    }
+    is_finished()
+}
 
 /// Watches the heartbeats of some agents, from within their process.
 pub struct StallWatch {

@@ -1,6 +1,7 @@
 //! A live session from the first thread to the last record.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::agent::{Idle, IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
@@ -22,11 +23,12 @@ use crate::cli::args::RunArgs;
 use crate::cli::output::say;
 use crate::config::Settings;
 use crate::config::values::OnShutdown;
+use crate::host::stall::{StallWatch, ended_within};
 use crate::operator;
 use crate::ports::Ports;
 use crate::replay::summary::{Facts, Summary};
 use crate::run::status::{Interrupt, Status};
-use crate::run::threads::{Entry, Feed, JournalThread, SharedThread, Starter, Threads};
+use crate::run::threads::{Entry, Feed, JournalThread, Rested, SharedThread, Starter, Threads};
 use crate::run::{Backing, Plan, RING_CAPACITY};
 use crate::topology::Placement;
 use crate::trade::Trading;
@@ -37,7 +39,13 @@ use crate::venue::{VenueEntry, VenueFeed};
 const RECORDER_BYTES: usize = 32 << 20;
 
 /// How often the watching thread looks up.
-const WATCH: std::time::Duration = std::time::Duration::from_millis(20);
+const WATCH: Duration = Duration::from_millis(20);
+
+/// How long threads that were told to end may take.
+const LAST: Duration = Duration::from_secs(3);
+
+/// Whose heartbeats are watched, beside the exchange's where it is in this process.
+const AGENTS: [&str; 4] = ["ingest", "strategy", "risk", "route"];
 
 /// A running session.
 pub struct Live {
@@ -46,6 +54,7 @@ pub struct Live {
     journals: Runner<JournalThread>,
     stop_agents: StopSignal,
     stop_rest: StopSignal,
+    stall: StallWatch,
     clock: LiveClock,
     session: std::path::PathBuf,
     on_shutdown: OnShutdown,
@@ -107,6 +116,7 @@ impl Live {
         let log = journals.open("input", &config)?;
         let (stop_agents, stop_rest) = (StopSignal::default(), StopSignal::default());
         let starter = Starter::new(plan, &stop_agents);
+        let stall = StallWatch::new(&plan.ipc, AGENTS.into_iter().chain(house.is_some().then_some("venue")));
         // Neither is in a hurry, and both would take a core from the agents if they spun.
         let idle = || Idle::new(IdleStrategy::Park);
         let recorder = Runner::start(taps.recorder, plan.clock, None, idle(), stop_rest.clone())?;
@@ -119,15 +129,26 @@ impl Live {
             }
             Placement::Dedicated => starter.start_each(house, path)?,
         };
-        Ok(Self { threads, recorder, journals, stop_agents, stop_rest, clock, session, on_shutdown, remote })
+        Ok(Self {
+            threads,
+            recorder,
+            journals,
+            stop_agents,
+            stop_rest,
+            stall,
+            clock,
+            session,
+            on_shutdown,
+            remote,
+        })
     }
 
     /// Shows a line a second until the time is over, a signal comes, or a thread ends by itself.
     ///
     /// # Errors
-    /// When signals cannot be waited for.
+    /// When signals cannot be waited for, or an agent beats no more.
     pub fn watch(
-        &self,
+        &mut self,
         duration: Option<Nanos>,
         mut status: Status,
         quiet: bool,
@@ -144,6 +165,7 @@ impl Live {
             if now >= end || interrupt.came() || self.threads.any_ended() {
                 return Ok(());
             }
+            self.stall.check(now)?;
             // A port that is taken stops no trading: people are told, once.
             for complaint in ports.map(Ports::complaints).unwrap_or_default() {
                 if !told.contains(&complaint) {
@@ -164,7 +186,7 @@ impl Live {
     /// Stops in order: strategies, orders, agents, then recorder and journals.
     ///
     /// # Errors
-    /// When a thread panicked, a journal or the tape failed, or the session does not reconcile.
+    /// When a thread panicked or does not end, a journal or the tape failed, or the session does not reconcile.
     pub fn end(
         self,
         trading: &Trading,
@@ -173,17 +195,27 @@ impl Live {
         elapsed: Nanos,
     ) -> Result<Ended, SetupError> {
         self.stop_agents.stop();
-        let rested = self.threads.rest(self.clock, self.on_shutdown)?;
+        let rested = if ended_within(LAST, || self.threads.all_ended()) {
+            self.threads.rest(self.clock, self.on_shutdown)
+        } else {
+            Err(SetupError::Invalid("the agents' threads do not end; what rests is left as it is".to_owned()))
+        };
         self.stop_rest.stop();
+        let written = || self.recorder.is_finished() && self.journals.is_finished();
+        let rested = match rested {
+            // A disk that hangs may be the reason, and is not waited for.
+            Err(reason) if !ended_within(LAST, written) => return Err(reason),
+            rested => rested,
+        };
         self.recorder.join()?.finish()?;
         let JournalThread { mut journals, failure } = self.journals.join()?;
         if let Some(failure) = failure {
             return Err(failure);
         }
         journals.drain_all()?;
-        let path = rested.path;
+        let Rested { path, lost_cycles } = rested?;
         // What people sent is on no tape either.
-        let lost = rested.lost_cycles
+        let lost = lost_cycles
             + u64::from(self.remote)
             + path.ingest().feed().lost()
             + path.route().entry().lost()

@@ -92,7 +92,7 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     let ipc = IpcPaths::new(&places.ipc);
     ipc.create()?;
     // Held until the end of the process, whatever that end is.
-    let _guard = Guard::lock(&ipc)?;
+    let guard = Guard::lock(&ipc)?;
     recovery::recover(&ipc, places)?;
     let (plan, backing) = Plan::make(args, &settings, ipc)?;
     let mut file = SessionFile::begin(
@@ -111,18 +111,25 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
 
     let started = stopwatch.elapsed();
     let clock = plan.clock;
-    let live = Live::start(&plan, backing, (args, &settings), tape)?;
+    let mut live = Live::start(&plan, backing, (args, &settings), tape)?;
     let port = settings.port.unwrap_or(FIRST_PORT);
     let ports = if args.headless || port == 0 {
         None
     } else {
         Some(Ports::start(port, Ground { settings: &settings, ipc: &ipc, clock, stopwatch })?)
     };
-    live.watch(args.duration.map(|span| span.0), status, args.json, ports.as_ref())?;
+    let watched = live.watch(args.duration.map(|span| span.0), status, args.json, ports.as_ref());
     if let Some(ports) = ports {
         ports.stop();
     }
-    let ended = live.end(&trading, &instruments, &ipc, stopwatch.elapsed() - started)?;
+    let ended = live.end(&trading, &instruments, &ipc, stopwatch.elapsed() - started);
+    // Why it ends comes before what its end met.
+    let ended = watched.and(ended);
+    if ended.is_err() {
+        // A thread that does not end still writes what these guard: only the process's end frees them.
+        std::mem::forget(guard);
+    }
+    let ended = ended?;
     file.state_hash = Some(ended.summary.state_hash().to_owned());
     file.lost = ended.lost;
     session.describe(&file)?;

@@ -153,6 +153,21 @@ impl Threads {
         }
     }
 
+    /// Whether every thread has ended.
+    #[must_use]
+    pub fn all_ended(&self) -> bool {
+        match self {
+            Self::Shared(thread) => thread.is_finished(),
+            Self::Dedicated(threads) => {
+                threads.house.as_ref().is_none_or(Runner::is_finished)
+                    && threads.ingest.is_finished()
+                    && threads.host.is_finished()
+                    && threads.risk.is_finished()
+                    && threads.route.is_finished()
+            }
+        }
+    }
+
     /// Takes the agents back. Where resting orders are to be cancelled, strategies cancel theirs and risk what is left,
     /// whoever placed it: everything is driven on this thread until no order is open or two seconds have passed.
     ///
