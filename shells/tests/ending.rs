@@ -31,12 +31,12 @@ fn open(home: &Home) -> BTreeMap<String, String> {
     rows.iter().map(|order| (text(order, "order_id"), text(order, "strategy"))).collect()
 }
 
-/// The operator's order, which rests.
+/// The operator's order, which rests: the market does not come so far.
 fn rest_one(home: &Home) {
-    let book = look(home, &["book", "BTCUSDT", "--depth", "20"]);
-    let last = book["bids"].as_array().and_then(|bids| bids.last()).expect("a bid");
-    let price = last[0].as_str().expect("a price");
-    let arguments = ["order", "buy", "BTCUSDT", "0.001", "--price", price, "--post-only", "--json"];
+    let book = look(home, &["book", "BTCUSDT"]);
+    let best: f64 = book["bids"][0][0].as_str().and_then(|price| price.parse().ok()).expect("a bid");
+    let price = format!("{:.2}", best * 0.98);
+    let arguments = ["order", "buy", "BTCUSDT", "0.001", "--price", &price, "--post-only", "--json"];
     let (code, error) = home.start(env!("CARGO_BIN_EXE_trading"), &arguments).wait();
     assert_eq!(code, Some(0), "{error}");
 }
