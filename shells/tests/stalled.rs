@@ -5,7 +5,7 @@ mod stack;
 use std::net::TcpStream;
 
 use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use rustix::process::Signal;
 use stack::exchange::Exchange;
@@ -35,7 +35,10 @@ impl Stalled {
 
     /// Sees the thread's end, which its process's waits for.
     fn bury(self) {
-        waitpid(self.0, Some(WaitPidFlag::__WALL)).expect("ended");
+        let look = Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG);
+        until("its process ends", || {
+            (waitpid(self.0, look).expect("a traced thread") != WaitStatus::StillAlive).then_some(())
+        });
     }
 }
 
