@@ -205,6 +205,7 @@ def overview():
         lines("Open orders", [('sum by (symbol) (trading_open_orders{symbol=~"$symbol"})', "{{symbol}}")], COUNT, "Not proven ended."),
         lines("Fees", [('trading_fees_total{symbol=~"$symbol"}', "{{symbol}}")], COUNT, "Paid since start, in the account's currency.", zero=False),
         lines("Rate limits used", [("trading_rate_limit_used_ratio", "{{limit}}")], RATIO, "Of the venue's limits.", steps=NEAR_LIMIT),
+        lines("Venue's clock", [("trading_venue_clock_offset_seconds", "")], SECONDS, "Less ours. Requests are stamped with the venue's time; latencies against its stamps are off by this.", zero=False),
         row("Market data"),
         number("Books", [('trading_book_trusted{symbol=~"$symbol"}', "{{symbol}}")], COUNT, "No order passes against a book that is not trusted.", width=8, steps=ONE_IS_GOOD, mappings=trust),
         lines("Ticks", [('sum by (symbol) (rate(trading_ticks_total{symbol=~"$symbol"}[$__rate_interval]))', "{{symbol}}")], PER_SECOND, "Changes that a decision may depend on."),

@@ -190,6 +190,7 @@ fn the_exchanges_books_equal_ours_and_no_key_is_written() {
         system.trade_on(if secure { "fills over TLS" } else { "fills" }, 6);
         assert!(system.metric("order_execution", "trading_rate_limit_used_ratio{limit=\"orders\"}") > 0.0);
         assert_eq!(system.metric("market_data", "trading_feed_reconnects_total"), 0.0);
+        assert!(system.metric("order_execution", "trading_venue_clock_offset_seconds").abs() < 60.0);
         let (home, exchange) = system.stop();
         let (theirs, ours) = held(&home, &exchange);
         assert_eq!(theirs.differences(&ours), Vec::<String>::new());

@@ -39,6 +39,7 @@ fn what_is_shown_is_what_the_journals_say() {
     until("a cancelled order", || orders(home).iter().any(|order| order["state"] == "CANCELED"));
     let status = json(home, &["status"]);
     assert_eq!((&status["running"], &status["risk"]["state"]), (&true.into(), &"ACTIVE".into()));
+    assert_eq!(status["venue_clock_offset_ns"], 0, "the market is in the process");
     let agents = status["agents"].as_array().expect("agents");
     assert!(
         agents.iter().all(|agent| agent["hosted"] == true && agent["cycles"].as_u64() > Some(0)),

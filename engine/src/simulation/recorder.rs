@@ -124,6 +124,10 @@ impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
         self.inner.limits_used()
     }
 
+    fn clock_offset(&self) -> Nanos {
+        self.inner.clock_offset()
+    }
+
     fn next_deadline(&self) -> Nanos {
         self.inner.next_deadline()
     }

@@ -244,6 +244,11 @@ pub trait OrderEntry {
         LimitsUsed::default()
     }
 
+    /// The venue's clock less ours, as last measured; zero for a venue in this process, which has no clock of its own.
+    fn clock_offset(&self) -> Nanos {
+        Nanos::ZERO
+    }
+
     /// When the next event arrives, where that is known (virtual time); else `Nanos::NEVER`.
     fn next_deadline(&self) -> Nanos;
 }

@@ -16,6 +16,7 @@ use crate::binance::fallback::Fallback;
 use crate::binance::limits::{self, Counted, Permit, RateLimits};
 use crate::binance::session::{Session, SessionEvent};
 use crate::binance::{Endpoints, Signer};
+use crate::config::values::RecvWindow;
 use crate::transport::{SendError, TlsTrust};
 
 /// Requests whose instrument is remembered: an error answer names only the request.
@@ -86,6 +87,13 @@ impl BinanceEntry {
         self
     }
 
+    /// Lets the venue take a request for as long as `window` after it was made.
+    #[must_use]
+    pub fn within(mut self, window: RecvWindow) -> Self {
+        self.session.within(window);
+        self
+    }
+
     /// Lets a connection live for `life` instead of the venue's day.
     pub const fn live_for(&mut self, life: Nanos) {
         self.session.live_for(life);
@@ -118,6 +126,7 @@ impl BinanceEntry {
         {
             return Err(NotSent);
         }
+        self.session.bind(&mut self.request).map_err(|_| NotSent)?;
         if !self.session.is_ready() {
             let signer = Arc::clone(self.session.signer());
             return self.fallback.send(asked, &self.request, &signer, now).map_err(|_| NotSent);
@@ -366,6 +375,10 @@ impl OrderEntry for BinanceEntry {
     fn limits_used(&self) -> LimitsUsed {
         let Session { budget, counted, .. } = &self.session;
         LimitsUsed { weight_ppm: budget.used_ppm(), orders_ppm: counted.orders_used_ppm() }
+    }
+
+    fn clock_offset(&self) -> Nanos {
+        self.session.clock_offset()
     }
 
     fn next_deadline(&self) -> Nanos {

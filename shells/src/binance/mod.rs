@@ -11,8 +11,10 @@
 
 pub mod signer;
 pub mod endpoints;
+pub mod clock;
 pub mod limits;
 pub mod dedup;
+mod line;
 pub mod session;
 pub mod fallback;
 pub mod entry;

@@ -9,7 +9,10 @@ use serde_json::Value;
 use tracing::warn;
 
 use crate::binance::Signer;
+use crate::binance::clock::{offset, server_time};
 use crate::binance::limits::{CountBudget, RateLimits, Share, WeightBudget};
+use crate::binance::line::{Line, Seen, Step, ask_clock, own_answer};
+use crate::config::values::RecvWindow;
 use crate::transport::{Backoff, Reactor, SendError, TlsTrust, Url, Watch, WebSocketClient, WsEvent};
 
 /// A connection lives at most 24 hours; the next one is opened a little earlier.
@@ -20,13 +23,6 @@ const LINGER: Nanos = Nanos::from_secs(5);
 
 /// The server pings every 20 s: three that did not come, and the connection is half-open.
 const IDLE_MAX: Nanos = Nanos::from_secs(65);
-
-/// How long the server may say nothing at all after a request: it answers within milliseconds, so the connection is
-/// half-open long before a ping is missed.
-const SILENCE_MAX: Nanos = Nanos::from_secs(5);
-
-/// How long a step of the opening may take.
-const STEP_MAX: Nanos = Nanos::from_secs(10);
 
 /// Between looks at the venue's clock.
 const CLOCK_EVERY: Nanos = Nanos::from_secs(60);
@@ -49,71 +45,6 @@ pub enum SessionEvent {
     Busy,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Opening,
-    Clock,
-    LoggingOn,
-    Subscribing,
-    Ready,
-}
-
-/// One connection, on its way to a session or in one.
-struct Line {
-    socket: WebSocketClient,
-    step: Step,
-    since: Nanos,
-    opened: Nanos,
-    clock_asked: Nanos,
-    /// A request left after the last message came; and since when that is so, as the last look saw it.
-    waits: bool,
-    waits_since: Option<Nanos>,
-    /// A reason to end that was found while reading.
-    doomed: Option<String>,
-    /// The server has said that it goes down.
-    leaving: bool,
-}
-
-/// What one look at a line gave.
-enum Seen {
-    Idle,
-    Busy,
-    Ready,
-    Ended(String),
-}
-
-impl Line {
-    fn transmit(&mut self, request: &[u8]) -> Result<(), SendError> {
-        let text = std::str::from_utf8(request).map_err(|_| SendError::NotSent)?;
-        self.waits = true;
-        self.socket.send(text)
-    }
-
-    fn is_ready(&self) -> bool {
-        self.step == Step::Ready
-    }
-
-    fn heard(&mut self, event: &WsEvent, now: Nanos) {
-        match event {
-            WsEvent::Message => (self.waits, self.waits_since) = (false, None),
-            WsEvent::Idle if self.waits && self.waits_since.is_none() => self.waits_since = Some(now),
-            _ => {}
-        }
-    }
-
-    fn overdue(&self, now: Nanos) -> Option<String> {
-        match self.step {
-            Step::Ready if self.waits_since.is_some_and(|since| now - since > SILENCE_MAX) => {
-                Some("nothing came after a request".to_owned())
-            }
-            // The transport itself limits the opening.
-            Step::Ready | Step::Opening => None,
-            step if now - self.since > STEP_MAX => Some(format!("{step:?} was not answered")),
-            _ => None,
-        }
-    }
-}
-
 /// One session after the other, without a gap where the end of one can be foreseen.
 pub struct Session {
     url: Url,
@@ -132,6 +63,7 @@ pub struct Session {
     backoff: Backoff,
     /// The venue's clock less ours.
     offset: Nanos,
+    window: RecvWindow,
     /// What may be asked.
     pub budget: WeightBudget,
     /// How often it may be asked, and what may be ordered.
@@ -158,6 +90,7 @@ impl Session {
             retry_at: Nanos(i64::MIN),
             backoff: Backoff::new(Nanos::from_millis(100), Nanos::from_secs(30), seed),
             offset: Nanos::ZERO,
+            window: RecvWindow::default(),
             budget: WeightBudget::new(Share::ROUTE, 0),
             counted: CountBudget::default(),
             scratch: Vec::with_capacity(1_024),
@@ -168,6 +101,11 @@ impl Session {
     pub fn limit(&mut self, limits: &RateLimits) {
         self.budget = WeightBudget::new(Share::ROUTE, limits.weight_a_minute());
         self.counted = CountBudget::new(limits);
+    }
+
+    /// Lets the venue take a request for as long as `window` after it was made.
+    pub const fn within(&mut self, window: RecvWindow) {
+        self.window = window;
     }
 
     /// Lets a connection live for `life` instead of the venue's day.
@@ -332,6 +270,14 @@ impl Session {
         self.line.as_mut().map_or(Err(SendError::NotSent), |line| line.transmit(request))
     }
 
+    /// Adds to `request`, which will be signed, for how long the venue may take it.
+    ///
+    /// # Errors
+    /// When it is none of ours.
+    pub fn bind(&self, request: &mut Vec<u8>) -> Result<(), SendError> {
+        canonical::bound(request, self.window.0).map_err(|_| SendError::NotSent)
+    }
+
     fn sign(&self, request: &mut Vec<u8>) -> Result<(), SendError> {
         let key = self.signer.api_key();
         let payload = canonical::payload(request, key).map_err(|_| SendError::NotSent)?;
@@ -384,17 +330,7 @@ impl Session {
         }
         let socket = WebSocketClient::connect(&self.url, &self.trust, &[], IDLE_MAX, now);
         let socket = socket.inspect_err(|_| self.retry_at = now.saturating_add(self.backoff.next_wait()))?;
-        Ok(Some(Box::new(Line {
-            socket,
-            step: Step::Opening,
-            since: now,
-            opened: now,
-            clock_asked: Nanos::ZERO,
-            waits: false,
-            waits_since: None,
-            doomed: None,
-            leaving: false,
-        })))
+        Ok(Some(Box::new(Line::new(socket, now))))
     }
 
     fn end(&mut self, mut line: Line, was_ready: bool, now: Nanos, reason: String) -> SessionEvent {
@@ -435,7 +371,8 @@ impl Session {
         request.extend_from_slice(
             format!("{{\"id\":\"{id}\",\"method\":\"{method}\",\"params\":{{{params}}}}}").as_bytes(),
         );
-        let sent = if signed { self.sign(&mut request) } else { Ok(()) };
+        let sent =
+            if signed { self.bind(&mut request).and_then(|()| self.sign(&mut request)) } else { Ok(()) };
         let sent = sent.and_then(|()| line.transmit(&request));
         self.scratch = request;
         sent
@@ -453,11 +390,8 @@ impl Session {
         }
         match (id, line.step) {
             ("clock", step) => {
-                if let Some(server) = answer["result"]["serverTime"].as_i64() {
-                    let half = (now - line.clock_asked).0 / 2;
-                    // Milliseconds; microseconds where the venue is asked for them.
-                    let unit = if server > 100_000_000_000_000 { 1_000 } else { 1_000_000 };
-                    self.offset = Nanos(server.saturating_mul(unit) + half - now.0);
+                if let Some(told) = server_time(&answer["result"]) {
+                    (self.offset, _) = offset(told, line.clock_asked, now);
                 }
                 if step == Step::Clock {
                     let next = if self.signer.logs_on() { Step::LoggingOn } else { Step::Subscribing };
@@ -476,15 +410,4 @@ impl Session {
             line.doomed = Some("the venue takes no requests".to_owned());
         }
     }
-}
-
-fn ask_clock(line: &mut Line, now: Nanos) -> Result<(), SendError> {
-    line.clock_asked = now;
-    line.transmit(br#"{"id":"clock","method":"time"}"#)
-}
-
-/// The answer to one of the session's own requests.
-fn own_answer(bytes: &[u8]) -> Option<Value> {
-    let ours = [&b"{\"id\":\"clock\""[..], b"{\"id\":\"logon\"", b"{\"id\":\"subscribe\""];
-    if ours.iter().any(|head| bytes.starts_with(head)) { serde_json::from_slice(bytes).ok() } else { None }
 }

@@ -9,7 +9,7 @@ use engine::agent::IdleStrategy;
 use crate::config::amount::Amount;
 use crate::config::places::DataDirs;
 use crate::config::values::{
-    Choices, Count, Endpoint, LogFormat, OnLoss, OnShutdown, Symbols, WebSocketUrl, YesNo,
+    Choices, Count, Endpoint, LogFormat, OnLoss, OnShutdown, RecvWindow, Symbols, WebSocketUrl, YesNo,
 };
 use crate::config::venue::Venue;
 use crate::topology::Cores;
@@ -92,7 +92,7 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
 /// Every setting.
-pub static KEYS: [Key; 34] = [
+pub static KEYS: [Key; 35] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
@@ -202,6 +202,13 @@ pub static KEYS: [Key; 34] = [
         doc: "The API key's HMAC secret, or an Ed25519 key as PKCS#8 PEM",
         check: secret,
         ..key("BINANCE_API_SECRET", "binance.api_secret", "")
+    },
+    Key {
+        value_name: "MS",
+        default: Some("5000"),
+        doc: "Milliseconds after which the venue may no longer take a signed request: 1 to 60000",
+        check: check::<RecvWindow>,
+        ..key("TRADING_RECV_WINDOW", "binance.recv_window", "recv-window")
     },
     Key {
         value_name: "LIST",

@@ -27,7 +27,7 @@ use crate::config::flags::Flags;
 use crate::config::keys::Kept;
 use crate::config::layers::{Layers, Source, Value};
 use crate::config::values::{
-    Choice, Choices, Count, Endpoint, LogFormat, OnLoss, OnShutdown, Symbols, WebSocketUrl, YesNo,
+    Choice, Choices, Count, Endpoint, LogFormat, OnLoss, OnShutdown, RecvWindow, Symbols, WebSocketUrl, YesNo,
 };
 use crate::topology::Cores;
 
@@ -100,6 +100,8 @@ pub struct Settings {
     pub max_daily_loss: Amount,
     /// The account's currency.
     pub account_currency: String,
+    /// How long after it was made the venue may take a signed request.
+    pub recv_window: RecvWindow,
     /// Core of each thread that has one.
     pub cores: Cores,
     /// What an idle thread does.
@@ -156,6 +158,7 @@ impl Settings {
             max_position_size: layers.value("MAX_POSITION_SIZE")?,
             max_daily_loss: layers.value("MAX_DAILY_LOSS")?,
             account_currency: layers.value("TRADING_ACCOUNT_CURRENCY")?,
+            recv_window: layers.value("TRADING_RECV_WINDOW")?,
             cores: layers.optional("TRADING_CORES")?.unwrap_or_default(),
             idle: layers.value("TRADING_IDLE")?,
             host_agent: layers.value::<YesNo>("TRADING_HOST_AGENT")?.0,

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use engine::domain::Nanos;
+
 use crate::config::document::{Document, file_key};
 use crate::config::keys::KEYS;
+use crate::config::values::RecvWindow;
 use crate::config::{AllFlags, Environment, Secrets, Settings, Venue};
 
 fn settings(environment: &[(&str, &str)]) -> Result<Settings, String> {
@@ -46,6 +49,15 @@ fn half_a_key_is_refused_and_a_whole_one_is_kept_out_of_sight() {
 fn strategies_trade_symbols_that_are_traded() {
     let error = settings(&[("TRADING_SYMBOLS", "A"), ("TRADING_STRATEGIES", "momentum@B")]).expect_err("B");
     assert!(error.contains("names B"), "{error}");
+}
+
+#[test]
+fn a_window_is_binances_own_unless_it_is_set() {
+    assert_eq!(settings(&[]).expect("defaults").recv_window, RecvWindow(5_000));
+    let set = settings(&[("TRADING_RECV_WINDOW", "250")]).expect("it is short");
+    assert_eq!(set.recv_window.span(), Nanos::from_millis(250));
+    let error = settings(&[("TRADING_RECV_WINDOW", "60001")]).expect_err("too long");
+    assert!(error.contains("TRADING_RECV_WINDOW") && error.contains("from 1 to 60000"), "{error}");
 }
 
 /// Every line of the example that sets something, commented out or not.

@@ -1,7 +1,9 @@
 //! Values of settings that are words, lists or addresses.
 
+use std::fmt;
 use std::str::FromStr;
 
+use engine::domain::Nanos;
 use engine::limits::SYMBOL_BYTES_MAX;
 
 /// `yes` or `no`; `true` and `false` do as well.
@@ -182,6 +184,44 @@ impl FromStr for Count {
     }
 }
 
+/// How long after it was made the venue may still take a signed request, in milliseconds (binance.md §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecvWindow(pub u32);
+
+impl RecvWindow {
+    /// The longest that Binance allows.
+    const MAX: u32 = 60_000;
+
+    /// The same as a span of time.
+    #[must_use]
+    pub const fn span(self) -> Nanos {
+        Nanos::from_millis(self.0 as i64)
+    }
+}
+
+impl Default for RecvWindow {
+    /// What Binance does without one.
+    fn default() -> Self {
+        Self(5_000)
+    }
+}
+
+impl fmt::Display for RecvWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for RecvWindow {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.chars().all(|c| c.is_ascii_digit());
+        let window = text.parse().ok().filter(|window| digits && (1..=Self::MAX).contains(window));
+        window.map(Self).ok_or_else(|| format!("expected whole milliseconds from 1 to {}", Self::MAX))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +256,10 @@ mod tests {
         assert_eq!("1000".parse(), Ok(Count(1000)));
         for bad in ["-1", "+1", "", "1.5", "99999999999"] {
             assert!(bad.parse::<Count>().is_err(), "{bad}");
+        }
+        assert_eq!("60000".parse(), Ok(RecvWindow(60_000)));
+        for bad in ["0", "60001", "-5", "+5", "5000.5", "5s", ""] {
+            assert!(bad.parse::<RecvWindow>().is_err(), "{bad}");
         }
         assert_eq!(("yes".parse(), "false".parse()), (Ok(YesNo(true)), Ok(YesNo(false))));
         assert!("1".parse::<YesNo>().is_err() && "Yes".parse::<YesNo>().is_err());

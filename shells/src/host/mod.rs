@@ -326,7 +326,7 @@ impl<'a> Ground<'a> {
             now: { self.timeline.clock }.now(),
         };
         let mut config = PathConfig { apart: true, ..setup.config(&self.trading, strategies)? };
-        config.timing.connection = self.way.is_remote();
+        config.timing = self.way.timing();
         Ok(config)
     }
 

@@ -91,7 +91,8 @@ impl Live {
         let targets = plan.trading.targets(&plan.instruments, &[])?;
         let strategies = plan.trading.strategies(&plan.instruments, &targets)?;
         restore_halts(plan, &strategies)?;
-        let remote = matches!(backing, Backing::Sockets(..));
+        let timing = backing.timing();
+        let remote = timing.connection;
         let (house, feed, entry) = venued(plan, backing, args, settings)?;
         let watches: Vec<_> = [feed.watch()?, entry.watch()?].into_iter().flatten().collect();
         let taps = Taps::create(plan, feed, entry, tape)?;
@@ -110,7 +111,7 @@ impl Live {
             now: clock.now(),
         };
         let mut config = setup.config(&plan.trading, &strategies)?;
-        config.timing.connection = remote;
+        config.timing = timing;
         let mut journals = JournalSet::new(RING_CAPACITY);
         let path = Path::assemble(&config, strategies, taps.feed, taps.entry, &mut journals)?;
         let log = journals.open("input", &config)?;

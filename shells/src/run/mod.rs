@@ -15,6 +15,7 @@ use engine::clock::{Clock, Stopwatch};
 use engine::domain::{Instruments, Market, Nanos};
 use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
+use engine::tick_to_trade::route::RouteTiming;
 use engine::venue::binance::exchange_info;
 use engine::venue::generated::GeneratedMarket;
 use engine::venue::replay::{TapeSource, TapeWriter};
@@ -171,6 +172,14 @@ impl Backing {
         let instruments = Arc::clone(&listing.instruments);
         let backing = if way.is_remote() { Self::Sockets(way, listing) } else { Self::Paper(way, listing) };
         Ok((backing, instruments))
+    }
+
+    /// What route may wait for there.
+    fn timing(&self) -> RouteTiming {
+        match self {
+            Self::Generated(_) => RouteTiming::default(),
+            Self::Paper(way, _) | Self::Sockets(way, _) => way.timing(),
+        }
     }
 
     /// When it begins, where its rules were found, and what they are.

@@ -88,6 +88,9 @@ pub mod names {
         ("trading_journal_durable_lag_seconds", "Age of the oldest record that is not on the disk yet.");
     /// Rate limits.
     pub const RATE: Name = ("trading_rate_limit_used_ratio", "Share of the venue's rate limit in use.");
+    /// The venue's clock.
+    pub const CLOCK: Name =
+        ("trading_venue_clock_offset_seconds", "The venue's clock less ours, as last measured.");
     /// The day's loss.
     pub const DAY_LOSS: Name =
         ("trading_day_loss_used_ratio", "Loss since 00:00 UTC as a share of what stops new risk.");

@@ -14,6 +14,13 @@ const LOOK_EVERY: Nanos = Nanos::from_millis(100);
 /// From this age of its heartbeat on an agent counts as stalled: with what it takes to look and to tell, within 2 s.
 const STALLED: Nanos = Nanos::from_millis(1_500);
 
+/// The venue's clock less ours, in nanoseconds, of route's counters.
+#[must_use]
+pub fn venue_clock_offset(route: &CounterReader) -> i64 {
+    let count = |name| i64::try_from(route.get(name).unwrap_or(0)).unwrap_or(i64::MAX);
+    count("venue_clock_ahead_ns") - count("venue_clock_behind_ns")
+}
+
 impl Current for HeartbeatReader {
     fn is_current(&self) -> bool {
         Self::is_current(self)

@@ -7,10 +7,11 @@ use serde_json::Value;
 use tracing::info;
 
 use crate::binance::Signer;
-use crate::venue::rest::Desk;
+use crate::binance::clock::server_time;
+use crate::config::values::RecvWindow;
+use crate::venue::rest::{Desk, TIME};
 
-/// Where the venue tells its time, and what the account holds.
-const TIME: &str = "/api/v3/time";
+/// Where the venue tells what the account holds.
 const ACCOUNT: &str = "/api/v3/account";
 
 /// Asks for the account of `signer`, and logs what it holds of what is traded.
@@ -20,14 +21,16 @@ const ACCOUNT: &str = "/api/v3/account";
 pub(super) fn show(
     desk: &mut Desk<'_, impl Clock>,
     signer: &Signer,
+    window: RecvWindow,
     instruments: &Instruments,
 ) -> Result<(), SetupError> {
     let url = desk.url(ACCOUNT);
     let refuse = |reason: &str| SetupError::Invalid(format!("{url}: {reason}"));
     let told: Value = serde_json::from_slice(&desk.ask(TIME, TIME, &[])?).unwrap_or_default();
     // The venue's own clock: ours may be off by more than it allows.
-    let time = told["serverTime"].as_i64().ok_or_else(|| refuse("the venue does not tell its time"))?;
-    let query = signer.sign_query(&format!("timestamp={time}"));
+    let time = server_time(&told).ok_or_else(|| refuse("the venue does not tell its time"))?;
+    let time = time.0 / 1_000_000;
+    let query = signer.sign_query(&format!("timestamp={time}&recvWindow={window}"));
     let header = [("X-MBX-APIKEY", signer.api_key())];
     let body = desk.ask(ACCOUNT, &format!("{ACCOUNT}?{query}"), &header)?;
     let account: Value = serde_json::from_slice(&body).map_err(|_| refuse("the answer cannot be read"))?;

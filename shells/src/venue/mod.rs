@@ -19,11 +19,14 @@ use engine::clock::Clock;
 use engine::domain::{InstrumentIndex, Nanos, OrderId};
 use engine::error::SetupError;
 use engine::message::Order;
+use engine::tick_to_trade::route::RouteTiming;
 use engine::venue::binance::{DecodeError, MarketEvent};
 use engine::venue::link::{LinkFeed, LinkOrderEntry};
 use engine::venue::{Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question, VenueEvent};
 
+use crate::binance::clock::offset;
 use crate::binance::{BinanceEntry, BinanceFeed, Endpoints};
+use crate::config::values::RecvWindow;
 use crate::config::{Settings, Venue};
 use crate::transport::{TlsTrust, Watch};
 use crate::venue::listing::Listing;
@@ -155,6 +158,13 @@ impl OrderEntry for VenueEntry {
         }
     }
 
+    fn clock_offset(&self) -> Nanos {
+        match self {
+            Self::Sockets(entry) => entry.clock_offset(),
+            Self::Link(entry) => entry.clock_offset(),
+        }
+    }
+
     fn next_deadline(&self) -> Nanos {
         match self {
             Self::Sockets(entry) => entry.next_deadline(),
@@ -170,6 +180,7 @@ pub struct Way {
     pub venue: Venue,
     endpoints: Endpoints,
     trust: TlsTrust,
+    window: RecvWindow,
 }
 
 impl Way {
@@ -184,13 +195,30 @@ impl Way {
             _ => TlsTrust::public(),
         };
         let endpoints = Endpoints::of(settings.venue, &exchange.endpoint)?;
-        Ok(Self { venue: settings.venue, endpoints, trust })
+        Ok(Self { venue: settings.venue, endpoints, trust, window: settings.recv_window })
     }
 
     /// Whether orders leave this machine's rings: what happens to them there can be missed, and must be asked for.
     #[must_use]
     pub fn is_remote(&self) -> bool {
         self.venue != Venue::Paper
+    }
+
+    /// What route may wait for there.
+    #[must_use]
+    pub fn timing(&self) -> RouteTiming {
+        let conclusive = RouteTiming::conclusive_after(self.window.span());
+        RouteTiming { conclusive, connection: self.is_remote(), ..RouteTiming::default() }
+    }
+
+    /// The venue's clock less ours, asked of it once, and how much less or more that may be.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub fn ask_clock(&self, clock: &mut impl Clock) -> Result<(Nanos, Nanos), String> {
+        let asked = clock.now();
+        let told = Desk::new(&self.endpoints.rest, &self.trust, clock).ask_time()?;
+        Ok(offset(told, asked, clock.now()))
     }
 
     /// What the venue lists of `symbols`, asked of it now.
@@ -223,10 +251,11 @@ impl Way {
     ) -> Result<BinanceEntry, SetupError> {
         let signer = Arc::new(access::signer(settings, clock)?);
         let mut desk = Desk::new(&self.endpoints.rest, &self.trust, clock);
-        account::show(&mut desk, &signer, &listing.instruments)?;
+        account::show(&mut desk, &signer, self.window, &listing.instruments)?;
         let instruments = Arc::clone(&listing.instruments);
         let entry = BinanceEntry::new(&self.endpoints, &self.trust, signer, instruments, seed());
-        Ok(entry.map_err(|error| SetupError::io("sockets", "making a poll", error))?.limited(&listing.limits))
+        let entry = entry.map_err(|error| SetupError::io("sockets", "making a poll", error))?;
+        Ok(entry.limited(&listing.limits).within(self.window))
     }
 }
 

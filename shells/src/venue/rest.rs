@@ -8,8 +8,12 @@ use engine::error::SetupError;
 use serde_json::Value;
 use tracing::warn;
 
+use crate::binance::clock::server_time;
 use crate::binance::limits::retry_after;
 use crate::transport::{Backoff, HttpClient, HttpEvent, Reactor, TlsTrust, Url};
+
+/// Where the venue tells its time.
+pub(super) const TIME: &str = "/api/v3/time";
 
 /// How long the venue may refuse to answer.
 const PATIENCE: Nanos = Nanos::from_secs(60);
@@ -76,6 +80,22 @@ impl<'a, C: Clock> Desk<'a, C> {
                 }
             }
         }
+    }
+
+    /// The venue's time, asked for once.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(super) fn ask_time(&mut self) -> Result<Nanos, String> {
+        let url = self.url(TIME);
+        let (Refusal::Final(reason) | Refusal::Again(reason, _)) = match self.ask_once(TIME, &[]) {
+            Ok(body) => {
+                let told = serde_json::from_slice(&body).unwrap_or_default();
+                return server_time(&told).ok_or_else(|| format!("{url}: the answer tells no time"));
+            }
+            Err(refusal) => refusal,
+        };
+        Err(format!("{url}: {reason}"))
     }
 
     fn ask_once(&mut self, path: &str, headers: &[(&str, &str)]) -> Result<Vec<u8>, Refusal> {

@@ -16,6 +16,7 @@ use crate::config::Places;
 use crate::service::account::Event;
 use crate::service::families::{Families, names};
 use crate::service::instruments::read_quantity;
+use crate::service::liveness::venue_clock_offset;
 use crate::service::orders::OrderRow;
 use crate::service::show;
 use crate::service::tally::Tally;
@@ -328,6 +329,9 @@ impl Operations for OrderExecution {
         let used = |name: &str| self.views.counters().ok().and_then(|reader| reader.get(name)).unwrap_or(0);
         for (limit, counter) in [("request_weight", "weight_used_ppm"), ("orders", "orders_used_ppm")] {
             families.gauge(names::RATE, &[("limit", limit)], used(counter) as f64 / 1e6);
+        }
+        if let Ok(offset) = self.views.counters().map(venue_clock_offset) {
+            families.gauge(names::CLOCK, &[], offset as f64 / 1e9);
         }
         let Self { views, tally, .. } = self;
         if let Ok(table) = views.table() {

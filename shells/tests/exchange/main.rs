@@ -6,6 +6,7 @@ mod websocket;
 mod streams;
 mod faults;
 mod orders;
+mod time;
 mod paper;
 mod feed;
 mod tape;

@@ -15,18 +15,18 @@ use shells::transport::TlsTrust;
 use crate::support::{Exchange, deadline, now};
 
 /// The entry, and everything that it has told.
-struct Desk {
-    entry: BinanceEntry,
+pub struct Desk {
+    pub entry: BinanceEntry,
     told: Vec<VenueEvent>,
 }
 
 impl Desk {
-    fn open(exchange: &Exchange, key: &str, secret: &str, secure: bool) -> Self {
+    pub fn open(exchange: &Exchange, key: &str, secret: &str, secure: bool) -> Self {
         Self::open_at(exchange, key, secret, secure, |endpoints| endpoints)
     }
 
     /// Where `moved` says.
-    fn open_at(
+    pub fn open_at(
         exchange: &Exchange,
         key: &str,
         secret: &str,
@@ -51,7 +51,7 @@ impl Desk {
     }
 
     /// Polls until something is told that `wanted` says yes to; gives what was told from the last such on.
-    fn until(&mut self, wanted: impl Fn(&VenueEvent) -> bool) -> VenueEvent {
+    pub fn until(&mut self, wanted: impl Fn(&VenueEvent) -> bool) -> VenueEvent {
         let deadline = deadline();
         while now() < deadline {
             if let Some(event) = self.entry.poll(now()) {
@@ -66,7 +66,7 @@ impl Desk {
         panic!("it never came; told were {:?}", self.told);
     }
 
-    fn until_kind(&mut self, kind: VenueEventKind) -> VenueEvent {
+    pub fn until_kind(&mut self, kind: VenueEventKind) -> VenueEvent {
         self.until(|event| event.kind == kind)
     }
 
@@ -79,8 +79,13 @@ impl Desk {
     }
 }
 
-fn id(sequence: u64) -> OrderId {
+pub fn id(sequence: u64) -> OrderId {
     OrderId { epoch: 1, source: SourceId(2), source_epoch: 1, sequence }
+}
+
+/// Nobody speaks the WebSocket API there.
+pub fn without_a_session(endpoints: Endpoints) -> Endpoints {
+    Endpoints { ws_api: endpoints.streams.join("/nothing"), ..endpoints }
 }
 
 fn is_state(event: &VenueEvent, wanted: OrderState) -> bool {
@@ -213,10 +218,7 @@ fn a_session_that_is_cut_is_followed_by_a_new_one() {
 fn without_a_session_an_order_is_cancelled_and_asked_for_over_rest() {
     let exchange = Exchange::start(&[]);
     for (key, secret, secure) in [("ed25519", "private_key", false), ("hmac", "secret", true)] {
-        // Nobody speaks the WebSocket API here.
-        let nobody =
-            |endpoints: Endpoints| Endpoints { ws_api: endpoints.streams.join("/nothing"), ..endpoints };
-        let mut desk = Desk::open_at(&exchange, key, secret, secure, nobody);
+        let mut desk = Desk::open_at(&exchange, key, secret, secure, without_a_session);
         let order = id(if secure { 2 } else { 1 });
         place(&exchange, order, "side=BUY&type=LIMIT&timeInForce=GTC&price=50000&quantity=0.01");
         desk.entry.query(0, order, now()).expect("asked");

@@ -56,12 +56,21 @@ pub struct RouteTiming {
     pub connection: bool,
 }
 
+impl RouteTiming {
+    /// After how long a request can no longer reach the book that the venue may take within `window`: it may wait inside
+    /// the venue for another 10 s.
+    #[must_use]
+    pub const fn conclusive_after(window: Nanos) -> Nanos {
+        window.saturating_add(Nanos::from_secs(10 + 1))
+    }
+}
+
 impl Default for RouteTiming {
     fn default() -> Self {
         Self {
             answer: Nanos::from_secs(2),
             query: Nanos::from_secs(1),
-            conclusive: Nanos::from_secs(16),
+            conclusive: Self::conclusive_after(Nanos::from_secs(5)),
             connection: false,
         }
     }
@@ -467,13 +476,21 @@ impl<E: OrderEntry> Agent for Route<E> {
 
 impl<E: OrderEntry> Observed for Route<E> {
     fn names(&self) -> Vec<String> {
-        let more = ["live_orders", "weight_used_ppm", "orders_used_ppm"];
+        let more = [
+            "live_orders",
+            "weight_used_ppm",
+            "orders_used_ppm",
+            "venue_clock_ahead_ns",
+            "venue_clock_behind_ns",
+        ];
         RouteCounters::NAMES.iter().chain(&more).map(|&name| name.to_owned()).collect()
     }
 
     fn values(&self, set: &mut dyn FnMut(usize, u64)) {
         let used = self.entry.limits_used();
-        let more = [self.orders.live() as u64, used.weight_ppm, used.orders_ppm];
+        let offset = self.entry.clock_offset().0;
+        let (ahead, behind) = (offset.max(0).unsigned_abs(), offset.min(0).unsigned_abs());
+        let more = [self.orders.live() as u64, used.weight_ppm, used.orders_ppm, ahead, behind];
         let values = self.counters.to_array().into_iter().chain(more);
         values.enumerate().for_each(|(i, value)| set(i, value));
     }

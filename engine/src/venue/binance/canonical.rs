@@ -57,6 +57,19 @@ fn name_before(request: &[u8], value: usize) -> Option<&[u8]> {
     Some(&head[start..end])
 }
 
+/// Adds for how many milliseconds the venue may still take `request`, one of ours with parameters.
+///
+/// # Errors
+/// When it does not end as ours do.
+pub fn bound(request: &mut Vec<u8>, window_ms: u32) -> Result<(), DecodeError> {
+    let body = request.strip_suffix(END).ok_or_else(|| malformed(request.len()))?;
+    request.truncate(body.len());
+    request.extend_from_slice(b",\"recvWindow\":");
+    text::integer(request, window_ms);
+    request.extend_from_slice(END);
+    Ok(())
+}
+
 /// Adds key and signature to `request`, one of ours.
 ///
 /// # Errors
@@ -87,6 +100,16 @@ mod tests {
         attach(&mut signed, "K", "S").expect("ours");
         let tail = r#"532,"apiKey":"K","signature":"S"}}"#;
         assert!(String::from_utf8(signed).expect("text").ends_with(tail));
+    }
+
+    #[test]
+    fn a_window_is_a_parameter_like_the_others() {
+        let mut request =
+            br#"{"id":"x","method":"order.status","params":{"symbol":"A","timestamp":7}}"#.to_vec();
+        bound(&mut request, 60_000).expect("ours");
+        assert!(request.ends_with(br#""timestamp":7,"recvWindow":60000}}"#));
+        assert_eq!(payload(&request, "K").as_deref(), Ok("apiKey=K&recvWindow=60000&symbol=A&timestamp=7"));
+        assert!(bound(&mut b"{} ".to_vec(), 1).is_err());
     }
 
     #[test]

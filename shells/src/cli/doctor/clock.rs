@@ -1,8 +1,15 @@
-//! The clock source, the time-stamp counter, and how far the wall clock is off.
+//! The clock source, the time-stamp counter, and how far the wall clock is off: by the machine's own account, and by the
+//! venue's.
 
 use std::process::Command;
 
+use engine::clock::Stopwatch;
+use engine::clock::tsc::LiveClock;
+use engine::domain::Nanos;
+
 use super::{Finding, Machine};
+use crate::config::{Settings, Venue};
+use crate::venue::Way;
 
 /// Off by more than this, in microseconds, orders are refused sooner or later: Binance takes a request that is at most
 /// a second ahead of it, and expires one older than its window.
@@ -11,8 +18,44 @@ const OFFSET_FAIL_US: i64 = 500_000;
 /// Off by more than this, in microseconds, latencies against the exchange's times mean little.
 const OFFSET_WARN_US: i64 = 5_000;
 
+const ADVICE: &str = "run chrony or another time daemon against good servers";
+
 pub(super) fn check(machine: &Machine) -> [Finding; 3] {
     [source(machine), counter(machine), offset(machine, chrony().as_deref(), systemd().as_deref())]
+}
+
+/// How far the venue's clock is from ours; nothing where the venue is a simulation on this machine or the next.
+pub(super) fn venue(settings: &Settings) -> Option<Finding> {
+    if settings.venue == Venue::Simulated {
+        return None;
+    }
+    let mut clock = LiveClock::new(Stopwatch::calibrate());
+    let way = Way::of(settings).map_err(|error| error.to_string());
+    Some(against(way.and_then(|way| way.ask_clock(&mut clock))))
+}
+
+/// Judges what the venue told: its clock less ours, and how much less or more that may be.
+fn against(told: Result<(Nanos, Nanos), String>) -> Finding {
+    const CHECK: &str = "venue's clock";
+    let (offset, doubt) = match told {
+        Ok((offset, doubt)) => (offset.0 / 1_000, doubt.0 / 1_000),
+        Err(reason) => {
+            return Finding::fail(
+                CHECK,
+                reason,
+                "nothing trades before the venue answers: look at the network",
+            );
+        }
+    };
+    let found = format!("{offset:+} us from ours, give or take {doubt}");
+    // What the way there and back may have made of it is no fault of the clock.
+    match offset.saturating_abs() - doubt {
+        off if off >= OFFSET_FAIL_US => {
+            Finding::fail(CHECK, found, "set the clock: chronyc makestep, and keep chrony running")
+        }
+        off if off >= OFFSET_WARN_US => Finding::warn(CHECK, found, ADVICE),
+        _ => Finding::ok(CHECK, found),
+    }
 }
 
 fn source(machine: &Machine) -> Finding {
@@ -56,7 +99,6 @@ fn systemd() -> Option<String> {
 
 fn offset(machine: &Machine, chrony: Option<&str>, systemd: Option<&str>) -> Finding {
     const CHECK: &str = "clock offset";
-    const ADVICE: &str = "run chrony or another time daemon against good servers";
     if let Some(micros) = chrony.and_then(offset_of) {
         let found = format!("{micros} us, says chrony");
         return match micros.abs() {
@@ -106,6 +148,18 @@ mod tests {
         assert_eq!(offset_of("7F7F0101,,0,0.0,0.0,0.0"), None, "it follows nothing");
         assert_eq!(offset(&machine, None, Some("yes")).level, Level::Ok);
         assert_eq!(offset(&machine, Some("nonsense"), Some("no")).level, Level::Warn);
+    }
+
+    #[test]
+    fn the_venues_clock_is_judged_less_what_the_way_there_leaves_in_doubt() {
+        let level = |offset: i64, doubt: i64| {
+            against(Ok((Nanos::from_millis(offset), Nanos::from_millis(doubt)))).level
+        };
+        assert_eq!((level(4, 1), level(-4, 1), level(-100, 120)), (Level::Ok, Level::Ok, Level::Ok));
+        assert_eq!((level(7, 1), level(-100, 20)), (Level::Warn, Level::Warn));
+        assert_eq!((level(501, 1), level(-700, 20)), (Level::Fail, Level::Fail));
+        let silent = against(Err("https://api: no route".to_owned()));
+        assert_eq!((silent.level, silent.found.as_str()), (Level::Fail, "https://api: no route"));
     }
 
     #[test]

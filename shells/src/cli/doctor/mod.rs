@@ -108,6 +108,7 @@ pub fn run(args: &DoctorArgs, environment: &Environment) -> Result<(), SetupErro
     let machine = Machine::new(Path::new("/"));
     findings.extend(machine::check(&machine, &settings));
     findings.extend(clock::check(&machine));
+    findings.extend(clock::venue(&settings));
     findings.extend(files::check(&settings));
     findings.extend(settings::check(&settings));
     print(&findings, args.json);

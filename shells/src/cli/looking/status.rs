@@ -1,6 +1,6 @@
 //! `trading status`: the whole system on one screen.
 
-use engine::counters::HeartbeatReader;
+use engine::counters::{CounterReader, HeartbeatReader};
 use engine::error::SetupError;
 use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;
@@ -15,6 +15,7 @@ use crate::cli::table::Table;
 use crate::config::Environment;
 use crate::operator::log::wall_clock;
 use crate::operator::{self, AGENTS};
+use crate::service::liveness::venue_clock_offset;
 use crate::session;
 
 /// An agent.
@@ -54,6 +55,8 @@ pub struct Status {
     pub session: Option<String>,
     /// Its agents.
     pub agents: Vec<AgentStatus>,
+    /// The venue's clock less ours, as route last measured it; `null` before there was a route.
+    pub venue_clock_offset_ns: Option<i64>,
     /// Its books.
     pub books: Vec<BookStatus>,
     /// Halts, rejects, open orders.
@@ -93,12 +96,14 @@ impl Status {
             trusted: view.views().books.book(facts.index).is_some_and(|book| book.is_trusted()),
             mark: view.views().mark(facts.index).map(|mark| crate::service::instruments::price(facts, mark)),
         });
+        let route = CounterReader::attach(&view.ipc.counters("route"));
         Ok(Self {
             instance: view.places.instance.clone(),
             running: operator::is_running(&view.ipc),
             epoch: view.views().epoch(),
             session: session::latest(&view.places).ok().map(|path| path.display().to_string()),
             agents: agents(&view.ipc),
+            venue_clock_offset_ns: route.ok().as_ref().map(venue_clock_offset),
             books: books.collect(),
             risk: view.risk_state()?,
             positions: list_positions(view)?,
@@ -124,6 +129,9 @@ pub fn status(args: &LookArgs, environment: &Environment) -> Result<(), SetupErr
     }
     if let Some(session) = &status.session {
         say!("session {session}");
+    }
+    if let Some(offset) = status.venue_clock_offset_ns {
+        say!("venue's clock less ours: {} us", offset / 1_000);
     }
     let mut table = Table::new(&["agent", "hosted", "cycles", "heartbeat ms ago"]);
     for agent in &status.agents {
