@@ -11,7 +11,7 @@ use shells::exchange::http::{Request, Unread, read};
 use shells::exchange::json::members;
 use shells::exchange::method::Method;
 use shells::exchange::params::{Params, plain, signed_text};
-use shells::exchange::streams;
+use shells::exchange::streams::{self, Wire};
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// A connection that gives at most so many bytes at a time.
@@ -108,7 +108,9 @@ pub fn json(data: &[u8]) {
     }
     let nothing = Instruments::new(Vec::new());
     if let Ok(instruments) = nothing {
-        let _ = streams::parse(text, &instruments);
+        for wire in [Wire::Combined, Wire::Sbe] {
+            let _ = streams::parse(text, wire, &instruments);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::json::{members, millis, text};
 use super::method::{Method, Security};
 use super::params::{Params, signed_text};
 use super::render::TimeUnit;
+use super::streams::Wire;
 use super::talk::{Manner, Talk};
 
 /// How long a peer may take to take what is written.
@@ -86,10 +87,12 @@ where
             Ok(Err(Unread::Gone)) | Err(_) => break,
         };
         if let Some(key) = request.upgrade_key() {
-            let Some(manner) = manner(&request) else {
-                let response = http::response(404, "text/plain", "", "", false);
-                let _ = timeout(WRITE_LIMIT, stream.write_all(response.as_bytes())).await;
-                break;
+            let manner = match manner(&request, &hall.door) {
+                Ok(manner) => manner,
+                Err(response) => {
+                    let _ = timeout(WRITE_LIMIT, stream.write_all(response.as_bytes())).await;
+                    break;
+                }
             };
             if timeout(WRITE_LIMIT, stream.write_all(http::upgraded(key).as_bytes())).await.is_ok() {
                 Talk::new(id, address, hall.clone(), manner, answers, buffer).run(stream).await;
@@ -130,8 +133,23 @@ enum Reaction {
     Leave,
 }
 
-/// What a WebSocket is for, by its path; `None` where it is nothing.
-fn manner(request: &Request) -> Option<Manner> {
+/// What a WebSocket is for, by its path; the response to one that is nothing, or whose key does not do: SBE streams are for
+/// holders of an Ed25519 key (binance.md §10). They have a host of their own at Binance, and a path here.
+fn manner(request: &Request, door: &Door) -> Result<Manner, String> {
+    let path = request.path.trim_end_matches('/');
+    let unknown = || http::response(404, "text/plain", "", "", false);
+    let Some(path) = path.strip_prefix("/sbe") else { return json_manner(request).ok_or_else(unknown) };
+    let key = door.key(request.header("x-mbx-apikey"));
+    let key = key.and_then(|key| if key.may_log_on() { Ok(()) } else { Err(only_ed25519()) });
+    key.map_err(|failure| http::response(failure.status, "application/json", "", &failure.body(), false))?;
+    streams(path, request, |_| Wire::Sbe).ok_or_else(unknown)
+}
+
+fn only_ed25519() -> Failure {
+    Failure::new(-2015, "Invalid API-key, IP, or permissions for action.").with_status(401)
+}
+
+fn json_manner(request: &Request) -> Option<Manner> {
     let params = Params::of_form(&request.query, "").unwrap_or_default();
     let unit = match params.get("timeUnit") {
         Some(unit) if unit.eq_ignore_ascii_case("microsecond") => TimeUnit::Micros,
@@ -142,16 +160,22 @@ fn manner(request: &Request) -> Option<Manner> {
         let limits = params.get("returnRateLimits") != Some("false");
         return Some(Manner::Api { unit, limits, session: Session::default() });
     }
+    streams(path, request, |combined| if combined { Wire::Combined } else { Wire::Raw })
+}
+
+/// Market streams, by the path of their host.
+fn streams(path: &str, request: &Request, wire: impl Fn(bool) -> Wire) -> Option<Manner> {
     let names = |names: &str| names.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     if path == "/stream" {
-        return Some(Manner::Streams { names: names(params.get("streams").unwrap_or("")), combined: true });
+        let params = Params::of_form(&request.query, "").unwrap_or_default();
+        return Some(Manner::Streams { names: names(params.get("streams").unwrap_or("")), wire: wire(true) });
     }
     let raw = path.strip_prefix("/ws")?;
     if !raw.is_empty() && !raw.starts_with('/') {
         return None;
     }
     let decoded = percent_encoding::percent_decode_str(raw).decode_utf8_lossy();
-    Some(Manner::Streams { names: names(&decoded), combined: false })
+    Some(Manner::Streams { names: names(&decoded), wire: wire(false) })
 }
 
 /// Answers a REST request.
@@ -209,7 +233,7 @@ async fn answer(
             }
             Some(Out::Cut(bytes)) => cut = Some(bytes),
             Some(Out::HalfOpen) => return Reaction::Silence,
-            Some(Out::Frame(_)) => {}
+            Some(Out::Frame(_) | Out::Binary(_)) => {}
             Some(Out::Close(_)) | None => return Reaction::Leave,
         }
     }

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod render;
 pub mod lists;
 pub mod history;
+pub mod sbe;
 pub mod streams;
 pub mod clock;
 pub mod faults;

@@ -5,6 +5,7 @@ use engine::venue::exchange::{DepthChange, PublicTrade};
 
 use super::history::{Aggregate, Bar, INTERVALS, bar_of, interval, value_json, volume_json};
 use super::json::{millis, price, quantity, text};
+use super::sbe::SbeTopic;
 
 /// What a stream tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,13 +36,38 @@ pub enum Topic {
     MiniTicker,
     /// The average price.
     AvgPrice,
+    /// A stream of SBE.
+    Sbe(SbeTopic),
+}
+
+/// How a connection wants its market streams told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// JSON as it is.
+    Raw,
+    /// JSON that names its stream.
+    Combined,
+    /// SBE.
+    Sbe,
 }
 
 /// What a name of a stream stands for; `None` where it is none. The instrument is absent where it is not listed:
 /// the name is sound, and nothing will come.
 #[must_use]
-pub fn parse(name: &str, instruments: &Instruments) -> Option<(Option<InstrumentIndex>, Topic)> {
+pub fn parse(name: &str, wire: Wire, instruments: &Instruments) -> Option<(Option<InstrumentIndex>, Topic)> {
     let (symbol, topic) = name.split_once('@')?;
+    let topic = match wire {
+        Wire::Sbe => SbeTopic::named(topic).map(Topic::Sbe),
+        Wire::Raw | Wire::Combined => json_topic(topic),
+    }?;
+    if symbol.is_empty() || symbol.chars().any(|c| c.is_ascii_uppercase()) {
+        return None;
+    }
+    let listed = instruments.find(Market::Spot, &symbol.to_uppercase());
+    Some((listed, topic))
+}
+
+fn json_topic(topic: &str) -> Option<Topic> {
     let (topic, speed) = match topic.split_once('@') {
         Some((topic, "100ms")) => (topic, Some(false)),
         Some((topic, "1000ms")) => (topic, Some(true)),
@@ -69,11 +95,7 @@ pub fn parse(name: &str, instruments: &Instruments) -> Option<(Option<Instrument
     if speed.is_some() && !matches!(topic, Topic::Depth { .. } | Topic::Partial { .. }) {
         return None;
     }
-    if symbol.is_empty() || symbol.chars().any(|c| c.is_ascii_uppercase()) {
-        return None;
-    }
-    let listed = instruments.find(Market::Spot, &symbol.to_uppercase());
-    Some((listed, topic))
+    Some(topic)
 }
 
 /// A `trade`.
@@ -226,7 +248,7 @@ mod tests {
     #[test]
     fn names_are_read_as_documented() {
         let instruments = Instruments::default();
-        let topic = |name| parse(name, &instruments).map(|(_, topic)| topic);
+        let topic = |name| parse(name, Wire::Raw, &instruments).map(|(_, topic)| topic);
         assert_eq!(topic("btcusdt@trade"), Some(Topic::Trade));
         assert_eq!(topic("btcusdt@depth"), Some(Topic::Depth { slow: true }));
         assert_eq!(topic("btcusdt@depth@100ms"), Some(Topic::Depth { slow: false }));
@@ -240,6 +262,12 @@ mod tests {
             "btcusdt@kline_2m",
             "btcusdt@trade@100ms",
         ] {
+            assert_eq!(topic(bad), None, "{bad}");
+        }
+        let topic = |name| parse(name, Wire::Sbe, &instruments).map(|(_, topic)| topic);
+        assert_eq!(topic("btcusdt@bestBidAsk"), Some(Topic::Sbe(SbeTopic::BestBidAsk)));
+        assert_eq!(topic("btcusdt@depth20"), Some(Topic::Sbe(SbeTopic::Levels)));
+        for bad in ["btcusdt@bookTicker", "btcusdt@depth@100ms", "btcusdt@kline_1m", "BTCUSDT@trade"] {
             assert_eq!(topic(bad), None, "{bad}");
         }
     }

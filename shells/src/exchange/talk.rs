@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::connection::{Hall, Session, WRITE_LIMIT, envelope};
 use super::desk::{Connection, Out, ToDesk};
 use super::render::TimeUnit;
-use super::websocket::{PING, PONG, Reader, Received, TEXT, Violation, write, write_close};
+use super::streams::Wire;
+use super::websocket::{BINARY, PING, PONG, Reader, Received, TEXT, Violation, write, write_close};
 
 /// Messages a second that a stream connection may send (binance.md §4).
 const MESSAGES_A_SECOND: u32 = 5;
@@ -23,8 +24,8 @@ pub enum Manner {
     Streams {
         /// The first ones.
         names: Vec<String>,
-        /// Whether each frame names its stream.
-        combined: bool,
+        /// How they are told.
+        wire: Wire,
     },
     /// The WebSocket API.
     Api {
@@ -91,7 +92,7 @@ impl Talk {
     /// Talks to the end.
     pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S) {
         let opened = match &mut self.manner {
-            Manner::Streams { names, combined } => ToDesk::Follow(self.id, std::mem::take(names), *combined),
+            Manner::Streams { names, wire } => ToDesk::Follow(self.id, std::mem::take(names), *wire),
             Manner::Api { .. } => ToDesk::Api(self.id),
         };
         if self.hall.desk.send(opened).await.is_err() {
@@ -171,6 +172,7 @@ impl Talk {
     fn say(&mut self, out: Out) -> Result<(), Over> {
         match out {
             Out::Frame(text) => write(&mut self.out, TEXT, text.as_bytes()),
+            Out::Binary(bytes) => write(&mut self.out, BINARY, &bytes),
             Out::Answer(answer) => {
                 let limits = matches!(self.manner, Manner::Api { limits: true, .. });
                 write(&mut self.out, TEXT, envelope(&answer, limits).as_bytes());

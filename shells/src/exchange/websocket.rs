@@ -23,7 +23,7 @@ pub struct Violation(pub u16);
 /// Opcode of a text frame.
 pub const TEXT: u8 = 1;
 /// Opcode of a binary frame.
-const BINARY: u8 = 2;
+pub const BINARY: u8 = 2;
 /// Opcode of a close frame.
 pub const CLOSE: u8 = 8;
 /// Opcode of a ping.

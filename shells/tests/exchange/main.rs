@@ -4,6 +4,7 @@ mod support;
 mod rest;
 mod websocket;
 mod streams;
+mod sbe;
 mod faults;
 mod orders;
 mod time;

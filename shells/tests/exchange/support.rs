@@ -130,6 +130,25 @@ impl Exchange {
         Socket(socket)
     }
 
+    /// A WebSocket of SBE streams, with the API key of this kind; the status of a refusal.
+    pub fn sbe_socket(&self, path: &str, key: &str) -> Result<Socket, u16> {
+        use tungstenite::client::IntoClientRequest;
+        let mut request =
+            format!("ws://{}/sbe{path}", self.running.address).into_client_request().expect("a URL");
+        if let Some(key) = self.keys[key]["api_key"].as_str() {
+            request.headers_mut().insert("X-MBX-APIKEY", key.parse().expect("a header"));
+        }
+        let stream = TcpStream::connect(self.running.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        match tungstenite::client(request, MaybeTlsStream::Plain(stream)) {
+            Ok((socket, _)) => Ok(Socket(socket)),
+            Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => {
+                Err(response.status().as_u16())
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// A WebSocket over TLS that trusts the exchange's certificate.
     pub fn tls_socket(
         &self,

@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::domain::InstrumentIndex;
+use engine::domain::{Instrument, InstrumentIndex, Nanos};
 
 use super::super::json::{members, text};
-use super::super::streams::{Topic, parse};
+use super::super::sbe::SbeTopic;
+use super::super::streams::{Topic, Wire, parse};
 use super::{Connection, Desk, Out};
 
 /// Streams of one connection (binance.md §4).
 const STREAMS_MAX: usize = 1_024;
 
 /// A stream connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Follower {
-    combined: bool,
+    wire: Wire,
     names: Vec<String>,
 }
 
@@ -40,8 +41,8 @@ impl Followers {
         Self { open: BTreeMap::new(), channels: (0..instruments).map(|_| Vec::new()).collect() }
     }
 
-    pub(super) fn open(&mut self, connection: Connection, combined: bool) {
-        self.open.insert(connection, Follower { combined, names: Vec::new() });
+    pub(super) fn open(&mut self, connection: Connection, wire: Wire) {
+        self.open.insert(connection, Follower { wire, names: Vec::new() });
     }
 
     pub(super) fn close(&mut self, connection: Connection) {
@@ -56,9 +57,14 @@ impl Followers {
         }
     }
 
-    /// Every stream connection.
+    /// Every stream connection, and whether its JSON names its stream.
     pub(super) fn connections(&self) -> impl Iterator<Item = (Connection, bool)> {
-        self.open.iter().map(|(connection, follower)| (*connection, follower.combined))
+        self.open.iter().map(|(connection, follower)| (*connection, follower.wire == Wire::Combined))
+    }
+
+    /// How a connection is told its streams.
+    fn wire(&self, connection: Connection) -> Wire {
+        self.open.get(&connection).map_or(Wire::Raw, |follower| follower.wire)
     }
 
     /// The streams of an instrument that someone follows and whose topic is wanted.
@@ -78,7 +84,7 @@ impl Followers {
         }
         follower.names.push(name.to_owned());
         let Some(channels) = at.and_then(|at| self.channels.get_mut(at as usize)) else { return };
-        match channels.iter_mut().find(|channel| channel.name == name) {
+        match channels.iter_mut().find(|channel| channel.name == name && channel.topic == topic) {
             Some(channel) => channel.followers.push(connection),
             None => channels.push(Channel { topic, name: name.to_owned(), followers: vec![connection] }),
         }
@@ -103,7 +109,8 @@ fn refused(code: i32, message: &str, id: &str) -> String {
 
 impl Desk {
     pub(super) fn follow(&mut self, connection: Connection, name: &str) {
-        if let Some((at, topic)) = parse(name, self.exchange.instruments()) {
+        let wire = self.followers.wire(connection);
+        if let Some((at, topic)) = parse(name, wire, self.exchange.instruments()) {
             self.followers.add(connection, name, at, topic);
         }
     }
@@ -145,8 +152,10 @@ impl Desk {
             }
             "SET_PROPERTY" => match serde_json::from_str::<(String, bool)>(params) {
                 Ok((name, combined)) if name == "combined" => {
-                    if let Some(follower) = self.followers.open.get_mut(&connection) {
-                        follower.combined = combined;
+                    if let Some(follower) = self.followers.open.get_mut(&connection)
+                        && follower.wire != Wire::Sbe
+                    {
+                        follower.wire = if combined { Wire::Combined } else { Wire::Raw };
                     }
                     format!("{{\"result\":null,\"id\":{id}}}")
                 }
@@ -154,8 +163,7 @@ impl Desk {
             },
             "GET_PROPERTY" => match names.as_deref() {
                 Some([name]) if name == "combined" => {
-                    let combined =
-                        self.followers.open.get(&connection).is_some_and(|follower| follower.combined);
+                    let combined = self.followers.wire(connection) == Wire::Combined;
                     format!("{{\"result\":{combined},\"id\":{id}}}")
                 }
                 _ => refused(0, "Unknown property", id),
@@ -181,7 +189,9 @@ impl Desk {
         if following + names.len() > STREAMS_MAX {
             return refused(2, "Invalid request: too many streams on one connection", id);
         }
-        if let Some(bad) = names.iter().find(|name| parse(name, self.exchange.instruments()).is_none()) {
+        let wire = self.followers.wire(connection);
+        if let Some(bad) = names.iter().find(|name| parse(name, wire, self.exchange.instruments()).is_none())
+        {
             return refused(2, &format!("Invalid request: invalid stream {bad}"), id);
         }
         for name in names {
@@ -197,8 +207,7 @@ impl Desk {
         for (name, followers) in to {
             let mut wrapped: Option<Arc<str>> = None;
             for connection in followers {
-                let combined = self.followers.open.get(&connection).is_some_and(|follower| follower.combined);
-                let frame = if combined {
+                let frame = if self.followers.wire(connection) == Wire::Combined {
                     let wrapped = wrapped.get_or_insert_with(|| {
                         format!("{{\"stream\":{},\"data\":{payload}}}", text(&name)).into()
                     });
@@ -207,6 +216,28 @@ impl Desk {
                     Arc::clone(&plain)
                 };
                 self.send_frame(connection, Out::Frame(frame), &name, None, now);
+            }
+        }
+    }
+
+    /// Sends what `write` makes of an SBE stream to everyone who follows it.
+    pub(super) fn spread_sbe(
+        &mut self,
+        instrument: InstrumentIndex,
+        topic: SbeTopic,
+        now: Nanos,
+        write: impl FnOnce(&Desk, &Instrument) -> Option<Vec<u8>>,
+    ) {
+        let to = self.following(instrument, |wanted| wanted == Topic::Sbe(topic));
+        if to.is_empty() {
+            return;
+        }
+        let instruments = Arc::clone(self.exchange.instruments());
+        let Some(frame) = instruments.get(instrument).and_then(|listed| write(self, listed)) else { return };
+        let frame: Arc<[u8]> = frame.into();
+        for (name, followers) in to {
+            for connection in followers {
+                self.send_frame(connection, Out::Binary(Arc::clone(&frame)), &name, None, now);
             }
         }
     }

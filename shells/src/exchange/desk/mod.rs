@@ -31,6 +31,7 @@ use super::market::Source;
 use super::method::Method;
 use super::params::Params;
 use super::render::{Render, TimeUnit};
+use super::streams::Wire;
 use fault::{Due, Later, Memory};
 use follow::Followers;
 use slow::SlowDepth;
@@ -78,8 +79,8 @@ pub enum ToDesk {
     Closed(Connection),
     /// A request.
     Call(Box<Call>),
-    /// A stream connection's first streams, whether it is a combined one, and in what times are told.
-    Follow(Connection, Vec<String>, bool),
+    /// A stream connection's first streams, and how they are told.
+    Follow(Connection, Vec<String>, Wire),
     /// A control message of a stream connection.
     Control(Connection, String),
     /// The operator asks.
@@ -104,6 +105,8 @@ pub enum Out {
     Answer(Box<Answer>),
     /// A frame.
     Frame(Arc<str>),
+    /// A frame of SBE.
+    Binary(Arc<[u8]>),
     /// Close, with this code.
     Close(u16),
     /// Cut the connection after this many more bytes, without a word.
@@ -240,8 +243,8 @@ impl Desk {
             }
             ToDesk::Closed(connection) => self.forget(connection),
             ToDesk::Call(call) => self.call(*call),
-            ToDesk::Follow(connection, names, combined) => {
-                self.followers.open(connection, combined);
+            ToDesk::Follow(connection, names, wire) => {
+                self.followers.open(connection, wire);
                 for name in names {
                     self.follow(connection, &name);
                 }

@@ -6,6 +6,7 @@ use engine::venue::exchange::{AccountIndex, Event, Execution, ExecutionKind, Pub
 use super::super::history::INTERVALS;
 use super::super::json::millis;
 use super::super::render::{Render, TimeUnit};
+use super::super::sbe::{self, SbeTopic};
 use super::super::streams::{self, Topic};
 use super::{Desk, Out};
 
@@ -46,7 +47,7 @@ impl Desk {
                 Event::Top(instrument) => {
                     self.traded(&trades, now);
                     trades.clear();
-                    self.top(*instrument);
+                    self.top(*instrument, now);
                 }
             }
         }
@@ -86,6 +87,9 @@ impl Desk {
                 self.spread(to.clone(), &streams::trade(instrument, trade, now));
             }
         }
+        self.spread_sbe(index, SbeTopic::Trade, now, |_, instrument| {
+            Some(sbe::trades(instrument, trades, now))
+        });
         let to = self.following(index, |topic| topic == Topic::AggTrade);
         if !to.is_empty() {
             for aggregate in &aggregates {
@@ -94,7 +98,11 @@ impl Desk {
         }
     }
 
-    fn top(&mut self, index: InstrumentIndex) {
+    fn top(&mut self, index: InstrumentIndex, now: Nanos) {
+        self.spread_sbe(index, SbeTopic::BestBidAsk, now, |desk, instrument| {
+            let (last, best) = desk.exchange.top(index)?;
+            Some(sbe::best_bid_ask(instrument, last, &best, now))
+        });
         let to = self.following(index, |topic| topic == Topic::BookTicker);
         if to.is_empty() {
             return;
@@ -147,6 +155,15 @@ impl Desk {
         if let Some(change) = change.as_ref().filter(|_| !to.is_empty()) {
             self.spread(to, &streams::depth(instrument, change, now));
         }
+        if let Some(change) = &change {
+            self.spread_sbe(index, SbeTopic::Depth, now, |_, instrument| {
+                Some(sbe::depth(instrument, change, now))
+            });
+        }
+        self.spread_sbe(index, SbeTopic::Levels, now, |desk, instrument| {
+            let (last, sides) = desk.exchange.depth(index, sbe::LEVELS)?;
+            Some(sbe::levels(instrument, last, &sides, now))
+        });
         if let Some(change) = change {
             self.slow_depth.gather(index, &change);
         }
