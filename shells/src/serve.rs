@@ -16,7 +16,7 @@ use crate::api::orders::OrderFilter;
 use crate::cli::acting::ask;
 use crate::cli::args::{EngineArgs, Role};
 use crate::config::values::OnShutdown;
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, Secrets, Settings};
 use crate::host::{self, Host};
 use crate::log;
 use crate::ports::{FIRST_PORT, Ground, Ports, SERVICES};
@@ -46,8 +46,11 @@ pub fn main(service: &'static str) -> ExitCode {
         .map_err(|error| SetupError::Invalid(error.to_string()))
         .and_then(|mut args| {
             args.roles = vec![role(service)];
-            let signs = |settings: &Settings| settings.host_agent && host::signs(&args, settings);
-            let settings = access::settings(&args.settings, &Environment::of_process(), signs)?;
+            let reads = |settings: &Settings| match settings.host_agent {
+                true => host::reads(&args, settings),
+                false => Secrets::Withhold,
+            };
+            let settings = access::settings(&args.settings, &Environment::of_process(), reads)?;
             run(service, &args, &settings)
         });
     match outcome {

@@ -59,3 +59,23 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
         assert_eq!(code, Some(0), "{error}");
     }
 }
+
+#[test]
+fn services_trade_on_market_data_in_sbe() {
+    let home = Home::new();
+    let exchange = exchange(&home);
+    let flags = ["--market-data-format", "sbe"];
+    let mut services = SERVICES.map(|binary| hosting(&home, &exchange, binary, &flags));
+    services.iter_mut().for_each(|service| _ = ready(service));
+    until("the strategies trade", || (fills(&home) > 0).then_some(()));
+    // Only who follows SBE has a stream of this name.
+    exchange.admin("POST", "/admin/faults?fault=duplicate-frame&stream=@bestBidAsk&count=1");
+    until("a frame of SBE comes twice", || {
+        exchange.admin("GET", "/admin/faults").to_string().contains("\"hits\":1").then_some(())
+    });
+    for service in services {
+        service.signal(Signal::TERM);
+        let (code, error) = service.wait();
+        assert_eq!(code, Some(0), "{error}");
+    }
+}

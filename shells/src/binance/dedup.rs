@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use engine::venue::binance::MarketEvent;
+
 /// What the newest event of every stream was numbered.
 #[derive(Debug, Default)]
 pub struct Dedup {
@@ -22,10 +24,27 @@ impl Dedup {
     /// Whether a combined-stream frame that came by `connection` is new. What cannot be read as one is new: dropping is for known repeats alone.
     pub fn is_new(&mut self, frame: &[u8], connection: usize) -> bool {
         let Some((stream, number)) = identify(frame) else { return true };
-        match self.streams.get_mut(stream) {
-            Some(last) if number == last.number => {
-                connection == last.connection && stream.ends_with(b"@bookTicker")
+        self.admit(stream, number, connection, stream.ends_with(b"@bookTicker"))
+    }
+
+    /// Whether an event of an SBE stream that came by `connection` is new.
+    pub fn is_new_event(&mut self, event: &MarketEvent<'_>, connection: usize) -> bool {
+        let (kind, instrument, number) = match *event {
+            MarketEvent::Depth { instrument, ids, .. } => (b'd', instrument, ids.last),
+            MarketEvent::Trade { instrument, trade_id, .. } => (b't', instrument, trade_id),
+            MarketEvent::BookTicker { instrument, update_id, .. } => (b'b', instrument, update_id),
+            MarketEvent::Snapshot { .. } | MarketEvent::Kline { .. } | MarketEvent::Skipped(_) => {
+                return true;
             }
+        };
+        let [a, b, c, d] = instrument.to_le_bytes();
+        self.admit(&[kind, a, b, c, d], number, connection, kind == b'b')
+    }
+
+    /// Whether `number` is news of `stream`; `again` says that its last one may be told twice.
+    fn admit(&mut self, stream: &[u8], number: u64, connection: usize, again: bool) -> bool {
+        match self.streams.get_mut(stream) {
+            Some(last) if number == last.number => again && connection == last.connection,
             Some(last) if number < last.number => false,
             Some(last) => {
                 *last = Last { number, connection };

@@ -1,5 +1,8 @@
 //! Market data over combined streams, with depth snapshots over REST (binance.md §4).
 //!
+//! In SBE, depth, best prices and trades come as binary frames, which are decoded here; bars, of which SBE has none, still come
+//! as JSON.
+//!
 //! Streams stand in the URL of a connection, so that nothing is subscribed by messages and a reconnection subscribes
 //! again by itself. A connection near the end of its day, or told of a shutdown, is replaced before it is closed; while
 //! two carry the same streams, and always with redundant connections, the first arrival of each event counts.
@@ -8,6 +11,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine::domain::{InstrumentIndex, Instruments, Market, Nanos};
+use engine::venue::binance::sbe::{SbeDecoder, SbeEvent};
+use engine::venue::binance::{DecodeError, MarketEvent};
 use engine::venue::{Frame, MarketData, Source};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::warn;
@@ -15,12 +20,20 @@ use tracing::warn;
 use crate::binance::Endpoints;
 use crate::binance::dedup::Dedup;
 use crate::binance::limits::{Permit, RateLimits, Share, WeightBudget, retry_after};
+use crate::config::Secret;
 use crate::transport::{
     Backoff, HttpClient, HttpEvent, Reactor, TlsTrust, Url, Watch, WebSocketClient, WsEvent,
 };
 
 /// Streams of one symbol.
 const STREAMS: [&str; 4] = ["depth@100ms", "bookTicker", "trade", "kline_1m"];
+
+/// Of those, what SBE has no stream for; and its own streams (binance.md §10).
+const BARS: [&str; 1] = ["kline_1m"];
+const SBE_STREAMS: [&str; 3] = ["depth", "bestBidAsk", "trade"];
+
+/// After so many looks at SBE, which may never be silent, one at everything else.
+const SBE_LOOKS: u32 = 16;
 
 /// Symbols on one connection: their streams stay far below the venue's 1,024, and their URL short.
 const SYMBOLS_MAX: usize = 50;
@@ -33,6 +46,9 @@ const IDLE_MAX: Nanos = Nanos::from_secs(65);
 
 /// Without one frame for this long a connection is silent, though it may be pinged: its streams come ten times a second.
 const SILENCE_MAX: Nanos = Nanos::from_secs(15);
+
+/// The same of bars alone: one begins every minute.
+const BARS_SILENCE_MAX: Nanos = Nanos::from_secs(150);
 
 /// A snapshot that has no answer by then is asked for again by ingest.
 const ANSWER_MAX: Nanos = Nanos::from_secs(10);
@@ -71,6 +87,9 @@ struct Line {
     ending: bool,
     /// Whether it was open before.
     known: bool,
+    /// What opens SBE streams; its streams are JSON without.
+    key: Option<Secret>,
+    silence: Nanos,
 }
 
 impl Line {
@@ -85,7 +104,28 @@ impl Line {
             backoff: Backoff::new(Nanos::from_millis(100), Nanos::from_secs(30), seed),
             ending: false,
             known: false,
+            key: None,
+            silence: SILENCE_MAX,
         }
+    }
+
+    /// Of `streams` of every instrument at `base`, on as many connections as that takes, each `copies` times.
+    fn all(base: &Url, instruments: &Instruments, streams: &[&str], copies: usize, seed: u64) -> Vec<Self> {
+        let symbols: Vec<String> =
+            instruments.iter().map(|(_, instrument)| instrument.symbol.to_lowercase()).collect();
+        let mut lines = Vec::new();
+        for chunk in symbols.chunks(SYMBOLS_MAX) {
+            let streams: Vec<String> = chunk
+                .iter()
+                .map(|symbol| utf8_percent_encode(symbol, NON_ALPHANUMERIC).to_string())
+                .flat_map(|symbol| streams.iter().map(move |stream| format!("{symbol}@{stream}")))
+                .collect();
+            let url = base.join(&format!("/stream?streams={}", streams.join("/")));
+            for _ in 0..copies {
+                lines.push(Self::new(url.clone(), seed.wrapping_add(lines.len() as u64)));
+            }
+        }
+        lines
     }
 
     /// A connection has opened.
@@ -99,7 +139,8 @@ impl Line {
         if now < self.retry_at {
             return None;
         }
-        match WebSocketClient::connect(&self.url, trust, &[], IDLE_MAX, now) {
+        let key = self.key.as_ref().map(|key| ("X-MBX-APIKEY", key.expose()));
+        match WebSocketClient::connect(&self.url, trust, key.as_slice(), IDLE_MAX, now) {
             Ok(socket) => Some(socket),
             Err(reason) => {
                 self.failed(&reason, now);
@@ -121,7 +162,7 @@ impl Line {
             (self.heard, self.ending) = (now, false);
             return;
         };
-        if socket.is_open() && now - self.heard > SILENCE_MAX {
+        if socket.is_open() && now - self.heard > self.silence {
             socket.close(reactor);
             self.socket = None;
             return self.failed("it was silent", now);
@@ -131,17 +172,17 @@ impl Line {
         }
     }
 
-    /// Takes one step of each connection; `on_frame` gets a payload.
+    /// Takes one step of each connection; `on_frame` gets a payload, and whether it is binary.
     fn look(
         &mut self,
         reactor: &mut Reactor,
         now: Nanos,
         counts: &mut FeedCounts,
-        on_frame: &mut dyn FnMut(&[u8]),
+        on_frame: &mut dyn FnMut(bool, &[u8]),
     ) -> bool {
         let mut busy = false;
         if let Some(mut next) = self.next.take() {
-            let event = next.poll(reactor, now, &mut |_, bytes| on_frame(bytes));
+            let event = next.poll(reactor, now, on_frame);
             busy |= event == WsEvent::Message;
             match event {
                 WsEvent::Closed(reason) => self.failed(&reason, now),
@@ -159,9 +200,9 @@ impl Line {
         }
         let Some(socket) = &mut self.socket else { return false };
         let mut ending = false;
-        match socket.poll(reactor, now, &mut |_, bytes| {
+        match socket.poll(reactor, now, &mut |binary, bytes| {
             ending |= SHUTDOWN.iter().any(|head| bytes.starts_with(head));
-            on_frame(bytes);
+            on_frame(binary, bytes);
         }) {
             WsEvent::Idle => {}
             WsEvent::Opened => {
@@ -196,6 +237,8 @@ pub struct BinanceFeed {
     wanted: BTreeSet<InstrumentIndex>,
     asked: BTreeSet<InstrumentIndex>,
     budget: WeightBudget,
+    /// Reads SBE, and counts the looks at it.
+    sbe: Option<(SbeDecoder, u32)>,
     /// What it met.
     pub counts: FeedCounts,
 }
@@ -212,34 +255,36 @@ impl BinanceFeed {
         redundant: bool,
         seed: u64,
     ) -> std::io::Result<Self> {
-        let symbols: Vec<String> =
-            instruments.iter().map(|(_, instrument)| instrument.symbol.to_lowercase()).collect();
-        let mut lines = Vec::new();
-        for chunk in symbols.chunks(SYMBOLS_MAX) {
-            let streams: Vec<String> = chunk
-                .iter()
-                .map(|symbol| utf8_percent_encode(symbol, NON_ALPHANUMERIC).to_string())
-                .flat_map(|symbol| STREAMS.map(|stream| format!("{symbol}@{stream}")))
-                .collect();
-            let url = endpoints.streams.join(&format!("/stream?streams={}", streams.join("/")));
-            for _ in 0..=usize::from(redundant) {
-                lines.push(Line::new(url.clone(), seed.wrapping_add(lines.len() as u64)));
-            }
-        }
+        let copies = 1 + usize::from(redundant);
         Ok(Self {
+            lines: Line::all(&endpoints.streams, &instruments, &STREAMS, copies, seed),
             reactor: Reactor::new()?,
             turned: Nanos(i64::MIN),
             trust: trust.clone(),
             instruments,
-            lines,
             turn: 0,
             dedup: Dedup::default(),
             rest: HttpClient::new(endpoints.rest.clone(), trust.clone(), ANSWER_MAX),
             wanted: BTreeSet::new(),
             asked: BTreeSet::new(),
             budget: WeightBudget::new(Share::INGEST, 0),
+            sbe: None,
             counts: FeedCounts::default(),
         })
+    }
+
+    /// Follows depth, best prices and trades in SBE, which `key` opens. Such a feed reads its frames itself: who polls it for
+    /// frames alone gets bars and snapshots.
+    #[must_use]
+    pub fn in_sbe(mut self, endpoints: &Endpoints, key: &Secret, redundant: bool, seed: u64) -> Self {
+        let copies = 1 + usize::from(redundant);
+        let mut lines = Line::all(&endpoints.sbe, &self.instruments, &SBE_STREAMS, copies, seed);
+        lines.iter_mut().for_each(|line| line.key = Some(key.clone()));
+        let bars = Line::all(&endpoints.streams, &self.instruments, &BARS, copies, !seed);
+        lines.extend(bars.into_iter().map(|line| Line { silence: BARS_SILENCE_MAX, ..line }));
+        self.lines = lines;
+        self.sbe = Some((SbeDecoder::new(Arc::clone(&self.instruments)), 0));
+        self
     }
 
     /// Keeps to the venue's own limits.
@@ -319,31 +364,30 @@ impl BinanceFeed {
     }
 }
 
-impl MarketData for BinanceFeed {
-    fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool {
+/// What a feed does with a message of its connection's number: text or binary, and whether it was new.
+type Take<'a> = &'a mut dyn FnMut(&mut Dedup, usize, bool, &[u8]) -> bool;
+
+impl BinanceFeed {
+    /// Looks at the lines of SBE, or at the others, each in its turn, until one has given something; whether one has.
+    fn look_at_lines(&mut self, sbe: bool, now: Nanos, take: Take<'_>) -> bool {
         if now != self.turned {
             // Once a duty cycle: what arrives meanwhile is the next one's.
             self.turned = now;
             self.reactor.turn();
         }
-        self.ask_for_snapshots(now);
-        let mut given = false;
         let Self { lines, reactor, trust, dedup, counts, turn, .. } = self;
-        // One frame a call, and each line in its turn.
         for _ in 0..lines.len() {
             *turn = (*turn + 1) % lines.len();
             let connection = *turn;
             let line = &mut lines[connection];
+            if line.key.is_some() != sbe {
+                continue;
+            }
             line.keep(trust, reactor, now);
-            let mut met = FeedCounts::default();
-            let busy = line.look(reactor, now, &mut met, &mut |payload| {
-                if dedup.is_new(payload, connection) {
-                    given = true;
-                    let source = Source::Stream;
-                    on_frame(&Frame { received: now, market: Market::Spot, source, payload });
-                } else {
-                    counts.repeats += 1;
-                }
+            let (mut met, mut given) = (FeedCounts::default(), false);
+            let busy = line.look(reactor, now, &mut met, &mut |binary, payload| {
+                given = take(dedup, connection, binary, payload);
+                counts.repeats += u64::from(!given);
             });
             counts.connections += met.connections;
             counts.reconnects += met.reconnects;
@@ -356,11 +400,56 @@ impl MarketData for BinanceFeed {
                 break;
             }
         }
-        if self.lines.iter().all(|line| line.socket.is_none()) {
+        if lines.iter().all(|line| line.socket.is_none()) {
             // After a pause of everything the venue may count anew.
-            self.dedup.clear();
+            dedup.clear();
         }
-        self.look_for_snapshots(now, on_frame)
+        false
+    }
+}
+
+impl MarketData for BinanceFeed {
+    fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool {
+        self.ask_for_snapshots(now);
+        let given = self.look_at_lines(false, now, &mut |dedup, connection, _, payload| {
+            let new = dedup.is_new(payload, connection);
+            if new {
+                on_frame(&Frame { received: now, market: Market::Spot, source: Source::Stream, payload });
+            }
+            new
+        });
+        given || self.look_for_snapshots(now, on_frame)
+    }
+
+    fn poll_read(
+        &mut self,
+        now: Nanos,
+        on_event: &mut dyn FnMut(Nanos, &Result<MarketEvent<'_>, DecodeError>),
+    ) -> Option<bool> {
+        let (mut decoder, looks) = self.sbe.take()?;
+        let looks = (looks + 1) % SBE_LOOKS;
+        let given = looks != 0
+            && self.look_at_lines(true, now, &mut |dedup, connection, binary, payload| {
+                // A text is the word of a shutdown, of which the line takes note.
+                let mut new = !binary;
+                let mut read = |event: SbeEvent<'_>| {
+                    if let SbeEvent::Market(event) = event
+                        && dedup.is_new_event(&event, connection)
+                    {
+                        new = true;
+                        on_event(now, &Ok(event));
+                    }
+                };
+                let outcome = if binary { decoder.decode(payload, &mut read) } else { Ok(()) };
+                if let Err(error) = outcome {
+                    new = true;
+                    on_event(now, &Err(error));
+                }
+                new
+            });
+        self.sbe = Some((decoder, looks));
+        // Bars and snapshots are frames.
+        given.then_some(true)
     }
 
     fn next_deadline(&self) -> Nanos {

@@ -9,7 +9,8 @@ use engine::agent::IdleStrategy;
 use crate::config::amount::Amount;
 use crate::config::places::DataDirs;
 use crate::config::values::{
-    Choices, Count, Endpoint, LogFormat, OnLoss, OnShutdown, RecvWindow, Symbols, WebSocketUrl, YesNo,
+    Choices, Count, Endpoint, LogFormat, MarketDataFormat, OnLoss, OnShutdown, RecvWindow, Symbols,
+    WebSocketUrl, YesNo,
 };
 use crate::config::venue::Venue;
 use crate::topology::Cores;
@@ -92,7 +93,7 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
 /// Every setting.
-pub static KEYS: [Key; 35] = [
+pub static KEYS: [Key; 37] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
@@ -202,6 +203,19 @@ pub static KEYS: [Key; 35] = [
         doc: "The API key's HMAC secret, or an Ed25519 key as PKCS#8 PEM",
         check: secret,
         ..key("BINANCE_API_SECRET", "binance.api_secret", "")
+    },
+    Key {
+        value_name: "FORMAT",
+        default: Some("json"),
+        doc: "How market data come from the venue: json, or sbe, which needs a key and is not recorded",
+        check: check::<MarketDataFormat>,
+        ..key("TRADING_MARKET_DATA_FORMAT", "binance.market_data_format", "market-data-format")
+    },
+    Key {
+        secret_file: Some(("BINANCE_MARKET_DATA_KEY_FILE", "binance-market-data-key-file")),
+        doc: "An Ed25519 API key that opens SBE streams: better another than BINANCE_API_KEY, and without permissions",
+        check: secret,
+        ..key("BINANCE_MARKET_DATA_KEY", "binance.market_data_key", "")
     },
     Key {
         value_name: "MS",

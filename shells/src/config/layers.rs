@@ -55,6 +55,8 @@ pub enum Value {
 pub enum Secrets {
     /// It signs.
     Read,
+    /// It follows SBE streams: the key to market data alone comes into its memory.
+    MarketData,
     /// It does not sign: no key comes into its memory.
     Withhold,
 }
@@ -88,6 +90,9 @@ pub struct Layers {
     file: Option<PathBuf>,
     parameters: Parameters,
 }
+
+/// The secret that opens market data.
+const MARKET_DATA_KEY: &str = "BINANCE_MARKET_DATA_KEY";
 
 /// Variables with our prefix that are none of ours to read: the tests', and those of the compose file.
 const FOREIGN: [&str; 4] = ["TRADING_TEST_", "TRADING_CI", "TRADING_SUBNET", "TRADING_PULL_POLICY"];
@@ -255,7 +260,12 @@ fn row(key: &'static Key, found: Option<Found>, secrets: Secrets) -> Result<Row,
         return Ok(Row { key, value, source: Source::Default, file: None });
     };
     let is_secret = key.secret_file.is_some();
-    if is_secret && secrets == Secrets::Withhold {
+    let reads = match secrets {
+        Secrets::Read => true,
+        Secrets::MarketData => key.variable == MARKET_DATA_KEY,
+        Secrets::Withhold => false,
+    };
+    if is_secret && !reads {
         return Ok(Row { key, value: Value::Withheld, source, file: None });
     }
     let file = is_file.then(|| PathBuf::from(&text));
@@ -349,5 +359,10 @@ mod tests {
         assert_eq!(found.row("BINANCE_API_KEY").value, Value::Withheld);
         assert_eq!(found.row("BINANCE_API_SECRET").value, Value::Withheld);
         assert!(layers(&[], &environment, Secrets::Read).is_err());
+        // Who follows market data in SBE reads the key to those, and no other.
+        let environment = [("BINANCE_API_KEY", "k"), (MARKET_DATA_KEY, "m")];
+        let found = layers(&[], &environment, Secrets::MarketData).expect("one is read");
+        assert_eq!(found.row("BINANCE_API_KEY").value, Value::Withheld);
+        assert_eq!(found.row(MARKET_DATA_KEY).value, Value::Secret(Secret::new("m".to_owned())));
     }
 }

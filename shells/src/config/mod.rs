@@ -27,7 +27,8 @@ use crate::config::flags::Flags;
 use crate::config::keys::Kept;
 use crate::config::layers::{Layers, Source, Value};
 use crate::config::values::{
-    Choice, Choices, Count, Endpoint, LogFormat, OnLoss, OnShutdown, RecvWindow, Symbols, WebSocketUrl, YesNo,
+    Choice, Choices, Count, Endpoint, LogFormat, MarketDataFormat, OnLoss, OnShutdown, RecvWindow, Symbols,
+    WebSocketUrl, YesNo,
 };
 use crate::topology::Cores;
 
@@ -100,6 +101,10 @@ pub struct Settings {
     pub max_daily_loss: Amount,
     /// The account's currency.
     pub account_currency: String,
+    /// How market data come from the venue.
+    pub market_data_format: MarketDataFormat,
+    /// What opens SBE streams, where this process read it.
+    pub market_data_key: Option<Secret>,
     /// How long after it was made the venue may take a signed request.
     pub recv_window: RecvWindow,
     /// Core of each thread that has one.
@@ -142,7 +147,7 @@ impl Settings {
         environment: &Environment,
         secrets: Secrets,
     ) -> Result<Self, SetupError> {
-        if secrets == Secrets::Read {
+        if secrets != Secrets::Withhold {
             secret::shield()?;
         }
         let layers = Layers::find(flags.values(), environment, secrets)?;
@@ -158,6 +163,11 @@ impl Settings {
             max_position_size: layers.value("MAX_POSITION_SIZE")?,
             max_daily_loss: layers.value("MAX_DAILY_LOSS")?,
             account_currency: layers.value("TRADING_ACCOUNT_CURRENCY")?,
+            market_data_format: layers.value("TRADING_MARKET_DATA_FORMAT")?,
+            market_data_key: match &layers.row("BINANCE_MARKET_DATA_KEY").value {
+                Value::Secret(key) => Some(key.clone()),
+                Value::Unset | Value::Plain(_) | Value::Withheld => None,
+            },
             recv_window: layers.value("TRADING_RECV_WINDOW")?,
             cores: layers.optional("TRADING_CORES")?.unwrap_or_default(),
             idle: layers.value("TRADING_IDLE")?,
@@ -188,12 +198,28 @@ impl Settings {
                 self.venue
             )));
         }
+        if self.venue == Venue::Paper {
+            self.must_be_json("fills on paper follow market data as JSON")?;
+        }
         let traded = |symbol: &&String| !self.symbols.contains(symbol);
         match self.strategies.iter().flat_map(|choice| &choice.symbols).find(traded) {
             Some(symbol) if self.has_symbols() => Err(SetupError::Invalid(format!(
                 "TRADING_STRATEGIES names {symbol}, which TRADING_SYMBOLS does not"
             ))),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses SBE, for a reason.
+    ///
+    /// # Errors
+    /// When market data shall come as SBE.
+    pub fn must_be_json(&self, reason: &str) -> Result<(), SetupError> {
+        match self.market_data_format {
+            MarketDataFormat::Json => Ok(()),
+            MarketDataFormat::Sbe => {
+                Err(SetupError::Invalid(format!("TRADING_MARKET_DATA_FORMAT=sbe: {reason}")))
+            }
         }
     }
 

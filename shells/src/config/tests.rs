@@ -7,7 +7,7 @@ use engine::domain::Nanos;
 use crate::config::document::{Document, file_key};
 use crate::config::keys::KEYS;
 use crate::config::values::RecvWindow;
-use crate::config::{AllFlags, Environment, Secrets, Settings, Venue};
+use crate::config::{AllFlags, Environment, Secret, Secrets, Settings, Venue};
 
 fn settings(environment: &[(&str, &str)]) -> Result<Settings, String> {
     let environment: Environment = environment.iter().copied().chain([("HOME", "/nowhere")]).collect();
@@ -58,6 +58,17 @@ fn a_window_is_binances_own_unless_it_is_set() {
     assert_eq!(set.recv_window.span(), Nanos::from_millis(250));
     let error = settings(&[("TRADING_RECV_WINDOW", "60001")]).expect_err("too long");
     assert!(error.contains("TRADING_RECV_WINDOW") && error.contains("from 1 to 60000"), "{error}");
+}
+
+#[test]
+fn sbe_is_refused_where_json_is_needed() {
+    let sbe = ("TRADING_MARKET_DATA_FORMAT", "sbe");
+    let testnet = settings(&[sbe, ("TRADING_VENUE", "binance-testnet"), ("BINANCE_MARKET_DATA_KEY", "m")]);
+    let testnet = testnet.expect("it has SBE");
+    assert_eq!(testnet.market_data_key.as_ref().map(Secret::expose), Some("m"));
+    assert!(testnet.must_be_json("a tape").expect_err("SBE").to_string().ends_with("=sbe: a tape"));
+    let paper = settings(&[sbe, ("TRADING_VENUE", "paper")]).expect_err("fills need JSON");
+    assert!(paper.starts_with("TRADING_MARKET_DATA_FORMAT=sbe"), "{paper}");
 }
 
 /// Every line of the example that sets something, commented out or not.

@@ -43,6 +43,27 @@ impl FromStr for LogFormat {
     }
 }
 
+/// How market data come from a venue behind sockets (`TRADING_MARKET_DATA_FORMAT`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketDataFormat {
+    /// As JSON.
+    Json,
+    /// As SBE, which needs a key.
+    Sbe,
+}
+
+impl FromStr for MarketDataFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "json" => Ok(Self::Json),
+            "sbe" => Ok(Self::Sbe),
+            _ => Err("expected json or sbe".to_owned()),
+        }
+    }
+}
+
 /// What happens to resting orders when the system shuts down (`TRADING_ON_SHUTDOWN`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnShutdown {

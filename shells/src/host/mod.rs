@@ -28,8 +28,8 @@ use engine::tick_to_trade::assembly::{JournalSet, PathConfig, StrategySlot, Time
 use crate::assembly::PathSetup;
 use crate::cli::args::{EngineArgs, Role};
 use crate::cli::output::say;
-use crate::config::values::OnShutdown;
-use crate::config::{Environment, Settings, Venue};
+use crate::config::values::{MarketDataFormat, OnShutdown};
+use crate::config::{Environment, Secrets, Settings, Venue};
 use crate::host::crew::{Crew, Seat};
 use crate::host::link::{Ends, Writers};
 use crate::host::stall::{StallWatch, ended_within};
@@ -65,7 +65,7 @@ pub const PLACEMENT: &str = "engine";
 /// When another process plays one of the roles, what it needs of others does not come, a thread fails, or the engine's
 /// epoch ends.
 pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupError> {
-    let settings = access::settings(&args.settings, environment, |settings| signs(args, settings))?;
+    let settings = access::settings(&args.settings, environment, |settings| reads(args, settings))?;
     crate::log::start(&settings);
     let interrupt = Interrupt::catch()?;
     let mut host = Host::start(args, &settings)?;
@@ -83,11 +83,18 @@ pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupErro
     outcome.and(host.stop())
 }
 
-/// Whether a process with these arguments signs orders.
+/// Which secrets a process with these arguments reads: who signs orders all, who follows SBE streams the key to those.
 #[must_use]
-pub fn signs(args: &EngineArgs, settings: &Settings) -> bool {
-    let routes = args.roles(settings.venue).is_ok_and(|roles| roles.contains(&Role::Route));
-    routes && settings.venue != Venue::Paper
+pub fn reads(args: &EngineArgs, settings: &Settings) -> Secrets {
+    let plays = |role| args.roles(settings.venue).is_ok_and(|roles| roles.contains(&role));
+    match settings.venue {
+        Venue::Paper => Secrets::Withhold,
+        _ if plays(Role::Route) => Secrets::Read,
+        _ if plays(Role::Ingest) && settings.market_data_format == MarketDataFormat::Sbe => {
+            Secrets::MarketData
+        }
+        _ => Secrets::Withhold,
+    }
 }
 
 /// The agents that this process hosts, running.
@@ -393,7 +400,8 @@ impl<'a> Ground<'a> {
         }
         let mut venued = Venued { house: None, feed: None, entry: None };
         if roles.contains(&Role::Ingest) {
-            venued.feed = Some(VenueFeed::Sockets(Box::new(way.feed(listing)?)));
+            let feed = way.feed_as_set(listing, settings, &mut timeline.clock)?;
+            venued.feed = Some(VenueFeed::Sockets(Box::new(feed)));
         }
         if roles.contains(&Role::Route) {
             let entry = way.entry(listing, settings, &mut timeline.clock)?;

@@ -23,7 +23,7 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
 use crate::config::values::OnShutdown;
-use crate::config::{Environment, Places, Settings, Venue};
+use crate::config::{Environment, Places, Secrets, Settings, Venue};
 use crate::ports::{FIRST_PORT, Ground, Ports};
 use crate::quota;
 use crate::run::guard::Guard;
@@ -84,7 +84,10 @@ pub struct Plan {
 /// # Errors
 /// When an argument is no good, another engine runs on this instance, or a thread fails.
 pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> {
-    let settings = access::settings(&args.settings, environment, goes_out)?;
+    let reads = |settings: &Settings| if goes_out(settings) { Secrets::Read } else { Secrets::Withhold };
+    let settings = access::settings(&args.settings, environment, reads)?;
+    settings
+        .must_be_json("`trading run` keeps a tape of JSON; `trading engine` and the services keep none")?;
     if settings.venue != Venue::Simulated || goes_out(&settings) {
         crate::log::start(&settings);
     }

@@ -20,17 +20,20 @@ const PATIENCE: Nanos = Nanos::from_secs(60);
 /// Until it looks again.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// The settings of a process, with the keys to the account if it `signs`: nobody else reads them.
+/// The settings of a process, with the secrets that it `reads`, by what they say: nobody else reads any.
 ///
 /// # Errors
 /// When a setting is no good.
 pub fn settings<const GROUPS: u8>(
     flags: &Flags<GROUPS>,
     environment: &Environment,
-    signs: impl Fn(&Settings) -> bool,
+    reads: impl Fn(&Settings) -> Secrets,
 ) -> Result<Settings, SetupError> {
     let settings = Settings::resolve(flags, environment, Secrets::Withhold)?;
-    if signs(&settings) { Settings::resolve(flags, environment, Secrets::Read) } else { Ok(settings) }
+    match reads(&settings) {
+        Secrets::Withhold => Ok(settings),
+        secrets => Settings::resolve(flags, environment, secrets),
+    }
 }
 
 /// The key that the settings name, or else the one that a `simulated_exchange` has made and told.
@@ -42,17 +45,36 @@ pub fn signer(settings: &Settings, clock: &mut impl Clock) -> Result<Signer, Set
         Ok(credentials) => Signer::new(credentials),
         Err(_) if settings.venue == Venue::Simulated => {
             crate::config::secret::shield()?;
-            told(&settings.exchange.keys_file, clock)
+            Signer::new(&told(&settings.exchange.keys_file, clock)?)
         }
         Err(error) => Err(error),
     }
 }
 
-fn told(path: &Path, clock: &mut impl Clock) -> Result<Signer, SetupError> {
+/// The key that opens SBE streams: that of the settings, or else the one that a `simulated_exchange` has told.
+///
+/// # Errors
+/// When there is none.
+pub fn market_data_key(settings: &Settings, clock: &mut impl Clock) -> Result<Secret, SetupError> {
+    match &settings.market_data_key {
+        Some(key) => Ok(key.clone()),
+        None if settings.venue == Venue::Simulated => {
+            crate::config::secret::shield()?;
+            Ok(told(&settings.exchange.keys_file, clock)?.key)
+        }
+        None => Err(SetupError::Invalid(
+            "TRADING_MARKET_DATA_FORMAT=sbe: its streams are opened by a key; set BINANCE_MARKET_DATA_KEY or \
+             BINANCE_MARKET_DATA_KEY_FILE"
+                .to_owned(),
+        )),
+    }
+}
+
+fn told(path: &Path, clock: &mut impl Clock) -> Result<Credentials, SetupError> {
     let end = clock.now().saturating_add(PATIENCE);
     loop {
         match read(path) {
-            Ok(credentials) => return Signer::new(&credentials),
+            Ok(credentials) => return Ok(credentials),
             Err(error) if clock.now() >= end => return Err(error),
             Err(_) => std::thread::sleep(AGAIN),
         }

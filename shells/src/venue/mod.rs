@@ -26,7 +26,7 @@ use engine::venue::{Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question
 
 use crate::binance::clock::offset;
 use crate::binance::{BinanceEntry, BinanceFeed, Endpoints};
-use crate::config::values::RecvWindow;
+use crate::config::values::{MarketDataFormat, RecvWindow};
 use crate::config::{Settings, Venue};
 use crate::transport::{TlsTrust, Watch};
 use crate::venue::listing::Listing;
@@ -237,6 +237,24 @@ impl Way {
         let instruments = Arc::clone(&listing.instruments);
         let feed = BinanceFeed::new(&self.endpoints, &self.trust, instruments, false, seed());
         Ok(feed.map_err(|error| SetupError::io("sockets", "making a poll", error))?.limited(&listing.limits))
+    }
+
+    /// The venue's market data in the format that the settings name, for who decodes them and keeps no tape.
+    ///
+    /// # Errors
+    /// When there is no key for SBE, or the system gives no descriptor.
+    pub fn feed_as_set(
+        &self,
+        listing: &Listing,
+        settings: &Settings,
+        clock: &mut impl Clock,
+    ) -> Result<BinanceFeed, SetupError> {
+        let feed = self.feed(listing)?;
+        if settings.market_data_format == MarketDataFormat::Json {
+            return Ok(feed);
+        }
+        let key = access::market_data_key(settings, clock)?;
+        Ok(feed.in_sbe(&self.endpoints, &key, false, seed()))
     }
 
     /// The account at the venue, once what it holds has been shown.

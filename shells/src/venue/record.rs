@@ -78,6 +78,7 @@ impl<M: MarketData> MarketData for Taped<M> {
 pub fn run(args: &RecordArgs, environment: &Environment) -> Result<(), SetupError> {
     // Market data is public: no key is read.
     let settings = Settings::resolve(&args.settings, environment, Secrets::Withhold)?;
+    settings.must_be_json("tapes are of JSON")?;
     crate::log::start(&settings);
     let interrupt = Interrupt::catch()?;
     let stopwatch = Stopwatch::calibrate();

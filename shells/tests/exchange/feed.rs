@@ -12,6 +12,7 @@ use engine::ring::broadcast;
 use engine::tick_to_trade::ingest::{INGEST_STAGES, Ingest, IngestConfig, IngestPorts};
 use engine::venue::binance::exchange_info;
 use shells::binance::{BinanceFeed, Endpoints};
+use shells::config::Secret;
 use shells::transport::TlsTrust;
 
 use crate::support::{Exchange, deadline, now};
@@ -24,6 +25,24 @@ struct Books {
 
 impl Books {
     fn open(exchange: &Exchange, secure: bool, redundant: bool) -> Self {
+        Self::of(exchange, secure, |endpoints, trust, instruments| {
+            BinanceFeed::new(endpoints, trust, instruments, redundant, 1).expect("a reactor")
+        })
+    }
+
+    fn open_sbe(exchange: &Exchange, secure: bool, redundant: bool, key: &str) -> Self {
+        let key = exchange.keys[key]["api_key"].as_str().expect("a key");
+        Self::of(exchange, secure, |endpoints, trust, instruments| {
+            let feed = BinanceFeed::new(endpoints, trust, instruments, redundant, 1).expect("a reactor");
+            feed.in_sbe(endpoints, &Secret::new(key.to_owned()), redundant, 1)
+        })
+    }
+
+    fn of(
+        exchange: &Exchange,
+        secure: bool,
+        make: impl FnOnce(&Endpoints, &TlsTrust, Arc<Instruments>) -> BinanceFeed,
+    ) -> Self {
         let info = exchange.http("GET", "/api/v3/exchangeInfo", "", "").2.to_string();
         let table = exchange_info::instruments(info.as_bytes(), Market::Spot).expect("instruments");
         let instruments = Arc::new(Instruments::new(table).expect("a table"));
@@ -35,8 +54,7 @@ impl Books {
         file.write_all(exchange.running.certificate.as_bytes()).expect("written");
         let trust = TlsTrust::file(&at("certificate")).expect("a certificate");
         let endpoints = Endpoints::at(&base).expect("a place");
-        let feed =
-            BinanceFeed::new(&endpoints, &trust, Arc::clone(&instruments), redundant, 1).expect("a reactor");
+        let feed = make(&endpoints, &trust, Arc::clone(&instruments));
         let ports = IngestPorts {
             ticks: broadcast::Producer::create(&at("ticks"), 4_096, 1).expect("made"),
             cells: CellWriter::create(&at("cells"), instruments.len(), 1).expect("made"),
@@ -127,4 +145,53 @@ fn redundant_connections_tell_everything_once_and_a_shutdown_is_survived() {
         ingest.feed().counts.connections >= 4
     });
     books.follow(&exchange);
+}
+
+#[test]
+fn books_in_sbe_equal_those_in_json() {
+    for secure in [false, true] {
+        let exchange = Exchange::start(&["--speed", "step"]);
+        let mut in_json = Books::open(&exchange, secure, false);
+        let mut in_sbe = Books::open_sbe(&exchange, secure, false, "ed25519");
+        for _ in 0..3 {
+            in_json.follow(&exchange);
+            in_sbe.follow(&exchange);
+            assert_eq!(exchange.operator("POST", "/admin/step?by=1s").0, 200);
+        }
+        in_sbe.until("bars, as JSON", |ingest| {
+            exchange.operator("POST", "/admin/step?by=200ms");
+            ingest.counters().bars > 0 && ingest.counters().trades > 0 && ingest.counters().book_tickers > 0
+        });
+        assert_eq!(in_sbe.ingest.feed().counts.connections, 2, "one for bars");
+        assert_eq!((in_sbe.ingest.counters().malformed, in_sbe.ingest.feed().counts.repeats), (0, 0));
+    }
+}
+
+#[test]
+fn redundant_sbe_tells_everything_once_and_a_shutdown_is_survived() {
+    let exchange = Exchange::start(&["--speed", "step"]);
+    let mut books = Books::open_sbe(&exchange, false, true, "ed25519");
+    books.follow(&exchange);
+    books.until("a repeat", |ingest| {
+        exchange.operator("POST", "/admin/step?by=100ms");
+        ingest.feed().counts.repeats > 0
+    });
+    assert_eq!(exchange.operator("POST", "/admin/announce-shutdown").0, 200);
+    books.until("replacements", |ingest| {
+        exchange.operator("POST", "/admin/step?by=100ms");
+        ingest.feed().counts.reconnects >= 2
+    });
+    books.follow(&exchange);
+}
+
+#[test]
+fn a_key_that_opens_no_sbe_leaves_no_book_trusted() {
+    let exchange = Exchange::start(&["--speed", "step"]);
+    let mut books = Books::open_sbe(&exchange, false, false, "hmac");
+    books.until("bars alone", |ingest| {
+        exchange.operator("POST", "/admin/step?by=1s");
+        ingest.counters().bars > 0
+    });
+    assert!(books.ingest.book(0).is_some_and(|book| !book.is_trusted()));
+    assert_eq!(books.ingest.counters().trades, 0);
 }

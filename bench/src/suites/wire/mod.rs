@@ -101,6 +101,7 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         endpoints: Endpoints {
             rest: url("http", rest.address()?, "")?,
             streams: url("ws", streams.address()?, "")?,
+            sbe: url("ws", streams.address()?, "/sbe")?,
             ws_api: url("ws", api.address()?, "/ws-api/v3")?,
         },
         echo: url("ws", echo.address()?, "/")?,

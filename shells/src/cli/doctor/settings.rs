@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::config::amount::Amount;
+use crate::config::values::MarketDataFormat;
 use crate::config::{Settings, Venue};
 
 pub(super) fn check(settings: &Settings) -> Vec<Finding> {
@@ -33,6 +34,17 @@ fn venue(settings: &Settings) -> Finding {
         let advice = "set BINANCE_API_KEY_FILE and BINANCE_API_SECRET_FILE";
         return Finding::fail(CHECK, format!("{venue} signs orders, and there is no key"), advice);
     }
+    if venue.needs_credentials()
+        && settings.market_data_format == MarketDataFormat::Sbe
+        && settings.market_data_key.is_none()
+    {
+        let advice = "set BINANCE_MARKET_DATA_KEY_FILE where market data are followed";
+        return Finding::warn(
+            CHECK,
+            format!("{venue}: SBE streams are opened by a key, and here is none"),
+            advice,
+        );
+    }
     match venue {
         Venue::Binance => {
             Finding::warn(CHECK, "binance: REAL MONEY", "be sure; `trading halt` stops it at once")
@@ -59,5 +71,14 @@ mod tests {
         assert_eq!(levels(&[("MAX_POSITION_SIZE", "0")]), [Level::Fail, Level::Ok]);
         assert_eq!(levels(&[("MAX_DAILY_LOSS", "20000")]), [Level::Warn, Level::Ok]);
         assert_eq!(levels(&[("TRADING_VENUE", "binance-demo")]), [Level::Ok, Level::Fail]);
+        let sbe = [
+            ("TRADING_VENUE", "binance-demo"),
+            ("BINANCE_API_KEY", "k"),
+            ("BINANCE_API_SECRET", "s"),
+            ("TRADING_MARKET_DATA_FORMAT", "sbe"),
+            ("BINANCE_MARKET_DATA_KEY", "m"),
+        ];
+        assert_eq!(levels(&sbe[..4]), [Level::Ok, Level::Warn]);
+        assert_eq!(levels(&sbe), [Level::Ok, Level::Ok]);
     }
 }
