@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::domain::{OrderId, SourceId};
+use crate::domain::OrderId;
 use crate::error::{RejectCode, SetupError};
 use crate::journal::{Decision, JournalReader};
 use crate::ledger::Ledger;
@@ -83,8 +83,7 @@ impl Audit {
                 .map_err(|error| broken(journals, &error.to_string()))?;
             // A coalesced record stands for its intent and for as many before it as it counts.
             let count = 1 + u64::from(decision.repeats());
-            // What risk cancels by itself nobody asked for.
-            self.intents += if intent.id.source == SourceId::RISK { 0 } else { count };
+            self.intents += count;
             if decided.insert(intent.id, code).is_some() {
                 return Err(broken(journals, &format!("intent {} was decided twice", intent.id)));
             }

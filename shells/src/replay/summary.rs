@@ -69,7 +69,7 @@ impl Summary {
         facts: Facts,
     ) -> Result<Self, SetupError> {
         let own: u64 = path.host().iter().map(|hosted| hosted.outbox().sequence()).sum();
-        // What clients and the operator sent was decided on as well, and what risk cancelled at its end.
+        // What clients and the operator sent was decided on as well, and what risk cancelled by itself.
         let intents = own + path.risk().counts().external + path.risk().own_cancels();
         let audit = Audit::of(&facts.journals, path.risk().ledger(), intents)?;
         let mut untrusted = Vec::new();

@@ -40,7 +40,7 @@ impl Ground {
             [("HOME", at("home")), ("TRADING_DATA_DIR", at("data")), ("TRADING_PORT", "0".to_owned())];
         let environment: Environment = variables.into_iter().collect();
         let settings = Settings::resolve(&AllFlags::default(), &environment, Secrets::Withhold)?;
-        let (session, _) = Session::create(&settings.places, settings.sessions_kept)?;
+        let (session, _) = Session::create(&settings.places, settings.sessions_kept, 0)?;
         Ok(Self { settings, session, stopwatch })
     }
 
