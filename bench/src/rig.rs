@@ -139,7 +139,7 @@ pub struct Outcome {
     pub moved: u32,
     /// The kernel took a core away meanwhile, for somebody else's work: thrown away.
     pub preempted: u32,
-    /// Kept though a core was taken away: it happened every time.
+    /// Kept though a core was taken away: it happened every time, or was to be expected.
     pub kept_preempted: u32,
     /// Given up: the probes never agreed.
     pub given_up: u32,
@@ -298,6 +298,26 @@ impl Rig {
     /// When a probe or the measurement fails.
     pub fn measure<T>(
         &self,
+        measurement: impl FnMut() -> Result<T, SetupError>,
+    ) -> Result<Option<Measured<T>>, SetupError> {
+        self.measure_until(|preempted| !preempted, measurement)
+    }
+
+    /// The same of what takes so long that the kernel gives a core to others each time: a measurement whose middle counts.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn measure_long<T>(
+        &self,
+        measurement: impl FnMut() -> Result<T, SetupError>,
+    ) -> Result<Option<Measured<T>>, SetupError> {
+        self.measure_until(|_| true, measurement)
+    }
+
+    /// Measures until `is_good` is content, told whether a core was taken away.
+    fn measure_until<T>(
+        &self,
+        is_good: impl Fn(bool) -> bool,
         mut measurement: impl FnMut() -> Result<T, SetupError>,
     ) -> Result<Option<Measured<T>>, SetupError> {
         let (mut outcome, mut kept) = (self.outcome.get(), None);
@@ -316,7 +336,8 @@ impl Rig {
             let placement = if raw_ns > FAR_ABOVE_NS { Placement::Far } else { Placement::Near };
             let earlier = kept.replace(Measured { value, raw_ns, placement });
             outcome.preempted += u32::from(earlier.is_some());
-            if !preempted {
+            if is_good(preempted) {
+                outcome.kept_preempted += u32::from(preempted);
                 self.outcome.set(outcome);
                 return Ok(kept);
             }

@@ -94,7 +94,7 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
             serde.add_alone(&theirs);
             if two_cores {
                 let measure = || apart::measure(bench, kind, count, u64::from(round) + 1);
-                over_two.add(bench.rig.measure(measure)?);
+                over_two.add(bench.rig.measure_long(measure)?);
             }
         }
     }
