@@ -212,6 +212,14 @@ pub static KEYS: [Key; 37] = [
         ..key("TRADING_MARKET_DATA_FORMAT", "binance.market_data_format", "market-data-format")
     },
     Key {
+        value_name: "YES",
+        default: Some("no"),
+        doc: "Follow every market stream on two connections: what comes first counts, and one may break",
+        switch: true,
+        check: check::<YesNo>,
+        ..key("TRADING_REDUNDANT_STREAMS", "binance.redundant_streams", "redundant-streams")
+    },
+    Key {
         secret_file: Some(("BINANCE_MARKET_DATA_KEY_FILE", "binance-market-data-key-file")),
         doc: "An Ed25519 API key that opens SBE streams: better another than BINANCE_API_KEY, and without permissions",
         check: secret,

@@ -103,6 +103,8 @@ pub struct Settings {
     pub account_currency: String,
     /// How market data come from the venue.
     pub market_data_format: MarketDataFormat,
+    /// Whether every market stream comes on two connections.
+    pub redundant_streams: bool,
     /// What opens SBE streams, where this process read it.
     pub market_data_key: Option<Secret>,
     /// How long after it was made the venue may take a signed request.
@@ -164,6 +166,7 @@ impl Settings {
             max_daily_loss: layers.value("MAX_DAILY_LOSS")?,
             account_currency: layers.value("TRADING_ACCOUNT_CURRENCY")?,
             market_data_format: layers.value("TRADING_MARKET_DATA_FORMAT")?,
+            redundant_streams: layers.value::<YesNo>("TRADING_REDUNDANT_STREAMS")?.0,
             market_data_key: match &layers.row("BINANCE_MARKET_DATA_KEY").value {
                 Value::Secret(key) => Some(key.clone()),
                 Value::Unset | Value::Plain(_) | Value::Withheld => None,

@@ -180,8 +180,9 @@ impl Backing {
     /// What route may wait for there.
     fn timing(&self) -> RouteTiming {
         match self {
-            Self::Generated(_) => RouteTiming::default(),
-            Self::Paper(way, _) | Self::Sockets(way, _) => way.timing(),
+            // Orders are filled in this process: nothing that happens to them can be missed.
+            Self::Generated(_) | Self::Paper(..) => RouteTiming::default(),
+            Self::Sockets(way, _) => way.timing(),
         }
     }
 

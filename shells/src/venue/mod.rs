@@ -181,6 +181,7 @@ pub struct Way {
     endpoints: Endpoints,
     trust: TlsTrust,
     window: RecvWindow,
+    redundant: bool,
 }
 
 impl Way {
@@ -195,7 +196,8 @@ impl Way {
             _ => TlsTrust::public(),
         };
         let endpoints = Endpoints::of(settings.venue, &exchange.endpoint)?;
-        Ok(Self { venue: settings.venue, endpoints, trust, window: settings.recv_window })
+        let (window, redundant) = (settings.recv_window, settings.redundant_streams);
+        Ok(Self { venue: settings.venue, endpoints, trust, window, redundant })
     }
 
     /// Whether orders leave this machine's rings: what happens to them there can be missed, and must be asked for.
@@ -235,7 +237,7 @@ impl Way {
     /// When the system gives no descriptor.
     pub fn feed(&self, listing: &Listing) -> Result<BinanceFeed, SetupError> {
         let instruments = Arc::clone(&listing.instruments);
-        let feed = BinanceFeed::new(&self.endpoints, &self.trust, instruments, false, seed());
+        let feed = BinanceFeed::new(&self.endpoints, &self.trust, instruments, self.redundant, seed());
         Ok(feed.map_err(|error| SetupError::io("sockets", "making a poll", error))?.limited(&listing.limits))
     }
 
@@ -254,7 +256,7 @@ impl Way {
             return Ok(feed);
         }
         let key = access::market_data_key(settings, clock)?;
-        Ok(feed.in_sbe(&self.endpoints, &key, false, seed()))
+        Ok(feed.in_sbe(&self.endpoints, &key, self.redundant, seed()))
     }
 
     /// The account at the venue, once what it holds has been shown.
