@@ -93,7 +93,7 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
 /// Every setting.
-pub static KEYS: [Key; 37] = [
+pub static KEYS: [Key; 38] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
