@@ -141,7 +141,8 @@ fn every_stream_comes_twice_where_the_settings_say_so() {
         let environment: Environment =
             [("TRADING_EXCHANGE_ENDPOINT", endpoint.as_str()), ("TRADING_REDUNDANT_STREAMS", redundant)]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into();
+                .into_iter()
+                .collect();
         let settings =
             Settings::resolve(&AllFlags::default(), &environment, Secrets::Withhold).expect("valid");
         let way = Way::of(&settings).expect("a place");
