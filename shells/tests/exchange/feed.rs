@@ -5,18 +5,15 @@ use std::sync::Arc;
 
 use engine::agent::Agent;
 use engine::clock::Stopwatch;
-use engine::clock::tsc::LiveClock;
 use engine::counters::Histograms;
 use engine::counters::cell::CellWriter;
 use engine::domain::{InstrumentIndex, Instruments, Market, Nanos, Side};
 use engine::ring::broadcast;
 use engine::tick_to_trade::ingest::{INGEST_STAGES, Ingest, IngestConfig, IngestPorts};
-use engine::venue::MarketData as _;
 use engine::venue::binance::exchange_info;
 use shells::binance::{BinanceFeed, Endpoints};
-use shells::config::{AllFlags, Environment, Secret, Secrets, Settings};
+use shells::config::Secret;
 use shells::transport::TlsTrust;
-use shells::venue::Way;
 
 use crate::support::{Exchange, deadline, now};
 
@@ -130,32 +127,6 @@ fn books_over_sockets_equal_the_exchanges_plain_and_tls() {
             assert_eq!(exchange.operator("POST", "/admin/step?by=1s").0, 200);
         }
         assert_eq!((books.ingest.feed().counts.connections, books.ingest.feed().counts.repeats), (1, 0));
-    }
-}
-
-#[test]
-fn every_stream_comes_twice_where_the_settings_say_so() {
-    let exchange = Exchange::start(&[]);
-    for (redundant, expected) in [("no", 1), ("yes", 2)] {
-        let endpoint = format!("ws://127.0.0.1:{}", exchange.running.address.port());
-        let environment: Environment =
-            [("TRADING_EXCHANGE_ENDPOINT", endpoint.as_str()), ("TRADING_REDUNDANT_STREAMS", redundant)]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into_iter()
-                .collect();
-        let settings =
-            Settings::resolve(&AllFlags::default(), &environment, Secrets::Withhold).expect("valid");
-        let way = Way::of(&settings).expect("a place");
-        let mut clock = LiveClock::new(Stopwatch::calibrate());
-        let listing = way.ask_listing(&["BTCUSDT".to_owned()], &mut clock).expect("listed");
-        let mut feed = way.feed(&listing).expect("a reactor");
-        let (deadline, mut frames) = (deadline(), 0);
-        while feed.counts.connections < expected || frames < 100 {
-            assert!(now() < deadline, "{redundant}: {:?}", feed.counts);
-            let _ = feed.poll_read(now(), &mut |_, _| frames += 1);
-            std::thread::yield_now();
-        }
-        assert_eq!(feed.counts.connections, expected, "{redundant}");
     }
 }
 
