@@ -29,8 +29,6 @@ pub struct Audit {
     pub rejects: BTreeMap<&'static str, u64>,
     /// Orders sent to the venue, or found there.
     pub sent: u64,
-    /// Orders of earlier epochs that were found at the venue.
-    pub adopted: u64,
     /// Fills.
     pub fills: u64,
     /// Orders by the state in which they ended.
@@ -126,7 +124,6 @@ impl Audit {
                 _ => {}
             }
             if kind == ReportKind::Sent && report.id.epoch < epoch {
-                self.adopted += 1;
                 lives.entry(report.id).or_default();
             }
             let Some(life) = lives.get_mut(&report.id) else {

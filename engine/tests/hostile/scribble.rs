@@ -290,7 +290,7 @@ fn episode(role: &'static str, seed: u64, writes: u64, threaded: bool) -> Vec<St
     let mut scribbler = Scribbler::of(&agents.ipc.root().join(role), seed);
     if threaded {
         let scribbling = thread::spawn(move || {
-            for _ in 0..writes / BURST {
+            for _ in 0..writes.div_ceil(BURST) {
                 scribbler.burst(BURST);
                 thread::yield_now();
             }
@@ -300,7 +300,7 @@ fn episode(role: &'static str, seed: u64, writes: u64, threaded: bool) -> Vec<St
         }
         scribbling.join().expect("it stores words");
     } else {
-        for _ in 0..writes / BURST {
+        for _ in 0..writes.div_ceil(BURST) {
             scribbler.burst(BURST);
             agents.cycle(role, &mut judge);
         }
@@ -320,11 +320,12 @@ fn writes_wanted() -> u64 {
 fn role_turns(role: &'static str) -> Vec<String> {
     let mut reasons = Vec::new();
     // Most of the writes are the stepped ones: they can be repeated from their seed.
-    let writes = writes_wanted() / ROLES;
+    let writes = writes_wanted().div_ceil(ROLES);
     let episodes = writes.div_ceil(EPISODE_WRITES).max(EPISODES);
+    let each = writes.div_ceil(episodes);
     for seed in 0..episodes {
         let threaded = seed % EPISODES == EPISODES - 1;
-        let outcome = catch_unwind(|| episode(role, seed, writes / episodes, threaded));
+        let outcome = catch_unwind(|| episode(role, seed, each, threaded));
         reasons.extend(outcome.unwrap_or_else(|_| panic!("{role} turned, seed {seed}: see above")));
     }
     reasons

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use engine::agent::Agent;
 use engine::clock::Stopwatch;
+use engine::clock::tsc::LiveClock;
 use engine::counters::Histograms;
 use engine::counters::cell::CellWriter;
 use engine::domain::{InstrumentIndex, Instruments, Market, Nanos, Side};
 use engine::ring::broadcast;
 use engine::tick_to_trade::ingest::{INGEST_STAGES, Ingest, IngestConfig, IngestPorts};
+use engine::venue::MarketData as _;
 use engine::venue::binance::exchange_info;
 use shells::binance::{BinanceFeed, Endpoints};
-use shells::config::Secret;
+use shells::config::{AllFlags, Environment, Secret, Secrets, Settings};
 use shells::transport::TlsTrust;
+use shells::venue::Way;
 
 use crate::support::{Exchange, deadline, now};
 
@@ -131,20 +134,54 @@ fn books_over_sockets_equal_the_exchanges_plain_and_tls() {
 }
 
 #[test]
+fn every_stream_comes_twice_where_the_settings_say_so() {
+    let exchange = Exchange::start(&[]);
+    for (redundant, expected) in [("no", 1), ("yes", 2)] {
+        let endpoint = format!("ws://127.0.0.1:{}", exchange.running.address.port());
+        let variables = [
+            ("HOME", "/nowhere"),
+            ("TRADING_EXCHANGE_ENDPOINT", endpoint.as_str()),
+            ("TRADING_REDUNDANT_STREAMS", redundant),
+        ];
+        let environment: Environment =
+            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let settings =
+            Settings::resolve(&AllFlags::default(), &environment, Secrets::Withhold).expect("valid");
+        let way = Way::of(&settings).expect("a place");
+        let mut clock = LiveClock::new(Stopwatch::calibrate());
+        let listing = way.ask_listing(&["BTCUSDT".to_owned()], &mut clock).expect("listed");
+        let mut feed = way.feed(&listing).expect("a reactor");
+        let (deadline, mut frames) = (deadline(), 0);
+        while feed.counts.connections < expected || frames < 100 {
+            assert!(now() < deadline, "{redundant}: {:?}", feed.counts);
+            feed.poll(now(), &mut |_| frames += 1);
+            std::thread::yield_now();
+        }
+        assert_eq!(feed.counts.connections, expected, "{redundant}");
+    }
+}
+
+#[test]
 fn redundant_connections_tell_everything_once_and_a_shutdown_is_survived() {
-    let exchange = Exchange::start(&["--speed", "step"]);
-    let mut books = Books::open(&exchange, false, true);
-    books.follow(&exchange);
-    books.until("a repeat", |ingest| {
-        exchange.operator("POST", "/admin/step?by=100ms");
-        ingest.feed().counts.repeats > 0
-    });
-    assert_eq!(exchange.operator("POST", "/admin/announce-shutdown").0, 200);
-    books.until("a replacement", |ingest| {
-        exchange.operator("POST", "/admin/step?by=100ms");
-        ingest.feed().counts.connections >= 4
-    });
-    books.follow(&exchange);
+    let formats: [fn(&Exchange) -> Books; 2] = [
+        |exchange| Books::open(exchange, false, true),
+        |exchange| Books::open_sbe(exchange, false, true, "ed25519"),
+    ];
+    for open in formats {
+        let exchange = Exchange::start(&["--speed", "step"]);
+        let mut books = open(&exchange);
+        books.follow(&exchange);
+        books.until("a repeat", |ingest| {
+            exchange.operator("POST", "/admin/step?by=100ms");
+            ingest.feed().counts.repeats > 0
+        });
+        assert_eq!(exchange.operator("POST", "/admin/announce-shutdown").0, 200);
+        books.until("replacements", |ingest| {
+            exchange.operator("POST", "/admin/step?by=100ms");
+            ingest.feed().counts.reconnects >= 2
+        });
+        books.follow(&exchange);
+    }
 }
 
 #[test]
@@ -165,23 +202,6 @@ fn books_in_sbe_equal_those_in_json() {
         assert_eq!(in_sbe.ingest.feed().counts.connections, 2, "one for bars");
         assert_eq!((in_sbe.ingest.counters().malformed, in_sbe.ingest.feed().counts.repeats), (0, 0));
     }
-}
-
-#[test]
-fn redundant_sbe_tells_everything_once_and_a_shutdown_is_survived() {
-    let exchange = Exchange::start(&["--speed", "step"]);
-    let mut books = Books::open_sbe(&exchange, false, true, "ed25519");
-    books.follow(&exchange);
-    books.until("a repeat", |ingest| {
-        exchange.operator("POST", "/admin/step?by=100ms");
-        ingest.feed().counts.repeats > 0
-    });
-    assert_eq!(exchange.operator("POST", "/admin/announce-shutdown").0, 200);
-    books.until("replacements", |ingest| {
-        exchange.operator("POST", "/admin/step?by=100ms");
-        ingest.feed().counts.reconnects >= 2
-    });
-    books.follow(&exchange);
 }
 
 #[test]
