@@ -42,6 +42,13 @@ impl Stalled {
     }
 }
 
+impl Drop for Stalled {
+    /// A traced thread would keep its process from ending, and a test that fails waits for that.
+    fn drop(&mut self) {
+        let _ = ptrace::detach(self.0, None);
+    }
+}
+
 /// Starts everything and waits until it trades; gives the services in the order of [`SERVICES`], and the exchange.
 fn trading(home: &Home) -> ([Process; 4], Exchange) {
     let exchange = exchange(home);
