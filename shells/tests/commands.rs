@@ -153,6 +153,9 @@ fn strategies_are_listed_with_their_parameters() {
     let stages = success(&trading(home, &["latency"]));
     let stages: Vec<&str> =
         stages.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(stages, ["decode", "book", "risk", "route", "tick_to_order", "order_to_ack"]);
+    assert_eq!(
+        stages,
+        ["decode", "book", "strategy", "risk", "route", "tick_to_order", "order_to_ack", "journal"]
+    );
     engine.end();
 }

@@ -37,7 +37,7 @@ const MARKET: [&str; 4] = ["--seed", "1", "--rate", "500"];
 const QUICK_TO_QUOTE: [&str; 4] = ["--param", "warm_up=500ms", "--param", "requote_bps=0"];
 
 /// The stages, as an order passes them.
-const STAGES: [&str; 6] = ["decode", "book", "risk", "route", "tick_to_order", "order_to_ack"];
+const STAGES: [&str; 7] = ["decode", "book", "strategy", "risk", "route", "tick_to_order", "order_to_ack"];
 
 /// The programs of a placement, each with its arguments.
 type Programs = &'static [(&'static str, &'static [&'static str])];

@@ -193,6 +193,17 @@ mod tests {
         }
 
         #[test]
+        fn two_snapshots_together_are_as_one(first in values(), second in values()) {
+            let (mut sum, mut from_nothing) = (recorded(&first), recorded(&[]));
+            sum.add(&recorded(&second));
+            prop_assert_eq!(&sum, &recorded(&[first, second].concat()));
+            from_nothing.add(&sum);
+            prop_assert_eq!(&from_nothing, &sum);
+            sum.add(&recorded(&[]));
+            prop_assert_eq!(from_nothing, sum);
+        }
+
+        #[test]
         fn totals_are_exact(values in values()) {
             let ours = recorded(&values);
             prop_assert_eq!(ours.count, values.len() as u64);

@@ -44,6 +44,20 @@ impl Snapshot {
         if numerator == 0 { low } else { high }
     }
 
+    /// Counts what `other` has recorded too: together they are as if one had recorded everything.
+    pub fn add(&mut self, other: &Self) {
+        self.min = match (self.count, other.count) {
+            (_, 0) => self.min,
+            (0, _) => other.min,
+            _ => self.min.min(other.min),
+        };
+        self.max = self.max.max(other.max);
+        self.count += other.count;
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.saturated += other.saturated;
+        self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);
+    }
+
     /// The cells that hold anything, lowest first: highest value of the cell, and how many recordings fell into it.
     #[must_use]
     pub fn cells(&self) -> Vec<(u64, u64)> {

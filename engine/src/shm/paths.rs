@@ -140,6 +140,12 @@ impl IpcPaths {
         self.root.join(owner).join("histograms")
     }
 
+    /// How long the writer of the journal of `owner` takes.
+    #[must_use]
+    pub fn journal_histograms(&self, owner: &str) -> PathBuf {
+        self.root.join(owner).join("journal.histograms")
+    }
+
     /// Halt page of `owner`.
     #[must_use]
     pub fn halts(&self, owner: &str) -> PathBuf {

@@ -148,8 +148,10 @@ impl Views {
     pub fn families(&mut self, now: Nanos, families: &mut Families) {
         self.liveness.families(families);
         self.rings.families(now, families);
-        if let Ok(reader) = HistogramReader::attach(&self.ipc.histograms(self.agent)) {
-            families.stages(&reader);
+        for file in [self.ipc.histograms(self.agent), self.ipc.journal_histograms(self.agent)] {
+            if let Ok(reader) = HistogramReader::attach(&file) {
+                families.stages(&reader);
+            }
         }
     }
 

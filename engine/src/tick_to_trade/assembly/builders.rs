@@ -19,7 +19,7 @@ use crate::tick_to_trade::commands::CommandDesk;
 use crate::tick_to_trade::ingest::{INGEST_STAGES, Ingest, IngestPorts};
 use crate::tick_to_trade::risk::{Governance, Peers, RISK_STAGES, Risk, RiskPorts};
 use crate::tick_to_trade::route::{ROUTE_STAGES, Route, RoutePorts};
-use crate::tick_to_trade::strategy::host::StrategyHost;
+use crate::tick_to_trade::strategy::host::{STRATEGY_STAGES, StrategyHost};
 use crate::tick_to_trade::strategy::hosted::Hosted;
 use crate::tick_to_trade::strategy::inputs::Inputs;
 use crate::tick_to_trade::strategy::outbox::Identity;
@@ -75,6 +75,8 @@ pub(super) fn strategies(
     };
     let mut host = StrategyHost::new(inputs, Arc::clone(instruments));
     host.show_in(CellWriter::create(&ipc.strategies(), SOURCES_MAX, *epoch)?);
+    let histograms = Histograms::create(&ipc.histograms("strategy"), &STRATEGY_STAGES, *epoch)?;
+    host.time_in(config.stopwatch, histograms);
     for (number, slot) in (0..).zip(slots) {
         let source = SourceId::strategy(number);
         let (ring, cursor) = (ipc.intents(source), ipc.intents_cursor(source));

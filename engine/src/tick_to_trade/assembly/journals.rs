@@ -2,15 +2,46 @@
 
 use std::path::{Path as FilePath, PathBuf};
 
+use crate::clock::Stopwatch;
+use crate::counters::Histograms;
 use crate::error::SetupError;
 use crate::journal::digest::combine;
 use crate::journal::{EpochStart, InstrumentRow, Journal, JournalWriter, SegmentOptions, StateHash};
 use crate::shm::identity::BUILD_HASH;
 use crate::tick_to_trade::assembly::config::PathConfig;
 
+/// Name of the one histogram of a journal: from taking a batch of records to having it written, and synced where the
+/// journal is.
+pub const JOURNAL_STAGE: &str = "journal";
+
+/// A journal's writer, with the times that it takes.
+struct Timed {
+    name: &'static str,
+    writer: JournalWriter,
+    stopwatch: Stopwatch,
+    histograms: Histograms,
+}
+
+impl Timed {
+    fn new(name: &'static str, writer: JournalWriter, config: &PathConfig) -> Result<Self, SetupError> {
+        let path = config.ipc.journal_histograms(name);
+        let histograms = Histograms::create(&path, &[JOURNAL_STAGE], config.epoch)?;
+        Ok(Self { name, writer, stopwatch: config.stopwatch, histograms })
+    }
+
+    fn drain(&mut self) -> Result<usize, SetupError> {
+        let started = self.stopwatch.elapsed();
+        let written = self.writer.drain()?;
+        if written > 0 {
+            self.histograms.record(0, (self.stopwatch.elapsed() - started).0.unsigned_abs());
+        }
+        Ok(written)
+    }
+}
+
 /// The journals' cold side: one writer a journal.
 pub struct JournalSet {
-    writers: Vec<(&'static str, JournalWriter)>,
+    writers: Vec<Timed>,
     ring: usize,
     undrained: usize,
 }
@@ -43,7 +74,7 @@ impl JournalSet {
             if goes_on {
                 let (capacity, next) = (config.rings.journal, writer.next_sequence());
                 let journal = Journal::resume(&ring, &cursor, capacity, config.epoch, next)?;
-                self.writers.push((name, writer));
+                self.writers.push(Timed::new(name, writer, config)?);
                 return Ok(journal);
             }
             return self.begin(name, config, writer);
@@ -77,7 +108,7 @@ impl JournalSet {
             journal.append(config.now, elapsed, &InstrumentRow::new(index, instrument)?).map_err(full)?;
         }
         while writer.drain()? > 0 {}
-        self.writers.push((name, writer));
+        self.writers.push(Timed::new(name, writer, config)?);
         Ok(journal)
     }
 
@@ -88,7 +119,7 @@ impl JournalSet {
     pub fn drain(&mut self) -> Result<usize, SetupError> {
         self.undrained = 0;
         let mut written = 0;
-        for (_, writer) in &mut self.writers {
+        for writer in &mut self.writers {
             written += writer.drain()?;
         }
         Ok(written)
@@ -116,8 +147,8 @@ impl JournalSet {
     /// State hash of the journals of risk and route together.
     #[must_use]
     pub fn state_hash(&self) -> StateHash {
-        let logical = self.writers.iter().filter(|(name, _)| *name != "input");
-        combine(&logical.map(|(_, writer)| writer.digest()).collect::<Vec<_>>())
+        let logical = self.writers.iter().filter(|timed| timed.name != "input");
+        combine(&logical.map(|timed| timed.writer.digest()).collect::<Vec<_>>())
     }
 
     /// Ends every journal in good order.
@@ -125,7 +156,7 @@ impl JournalSet {
     /// # Errors
     /// When one cannot be written.
     pub fn retire(self) -> Result<(), SetupError> {
-        self.writers.into_iter().try_for_each(|(_, writer)| writer.retire())
+        self.writers.into_iter().try_for_each(|timed| timed.writer.retire())
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::agent::{Agent, Observed};
-use crate::counters::CellWriter;
+use crate::clock::Stopwatch;
+use crate::counters::{CellWriter, Histograms};
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
 use crate::journal::Decision;
@@ -17,6 +18,9 @@ use crate::tick_to_trade::strategy::row::StrategyRow;
 
 /// How often the strategies' rows are refreshed, at most.
 const ROWS_EVERY: Nanos = Nanos::from_millis(100);
+
+/// Names of the host's latency histograms, in the order in which [`StrategyHost::time_in`] takes them.
+pub const STRATEGY_STAGES: [&str; 1] = ["strategy"];
 
 /// The agent. In a cycle it takes reports and refusals first, then ticks, then timers, so that a decision rests on
 /// all that is known of the orders.
@@ -32,6 +36,7 @@ pub struct StrategyHost {
     lost: u64,
     rows: Option<CellWriter<StrategyRow>>,
     rows_due: Nanos,
+    timed: Option<(Stopwatch, Histograms)>,
     pub(super) desk: Option<Box<CommandDesk>>,
     pub(super) commanded: u64,
 }
@@ -52,6 +57,7 @@ impl StrategyHost {
             lost: 0,
             rows: None,
             rows_due: Nanos(i64::MIN),
+            timed: None,
             desk: None,
             commanded: 0,
         }
@@ -60,6 +66,11 @@ impl StrategyHost {
     /// Shows every strategy in `rows`, one cell a source, at most 100 ms late.
     pub fn show_in(&mut self, rows: CellWriter<StrategyRow>) {
         self.rows = Some(rows);
+    }
+
+    /// Records in `histograms` how long the strategies that follow a tick's instrument take for it, all together.
+    pub fn time_in(&mut self, stopwatch: Stopwatch, histograms: Histograms) {
+        self.timed = Some((stopwatch, histograms));
     }
 
     /// A view for people: it changes no decision, so it is no work to replay.
@@ -201,14 +212,22 @@ impl StrategyHost {
     }
 
     fn take_ticks(&mut self, now: Nanos) -> usize {
-        let mut taken = 0;
+        let (mut taken, mut clock) = (0, None);
         let Some(ticks) = self.inputs.ticks.get_mut() else { return 0 };
         for _ in 0..POLL_BATCH {
             match ticks.poll() {
                 Polled::Empty => break,
                 Polled::Message(tick) => {
-                    if let Some(followers) = self.by_instrument.get(tick.instrument as usize) {
+                    let followers = self.by_instrument.get(tick.instrument as usize);
+                    if let Some(followers) = followers.filter(|followers| !followers.is_empty()) {
+                        // One reading of the clock ends a tick's time and begins the next one's.
+                        let started = clock.or_else(|| self.timed.as_ref().map(|timed| timed.0.elapsed()));
                         followers.iter().for_each(|&at| self.hosted[at].tick(&tick, now));
+                        if let (Some((stopwatch, times)), Some(started)) = (&mut self.timed, started) {
+                            let done = stopwatch.elapsed();
+                            times.record(0, (done - started).0.unsigned_abs());
+                            clock = Some(done);
+                        }
                     }
                 }
                 Polled::Lapped { missed } => {

@@ -75,7 +75,8 @@ pub fn latency(args: &LookArgs, environment: &Environment) -> Result<(), SetupEr
 }
 
 /// The stages in the order in which a frame and its order pass them.
-const STAGES: [&str; 7] = ["decode", "book", "strategy", "risk", "route", "tick_to_order", "order_to_ack"];
+const STAGES: [&str; 8] =
+    ["decode", "book", "strategy", "risk", "route", "tick_to_order", "order_to_ack", "journal"];
 
 /// The stages as a table, in microseconds.
 #[must_use]

@@ -1,9 +1,12 @@
+//! Tests of the host over real rings and journals.
+
 use std::sync::mpsc::channel;
 
 use super::*;
+use crate::counters::HistogramReader;
 use crate::domain::Price;
-use crate::message::IntentKind;
 use crate::message::report::{OrderState, ReportKind};
+use crate::message::{IntentKind, Tick};
 use crate::tick_to_trade::strategy::hosted::Activity;
 use crate::tick_to_trade::strategy::registry;
 use crate::tick_to_trade::strategy::testing::world::{Echo, NOW, World, at, heard};
@@ -31,6 +34,22 @@ fn each_strategy_hears_of_its_own_instruments_and_orders_only() {
     assert_eq!(world.host.do_work(NOW), 3);
     assert_eq!((heard(&first), heard(&second)), (vec![], vec!["report 2 of 1".to_owned()]));
     assert_eq!(world.host.do_work(NOW), 0, "nothing changed");
+}
+
+#[test]
+fn the_time_of_every_followed_tick_is_recorded_and_of_no_other() {
+    let mut world = World::new();
+    let path = world.folder.path().join("histograms");
+    let histograms = Histograms::create(&path, &STRATEGY_STAGES, 1).expect("made");
+    world.host.time_in(Stopwatch::calibrate(), histograms);
+    let _told = world.echo("echo", 2, &[0]);
+    for instrument in [0, 1, 1, 0, 0, 1] {
+        world.ticks.publish(&Tick { instrument, ..top_tick(10_000, 10_010) });
+    }
+    world.host.do_work(NOW);
+    let times = HistogramReader::attach(&path).expect("attached").get("strategy").expect("a stage");
+    assert_eq!(times.count, 3);
+    assert!(times.min > 0, "nothing takes no time: {times:?}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub struct World {
     risk: Journal,
     pub route_drain: spsc::Consumer<Record>,
     intents: Vec<spsc::Consumer<Intent>>,
-    folder: TempDir,
+    pub folder: TempDir,
 }
 
 fn journal(folder: &Path, name: &str) -> (Journal, Tail, spsc::Consumer<Record>) {
