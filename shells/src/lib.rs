@@ -7,6 +7,7 @@ pub mod api;
 pub mod config;
 pub mod topology;
 pub mod quota;
+pub mod interrupt;
 pub mod operator;
 pub mod cli;
 pub mod trade;

@@ -18,9 +18,9 @@ use crate::cli::args::{EngineArgs, Role};
 use crate::config::values::OnShutdown;
 use crate::config::{Environment, Secrets, Settings};
 use crate::host::{self, Host};
+use crate::interrupt::Interrupt;
 use crate::log;
 use crate::ports::{FIRST_PORT, Ground, Ports, SERVICES};
-use crate::run::status::Interrupt;
 use crate::venue::access;
 use crate::zmq::port::Readiness;
 
@@ -99,7 +99,8 @@ fn run(service: &'static str, args: &EngineArgs, settings: &Settings) -> Result<
     let ports = Ports::serve(&[(service, port)], Ground { settings, ipc: &ipc, clock, stopwatch })?;
     tracing::info!(service, port, ipc = %ipc.root().display(), "started");
     // The port says "not ready" meanwhile, and is bound once the agent beats.
-    let host = settings.host_agent.then(|| Host::start(args, settings)).transpose();
+    let host = settings.host_agent.then(|| Host::start(args, settings, &interrupt)).transpose();
+    interrupt.begun();
     let outcome = host.and_then(|mut host| {
         let outcome = watch(service, &ports, host.as_mut(), &interrupt);
         match &outcome {

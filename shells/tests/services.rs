@@ -2,23 +2,17 @@
 
 mod stack;
 
-use std::net::SocketAddr;
+use std::net::TcpListener;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use stack::hosting::ready;
 use stack::{Client, Home, Process, get, until};
 
 const MARKET_DATA: &str = env!("CARGO_BIN_EXE_market_data_service");
 const ORDERS: &str = env!("CARGO_BIN_EXE_order_execution_service");
 const RISK: &str = env!("CARGO_BIN_EXE_risk_management_service");
 const STRATEGIES: &str = env!("CARGO_BIN_EXE_strategy_engine");
-
-/// Where a service listens, and where it answers HTTP, once it is ready.
-fn ready(process: &mut Process) -> (String, SocketAddr) {
-    let entry = process.log("ready", |entry| entry["fields"]["message"] == json!("ready"));
-    let text = |key: &str| entry["fields"][key].as_str().expect("text").to_owned();
-    (text("endpoint"), text("http").parse().expect("an address"))
-}
 
 fn not_ready(process: &mut Process) -> Value {
     process.log("not ready", |entry| entry["fields"]["message"] == json!("not ready"))
@@ -70,4 +64,23 @@ fn services_wait_for_their_engine_and_find_the_next() {
 
 fn orders_of(context: &zmq::Context, endpoint: &str) -> usize {
     Client::connect(context, endpoint).done("fills", json!({})).as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn a_service_that_still_waits_for_others_ends_when_it_is_told_to() {
+    let home = Home::new();
+    // A venue that takes connections and says nothing.
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let venue = format!("ws://{}", mute.local_addr().expect("bound"));
+    // Ingest waits for the venue, the others for ingest.
+    for binary in [MARKET_DATA, ORDERS, RISK, STRATEGIES] {
+        let own = ["--host-agent", "--port", "0", "--log-format", "json", "--log-filter", "info"];
+        let told = ["--exchange-endpoint", &venue, "--strategy", "none"];
+        let mut process = home.start(binary, &[&own[..], &told].concat());
+        process.log("started", |entry| entry["fields"]["message"] == json!("started"));
+        process.signal(Signal::TERM);
+        let (code, error) = process.wait();
+        // Its patience with them is a minute, after which it fails.
+        assert_eq!(code, Some(0), "{binary}: {error}");
+    }
 }

@@ -33,9 +33,9 @@ use crate::config::{Environment, Secrets, Settings, Venue};
 use crate::host::crew::{Crew, Seat};
 use crate::host::link::{Ends, Writers};
 use crate::host::stall::{StallWatch, ended_within};
+use crate::interrupt::Interrupt;
 use crate::operator::{self, logged::LoggedHalts};
 use crate::quota;
-use crate::run::status::Interrupt;
 use crate::run::threads::JournalThread;
 use crate::run::{RING_CAPACITY, recovery};
 use crate::session::{self, Session, SessionFile};
@@ -68,7 +68,7 @@ pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupErro
     let settings = access::settings(&args.settings, environment, |settings| reads(args, settings))?;
     crate::log::start(&settings);
     let interrupt = Interrupt::catch()?;
-    let mut host = Host::start(args, &settings)?;
+    let mut host = Host::start(args, &settings, &interrupt)?;
     say!("engine: epoch {}, {}", host.epoch, host.roles());
     let mut clock = host.clock;
     let end = args.duration.map_or(Nanos::NEVER, |span| clock.now().saturating_add(span.0));
@@ -140,11 +140,12 @@ struct Venued {
 }
 
 impl Host {
-    /// Takes the roles, makes or goes on with what they own, waits for what they need of others, and starts.
+    /// Takes the roles, makes or goes on with what they own, waits for what they need of others, and starts: from then on
+    /// `interrupt` is to be looked at.
     ///
     /// # Errors
     /// When a role is taken, a file cannot be made, or patience is over: the message names what is missing.
-    pub fn start(args: &EngineArgs, settings: &Settings) -> Result<Self, SetupError> {
+    pub fn start(args: &EngineArgs, settings: &Settings, interrupt: &Interrupt) -> Result<Self, SetupError> {
         quota::permit(settings.idle, Path::new("/"))?;
         let ipc = IpcPaths::new(&settings.places.ipc);
         ipc.create()?;
@@ -154,6 +155,7 @@ impl Host {
         let mut ground = Ground::prepare(args, settings, ipc, &roles)?;
         let mut journals = JournalSet::new(RING_CAPACITY);
         let seats = ground.seats(&roles, &mut journals)?;
+        interrupt.begun();
         let (stop_crew, stop_journals) = (StopSignal::default(), StopSignal::default());
         let clock = ground.timeline.clock;
         let thread = JournalThread { journals, failure: None };

@@ -24,10 +24,11 @@ use crate::cli::output::say;
 use crate::config::Settings;
 use crate::config::values::OnShutdown;
 use crate::host::stall::{StallWatch, ended_within};
+use crate::interrupt::Interrupt;
 use crate::operator;
 use crate::ports::Ports;
 use crate::replay::summary::{Facts, Summary};
-use crate::run::status::{Interrupt, Status};
+use crate::run::status::Status;
 use crate::run::threads::{Entry, Feed, JournalThread, Rested, SharedThread, Starter, Threads};
 use crate::run::{Backing, Plan, RING_CAPACITY};
 use crate::topology::Placement;
@@ -147,15 +148,14 @@ impl Live {
     /// Shows a line a second until the time is over, a signal comes, or a thread ends by itself.
     ///
     /// # Errors
-    /// When signals cannot be waited for, or an agent beats no more.
+    /// When an agent beats no more.
     pub fn watch(
         &mut self,
-        duration: Option<Nanos>,
+        (duration, interrupt): (Option<Nanos>, &Interrupt),
         mut status: Status,
         quiet: bool,
         ports: Option<&Ports>,
     ) -> Result<(), SetupError> {
-        let interrupt = Interrupt::catch()?;
         let mut clock = self.clock;
         let start = clock.now();
         let end = duration.map_or(Nanos::NEVER, |duration| start.saturating_add(duration));

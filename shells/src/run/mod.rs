@@ -24,6 +24,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::output::say;
 use crate::config::values::OnShutdown;
 use crate::config::{Environment, Places, Secrets, Settings, Venue};
+use crate::interrupt::Interrupt;
 use crate::ports::{FIRST_PORT, Ground, Ports};
 use crate::quota;
 use crate::run::guard::Guard;
@@ -92,6 +93,7 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
         crate::log::start(&settings);
     }
     quota::permit(settings.idle, Path::new("/"))?;
+    let interrupt = Interrupt::catch()?;
     let places = &settings.places;
     let ipc = IpcPaths::new(&places.ipc);
     ipc.create()?;
@@ -115,6 +117,7 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
 
     let started = stopwatch.elapsed();
     let clock = plan.clock;
+    interrupt.begun();
     let mut live = Live::start(&plan, backing, (args, &settings), tape)?;
     let port = settings.port.unwrap_or(FIRST_PORT);
     let ports = if args.headless || port == 0 {
@@ -122,7 +125,8 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     } else {
         Some(Ports::start(port, Ground { settings: &settings, ipc: &ipc, clock, stopwatch })?)
     };
-    let watched = live.watch(args.duration.map(|span| span.0), status, args.json, ports.as_ref());
+    let until = (args.duration.map(|span| span.0), &interrupt);
+    let watched = live.watch(until, status, args.json, ports.as_ref());
     if let Some(ports) = ports {
         ports.stop();
     }

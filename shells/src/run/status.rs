@@ -1,13 +1,8 @@
 //! One line a second about a live session, from shared memory alone.
 
-use std::sync::Arc;
-
 use engine::counters::{CounterReader, HistogramReader};
 use engine::domain::Nanos;
-use engine::error::SetupError;
-use engine::primitive::{AtomicBool, Ordering};
 use engine::shm::paths::IpcPaths;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::run::Plan;
 
@@ -57,31 +52,5 @@ impl Status {
         );
         self.frames_before = frames;
         line
-    }
-}
-
-/// Whether the user, or the system, asked us to end.
-pub struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    /// Catches SIGINT and SIGTERM from now on.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn catch() -> Result<Self, SetupError> {
-        let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // A second signal ends the process at once: the way out when ending in order hangs.
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
-                .map_err(|error| SetupError::io("signals", "catching them", error))?;
-        }
-        Ok(Self(flag))
-    }
-
-    /// Whether one came.
-    #[must_use]
-    pub fn came(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }

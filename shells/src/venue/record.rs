@@ -22,7 +22,7 @@ use crate::assembly::PathSetup;
 use crate::cli::args::{ParameterArgs, RecordArgs};
 use crate::cli::output::say;
 use crate::config::{Environment, Secrets, Settings};
-use crate::run::status::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::trade::Trading;
 use crate::venue::Way;
 
@@ -87,6 +87,7 @@ pub fn run(args: &RecordArgs, environment: &Environment) -> Result<(), SetupErro
     trading.strategies.clear();
     let way = Way::of(&settings)?;
     let listing = way.ask_listing(&trading.symbols, &mut clock)?;
+    interrupt.begun();
     let (path, mut tape) = begin(&args.out, &settings, clock.now())?;
     tape.write(clock.now(), TapeSource::Rest(&listing.url), listing.body())?;
     let feed = Taped { inner: way.feed(&listing)?, tape: Some(tape), failure: None, frames: 0 };
