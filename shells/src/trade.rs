@@ -8,7 +8,7 @@ use engine::domain::{InstrumentIndex, Instruments, Nanos, Quantity, SourceId};
 use engine::error::SetupError;
 use engine::tick_to_trade::assembly::StrategySlot;
 use engine::tick_to_trade::risk::{
-    ACCOUNT_SCALE, AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits,
+    ACCOUNT_SCALE, AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits, UNLIMITED,
 };
 use engine::tick_to_trade::strategy::registry::{self, Settings};
 use engine::venue::simulated::{FeeRate, QueueModel, SimulationConfig};
@@ -163,7 +163,7 @@ impl Trading {
         let people = SourceLimits {
             orders: MESSAGES,
             cancels: MESSAGES,
-            max_position_value: i128::MAX,
+            max_position_value: UNLIMITED,
             cancels_for_others: true,
             keep_on_loss: false,
         };
@@ -171,7 +171,7 @@ impl Trading {
         for slot in strategies {
             let max_position_value = match self.own_limit(slot) {
                 Some(text) => account_amount(&format!("{}.{OWN_LIMIT}", slot.name), text)?,
-                None => i128::MAX,
+                None => UNLIMITED,
             };
             let keep_on_loss = self.keep_on_loss;
             sources.push(SourceLimits {

@@ -18,7 +18,7 @@ use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::assembly::{JournalSet, Path, PathConfig, PathParts, RingSizes, StrategySlot};
 use engine::tick_to_trade::ingest::IngestConfig;
-use engine::tick_to_trade::risk::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
+use engine::tick_to_trade::risk::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits, UNLIMITED};
 use engine::tick_to_trade::route::RouteTiming;
 use engine::venue::{MarketData, OrderEntry};
 use tempfile::TempDir;
@@ -232,7 +232,7 @@ pub fn limits(instruments: &Instruments, messages: Rate) -> Limits {
     let source = SourceLimits {
         orders: messages,
         cancels: messages,
-        max_position_value: i128::MAX,
+        max_position_value: UNLIMITED,
         cancels_for_others: false,
         keep_on_loss: false,
     };

@@ -88,7 +88,8 @@ impl FromStr for OnShutdown {
 /// What happens to a strategy's resting orders when its process dies (`TRADING_ON_LOSS`).
 pub type OnLoss = OnShutdown;
 
-/// Symbols, each once.
+/// Symbols, each once, of the characters that Binance's own may have: digits, `.`, `-`, `_`, and letters of any script,
+/// the Latin ones capital.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbols(pub Vec<String>);
 
@@ -98,9 +99,13 @@ impl FromStr for Symbols {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut symbols = Vec::new();
         for symbol in text.split(',') {
-            let printable = symbol.chars().all(|c| !c.is_control() && !c.is_whitespace());
-            if symbol.is_empty() || symbol.len() > SYMBOL_BYTES_MAX || !printable {
+            let legal =
+                |c: char| matches!(c, '.' | '-' | '_') || c.is_alphanumeric() && !c.is_ascii_lowercase();
+            if symbol.is_empty() || symbol.len() > SYMBOL_BYTES_MAX {
                 return Err(format!("{symbol:?} is no symbol of 1 to {SYMBOL_BYTES_MAX} bytes"));
+            }
+            if let Some(other) = symbol.chars().find(|&c| !legal(c)) {
+                return Err(format!("{symbol:?} is no symbol: {other:?} is in none; write them as BTCUSDT"));
             }
             if symbols.iter().any(|known| known == symbol) {
                 return Err(format!("{symbol} is named twice"));
@@ -257,8 +262,11 @@ mod tests {
             assert!(bad.parse::<Choices>().is_err(), "{bad}");
         }
         assert_eq!("none".parse(), Ok(Choices(Vec::new())));
-        for bad in ["", "A,,B", "A,A", "A B", " A"] {
+        for bad in ["", "A,,B", "A,A", "A B", " A", "BTC/USDT", "btcusdt", "A?x=1"] {
             assert!(bad.parse::<Symbols>().is_err(), "{bad}");
+        }
+        for good in ["1000SATSUSDT", "BTCUSDT_260327,A.B-C", "这是测试币456"] {
+            assert!(good.parse::<Symbols>().is_ok(), "{good}");
         }
     }
 

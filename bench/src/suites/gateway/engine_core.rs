@@ -1,8 +1,10 @@
-//! The engine on the second core: a frame every quarter of a millisecond, each of which leads to an order.
+//! The engines: the one that is measured, alone on the second core, with a frame every quarter of a millisecond, and one that
+//! is only there to be read. Each frame leads to an order.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use engine::clock::tsc::LiveClock;
 use engine::clock::{Clock, Stopwatch};
@@ -21,6 +23,12 @@ use crate::suites::gateway::{Between, broken, phase};
 
 /// From frame to frame.
 pub const PACE: Nanos = Nanos::from_micros(250);
+
+/// From frame to frame of the other engine: often enough for its book to be fresh.
+const PACE_BESIDE: Nanos = Nanos::from_millis(100);
+
+/// Between two looks of the other engine, which shares the first core with all who are asked and who ask.
+const NAP: Duration = Duration::from_millis(20);
 
 /// Levels of a frame, a side.
 const LEVELS: usize = 20;
@@ -69,6 +77,57 @@ impl MarketData for Prepared {
     fn request_snapshot(&mut self, _instrument: InstrumentIndex, _now: Nanos) {}
 }
 
+/// An engine with its market.
+struct Mill {
+    desk: Desk<Prepared, Encoder>,
+    clock: LiveClock,
+    stopwatch: Stopwatch,
+    pace: Nanos,
+    due: Nanos,
+    frames: u64,
+}
+
+impl Mill {
+    /// One with its journals under `journals` and its shared memory under `scratch`; tells where that is.
+    fn new(
+        pace: Nanos,
+        journals: &Path,
+        stopwatch: Stopwatch,
+        (scratch, tell): (&Path, Sender<IpcPaths>),
+    ) -> Result<Self, SetupError> {
+        let mut clock = LiveClock::new(stopwatch);
+        let traded = instrument("BTCUSDT", Market::Spot);
+        let instruments = Arc::new(Instruments::new(vec![traded.clone()])?);
+        let disk: Option<PathBuf> = Some(journals.to_path_buf());
+        let start = clock.now();
+        let plan = Plan { start, disk, ..Plan::new(Arc::clone(&instruments), Vec::new()) };
+        let ends = (Prepared::new(Script::new(traded, 1), Market::Spot), Encoder::new(instruments));
+        let desk = Desk::between(ends, &plan, stopwatch, scratch)?;
+        // Whoever waits for it may have given up.
+        let _ = tell.send(desk.ipc.clone());
+        Ok(Self { desk, clock, stopwatch, pace, due: start, frames: 0 })
+    }
+
+    /// One duty cycle; if a frame was due, the time from its bytes to its order's.
+    fn turn(&mut self) -> Result<Option<Nanos>, SetupError> {
+        let now = self.clock.now();
+        self.desk.at(now);
+        if now < self.due {
+            self.desk.cycle();
+            return Ok(None);
+        }
+        // Frames that are late are not made up for: each arrives alone.
+        self.due = now + self.pace;
+        let time = one_frame(&mut self.desk, self.stopwatch, self.frames >= BEFORE_ORDERS)?;
+        self.frames += 1;
+        if self.frames.is_multiple_of(CHUNK) {
+            self.desk.journals.drain_all()?;
+        }
+        self.desk.agents.ingest.agent_mut().feed_mut().make_next();
+        Ok(Some(time))
+    }
+}
+
 /// Runs until the end is asked for, with its journals under `journals`; tells where its shared memory is, and gives the
 /// times of each phase, from a frame's bytes to its order's.
 ///
@@ -78,20 +137,11 @@ pub fn run(
     between: &Between,
     journals: &Path,
     stopwatch: Stopwatch,
-    (scratch, tell): (&Path, Sender<IpcPaths>),
+    place: (&Path, Sender<IpcPaths>),
 ) -> Result<[Series; phase::KINDS], SetupError> {
-    let mut clock = LiveClock::new(stopwatch);
-    let traded = instrument("BTCUSDT", Market::Spot);
-    let instruments = Arc::new(Instruments::new(vec![traded.clone()])?);
-    let disk: Option<PathBuf> = Some(journals.to_path_buf());
-    let plan = Plan { start: clock.now(), disk, ..Plan::new(Arc::clone(&instruments), Vec::new()) };
-    let ends = (Prepared::new(Script::new(traded, 1), Market::Spot), Encoder::new(instruments));
-    let mut desk = Desk::between(ends, &plan, stopwatch, scratch)?;
-    // Whoever waits for it may have given up.
-    let _ = tell.send(desk.ipc.clone());
+    let mut mill = Mill::new(PACE, journals, stopwatch, place)?;
     let mut series: [Series; phase::KINDS] = Default::default();
-    let (mut times, mut current, mut frames, mut due) =
-        (Histogram::prepared(), phase::BETWEEN, 0_u64, plan.start);
+    let (mut times, mut current) = (Histogram::prepared(), phase::BETWEEN);
     loop {
         let wanted = between.wanted.load(Ordering::Acquire);
         if wanted != current {
@@ -105,25 +155,31 @@ pub fn run(
         if current == phase::END {
             return Ok(series);
         }
-        let now = clock.now();
-        desk.at(now);
-        if now < due {
-            desk.cycle();
-            continue;
-        }
-        // Frames that are late are not made up for: each arrives alone.
-        due = now + PACE;
-        let time = one_frame(&mut desk, stopwatch, frames >= BEFORE_ORDERS)?;
-        if (current as usize) < phase::KINDS {
+        if let Some(time) = mill.turn()?
+            && (current as usize) < phase::KINDS
+        {
             times.record(time);
             between.taken.fetch_add(1, Ordering::Release);
         }
-        frames += 1;
-        if frames.is_multiple_of(CHUNK) {
-            desk.journals.drain_all()?;
-        }
-        desk.agents.ingest.agent_mut().feed_mut().make_next();
     }
+}
+
+/// Runs an engine that nobody measures until the end is asked for, on the caller's core, which it mostly leaves alone.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_beside(
+    between: &Between,
+    journals: &Path,
+    stopwatch: Stopwatch,
+    place: (&Path, Sender<IpcPaths>),
+) -> Result<(), SetupError> {
+    let mut mill = Mill::new(PACE_BESIDE, journals, stopwatch, place)?;
+    while between.wanted.load(Ordering::Acquire) != phase::END {
+        mill.turn()?;
+        std::thread::sleep(NAP);
+    }
+    Ok(())
 }
 
 /// Lets the next frame arrive; the time until its order left.

@@ -7,19 +7,24 @@
 //! scraper ─HTTP─▶ every /metrics of them
 //! ```
 //!
-//! The baseline is the same engine with the same services attached, and nobody who asks. On two cores the client has to
-//! share that of the gateway and the services: what is held there is held with the client's own work taken off.
+//! The baseline is the same engine with the same services attached, while the same reader asks another engine's gateway, with
+//! services of its own, as often. What both have in common is a busy neighbour: on a virtual machine, whose cores may be one
+//! core's two threads, any work on one takes from the other. What is left is what reading *this* engine costs it. How much
+//! the neighbour takes is shown beside it, over nobody who asks at all. On two cores the client has to share that of the
+//! gateway and the services: what is held there is held with the client's own work taken off.
 
 mod engine_core;
 mod stack;
 mod clients;
 
+use std::path::Path;
 use std::sync::mpsc;
 
 use engine::clock::Stopwatch;
 use engine::domain::Nanos;
 use engine::error::SetupError;
 use engine::primitive::{AtomicU64, Ordering};
+use engine::shm::paths::IpcPaths;
 
 use crate::histogram::Histogram;
 use crate::report::{Ratio, Row, Target};
@@ -65,12 +70,16 @@ mod phase {
     pub const READ: u64 = 1;
     /// Every `/metrics` is scraped.
     pub const SCRAPED: u64 = 2;
+    /// The other engine's gateway is read.
+    pub const READ_BESIDE: u64 = 3;
+    /// Every `/metrics` of the other engine's is scraped.
+    pub const SCRAPED_BESIDE: u64 = 4;
     /// How many phases have times of their own.
-    pub const KINDS: usize = 3;
+    pub const KINDS: usize = 5;
     /// Between phases: no times are taken.
-    pub const BETWEEN: u64 = 3;
-    /// The engine ends.
-    pub const END: u64 = 4;
+    pub const BETWEEN: u64 = 5;
+    /// The engines end.
+    pub const END: u64 = 6;
 }
 
 /// What the two cores tell each other.
@@ -136,14 +145,22 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     let between = Between { wanted: new(phase::BETWEEN), seen: new(phase::BETWEEN), taken: new(0) };
     let (rig, scratch) = (bench.rig, bench.scratch);
     let stopwatch = rig.stopwatch;
-    let ground = stack::Ground::new(scratch, stopwatch)?;
-    let journals = ground.journals();
-    let (tell, told) = mpsc::channel();
-    let there = || engine_core::run(&between, &journals, stopwatch, (scratch, tell));
+    let (own, other) =
+        (Site::new(&scratch.join("read"), stopwatch)?, Site::new(&scratch.join("beside"), stopwatch)?);
+    let (journals, journals_beside) = (own.ground.journals(), other.ground.journals());
+    let (room, room_beside) = (scratch.join("read"), scratch.join("beside"));
+    let (tell, tell_beside) = (own.tell.clone(), other.tell.clone());
+    let there = || engine_core::run(&between, &journals, stopwatch, (&room, tell));
     let here = || {
-        let measured = measure(bench, &between, ground, &told);
-        between.wanted.store(phase::END, Ordering::Release);
-        measured
+        std::thread::scope(|scope| {
+            let place = (room_beside.as_path(), tell_beside);
+            let beside = || engine_core::run_beside(&between, &journals_beside, stopwatch, place);
+            let beside = scope.spawn(beside);
+            let measured = measure(bench, &between, [own, other]);
+            between.wanted.store(phase::END, Ordering::Release);
+            let ended = beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            ended.and(measured)
+        })
     };
     let (times, asked) = rig.pair(there, here)?;
     // What ended the engine comes before what others met without it.
@@ -151,30 +168,65 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     Ok(())
 }
 
-fn measure(
-    bench: &Bench<'_>,
-    between: &Between,
+/// An engine and all that looks at it, before they start.
+struct Site {
     ground: stack::Ground,
-    told: &mpsc::Receiver<engine::shm::paths::IpcPaths>,
-) -> Result<Asked, SetupError> {
-    let patience = std::time::Duration::from_secs(PATIENCE.0.unsigned_abs() / 1_000_000_000);
-    let ipc = told.recv_timeout(patience).map_err(|_| broken("the engine did not begin"))?;
-    let stack = Stack::start(ground, &ipc)?;
-    let asked = ask(bench, between, &stack);
-    stack.stop();
+    tell: mpsc::Sender<IpcPaths>,
+    told: mpsc::Receiver<IpcPaths>,
+}
+
+impl Site {
+    fn new(room: &Path, stopwatch: Stopwatch) -> Result<Self, SetupError> {
+        std::fs::create_dir_all(room).map_err(|error| SetupError::io(room, "making it", error))?;
+        let (tell, told) = mpsc::channel();
+        Ok(Self { ground: stack::Ground::new(room, stopwatch)?, tell, told })
+    }
+
+    /// Starts what looks at the engine, once that has begun.
+    fn start(self) -> Result<Stack, SetupError> {
+        let patience = std::time::Duration::from_secs(PATIENCE.0.unsigned_abs() / 1_000_000_000);
+        let ipc = self.told.recv_timeout(patience).map_err(|_| broken("an engine did not begin"))?;
+        Stack::start(self.ground, &ipc)
+    }
+}
+
+fn measure(bench: &Bench<'_>, between: &Between, [own, other]: [Site; 2]) -> Result<Asked, SetupError> {
+    let own = own.start()?;
+    let asked = other.start().and_then(|other| {
+        let asked = ask(bench, between, [&own, &other]);
+        other.stop();
+        asked
+    });
+    own.stop();
     asked
 }
 
-fn ask(bench: &Bench<'_>, between: &Between, stack: &Stack) -> Result<Asked, SetupError> {
+/// Who asks the gateway and the services of one engine.
+struct Askers {
+    readers: Clients,
+    scraper: Clients,
+}
+
+impl Askers {
+    fn new(stack: &Stack, stopwatch: Stopwatch) -> Result<Self, SetupError> {
+        let mut readers = Clients::open(&vec![stack.gateway_url(); CONNECTIONS], &READS, stopwatch)?;
+        let mut scraper = Clients::open(stack.scraped(), &SCRAPE, stopwatch)?;
+        readers.warm_up(READS.len() * CONNECTIONS)?;
+        scraper.warm_up(stack.scraped().len())?;
+        Ok(Self { readers, scraper })
+    }
+}
+
+fn ask(bench: &Bench<'_>, between: &Between, [own, other]: [&Stack; 2]) -> Result<Asked, SetupError> {
     let stopwatch = bench.rig.stopwatch;
-    let mut readers = Clients::open(&vec![stack.gateway_url(); CONNECTIONS], &READS, stopwatch)?;
-    let mut scraper = Clients::open(stack.scraped(), &SCRAPE, stopwatch)?;
+    let Askers { mut readers, mut scraper } = Askers::new(own, stopwatch)?;
+    let mut beside = Askers::new(other, stopwatch)?;
     let span = Nanos::from_millis(bench.scale().of(1_000, 300, 20));
-    readers.warm_up(READS.len() * CONNECTIONS)?;
-    scraper.warm_up(stack.scraped().len())?;
     let mut asked = Asked::default();
     for _ in 0..bench.rounds() {
         between.during(stopwatch, phase::QUIET, || Ok(clients::nobody(span)))?;
+        between.during(stopwatch, phase::READ_BESIDE, || beside.readers.run(span, Some(INTERVAL)))?;
+        between.during(stopwatch, phase::SCRAPED_BESIDE, || beside.scraper.run(span, None))?;
         let read = between.during(stopwatch, phase::READ, || readers.run(span, Some(INTERVAL)))?;
         asked.paced.add_alone(&read.times);
         asked.held.push(read.count as f64 * INTERVAL.0 as f64 / read.spent.0 as f64);
@@ -190,7 +242,7 @@ fn ask(bench: &Bench<'_>, between: &Between, stack: &Stack) -> Result<Asked, Set
 }
 
 fn report(bench: &mut Bench<'_>, times: &[Series; phase::KINDS], asked: &Asked) {
-    let [quiet, read, scraped] = times;
+    let [quiet, read, scraped, read_beside, scraped_beside] = times;
     let held = asked.held.iter().copied().fold(f64::INFINITY, f64::min);
     push(bench, "a read of 10,000 a second: due to answered", &asked.paced, |_| {
         vec![Ratio::promised("10,000 a second, at worst", held, Target::AtLeast(0.99))]
@@ -201,18 +253,31 @@ fn report(bench: &mut Bench<'_>, times: &[Series; phase::KINDS], asked: &Asked) 
     });
     push(bench, "a scrape of a /metrics, without a pause", &asked.scrapes, |_| Vec::new());
     push(bench, "tick to order, nobody asks", quiet, |_| Vec::new());
-    let beside = |samples: &Samples| {
+    let over = |samples: &Samples, floor: &Series| {
         let tail = |samples: &Samples| samples.times.at(0.99);
-        let (middle, tails) = quiet
-            .alone()
-            .map_or((f64::NAN, f64::NAN), |quiet| (samples.over(quiet), tail(samples) / tail(quiet)));
-        vec![Ratio::promised("nobody asks, p50", middle, UNTOUCHED), Ratio::plain("nobody asks, p99", tails)]
+        let ratios = |floor: &Samples| [samples.over(floor), tail(samples) / tail(floor)];
+        floor.alone().map_or([f64::NAN; 2], ratios)
     };
-    push(bench, "tick to order beside 10,000 reads a second", read, beside);
-    push(bench, "tick to order beside scrapes without a pause", scraped, beside);
+    let rows =
+        [("10,000 reads a second", read, read_beside), ("scrapes without a pause", scraped, scraped_beside)];
+    for (what, here, beside) in rows {
+        push(bench, &format!("tick to order beside {what} of another engine"), beside, |samples| {
+            let [middle, tail] = over(samples, quiet);
+            vec![Ratio::plain("nobody asks, p50", middle), Ratio::plain("nobody asks, p99", tail)]
+        });
+        push(bench, &format!("tick to order beside {what}"), here, |samples| {
+            let ([middle, tail], [alone, _]) = (over(samples, beside), over(samples, quiet));
+            vec![
+                Ratio::promised("as many elsewhere, p50", middle, UNTOUCHED),
+                Ratio::plain("as many elsewhere, p99", tail),
+                Ratio::plain("nobody asks, p50", alone),
+            ]
+        });
+    }
     bench.report.note(format!(
         "gateway: {CONNECTIONS} kept connections and one client thread on the core of the gateway and of the four \
-         services; every answer is checked; the engine alone has the other core and turns {} frames a second into orders",
+         services, and of a second engine with its own, which is read and scraped as the first; every answer is checked; \
+         the engine that is measured has the other core alone and turns {} frames a second into orders",
         1_000_000_000 / engine_core::PACE.0
     ));
 }

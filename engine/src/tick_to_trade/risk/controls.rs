@@ -6,6 +6,7 @@ use crate::error::RejectCode;
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::Intent;
 use crate::tick_to_trade::risk::latch::{DayState, day_loss, source_latch};
+use crate::tick_to_trade::risk::limits::UNLIMITED;
 use crate::tick_to_trade::risk::market::{collar, collar_of_trigger};
 use crate::tick_to_trade::risk::position::{Exposure, max_gross, max_position};
 use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
@@ -224,7 +225,7 @@ impl Subject<'_> {
     fn own_position(&self) -> Result<(), RejectCode> {
         let Self { state, order, now, .. } = self;
         let limit = state.limits.sources[slot(order.id.source)].max_position_value;
-        if limit == i128::MAX {
+        if limit == UNLIMITED {
             return Ok(());
         }
         let own = state.exposure_of(order.id.source, order.instrument).with(order);

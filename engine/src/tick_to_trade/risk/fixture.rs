@@ -8,7 +8,9 @@ use crate::domain::{
 use crate::message::report::{FeeAsset, OrderState};
 use crate::message::{Intent, IntentKind, Report, ReportKind};
 use crate::tick_to_trade::risk::controls::Gates;
-use crate::tick_to_trade::risk::limits::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
+use crate::tick_to_trade::risk::limits::{
+    AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits, UNLIMITED,
+};
 use crate::tick_to_trade::risk::valuation::tests::instrument;
 
 /// Dollars in the account's unit.
@@ -67,7 +69,7 @@ pub(super) fn limits() -> Limits {
     let source = SourceLimits {
         orders: second(20),
         cancels: second(10),
-        max_position_value: i128::MAX,
+        max_position_value: UNLIMITED,
         ..SourceLimits::default()
     };
     Limits {

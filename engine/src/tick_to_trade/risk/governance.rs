@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::domain::{Decimal, Instruments, Nanos, Quantity, Scale, decimal};
 use crate::tick_to_trade::commands::CommandDesk;
-use crate::tick_to_trade::risk::limits::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
+use crate::tick_to_trade::risk::limits::{
+    AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits, UNLIMITED,
+};
 use crate::tick_to_trade::risk::valuation::ACCOUNT_SCALE;
 
 /// Keys of the account's limits, in the order of their rows.
@@ -34,6 +36,9 @@ const INSTRUMENT: [&str; 9] = [
     "max_open",
     "max_unknown",
 ];
+
+/// Text of [`UNLIMITED`].
+const NO_LIMIT: &str = "none";
 
 /// Keys of a source's limits.
 const SOURCE: [&str; 3] = ["orders", "cancels", "max_position_value"];
@@ -208,6 +213,7 @@ fn source(own: &mut SourceLimits, key: usize) -> Field<'_> {
 impl Field<'_> {
     fn show(&self) -> String {
         match self {
+            Self::Money(value) if **value == UNLIMITED => NO_LIMIT.to_owned(),
             Self::Money(value) => Decimal { value: **value, scale: ACCOUNT_SCALE }.to_string(),
             Self::Size(value, scale) => Decimal::new(value.0, *scale).to_string(),
             Self::Count(value) => value.to_string(),
@@ -222,6 +228,7 @@ impl Field<'_> {
             Some(Nanos::from_millis(i64::from(millis)))
         };
         match self {
+            Self::Money(value) if text == NO_LIMIT => **value = UNLIMITED,
             Self::Money(value) => {
                 let scale = Scale::new(ACCOUNT_SCALE)?;
                 **value = decimal::parse(text.as_bytes(), scale).ok().filter(|&value| value >= 0)?.into();
@@ -295,6 +302,11 @@ mod tests {
         for bad in ["", "-1", "x", "1.5", "99999999999"] {
             assert_eq!(set(&start, bad), Err(Refused::BadValue), "{bad}");
         }
+        let place = Place::of_key(&start, &instruments, "source.0.max_position_value").expect("known");
+        assert_eq!(place.show(&start, &instruments).as_deref(), Some("none"));
+        let held = place.set(&start, &start, &instruments, "1000").expect("tighter");
+        assert_eq!(place.set(&held, &start, &instruments, "none"), Ok(start.clone()));
+        assert_eq!(place.set(&held, &held, &instruments, "none"), Err(Refused::Ceiling));
         let place = Place::of_key(&start, &instruments, "source.0.orders").expect("known");
         let Rate { count, per } = start.sources[0].orders;
         let millis = per.0 / 1_000_000;

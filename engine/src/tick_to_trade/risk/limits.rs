@@ -65,6 +65,9 @@ pub struct InstrumentLimits {
     pub max_unknown: u32,
 }
 
+/// No limit, where a limit is an amount of money.
+pub const UNLIMITED: i128 = i128::MAX;
+
 /// Limits of one source of intents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceLimits {
@@ -73,7 +76,7 @@ pub struct SourceLimits {
     /// C16: cancels, in a bucket of their own.
     pub cancels: Rate,
     /// C11, for the source alone: largest worst-case position of its own on an instrument, as a value at the
-    /// reference price. `i128::MAX` is none, for those who close what others opened.
+    /// reference price. [`UNLIMITED`] for those who close what others opened.
     pub max_position_value: i128,
     /// Whether it may cancel the orders of other sources, as the operator may.
     pub cancels_for_others: bool,

@@ -31,5 +31,5 @@ pub use agent::{Peers, RISK_STAGES, Recovered, Risk, RiskPorts, Verdict};
 pub use controls::JOURNAL_RESERVE;
 pub use counts::RiskCounts;
 pub use governance::Governance;
-pub use limits::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
+pub use limits::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits, UNLIMITED};
 pub use valuation::ACCOUNT_SCALE;
