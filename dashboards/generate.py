@@ -220,7 +220,7 @@ def services():
         lines("Requests by path", [('sum by (path) (rate(http_requests_total{service=~"$service"}[5m]))', "{{path}}")], REQUESTS, "Route templates, not what was asked for."),
         row("Agents"),
         lines("Heartbeat age", [("trading_agent_heartbeat_age_seconds", "{{agent}}")], SECONDS, "Since an agent's last duty cycle. Above two seconds trading stops.", width=12, steps=STALE),
-        lines("Duty cycle", [("trading_agent_duty_cycle_seconds", "{{agent}}")], SECONDS, "The longest of the last interval.", width=12),
+        lines("Duty cycle", [("trading_agent_duty_cycle_seconds", "{{agent}}")], SECONDS, "The mean since the last scrape; a single long one shows in the heartbeat's age.", width=12),
         row("Rings and journals"),
         lines("Ring occupancy", [("trading_ring_occupancy", "{{ring}}")], RATIO, "Full is back-pressure: the intent is rejected, nothing is lost.", steps=NEAR_LIMIT),
         lines("Laps", [("sum by (ring, reader) (rate(trading_ring_lapped_total[$__rate_interval]))", "{{ring}} {{reader}}")], PER_SECOND, "Messages that a slow reader of a broadcast ring missed."),

@@ -12,6 +12,7 @@ pub mod operator;
 pub mod cli;
 pub mod trade;
 pub mod session;
+pub mod predecessor;
 pub mod service;
 pub mod client;
 pub mod transport;

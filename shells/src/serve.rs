@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{Args, Command, FromArgMatches};
 use engine::clock::Stopwatch;
 use engine::clock::tsc::LiveClock;
@@ -32,17 +33,27 @@ const SWEEP_EVERY: Duration = Duration::from_millis(200);
 /// How often the main thread looks up.
 const WATCH: Duration = Duration::from_millis(50);
 
+/// Arguments of `trading engine` that a service does not take.
+const OF_THE_ENGINE: [&str; 2] = ["roles", "duration"];
+
 /// Runs the process of `service` until it is told to end: exit code 0 then, 1 when it cannot go on, 2 for bad usage.
 #[must_use]
 pub fn main(service: &'static str) -> ExitCode {
-    let command = Command::new(service)
-        .version(env!("CARGO_PKG_VERSION"))
+    let command = Command::new(service).version(env!("CARGO_PKG_VERSION")).max_term_width(110);
+    // What it hosts, and for how long, is not asked.
+    let command = EngineArgs::augment_args(command)
         .about(
             "One service of the trading system; it waits for its engine and attaches again after a restart",
         )
-        .max_term_width(110);
-    let command = EngineArgs::augment_args(command).mut_arg("roles", |role| role.hide(true));
-    let outcome = EngineArgs::from_arg_matches(&command.get_matches())
+        .mut_args(|arg| if OF_THE_ENGINE.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg });
+    let matches = command.get_matches();
+    if let Some(other) =
+        OF_THE_ENGINE.iter().find(|id| matches.value_source(id) == Some(ValueSource::CommandLine))
+    {
+        eprintln!("{service}: --{} is of `trading engine`", if *other == "roles" { "role" } else { "for" });
+        return ExitCode::from(2);
+    }
+    let outcome = EngineArgs::from_arg_matches(&matches)
         .map_err(|error| SetupError::Invalid(error.to_string()))
         .and_then(|mut args| {
             args.roles = vec![role(service)];

@@ -34,6 +34,9 @@ pub struct SessionFile {
     pub ring_capacity: usize,
     /// Seed of the generated market.
     pub seed: u64,
+    /// Why it began with everything halted, where it did.
+    #[serde(default)]
+    pub begins_halted: Option<String>,
     /// State hash at the end; absent while it runs, or when it was killed.
     pub state_hash: Option<String>,
     /// Frames, orders, answers and cycles that could not be recorded: above zero it does not replay.
@@ -161,7 +164,17 @@ impl SessionFile {
     #[must_use]
     pub fn begin(epoch: u32, placement: &str, trading: Trading, ring_capacity: usize, seed: u64) -> Self {
         let placement = placement.to_owned();
-        Self { version: VERSION, epoch, placement, trading, ring_capacity, seed, state_hash: None, lost: 0 }
+        Self {
+            version: VERSION,
+            epoch,
+            placement,
+            trading,
+            ring_capacity,
+            seed,
+            begins_halted: None,
+            state_hash: None,
+            lost: 0,
+        }
     }
 }
 
@@ -174,6 +187,16 @@ pub fn latest(places: &Places) -> Result<PathBuf, SetupError> {
     list(&sessions)
         .pop()
         .ok_or_else(|| SetupError::file(sessions, "holds no session; make one with `trading run`"))
+}
+
+/// The latest session of an instance before that of `epoch`, with its own epoch.
+#[must_use]
+pub fn before(places: &Places, epoch: u32) -> Option<(u32, PathBuf)> {
+    let mut numbered = list(&sessions(places)).into_iter().filter_map(|directory| {
+        let number = directory.file_name()?.to_str()?.parse().ok()?;
+        Some((number, directory))
+    });
+    numbered.rfind(|(number, _)| *number < epoch)
 }
 
 /// The least epoch of a session that begins `now`.

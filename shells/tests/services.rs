@@ -67,6 +67,16 @@ fn orders_of(context: &zmq::Context, endpoint: &str) -> usize {
 }
 
 #[test]
+fn what_a_service_hosts_and_for_how_long_is_not_asked() {
+    let home = Home::new();
+    for (flag, value) in [("--role", "risk"), ("--for", "1s")] {
+        let (code, error) = home.start(MARKET_DATA, &[flag, value, "--port", "0"]).wait();
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.contains(&format!("{flag} is of `trading engine`")), "{error}");
+    }
+}
+
+#[test]
 fn a_service_that_still_waits_for_others_ends_when_it_is_told_to() {
     let home = Home::new();
     // A venue that takes connections and says nothing.

@@ -153,3 +153,22 @@ fn a_stop_is_set_off_by_the_last_price_and_one_that_would_be_at_once_is_refused(
     let there = world.theirs(filled["order_id"].as_str().expect("an id"));
     assert_eq!((&there["status"], &there["executedQty"]), (&json!("FILLED"), &json!("0.00100000")));
 }
+
+#[test]
+fn a_cancel_that_the_venue_does_not_confirm_is_told_and_is_a_failure() {
+    let mut world = World::new();
+    let price = format!("{:.2}", world.best("bids") * 0.98);
+    let order = json!({"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.001", "price": price, "valid_for_ms": 60_000});
+    let id = world.place(&order);
+    world.until_ours(&id, "OPEN");
+    world.exchange.signal(Signal::STOP);
+    for command in [&["cancel-all"][..], &["halt"], &["cancel", &id]] {
+        let (code, error) = world.home.start(env!("CARGO_BIN_EXE_trading"), command).wait();
+        assert_eq!(code, Some(1), "{command:?}: {error}");
+        assert!(error.contains("the venue has not confirmed the cancel") && error.contains(&id), "{error}");
+    }
+    world.exchange.signal(Signal::CONT);
+    world.until_ours(&id, "CANCELED");
+    let (code, error) = world.home.start(env!("CARGO_BIN_EXE_trading"), &["cancel-all"]).wait();
+    assert_eq!(code, Some(0), "{error}");
+}

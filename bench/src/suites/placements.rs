@@ -2,9 +2,10 @@
 //! thread each (`dedicated`), and four services of a process each (`services`). Every stage, side by side, from the
 //! histograms that `trading latency` shows.
 //!
-//! It runs the programs that lie beside it, at a `simulated_exchange` of its own for each: `cargo build --release` makes
-//! them.
+//! It runs the program that lies beside it by its names, at a `simulated_exchange` of its own for each:
+//! `cargo build --release --bin trading_system` makes it.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -151,9 +152,10 @@ impl Processes {
             std::env::current_exe().map_err(|error| SetupError::io("this program", "finding it", error))?;
         let mut started = Self { home: home.to_path_buf(), running: Vec::new() };
         for (name, arguments) in programs {
-            let program = own.with_file_name(name);
+            let program = own.with_file_name("trading_system");
             if !program.exists() {
-                return Err(SetupError::file(program, "is not there: `cargo build --release` makes it"));
+                let reason = "is not there: `cargo build --release --bin trading_system` makes it";
+                return Err(SetupError::file(program, reason));
             }
             let log = |of: &str| -> Result<Stdio, SetupError> {
                 let path: PathBuf = home.join(format!("{name}.{of}"));
@@ -162,6 +164,7 @@ impl Processes {
                 Ok(file.into())
             };
             let child = Command::new(&program)
+                .arg0(name)
                 .args(*arguments)
                 .args(QUICK_TO_QUOTE)
                 .env_clear()

@@ -178,6 +178,12 @@ impl HaltReader {
         self.read(Some(0))
     }
 
+    /// What this page says of `source` alone. Halted if it is out of range.
+    #[must_use]
+    pub fn source(&self, source: SourceId) -> HaltState {
+        self.read(source_at(source))
+    }
+
     /// Whether the page still stands under its name; `false` means: attach again. A system call.
     #[must_use]
     pub fn is_current(&self) -> bool {

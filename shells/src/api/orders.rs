@@ -220,4 +220,7 @@ pub struct Swept {
     pub canceled: Vec<String>,
     /// Closing orders that were sent.
     pub placed: Vec<String>,
+    /// Orders that were to be cancelled and of which the venue had not confirmed the end, where that was waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<String>,
 }

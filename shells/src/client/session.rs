@@ -20,6 +20,9 @@ use crate::service::show::{self, Names};
 /// How long anything may take: to find the engine, to read its journals, to be answered by risk.
 const PATIENCE: Nanos = Nanos::from_secs(5);
 
+/// How long the venue may take to confirm cancels.
+const CONFIRMED_WITHIN: Nanos = Nanos::from_secs(2);
+
 /// How long to sleep between two looks.
 const NAP: std::time::Duration = std::time::Duration::from_millis(2);
 
@@ -160,13 +163,28 @@ impl Session {
         self.verdict(request)
     }
 
-    /// Cancels every order that the filter means; waits for risk on each.
+    /// Cancels every order that the filter means; waits for risk on each, and then a while for the venue's word on all that
+    /// were open: what it has not confirmed is in `open`.
     ///
     /// # Errors
     /// The first refusal other than that an order had ended meanwhile.
     pub fn cancel_all(&mut self, filter: &OrderFilter) -> Result<Swept, ApiError> {
         let scope = Scope::read(self.books.table().map_err(internal)?, &self.names, filter)?;
-        self.sweep(scope)
+        self.poll(&mut |_| {});
+        let mut meant = scope.all_open(self.account.orders().map_err(internal)?);
+        let mut swept = self.sweep(scope)?;
+        let end = self.clock.now().saturating_add(CONFIRMED_WITHIN);
+        loop {
+            let now = self.poll(&mut |_| {});
+            let orders = self.account.orders().map_err(internal)?;
+            meant.retain(|id| orders.get(*id).is_some_and(|row| row.is_open()));
+            if meant.is_empty() || now >= end {
+                break;
+            }
+            std::thread::sleep(NAP);
+        }
+        swept.open = meant.iter().map(ToString::to_string).collect();
+        Ok(swept)
     }
 
     fn sweep(&mut self, scope: Scope) -> Result<Swept, ApiError> {

@@ -58,10 +58,17 @@ impl Scope {
         meant.map(|row| (row.id, row.instrument)).collect()
     }
 
+    /// The orders that are meant and are open, those that are being cancelled among them.
+    #[must_use]
+    pub fn all_open(&self, orders: &Orders) -> Vec<OrderId> {
+        let meant = orders.iter().filter(|row| row.is_open() && self.takes(row.instrument, row.id.source));
+        meant.map(|row| row.id).collect()
+    }
+
     /// How many of the orders that are meant are open.
     #[must_use]
     pub fn open(&self, orders: &Orders) -> usize {
-        orders.iter().filter(|row| row.is_open() && self.takes(row.instrument, row.id.source)).count()
+        self.all_open(orders).len()
     }
 }
 

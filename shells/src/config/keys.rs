@@ -9,8 +9,8 @@ use engine::agent::IdleStrategy;
 use crate::config::amount::Amount;
 use crate::config::places::DataDirs;
 use crate::config::values::{
-    Choices, Count, Endpoint, LogFormat, MarketDataFormat, OnLoss, OnShutdown, RecvWindow, Symbols,
-    WebSocketUrl, YesNo,
+    Choices, Count, Endpoint, HighWaterMark, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port,
+    RecvWindow, Symbols, WebSocketUrl, YesNo,
 };
 use crate::config::venue::Venue;
 use crate::topology::Cores;
@@ -277,7 +277,7 @@ pub static KEYS: [Key; 38] = [
     Key {
         value_name: "PORT",
         doc: "Port of this service; each has a default of its own",
-        check: check::<u16>,
+        check: check::<Port>,
         ..key("TRADING_PORT", "service.port", "port")
     },
     endpoint(
@@ -308,14 +308,14 @@ pub static KEYS: [Key; 38] = [
         value_name: "N",
         default: Some("1000"),
         doc: "Messages kept for a ZeroMQ peer that does not read",
-        check: check::<Count>,
+        check: check::<HighWaterMark>,
         ..key("TRADING_ZMQ_SNDHWM", "zmq.sndhwm", "zmq-sndhwm")
     },
     Key {
         value_name: "N",
         default: Some("1000"),
         doc: "Messages taken from ZeroMQ peers before they are read",
-        check: check::<Count>,
+        check: check::<HighWaterMark>,
         ..key("TRADING_ZMQ_RCVHWM", "zmq.rcvhwm", "zmq-rcvhwm")
     },
     Key {

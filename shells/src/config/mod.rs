@@ -27,8 +27,8 @@ use crate::config::flags::Flags;
 use crate::config::keys::Kept;
 use crate::config::layers::{Layers, Source, Value};
 use crate::config::values::{
-    Choice, Choices, Count, Endpoint, LogFormat, MarketDataFormat, OnLoss, OnShutdown, RecvWindow, Symbols,
-    WebSocketUrl, YesNo,
+    Choice, Choices, Count, Endpoint, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port, RecvWindow,
+    Symbols, WebSocketUrl, YesNo,
 };
 use crate::topology::Cores;
 
@@ -178,7 +178,7 @@ impl Settings {
             on_shutdown: layers.value("TRADING_ON_SHUTDOWN")?,
             on_loss: layers.value("TRADING_ON_LOSS")?,
             bind: layers.value("TRADING_BIND")?,
-            port: layers.optional("TRADING_PORT")?,
+            port: layers.optional::<Port>("TRADING_PORT")?.map(|port| port.0),
             endpoints: endpoints(&layers)?,
             zmq: zmq_options(&layers)?,
             api_tokens_file: tokens.unwrap_or_else(|| places.data.join("tokens.json")),

@@ -210,6 +210,33 @@ impl FromStr for Count {
     }
 }
 
+/// Messages that ZeroMQ keeps for a peer: at least one, for to ZeroMQ zero means as many as memory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HighWaterMark(pub i32);
+
+impl FromStr for HighWaterMark {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text.parse().ok().filter(|count: &Count| count.0 > 0);
+        count
+            .map(|count| Self(count.0))
+            .ok_or_else(|| format!("expected a whole number from 1 to {}", i32::MAX))
+    }
+}
+
+/// A TCP port; 0 lets the system choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port(pub u16);
+
+impl FromStr for Port {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| format!("expected a port from 0 to {}", u16::MAX))
+    }
+}
+
 /// How long after it was made the venue may still take a signed request, in milliseconds (binance.md §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecvWindow(pub u32);
@@ -286,6 +313,11 @@ mod tests {
         for bad in ["-1", "+1", "", "1.5", "99999999999"] {
             assert!(bad.parse::<Count>().is_err(), "{bad}");
         }
+        assert_eq!(("1".parse(), "0".parse()), (Ok(HighWaterMark(1)), Ok(Port(0))));
+        for bad in ["0", "-1", "x"] {
+            assert!(bad.parse::<HighWaterMark>().is_err(), "{bad}");
+        }
+        assert_eq!("x".parse::<Port>(), Err("expected a port from 0 to 65535".to_owned()));
         assert_eq!("60000".parse(), Ok(RecvWindow(60_000)));
         for bad in ["0", "60001", "-5", "+5", "5000.5", "5s", ""] {
             assert!(bad.parse::<RecvWindow>().is_err(), "{bad}");

@@ -172,6 +172,9 @@ pub struct Halted {
     /// What risk was asked beside, to resume: its state, or why it did not. Absent for what needs nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<Value>,
+    /// What order execution was asked beside, to halt: the orders that it sends cancels for, or why it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orders: Option<Value>,
     /// What went wrong although the halt holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
@@ -206,7 +209,7 @@ fn set(
     let warning = halts
         .apply(&scope, state, request.reason.clone(), caller.name())
         .map_err(|error| Failure::new(code::INTERNAL, error.to_string()))?;
-    Ok(Halted { scope: scope.to_string(), state: state.to_string(), risk: None, warning })
+    Ok(Halted { scope: scope.to_string(), state: state.to_string(), risk: None, orders: None, warning })
 }
 
 fn answer(halted: &Halted) -> Answer {
@@ -215,13 +218,18 @@ fn answer(halted: &Halted) -> Answer {
     Ok(json(text))
 }
 
-/// `POST /halt`.
+/// `POST /halt`: the gateway's page, and then cancels of what rests.
 pub async fn halt(
     State(gateway): Here,
     Extension(caller): Extension<Caller>,
     Perhaps(request): Perhaps<HaltRequest>,
 ) -> Answer {
-    answer(&set(&gateway, &caller, &request, HaltState::Halted)?)
+    let mut halted = set(&gateway, &caller, &request, HaltState::Halted)?;
+    // The page stands, with everything hung or dead: what follows needs an engine that beats.
+    let filter = OrderFilter { symbol: request.symbol.clone(), strategy: request.strategy.clone() };
+    let told = tell(&gateway, Service::OrderExecution, "order.cancel_all", &filter, PATIENCE).await;
+    halted.orders = Some(told.unwrap_or_else(|failure| serde_json::json!({"error": failure.error})));
+    answer(&halted)
 }
 
 /// `POST /reduce-only`.

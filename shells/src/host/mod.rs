@@ -35,6 +35,7 @@ use crate::host::link::{Ends, Writers};
 use crate::host::stall::{StallWatch, ended_within};
 use crate::interrupt::Interrupt;
 use crate::operator::{self, logged::LoggedHalts};
+use crate::predecessor;
 use crate::quota;
 use crate::run::threads::JournalThread;
 use crate::run::{RING_CAPACITY, recovery};
@@ -363,7 +364,15 @@ impl<'a> Ground<'a> {
         let count = slots.len();
         let risk = if roles.contains(&Role::Risk) {
             self.restore_halts(&slots)?;
-            Some(apart::risk(&config, count, journals)?)
+            let mut risk = apart::risk(&config, count, journals)?;
+            let Settings { places, venue, .. } = self.settings;
+            if let Some(reason) = predecessor::left(places, *venue, self.epoch, config.now)?
+                && !predecessor::is_told(&self.session)?
+            {
+                risk.agent_mut().begin_halted(&reason, config.now);
+                predecessor::tell(&reason);
+            }
+            Some(risk)
         } else {
             None
         };

@@ -59,7 +59,10 @@ pub fn run(directory: &Path, args: &ReplayArgs) -> Result<(), SetupError> {
     let strategies = file.trading.strategies(&instruments, &targets)?;
     let config = setup.config(&file.trading, &strategies)?;
     let mut set = JournalSet::new(args.ring_capacity);
-    let path = AgentPath::assemble(&config, strategies, link.feed, link.entry, &mut set)?;
+    let mut path = AgentPath::assemble(&config, strategies, link.feed, link.entry, &mut set)?;
+    if let Some(reason) = &file.begins_halted {
+        path.risk_mut().begin_halted(reason, now);
+    }
     let mut rerun = Rerun::new(path, set, rerun_ports(link.venue));
     let started = stopwatch.elapsed();
     rerun.run(&tapes[0], Market::Spot, Arc::clone(&instruments), &journal_directory(directory, "input"))?;

@@ -27,6 +27,7 @@ use crate::host::stall::{StallWatch, ended_within};
 use crate::interrupt::Interrupt;
 use crate::operator;
 use crate::ports::Ports;
+use crate::predecessor;
 use crate::replay::summary::{Facts, Summary};
 use crate::run::status::Status;
 use crate::run::threads::{Entry, Feed, JournalThread, Rested, SharedThread, Starter, Threads};
@@ -114,7 +115,11 @@ impl Live {
         let mut config = setup.config(&plan.trading, &strategies)?;
         config.timing = timing;
         let mut journals = JournalSet::new(RING_CAPACITY);
-        let path = Path::assemble(&config, strategies, taps.feed, taps.entry, &mut journals)?;
+        let mut path = Path::assemble(&config, strategies, taps.feed, taps.entry, &mut journals)?;
+        if let Some(reason) = &plan.begins_halted {
+            path.risk_mut().begin_halted(reason, config.now);
+            predecessor::tell(reason);
+        }
         let log = journals.open("input", &config)?;
         let (stop_agents, stop_rest) = (StopSignal::default(), StopSignal::default());
         let starter = Starter::new(plan, &stop_agents);

@@ -26,6 +26,7 @@ use crate::config::values::OnShutdown;
 use crate::config::{Environment, Places, Secrets, Settings, Venue};
 use crate::interrupt::Interrupt;
 use crate::ports::{FIRST_PORT, Ground, Ports};
+use crate::predecessor;
 use crate::quota;
 use crate::run::guard::Guard;
 use crate::run::live::Live;
@@ -78,6 +79,8 @@ pub struct Plan {
     pub idle: IdleStrategy,
     /// What happens to resting orders at the end.
     pub on_shutdown: OnShutdown,
+    /// Why it begins with everything halted, where it does.
+    pub begins_halted: Option<String>,
 }
 
 /// Runs `trading run`.
@@ -108,6 +111,7 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
         RING_CAPACITY,
         args.seed,
     );
+    file.begins_halted.clone_from(&plan.begins_halted);
     let session = plan.session.clone();
     session.describe(&file)?;
     let tape = begin_tape(&plan, &backing, &session.tape())?;
@@ -224,6 +228,7 @@ impl Plan {
             cores: settings.cores.clone(),
             idle: settings.idle,
             on_shutdown: settings.on_shutdown,
+            begins_halted: None,
             trading,
         }
     }
@@ -237,7 +242,8 @@ impl Plan {
         let (session, epoch) = Session::create(&settings.places, settings.sessions_kept, least)?;
         recovery::recover_risk_apart(&ipc, &settings.places, epoch)?;
         session.keep_risk_apart(&settings.places, epoch, settings.sessions_kept)?;
-        let plan = Self::new(settings, trading, instruments, ipc, (session, epoch), (stopwatch, clock));
+        let mut plan = Self::new(settings, trading, instruments, ipc, (session, epoch), (stopwatch, clock));
+        plan.begins_halted = predecessor::left(&settings.places, settings.venue, epoch, clock.now())?;
         Ok((plan, backing))
     }
 }

@@ -77,7 +77,7 @@ pub mod names {
     pub const HEARTBEAT: Name = ("trading_agent_heartbeat_age_seconds", "Age of an agent's heartbeat.");
     /// Duty cycles.
     pub const DUTY: Name =
-        ("trading_agent_duty_cycle_seconds", "Longest recent time between two heartbeats of an agent.");
+        ("trading_agent_duty_cycle_seconds", "Mean time of an agent's duty cycles since the last look.");
     /// Rings.
     pub const OCCUPANCY: Name = ("trading_ring_occupancy", "Share of a ring that waits to be read.");
     /// Laps.

@@ -26,7 +26,11 @@ pub fn families(
         let mark = mark(index).unwrap_or(Price::NONE);
         let exposure = terms.worth(account.position.0, mark).map_or(0.0, |worth| units(worth, terms.scale()));
         families.gauge(names::EXPOSURE, &[("symbol", symbol)], exposure.abs());
-        families.gauge(names::FEES, &[("symbol", symbol)], units(account.fees.quote, FEE_SCALE));
+        // Fees in the base asset are worth what the mark says; before there is one, those in the quote asset are told.
+        let fees = ledger
+            .pnl(index, mark)
+            .map_or_else(|_| units(account.fees.quote, FEE_SCALE), |pnl| units(pnl.fees, terms.scale()));
+        families.gauge(names::FEES, &[("symbol", symbol)], fees);
         for source in (0..SOURCES_MAX as u16).map(SourceId) {
             let strategy = called.row(source).is_some_and(|row| row.followed().any(|it| it == index));
             let traded =

@@ -68,6 +68,11 @@ impl Exchange {
         ["--exchange-endpoint", &endpoint, "--exchange-ca-file", &certificate].map(str::to_owned).to_vec()
     }
 
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, signal).expect("ours");
+    }
+
     /// Asks the operator's port.
     pub fn admin(&self, verb: &str, target: &str) -> Value {
         let (status, body) = http(self.operator, verb, target, "");

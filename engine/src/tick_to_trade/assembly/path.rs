@@ -101,6 +101,11 @@ impl<M: MarketData, E: OrderEntry> Path<M, E> {
         self.risk.agent()
     }
 
+    /// Risk, to set up.
+    pub const fn risk_mut(&mut self) -> &mut Risk {
+        self.risk.agent_mut()
+    }
+
     /// Route.
     pub const fn route(&self) -> &Route<E> {
         self.route.agent()

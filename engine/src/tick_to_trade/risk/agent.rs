@@ -476,6 +476,7 @@ impl Agent for Risk {
 }
 
 mod commands;
+mod inherited;
 mod observed;
 mod recovery;
 mod watch;

@@ -5,10 +5,8 @@
 //! An id of this epoch, or of a later one, cannot be an earlier life's: somebody else trades on the account with this
 //! system, or a journal was lost. That order counts too, and an operator has to look into it.
 
-use crate::counters::halt::HaltState;
 use crate::domain::{Nanos, OrderId};
 use crate::error::RejectCode;
-use crate::journal::Halt;
 use crate::message::report::{OrderState, ReportKind};
 use crate::tick_to_trade::route::Route;
 use crate::tick_to_trade::route::orders::describe;
@@ -43,12 +41,7 @@ impl<E: OrderEntry> Route<E> {
     }
 
     fn suspect(&mut self, id: OrderId, now: Nanos) {
-        self.latch();
-        let reason = format!("{id} is at the venue and in no journal");
-        let halt = Halt::global(HaltState::Halted, RejectCode::Unapproved, &reason);
-        let elapsed = self.stopwatch.elapsed().0;
-        // The page is what holds; a full journal takes nothing from it.
-        let _ = self.ports.journal.append(now, elapsed, &halt);
+        self.latch(RejectCode::Unapproved, &format!("{id} is at the venue and in no journal"), now);
     }
 }
 

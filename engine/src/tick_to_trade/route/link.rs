@@ -100,9 +100,20 @@ impl Link {
     }
 }
 
+/// Why an order that risk has not approved halts everything (C27).
+pub(super) const UNAPPROVED: &str = "an order that risk has not approved";
+
 impl<E: OrderEntry> Route<E> {
-    /// Something that only an operator may clear: nothing new leaves any more.
-    pub(super) fn latch(&mut self) {
+    /// Something that only an operator may clear: nothing new leaves any more, for as long as this engine epoch lasts.
+    pub(super) fn latch(&mut self, cause: RejectCode, reason: &str, now: Nanos) {
+        self.shut();
+        let elapsed = self.stopwatch.elapsed().0;
+        // The page is what holds; a full journal takes nothing from it.
+        let _ = self.ports.journal.append(now, elapsed, &Halt::global(HaltState::Halted, cause, reason));
+    }
+
+    /// The latch alone, where the journal is what failed.
+    pub(super) fn shut(&mut self) {
         self.link.latched = HaltState::Halted;
         self.publish_halt();
     }
@@ -124,11 +135,7 @@ impl<E: OrderEntry> Route<E> {
         let Some(defect) = orders.get().and_then(Consumer::defect) else { return };
         let reason = format!("{} {defect}", orders.name());
         orders.quarantine(defect.to_string());
-        self.latch();
-        let halt = Halt::global(HaltState::Halted, RejectCode::Unapproved, &reason);
-        let elapsed = self.stopwatch.elapsed().0;
-        // The page is what holds; a full journal takes nothing from it.
-        let _ = self.ports.journal.append(now, elapsed, &halt);
+        self.latch(RejectCode::Unapproved, &reason, now);
     }
 
     /// Begins route's end: nothing new leaves any more, cancels do, and risk is told by route's page.
@@ -153,7 +160,7 @@ impl<E: OrderEntry> Route<E> {
             VenueEventKind::Throttled { until } => self.throttle(until),
             VenueEventKind::Banned { until } => {
                 self.throttle(until);
-                self.latch();
+                self.latch(RejectCode::MessageRate, "the venue has banned this address or account", now);
             }
             _ => return false,
         }

@@ -29,7 +29,7 @@ use crate::ring::spsc;
 use crate::shm::Late;
 use crate::tick_to_trade::route::change::unseen_amend;
 use crate::tick_to_trade::route::counts::RouteCounters;
-use crate::tick_to_trade::route::link::Link;
+use crate::tick_to_trade::route::link::{Link, UNAPPROVED};
 use crate::tick_to_trade::route::orders::{Orders, describe};
 use crate::tick_to_trade::route::recovery::Past;
 use crate::tick_to_trade::route::state::{Effect, OrderRecord};
@@ -174,7 +174,7 @@ impl<E: OrderEntry> Route<E> {
         // C27: each approval is used once, in order, and the content is what was approved.
         let Some(order) = sealed.unseal().filter(|order| order.approval() > self.last_approval) else {
             self.counters.unapproved += 1;
-            self.latch();
+            self.latch(RejectCode::Unapproved, UNAPPROVED, now);
             return self.refuse(sealed.intent(), RejectCode::Unapproved, now);
         };
         self.last_approval = order.approval();
@@ -332,7 +332,7 @@ impl<E: OrderEntry> Route<E> {
             Some(Effect::AskTrades) => self.ask_trades(id, now),
             Some(Effect::Overfill) => {
                 self.counters.overfills += 1;
-                self.latch();
+                self.latch(RejectCode::Venue, "more was filled than ordered", now);
             }
             Some(Effect::Report { kind, reject, revived, implied_accept }) => {
                 if implied_accept {
@@ -427,7 +427,7 @@ impl<E: OrderEntry> Route<E> {
         // Room was checked before the order or event was taken up, so this cannot fail; if it does, a report is lost
         // and nothing may be trusted any more.
         if self.ports.journal.append(now, elapsed.0, report).is_err() {
-            self.latch();
+            self.shut();
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::error::{RejectCode, SetupError};
 use crate::journal::Record;
 use crate::journal::translate::Translator;
 use crate::message::report::{FeeAsset, OrderState, Report, ReportKind};
+use crate::tick_to_trade::route::link::UNAPPROVED;
 use crate::tick_to_trade::route::state::OrderRecord;
 use crate::tick_to_trade::route::{RECORDS_PER_STEP, Route};
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
@@ -147,7 +148,7 @@ impl<E: OrderEntry> Route<E> {
             taken += 1;
             let Some(order) = sealed.unseal() else {
                 self.counters.unapproved += 1;
-                self.latch();
+                self.latch(RejectCode::Unapproved, UNAPPROVED, now);
                 continue;
             };
             self.last_approval = self.last_approval.max(order.approval());

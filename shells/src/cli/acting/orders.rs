@@ -133,6 +133,9 @@ fn change(args: &AmendArgs, verb: &str, environment: &Environment) -> Result<Val
     ask(&settings.endpoints.order_execution, &format!("order.{verb}"), &request)
 }
 
+/// States in which nothing of an order rests at the venue.
+const ENDS: [&str; 5] = ["CANCELED", "FILLED", "EXPIRED", "REJECTED", "NEVER_PLACED"];
+
 /// `trading cancel`.
 ///
 /// # Errors
@@ -147,25 +150,42 @@ pub fn cancel(args: &CancelArgs, environment: &Environment) -> Result<(), SetupE
     connected.session.cancel(id).map_err(|error| refuse(&error))?;
     let mut order = connected.session.order(id).map_err(|error| refuse(&error))?;
     for _ in 0..LOOKS {
-        if ["CANCELED", "FILLED", "EXPIRED", "REJECTED", "NEVER_PLACED"].contains(&order.state.as_str()) {
+        if ENDS.contains(&order.state.as_str()) {
             break;
         }
         std::thread::sleep(LOOK_EVERY);
         order = connected.session.order(id).map_err(|error| refuse(&error))?;
     }
     show(&order, args.act.json);
-    Ok(())
+    match order.state.as_str() {
+        state if ENDS.contains(&state) => Ok(()),
+        state => Err(SetupError::Invalid(format!("{id} is {state}: the venue has not confirmed the cancel"))),
+    }
 }
 
-fn swept(swept: &Swept, as_json: bool) {
+/// Tells what was done.
+///
+/// # Errors
+/// When the venue has not confirmed every cancel.
+fn swept(swept: &Swept, as_json: bool) -> Result<(), SetupError> {
     if as_json {
         say!("{}", json!(swept));
-        return;
+    } else {
+        say!("{} cancelled, {} placed", counted(swept.canceled.len(), "order"), swept.placed.len());
+        for id in &swept.placed {
+            say!("{id}");
+        }
     }
-    say!("{} cancelled, {} placed", counted(swept.canceled.len(), "order"), swept.placed.len());
-    for id in &swept.placed {
-        say!("{id}");
-    }
+    unconfirmed(swept).map_or(Ok(()), |reason| Err(SetupError::Invalid(reason)))
+}
+
+/// Which cancels the venue has not confirmed, in words; none if it has confirmed all.
+#[must_use]
+pub fn unconfirmed(swept: &Swept) -> Option<String> {
+    let open = counted(swept.open.len(), "order");
+    let all = swept.open.join(", ");
+    (!swept.open.is_empty())
+        .then(|| format!("{open} still open, the venue has not confirmed the cancel: {all}"))
 }
 
 /// `trading cancel-all`.
@@ -178,8 +198,7 @@ pub fn cancel_all(args: &CancelAllArgs, environment: &Environment) -> Result<(),
     let command = format!("cancel-all {}", json!(filter));
     let mut connected = connect(&places, command, args.act.reason.clone(), environment)?;
     let done = connected.session.cancel_all(&filter).map_err(|error| refuse(&error))?;
-    swept(&done, args.act.json);
-    Ok(())
+    swept(&done, args.act.json)
 }
 
 /// `trading flatten`: strategies are held meanwhile, or they would place anew what is cancelled.
@@ -194,6 +213,5 @@ pub fn flatten(args: &FlattenArgs, environment: &Environment) -> Result<(), Setu
     let done = connected.session.flatten(args.symbol.as_deref());
     // Whatever came of it, strategies get back what the operator's log lets them have.
     held.release()?;
-    swept(&done.map_err(|error| refuse(&error))?, args.act.json);
-    Ok(())
+    swept(&done.map_err(|error| refuse(&error))?, args.act.json)
 }

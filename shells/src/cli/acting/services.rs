@@ -1,5 +1,7 @@
 //! `trading strategy list|show|start|stop|set` and `trading limits show|set`.
 
+use std::collections::BTreeMap;
+
 use engine::error::SetupError;
 use engine::tick_to_trade::strategy::registry;
 use serde::Serialize;
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::api::risk::{Limits, SetLimit};
 use crate::api::strategies::{SetParameter, Strategy, StrategyName};
-use crate::cli::acting::ask::ask;
+use crate::cli::acting::ask::{ask, within};
 use crate::cli::acting::note;
 use crate::cli::args::{AskArgs, LimitsCommand, LookArgs, NamedArgs, StrategyCommand};
 use crate::cli::looking::view::{View, refuse};
@@ -15,6 +17,9 @@ use crate::cli::output::say;
 use crate::cli::table::Table;
 use crate::config::{Environment, Secrets, Settings};
 use crate::service::show;
+
+/// How long port 5558 may take to tell what holds, in milliseconds: without it, only defaults are shown.
+const VALUES_MS: i32 = 1_000;
 
 /// Runs a strategy command.
 ///
@@ -100,14 +105,19 @@ fn show_one(name: &str, look: &LookArgs, environment: &Environment) -> Result<()
     let entry = registry::TABLE.iter().find(|entry| entry.name == kind);
     if meant.is_empty() {
         let known: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-        let known = known.join(", ");
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return Err(SetupError::Invalid(format!("UNKNOWN_STRATEGY: no strategy {name}; there are {known}")));
     }
+    let endpoint = Settings::resolve(&look.places, environment, Secrets::Withhold)?.endpoints.strategy_engine;
+    let values = values(&endpoint, &meant);
     let parameters: Vec<Value> = entry
         .map(|entry| {
             let rows = entry.parameters().into_iter();
-            rows.map(|row| json!({"key": row.key, "default": row.value, "range": row.range, "doc": row.doc}))
-                .collect()
+            rows.map(|row| {
+                let value = values.get(row.key).map(|values| values.join(", "));
+                json!({"key": row.key, "value": value, "default": row.value, "range": row.range, "doc": row.doc})
+            })
+            .collect()
         })
         .unwrap_or_default();
     if look.json {
@@ -117,13 +127,30 @@ fn show_one(name: &str, look: &LookArgs, environment: &Environment) -> Result<()
     for row in meant {
         say!("{} {}: {} intents, {} working orders", row.name, row.activity, row.intents, row.working_orders);
     }
-    let mut table = Table::new(&["parameter", "default", "range", "what it is"]);
+    let mut table = Table::new(&["parameter", "value", "default", "range", "what it is"]);
     for row in &parameters {
-        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-        table.row(vec![text("key"), text("default"), text("range"), text("doc")]);
+        let text = |key: &str| row[key].as_str().unwrap_or("-").to_owned();
+        table.row(vec![text("key"), text("value"), text("default"), text("range"), text("doc")]);
     }
     say!("\n{table}");
     Ok(())
+}
+
+/// The present values of each parameter in all of `meant`, as port 5558 tells; none where it does not answer.
+fn values(endpoint: &str, meant: &[&Strategy]) -> BTreeMap<String, Vec<String>> {
+    let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in meant {
+        let asked = within(VALUES_MS, endpoint, "strategy.get", &StrategyName { name: row.name.clone() });
+        let told = asked.ok().and_then(|answer| serde_json::from_value::<Strategy>(answer).ok());
+        let Some(told) = told else { break };
+        for parameter in told.parameters {
+            let known = values.entry(parameter.key).or_default();
+            if !known.contains(&parameter.value) {
+                known.push(parameter.value);
+            }
+        }
+    }
+    values
 }
 
 /// Runs a limits command: both are asked of port 5557.

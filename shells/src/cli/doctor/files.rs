@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Finding, mebibytes};
 use crate::config::Settings;
 use crate::config::layers::{Source, Value};
+use crate::config::secret::mode_in;
 
 /// Room for journals and recordings below which a busy day may not end, and below which nothing should start.
 const DATA_WARN: u64 = 10 << 30;
@@ -15,9 +16,12 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![segments(&settings.places.ipc)];
     findings.extend(secrets(settings));
     if settings.api_tokens_file.exists() {
-        findings.push(private("gateway's tokens", &settings.api_tokens_file));
+        // The gateway may be another user, which reads them by the folder's group.
+        let folder = settings.api_tokens_file.parent().unwrap_or(Path::new("."));
+        findings.push(of_mode("gateway's tokens", &settings.api_tokens_file, mode_in(folder)));
     }
-    findings.push(data(&settings.places.data));
+    // Of a deployment in which each writes a directory of its own, the operator's is this one's.
+    findings.push(data(&settings.places.owned_by("operator")));
     findings
 }
 
@@ -63,11 +67,16 @@ fn secrets(settings: &Settings) -> Vec<Finding> {
 
 /// A file that nobody but its owner may read.
 fn private(check: &'static str, path: &Path) -> Finding {
+    of_mode(check, path, 0o600)
+}
+
+/// A file that others may do no more with than `mode` lets them.
+fn of_mode(check: &'static str, path: &Path, mode: u32) -> Finding {
     let shown = path.display();
     match std::fs::metadata(path) {
-        Ok(facts) if facts.permissions().mode() & 0o077 != 0 => {
+        Ok(facts) if facts.permissions().mode() & 0o077 & !mode != 0 => {
             let found = format!("{shown} has mode {:04o}: others may read it", facts.mode() & 0o7777);
-            Finding::fail(check, found, format!("chmod 600 {shown}"))
+            Finding::fail(check, found, format!("chmod {mode:o} {shown}"))
         }
         Ok(facts) => Finding::ok(check, format!("{shown} has mode {:04o}", facts.mode() & 0o7777)),
         Err(error) => Finding::fail(check, format!("{shown}: {error}"), "make it readable for this user"),

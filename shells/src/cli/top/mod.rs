@@ -7,16 +7,21 @@ pub mod screen;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use engine::counters::HaltState;
 use engine::error::SetupError;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
+use crate::cli::acting::orders::unconfirmed;
 use crate::cli::args::LookArgs;
+use crate::cli::halt;
 use crate::cli::looking::view::View;
 use crate::cli::output::say;
+use crate::cli::table::counted;
 use crate::cli::top::keys::{Keys, Wish};
 use crate::cli::top::snapshot::Snapshot;
 use crate::config::Environment;
+use crate::operator::halts::Done;
 use crate::operator::{self, Scope};
 
 /// How long a screen stands when no key is pressed.
@@ -68,11 +73,25 @@ fn watch(
                 let reason = Some("trading top".to_owned());
                 let done = operator::apply(&view.places, &Scope::Global, state, reason, environment);
                 keys.tell(match done {
-                    Ok(done) => done.warning.unwrap_or_else(|| format!("everything: {state}")),
+                    Ok(Done { warning: Some(warning), .. }) => warning,
+                    Ok(_) if state == HaltState::Halted => halted(view),
+                    Ok(_) => format!("everything: {state}"),
                     Err(error) => error.to_string(),
                 });
             }
         }
+    }
+}
+
+/// Cancels what rests after a halt of everything, and tells what came of it.
+fn halted(view: &View) -> String {
+    match halt::cancel(&view.places, &view.ipc, &Scope::Global) {
+        Ok(None) => "everything: HALTED; no order was cancelled: no engine beats that could".to_owned(),
+        Ok(Some(swept)) => unconfirmed(&swept).map_or_else(
+            || format!("everything: HALTED, {} cancelled", counted(swept.canceled.len(), "order")),
+            |open| format!("everything: HALTED; {open}"),
+        ),
+        Err(error) => format!("everything: HALTED; not every order was cancelled: {error}"),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::tick_to_trade::risk::fixture::{
 };
 use crate::tick_to_trade::risk::market::tests::top;
 
+mod inherited;
 mod restart;
 
 const NOW: Nanos = Nanos::from_secs(100);
