@@ -9,7 +9,6 @@ use engine::error::SetupError;
 use engine::ring::{bytes, spsc};
 use engine::shm::paths::IpcPaths;
 use engine::simulation::exchange::ExchangePorts;
-use engine::simulation::rerun::RerunPorts;
 use engine::tick_to_trade::assembly::{PathConfig, RingSizes, StrategySlot};
 use engine::tick_to_trade::ingest::IngestConfig;
 use engine::tick_to_trade::route::RouteTiming;
@@ -39,32 +38,40 @@ impl Link {
     /// # Errors
     /// When a file cannot be made.
     pub fn create(ipc: &IpcPaths, capacity: usize, epoch: u32) -> Result<Self, SetupError> {
-        let (feed, feed_cursor) = ipc.link("feed");
-        let (wishes, wishes_cursor) = ipc.link("wishes");
         let (requests, requests_cursor) = ipc.link("requests");
         let (answers, answers_cursor) = ipc.link("answers");
-        let venue_feed = FeedWriter::new(bytes::Producer::create(&feed, &feed_cursor, FEED_BYTES, epoch)?);
-        let wishing = spsc::Producer::create(&wishes, &wishes_cursor, capacity, epoch)?;
+        let (feed, venue_feed, wishes) = Self::feed(ipc, capacity, epoch)?;
         let requesting = spsc::Producer::create(&requests, &requests_cursor, capacity, epoch)?;
         let answering = spsc::Producer::create(&answers, &answers_cursor, capacity, epoch)?;
         Ok(Self {
-            feed: LinkFeed::new(FeedReader::new(bytes::Consumer::attach(&feed, &feed_cursor)?), wishing),
+            feed,
             entry: LinkOrderEntry::new(requesting, spsc::Consumer::attach(&answers, &answers_cursor)?),
             venue: ExchangePorts {
                 feed: venue_feed,
-                wishes: spsc::Consumer::attach(&wishes, &wishes_cursor)?,
+                wishes,
                 requests: spsc::Consumer::attach(&requests, &requests_cursor)?,
                 answers: answering,
             },
         })
     }
-}
 
-/// The venue's ends, for a recorded session to be fed through.
-#[must_use]
-pub fn rerun_ports(venue: ExchangePorts) -> RerunPorts {
-    let ExchangePorts { feed, wishes, requests, answers } = venue;
-    RerunPorts { feed, answers, requests, wishes }
+    /// Makes the rings of market data alone: the engine's end, and the venue's two.
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub fn feed(
+        ipc: &IpcPaths,
+        capacity: usize,
+        epoch: u32,
+    ) -> Result<(LinkFeed, FeedWriter, spsc::Consumer<u64>), SetupError> {
+        let (feed, feed_cursor) = ipc.link("feed");
+        let (wishes, wishes_cursor) = ipc.link("wishes");
+        let writer = FeedWriter::new(bytes::Producer::create(&feed, &feed_cursor, FEED_BYTES, epoch)?);
+        let wishing = spsc::Producer::create(&wishes, &wishes_cursor, capacity, epoch)?;
+        let reader = FeedReader::new(bytes::Consumer::attach(&feed, &feed_cursor)?);
+        let wishes = spsc::Consumer::attach(&wishes, &wishes_cursor)?;
+        Ok((LinkFeed::new(reader, wishing), writer, wishes))
+    }
 }
 
 /// What a path is made from, beside its strategies.

@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use engine::domain::Nanos;
 use engine::error::SetupError;
 use engine::journal::epoch;
+use engine::tick_to_trade::route::RouteTiming;
 use serde::{Deserialize, Serialize};
 
+use crate::config::values::RecvWindow;
 use crate::config::{Places, Venue};
 use crate::trade::Trading;
 
@@ -37,9 +39,12 @@ pub struct SessionFile {
     /// Why it began with everything halted, where it did.
     #[serde(default)]
     pub begins_halted: Option<String>,
+    /// For how many milliseconds the venue might take a request, where it was behind a connection.
+    #[serde(default)]
+    pub recv_window_ms: Option<u32>,
     /// State hash at the end; absent while it runs, or when it was killed.
     pub state_hash: Option<String>,
-    /// Frames, orders, answers and cycles that could not be recorded: above zero it does not replay.
+    /// Frames, orders, answers and cycles that could not be recorded, and what people did: above zero it does not replay.
     pub lost: u64,
 }
 
@@ -172,9 +177,23 @@ impl SessionFile {
             ring_capacity,
             seed,
             begins_halted: None,
+            recv_window_ms: None,
             state_hash: None,
             lost: 0,
         }
+    }
+
+    /// The same, of a session whose venue is behind a connection and may take a request within `window`.
+    #[must_use]
+    pub fn at_venue(self, window: Option<RecvWindow>) -> Self {
+        Self { recv_window_ms: window.map(|window| window.0), ..self }
+    }
+
+    /// What route waits for in this session.
+    #[must_use]
+    pub fn timing(&self) -> RouteTiming {
+        let behind = |window: u32| RouteTiming::behind_connection(RecvWindow(window).span());
+        self.recv_window_ms.map_or_else(RouteTiming::default, behind)
     }
 }
 

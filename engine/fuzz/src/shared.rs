@@ -9,10 +9,11 @@ use engine::counters::halt::{HaltPage, HaltReader};
 use engine::domain::Nanos;
 use engine::journal::{
     Decision, Describer, EpochStart, Halt, InputRecord, InstrumentRow, Journal, JournalReader, JournalWriter,
-    Record, SegmentOptions, verify,
+    Record, SegmentOptions, Unsent, verify,
 };
-use engine::message::{Intent, Report, Tick};
+use engine::message::{Answer, Intent, Report, Tick};
 use engine::ring::{broadcast, spsc};
+use engine::venue::VenueEvent;
 use engine::venue::replay::TapeReader;
 use tempfile::TempDir;
 use zerocopy::{FromBytes, IntoBytes};
@@ -78,6 +79,7 @@ pub fn records(data: &[u8]) {
     for bytes in data.chunks_exact(size_of::<Record>()) {
         let record = Record::read_from_bytes(bytes).expect("any bits are a record");
         _ = (record.read::<Report>(), record.read::<Decision>(), record.read::<InputRecord>());
+        _ = record.read::<Answer>().map(|answer| VenueEvent::try_from(&answer));
         _ = record.read::<EpochStart>().map(|start| start.name().map(str::len));
         _ = record.read::<Halt>().map(|halt| halt.reason().map(str::len));
         _ = record.read::<InstrumentRow>().map(|row| row.facts());
@@ -93,7 +95,9 @@ pub fn record_seeds() -> Vec<Vec<u8>> {
         Record::new(2, 1, now, 1, &Decision::new(Intent::default(), engine::error::RejectCode::None, 0));
     let start = Record::new(3, 1, now, 1, &EpochStart::new("risk", 0, 1, now, 1, 0));
     let input = Record::new(4, 1, now, 1, &InputRecord::new(0, 1));
-    let all = [report, decision, start, input];
+    let answer = Record::new(5, 1, now, 1, &Answer { kind: 1, ..Answer::default() });
+    let unsent = Record::new(6, 1, now, 1, &Unsent::new(1));
+    let all = [report, decision, start, input, answer, unsent];
     all.iter().map(|record| record.as_bytes().to_vec()).chain([all.as_bytes().to_vec()]).collect()
 }
 

@@ -13,13 +13,14 @@ use crate::domain::{
     Decimal, InstrumentIndex, Liquidity, OrderId, OrderType, Price, Quantity, SelfTrade, Side, TimeInForce,
 };
 use crate::error::RejectCode;
-use crate::journal::input::InputRecord;
+use crate::journal::input::{InputRecord, Unsent};
 use crate::journal::payload::{
     Decision, EpochStart, Halt, HaltScope, InstrumentFacts, InstrumentRow, NO_INSTRUMENT,
 };
 use crate::journal::record::{Record, RecordKind};
+use crate::message::answer::AnswerKind;
 use crate::message::report::{FEE_SCALE, FeeAsset};
-use crate::message::{IntentKind, OrderState, Report, ReportKind};
+use crate::message::{Answer, IntentKind, OrderState, Report, ReportKind};
 
 /// The fields of one record, in the order they are shown.
 type Fields = Vec<(&'static str, Value)>;
@@ -98,6 +99,10 @@ impl Describer {
             self.report(&report)
         } else if let Some(input) = record.read::<InputRecord>() {
             self.input(&input)
+        } else if let Some(answer) = record.read::<Answer>() {
+            self.answer(&answer)
+        } else if let Some(unsent) = record.read::<Unsent>() {
+            vec![("request", unsent.request.into())]
         } else if let Some(halt) = record.read::<Halt>() {
             self.halt(&halt)
         } else {
@@ -216,6 +221,37 @@ impl Describer {
         ]
     }
 
+    fn answer(&self, answer: &Answer) -> Fields {
+        let index = answer.instrument;
+        let mut fields = vec![
+            ("kind", named::<AnswerKind>(answer.kind)),
+            ("state", named_or_none::<OrderState>(answer.state)),
+            ("id", id(answer.id)),
+            ("venue_order_id", answer.venue_order_id.into()),
+            ("symbol", self.symbol(index)),
+            ("side", named_or_none::<Side>(answer.side)),
+            ("quantity", self.quantity(index, answer.quantity)),
+            ("price", self.price(index, answer.price)),
+            ("cumulative", self.quantity(index, answer.cumulative)),
+            ("received", answer.received.0.into()),
+        ];
+        match AnswerKind::try_from(answer.kind) {
+            Ok(AnswerKind::Trade) => {
+                let fee = Decimal { value: answer.fee.into(), scale: FEE_SCALE };
+                fields.extend([
+                    ("trade_id", answer.trade_id.into()),
+                    ("liquidity", named::<Liquidity>(answer.liquidity)),
+                    ("fee", fee.to_string().into()),
+                    ("fee_asset", named::<FeeAsset>(answer.fee_asset)),
+                ]);
+            }
+            Ok(AnswerKind::Throttled | AnswerKind::Banned) => fields.push(("until", answer.fee.into())),
+            _ if answer.venue_code != 0 => fields.push(("code", answer.venue_code.into())),
+            _ => {}
+        }
+        fields
+    }
+
     fn halt(&self, halt: &Halt) -> Fields {
         let symbol =
             if halt.instrument == NO_INSTRUMENT { Value::Null } else { self.symbol(halt.instrument) };
@@ -303,6 +339,30 @@ mod tests {
         );
         assert!(json["side"].is_null());
         assert!(!describer.line(&decision).contains("side"));
+    }
+
+    #[test]
+    fn what_a_venue_said_and_what_did_not_leave_are_told() {
+        let mut describer = Describer::new();
+        let row = InstrumentRow::new(0, &instrument("BTCUSDT")).expect("fits");
+        assert!(describer.line(&put(&row)).contains("BTCUSDT"));
+        let trade = Answer {
+            kind: AnswerKind::Trade.code(),
+            id: fill().id,
+            price: Price(6_183_763),
+            quantity: Quantity(50_000),
+            trade_id: 9,
+            fee: 1_500_000,
+            fee_asset: FeeAsset::Quote.code(),
+            liquidity: Liquidity::Maker.code(),
+            ..Answer::default()
+        };
+        let line = describer.line(&put(&trade));
+        assert!(line.contains("ANSWER kind=trade id=t-2-1-1-ff"), "{line}");
+        assert!(line.contains("price=61837.63") && line.contains("fee=0.015 fee_asset=quote"), "{line}");
+        let banned = Answer { kind: AnswerKind::Banned.code(), fee: 77, ..Answer::default() };
+        assert_eq!(describer.json(&put(&banned))["until"], 77);
+        assert!(describer.line(&put(&Unsent::new(12))).ends_with("UNSENT request=12"));
     }
 
     #[test]

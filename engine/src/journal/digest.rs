@@ -78,6 +78,9 @@ impl Fold {
     }
 }
 
+/// Kinds that are means, beside epochs and instruments.
+const MEANS: [RecordKind; 4] = [RecordKind::Input, RecordKind::Answer, RecordKind::Unsent, RecordKind::Day];
+
 /// Folds the records of one journal, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Digest {
@@ -112,7 +115,7 @@ impl Digest {
             self.report(&mut fold, &report);
         } else if let Some(halt) = record.read::<Halt>() {
             self.halt(&mut fold, &halt);
-        } else if [RecordKind::Input.code(), RecordKind::Day.code()].contains(&record.kind) {
+        } else if MEANS.map(RecordKind::code).contains(&record.kind) {
             return;
         } else {
             // A later build's kind or layout: all of it counts, rather than none.
@@ -190,8 +193,8 @@ mod tests {
     use crate::domain::{Nanos, Quantity, SourceId};
     use crate::error::RejectCode;
     use crate::journal::fixture::instrument;
-    use crate::journal::input::InputRecord;
-    use crate::message::Intent;
+    use crate::journal::input::{InputRecord, Unsent};
+    use crate::message::{Answer, Intent};
     use zerocopy::{FromBytes, Immutable, IntoBytes};
 
     /// What a run is, apart from what it does: must not count.
@@ -271,6 +274,8 @@ mod tests {
         put(Record::new(0, epoch, at, elapsed, &start));
         put(Record::new(0, epoch, at, elapsed, &row));
         put(Record::new(0, epoch, at, elapsed, &InputRecord::new(1, u64::from(epoch))));
+        put(Record::new(0, epoch, at, elapsed, &Answer { received: at, ..Answer::default() }));
+        put(Record::new(0, epoch, at, elapsed, &Unsent::new(run.epoch.into())));
         put(Record::new(0, epoch, at, elapsed, decision));
         put(Record::new(0, epoch, at, elapsed, report));
         put(Record::new(0, epoch, at, elapsed, halt));

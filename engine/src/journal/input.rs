@@ -2,11 +2,15 @@
 //!
 //! Rings keep the order within an input; what decides between equal runs is *when* an agent looked and *how much*
 //! it took. A cycle that took nothing and read nothing leaves no record.
+//!
+//! What a tape cannot tell stands before the record of its cycle: which requests did not leave, and, where the venue is
+//! behind a connection, every event of it.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::domain::InstrumentIndex;
 use crate::journal::record::{PAYLOAD_BYTES, Payload, RecordKind};
+use crate::message::Answer;
 
 /// Most inputs of one agent that one record tells of.
 pub const INPUTS_MAX: usize = 6;
@@ -48,6 +52,32 @@ const _: () = assert!(size_of::<InputRecord>() == PAYLOAD_BYTES);
 
 impl Payload for InputRecord {
     const KIND: RecordKind = RecordKind::Input;
+}
+
+impl Payload for Answer {
+    const KIND: RecordKind = RecordKind::Answer;
+}
+
+/// A request of route's that did not leave: whoever asked was told so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Unsent {
+    /// Counts route's requests of the session from 1: orders, cancels, amendments, queries and questions alike.
+    pub request: u64,
+    /// Spare, zero.
+    pub reserved: [u64; 10],
+}
+
+impl Payload for Unsent {
+    const KIND: RecordKind = RecordKind::Unsent;
+}
+
+impl Unsent {
+    /// Request number `request`.
+    #[must_use]
+    pub const fn new(request: u64) -> Self {
+        Self { request, reserved: [0; 10] }
+    }
 }
 
 impl InputRecord {

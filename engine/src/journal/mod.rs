@@ -29,7 +29,7 @@ pub use appender::Journal;
 pub use describe::Describer;
 pub use digest::{Digest, StateHash};
 pub use drain::JournalWriter;
-pub use input::InputRecord;
+pub use input::{InputRecord, Unsent};
 pub use limit_change::LimitChange;
 pub use payload::{DayStart, Decision, EpochStart, Halt, HaltScope, InstrumentFacts, InstrumentRow};
 pub use reader::{JournalReader, Summary, verify};

@@ -30,6 +30,10 @@ wire_enum! {
         Day = 7 => "DAY",
         /// A limit was changed (C29).
         Limit = 8 => "LIMIT",
+        /// What a venue behind a connection said.
+        Answer = 9 => "ANSWER",
+        /// A request did not leave.
+        Unsent = 10 => "UNSENT",
     }
 }
 
@@ -55,7 +59,7 @@ pub struct Record {
     pub version: u8,
     /// Spare, zero.
     pub reserved: u16,
-    /// By [`kind`](Self::kind), one of the types of `payload` and `input`, or a `Report`.
+    /// By [`kind`](Self::kind), one of the types of `payload` and `input`, a `Report` or an `Answer`.
     pub payload: [u8; PAYLOAD_BYTES],
 }
 

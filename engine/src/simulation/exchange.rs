@@ -8,12 +8,13 @@ use crate::agent::{Agent, Observed};
 use crate::domain::{InstrumentIndex, Instruments, Market, Nanos};
 use crate::error::SetupError;
 use crate::limits::POLL_BATCH;
+use crate::message::Answer;
 use crate::ring::spsc;
 use crate::simulation::exchange_counts::ExchangeCounters;
 use crate::simulation::faults::{Faults, FrameFate};
 use crate::simulation::source::FrameSource;
 use crate::venue::binance::decode::Decoder;
-use crate::venue::link::{Answer, Batch, FeedWriter};
+use crate::venue::link::{Batch, FeedWriter};
 use crate::venue::simulated::{Matching, Request, SimulationConfig};
 use crate::venue::{Frame, Source};
 

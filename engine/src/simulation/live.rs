@@ -5,6 +5,7 @@ use crate::agent::Agent;
 use crate::clock::Stopwatch;
 use crate::domain::Nanos;
 use crate::journal::{InputRecord, Journal};
+use crate::simulation::recorder::{Notes, RecordedEntry};
 use crate::tick_to_trade::assembly::Path;
 use crate::venue::{MarketData, OrderEntry};
 
@@ -20,7 +21,7 @@ pub mod inputs {
 
 /// The agents of a session on one thread, with their input log.
 pub struct LivePath<M, E> {
-    path: Path<M, E>,
+    path: Path<M, RecordedEntry<E>>,
     log: Journal,
     stopwatch: Stopwatch,
     cycle: u64,
@@ -31,22 +32,22 @@ pub struct LivePath<M, E> {
 
 impl<M: MarketData, E: OrderEntry> LivePath<M, E> {
     /// Logs to `log` what `path` takes.
-    pub const fn new(path: Path<M, E>, log: Journal, stopwatch: Stopwatch) -> Self {
+    pub const fn new(path: Path<M, RecordedEntry<E>>, log: Journal, stopwatch: Stopwatch) -> Self {
         Self { path, log, stopwatch, cycle: 0, frames: 0, answers: 0, lost: 0 }
     }
 
     /// The agents.
-    pub const fn path(&self) -> &Path<M, E> {
+    pub const fn path(&self) -> &Path<M, RecordedEntry<E>> {
         &self.path
     }
 
-    /// Cycles that the log had no room for: above zero, the session cannot be replayed.
+    /// Cycles and notes that the log had no room for: above zero, the session cannot be replayed.
     pub const fn lost(&self) -> u64 {
         self.lost
     }
 
     /// The agents, when the session is over.
-    pub fn into_path(self) -> Path<M, E> {
+    pub fn into_path(self) -> Path<M, RecordedEntry<E>> {
         self.path
     }
 
@@ -73,10 +74,25 @@ impl<M: MarketData, E: OrderEntry> LivePath<M, E> {
         }
         (self.frames, self.answers) = (frames, answers);
         let elapsed = self.stopwatch.elapsed().0;
+        // A reader comes to the cycle's record with all at hand that the cycle needs.
+        let notes = self.path.entry_mut().notes_mut();
+        self.lost += notes.map_or(0, |notes| log_notes(&mut self.log, notes, now, elapsed));
         if !counted || self.log.append(now, elapsed, &record).is_err() {
             self.lost += 1;
         }
     }
+}
+
+/// Moves `notes` into `log`; returns how many it had no room for.
+fn log_notes(log: &mut Journal, notes: &mut Notes, now: Nanos, elapsed: i64) -> u64 {
+    let mut lost = 0;
+    for answer in notes.answers.drain(..) {
+        lost += u64::from(log.append(now, elapsed, &answer).is_err());
+    }
+    for unsent in notes.unsent.drain(..) {
+        lost += u64::from(log.append(now, elapsed, &unsent).is_err());
+    }
+    lost
 }
 
 impl<M: MarketData, E: OrderEntry> Agent for LivePath<M, E> {

@@ -15,5 +15,6 @@ pub mod exchange;
 pub mod live;
 pub mod stepper;
 pub mod recorder;
+pub mod replayed;
 pub mod rerun;
 pub mod audit;

@@ -1,7 +1,8 @@
 //! Recording a session: every frame in, every order out and every answer, on a tape that replays.
 //!
 //! The hot path copies into a ring and goes on; a thread of the recorder's own makes text of it. What finds no room is
-//! counted as lost: such a session cannot be replayed bit for bit, and says so.
+//! counted as lost: such a session cannot be replayed bit for bit, and says so. What a tape cannot tell is noted for the
+//! input log, whose owner takes the notes after every cycle.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +12,14 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::agent::Agent;
 use crate::domain::{InstrumentIndex, Instruments, Nanos, OrderId, OrderType, SelfTrade, Side, TimeInForce};
 use crate::error::SetupError;
-use crate::message::{Intent, IntentKind, Order};
+use crate::journal::Unsent;
+use crate::limits::POLL_BATCH;
+use crate::message::{Answer, Intent, IntentKind, Order};
 use crate::ring::spsc;
+use crate::room;
 use crate::venue::binance::order_request;
 use crate::venue::binance::user_data::{self, OrderFacts};
-use crate::venue::link::{Answer, FeedReader, FeedWriter};
+use crate::venue::link::{FeedReader, FeedWriter};
 use crate::venue::replay::{TapeSource, TapeWriter};
 use crate::venue::{
     Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question, Source, VenueEvent, VenueEventKind,
@@ -24,6 +28,9 @@ use crate::wire::UnknownCode;
 
 /// Frames, orders or answers that the recorder takes in one cycle.
 const BATCH: usize = 256;
+
+/// Requests of one cycle that did not leave, at most: when a connection is lost, route may ask about every live order.
+const UNSENT_MAX: usize = 16_384;
 
 /// Market data that leaves a copy for the recorder.
 pub struct RecordedFeed<M> {
@@ -74,11 +81,44 @@ pub struct Departure {
     at: Nanos,
 }
 
+/// What the input log must hold of one cycle's order entry. Written by the entry, emptied by the log's owner.
+pub struct Notes {
+    /// What the venue said, where it is behind a connection: much of that is on no tape.
+    pub answers: Vec<Answer>,
+    /// Requests that did not leave.
+    pub unsent: Vec<Unsent>,
+    connection: bool,
+}
+
+impl Notes {
+    /// Notes of a venue, which may be behind a `connection`.
+    #[must_use]
+    pub fn new(connection: bool) -> Self {
+        Self {
+            answers: room::vector(POLL_BATCH, Answer::default()),
+            unsent: room::vector(UNSENT_MAX, Unsent::new(0)),
+            connection,
+        }
+    }
+}
+
+/// Notes `value`; `false` when there is no room.
+fn note<T>(notes: &mut Vec<T>, value: T) -> bool {
+    let fits = notes.len() < notes.capacity();
+    if fits {
+        notes.push(value);
+    }
+    fits
+}
+
 /// Order entry that leaves a copy for the recorder.
 pub struct RecordedEntry<E> {
     inner: E,
     departures: spsc::Producer<Departure>,
     answers: spsc::Producer<Answer>,
+    notes: Option<Notes>,
+    /// Requests that route has made, whether they left or not.
+    requests: u64,
     lost: u64,
 }
 
@@ -89,34 +129,61 @@ impl<E> RecordedEntry<E> {
         departures: spsc::Producer<Departure>,
         answers: spsc::Producer<Answer>,
     ) -> Self {
-        Self { inner, departures, answers, lost: 0 }
+        Self { inner, departures, answers, notes: None, requests: 0, lost: 0 }
     }
 
-    /// Orders and answers that the recorder had no room for.
+    /// The same with notes for an input log, whose owner must take them after every cycle.
+    #[must_use]
+    pub fn noting(self, notes: Notes) -> Self {
+        Self { notes: Some(notes), ..self }
+    }
+
+    /// Orders, answers and notes that there was no room for.
     pub const fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// The notes of the last cycle, if there are to be any.
+    pub const fn notes_mut(&mut self) -> Option<&mut Notes> {
+        self.notes.as_mut()
+    }
+
+    /// Counts a request, and notes one that did not leave.
+    fn asked(&mut self, outcome: Result<(), NotSent>) -> Result<(), NotSent> {
+        self.requests += 1;
+        if let (Err(NotSent), Some(notes)) = (outcome, &mut self.notes) {
+            self.lost += u64::from(!note(&mut notes.unsent, Unsent::new(self.requests)));
+        }
+        outcome
     }
 }
 
 impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
     fn send(&mut self, order: &Order, now: Nanos) -> Result<(), NotSent> {
-        self.inner.send(order, now)?;
+        let outcome = self.inner.send(order, now);
+        self.asked(outcome)?;
         let departure = Departure { intent: *order.intent(), at: now };
         self.lost += u64::from(self.departures.try_push(&departure).is_err());
         Ok(())
     }
 
     fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {
-        self.inner.query(instrument, id, now)
+        let outcome = self.inner.query(instrument, id, now);
+        self.asked(outcome)
     }
 
     fn ask(&mut self, question: Question, now: Nanos) -> Result<(), NotSent> {
-        self.inner.ask(question, now)
+        let outcome = self.inner.ask(question, now);
+        self.asked(outcome)
     }
 
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
         let event = self.inner.poll(now)?;
-        self.lost += u64::from(self.answers.try_push(&Answer::from(&event)).is_err());
+        let answer = Answer::from(&event);
+        self.lost += u64::from(self.answers.try_push(&answer).is_err());
+        if let Some(notes) = self.notes.as_mut().filter(|notes| notes.connection) {
+            self.lost += u64::from(!note(&mut notes.answers, answer));
+        }
         Some(event)
     }
 

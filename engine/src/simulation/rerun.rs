@@ -6,39 +6,53 @@ use std::sync::Arc;
 use crate::agent::Agent;
 use crate::domain::{Instruments, Market, Nanos};
 use crate::error::SetupError;
-use crate::journal::{InputRecord, JournalReader, Record};
+use crate::journal::{InputRecord, JournalReader, Record, Unsent};
+use crate::message::Answer;
 use crate::ring::spsc;
 use crate::simulation::live::inputs;
+use crate::simulation::replayed::ReplayedEntry;
 use crate::tick_to_trade::assembly::{JournalSet, Path};
 use crate::venue::binance::user_data;
-use crate::venue::link::{Answer, FeedWriter, LinkFeed, LinkOrderEntry};
+use crate::venue::link::{FeedWriter, LinkFeed};
 use crate::venue::replay::{TapeReader, TapeSource};
-use crate::venue::simulated::Request;
-use crate::venue::{Frame, Source};
+use crate::venue::{Frame, Source, VenueEvent};
 
-/// The venue's ends of the link, fed from the recording.
+/// The venue's ends of the feed, fed from the recording.
 pub struct RerunPorts {
     /// Frames to the engine.
     pub feed: FeedWriter,
-    /// Answers to the engine.
-    pub answers: spsc::Producer<Answer>,
-    /// What the engine sends this time.
-    pub requests: spsc::Consumer<Request>,
     /// Snapshots that the engine wishes for: the recording holds the ones it got.
     pub wishes: spsc::Consumer<u64>,
+}
+
+/// What a session left, beside its journals.
+pub struct Recorded<'a> {
+    /// Its tape.
+    pub tape: &'a FilePath,
+    /// The directory of its input log.
+    pub log: &'a FilePath,
+    /// The market that its feed carried.
+    pub market: Market,
+    /// What was traded.
+    pub instruments: Arc<Instruments>,
+    /// Whether the venue was behind a connection: then the input log holds what it said, else the tape does.
+    pub connection: bool,
 }
 
 /// Reads a tape twice over: its frames and its answers, each in their own order.
 struct Recording {
     frames: TapeReader,
-    answers: TapeReader,
+    /// Unread where the answers are in the input log.
+    answers: Option<TapeReader>,
     market: Market,
     instruments: Arc<Instruments>,
 }
 
 impl Recording {
-    fn open(tape: &FilePath, market: Market, instruments: Arc<Instruments>) -> Result<Self, SetupError> {
-        Ok(Self { frames: TapeReader::open(tape)?, answers: TapeReader::open(tape)?, market, instruments })
+    fn open(recorded: &Recorded<'_>) -> Result<Self, SetupError> {
+        let Recorded { tape, market, ref instruments, connection, .. } = *recorded;
+        let answers = if connection { None } else { Some(TapeReader::open(tape)?) };
+        Ok(Self { frames: TapeReader::open(tape)?, answers, market, instruments: Arc::clone(instruments) })
     }
 
     /// Gives the next `count` frames to `feed`.
@@ -65,11 +79,12 @@ impl Recording {
         Ok(())
     }
 
-    /// Gives the next `count` answers to `answers`.
-    fn give_answers(&mut self, count: u32, answers: &mut spsc::Producer<Answer>) -> Result<(), SetupError> {
+    /// Gives the tape's next `count` answers to `entry`, unless they are in the input log.
+    fn give_answers(&mut self, count: u32, entry: &mut ReplayedEntry) -> Result<(), SetupError> {
+        let Some(answers) = &mut self.answers else { return Ok(()) };
         let mut given = 0;
         while given < count {
-            let Some(line) = self.answers.next()? else {
+            let Some(line) = answers.next()? else {
                 return Err(self.short("answers"));
             };
             if !matches!(line.source, TapeSource::User) {
@@ -82,13 +97,11 @@ impl Recording {
             let event = match event {
                 Ok(event) => event,
                 Err(reason) => {
-                    let name = self.answers.name().to_owned();
+                    let name = answers.name().to_owned();
                     return Err(SetupError::file(name, format!("line {number}: {reason}")));
                 }
             };
-            if answers.try_push(&Answer::from(&event)).is_err() {
-                return Err(SetupError::Invalid("the answer ring is too small for one cycle".to_owned()));
-            }
+            entry.hear(event);
             given += 1;
         }
         Ok(())
@@ -101,20 +114,20 @@ impl Recording {
 
 /// Drives a recorded session again.
 pub struct Rerun {
-    path: Path<LinkFeed, LinkOrderEntry>,
+    path: Path<LinkFeed, ReplayedEntry>,
     journals: JournalSet,
     ports: RerunPorts,
     now: Nanos,
 }
 
 impl Rerun {
-    /// Joins the agents to the recording's ends of the link.
-    pub const fn new(path: Path<LinkFeed, LinkOrderEntry>, journals: JournalSet, ports: RerunPorts) -> Self {
+    /// Joins the agents to the recording's ends of the feed.
+    pub const fn new(path: Path<LinkFeed, ReplayedEntry>, journals: JournalSet, ports: RerunPorts) -> Self {
         Self { path, journals, ports, now: Nanos::ZERO }
     }
 
     /// The agents.
-    pub const fn path(&self) -> &Path<LinkFeed, LinkOrderEntry> {
+    pub const fn path(&self) -> &Path<LinkFeed, ReplayedEntry> {
         &self.path
     }
 
@@ -128,21 +141,22 @@ impl Rerun {
         self.now
     }
 
-    /// Plays `tape` as the input log in `log` says.
+    /// Plays what was `recorded`, cycle by cycle.
     ///
     /// # Errors
-    /// When the tape or the log cannot be read, or an agent did not take what it took when it was recorded.
-    pub fn run(
-        &mut self,
-        tape: &FilePath,
-        market: Market,
-        instruments: Arc<Instruments>,
-        log: &FilePath,
-    ) -> Result<(), SetupError> {
-        let mut recording = Recording::open(tape, market, instruments)?;
-        for record in JournalReader::open(log)? {
+    /// When the tape or the log cannot be read, or an agent did not do what it did when it was recorded.
+    pub fn run(&mut self, recorded: &Recorded<'_>) -> Result<(), SetupError> {
+        let mut recording = Recording::open(recorded)?;
+        for record in JournalReader::open(recorded.log)? {
             let record = record?;
-            if let Some(cycle) = record.read::<InputRecord>() {
+            if let Some(answer) = record.read::<Answer>() {
+                let event = VenueEvent::try_from(&answer).map_err(|code| {
+                    SetupError::file(recorded.log, format!("record {}: {code}", record.sequence))
+                })?;
+                self.path.entry_mut().hear(event);
+            } else if let Some(unsent) = record.read::<Unsent>() {
+                self.path.entry_mut().refuse(unsent);
+            } else if let Some(cycle) = record.read::<InputRecord>() {
                 self.cycle(&record, &cycle, &mut recording)?;
             }
         }
@@ -164,18 +178,24 @@ impl Rerun {
         }
         let (frames, answers) = (cycle.taken[inputs::FRAMES], cycle.taken[inputs::ANSWERS]);
         recording.give_frames(frames, &mut self.ports.feed)?;
-        recording.give_answers(answers, &mut self.ports.answers)?;
+        recording.give_answers(answers, self.path.entry_mut())?;
         let before = (self.path.frames_taken(), self.path.answers_taken());
         let work = self.path.do_work(now);
         self.journals.drain_after(work)?;
         let taken = (self.path.frames_taken() - before.0, self.path.answers_taken() - before.1);
-        while self.ports.requests.poll().is_some() || self.ports.wishes.poll().is_some() {}
-        if taken == (u64::from(frames), u64::from(answers)) {
-            return Ok(());
+        while self.ports.wishes.poll().is_some() {}
+        if taken != (u64::from(frames), u64::from(answers)) {
+            return Err(SetupError::Invalid(format!(
+                "cycle {}: took {} frames and {} answers where {frames} and {answers} were recorded",
+                cycle.cycle, taken.0, taken.1
+            )));
         }
-        Err(SetupError::Invalid(format!(
-            "cycle {}: took {} frames and {} answers where {frames} and {answers} were recorded",
-            cycle.cycle, taken.0, taken.1
-        )))
+        match self.path.route().entry().unmade() {
+            None => Ok(()),
+            Some(request) => Err(SetupError::Invalid(format!(
+                "cycle {}: did not come to request {request}, which did not leave when it was recorded",
+                cycle.cycle
+            ))),
+        }
     }
 }

@@ -28,7 +28,7 @@ pub struct Ends {
 
 /// What this process writes, made, and not yet joined to what it reads.
 pub struct Writers {
-    venue: Option<(FeedWriter, spsc::Producer<engine::venue::link::Answer>)>,
+    venue: Option<(FeedWriter, spsc::Producer<engine::message::Answer>)>,
     wishes: Option<spsc::Producer<u64>>,
     requests: Option<spsc::Producer<engine::venue::simulated::Request>>,
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use engine::clock::Stopwatch;
 use engine::domain::{Instruments, Market};
 use engine::error::SetupError;
-use engine::simulation::rerun::Rerun;
+use engine::simulation::replayed::ReplayedEntry;
+use engine::simulation::rerun::{Recorded, Rerun, RerunPorts};
 use engine::tick_to_trade::assembly::{JournalSet, Path as AgentPath, journal_directory};
 use engine::venue::binance::exchange_info;
 use engine::venue::replay::{Catalog, TapeReader};
 
-use crate::assembly::{Link, PathSetup, rerun_ports};
+use crate::assembly::{Link, PathSetup};
 use crate::cli::args::ReplayArgs;
 use crate::cli::output::say;
 use crate::replay::Room;
@@ -41,7 +42,7 @@ pub fn run(directory: &Path, args: &ReplayArgs) -> Result<(), SetupError> {
     let ipc = room.ipc()?;
     let journals = room.journals();
     let stopwatch = Stopwatch::calibrate();
-    let link = Link::create(&ipc, args.ring_capacity, file.epoch)?;
+    let (engine_feed, feed, wishes) = Link::feed(&ipc, args.ring_capacity, file.epoch)?;
     let now = TapeReader::open(&tapes[0])?.next()?.map_or(engine::domain::Nanos::ZERO, |line| line.received);
     let setup = PathSetup {
         ipc: &ipc,
@@ -57,15 +58,23 @@ pub fn run(directory: &Path, args: &ReplayArgs) -> Result<(), SetupError> {
     };
     let targets = file.trading.targets(&instruments, &[])?;
     let strategies = file.trading.strategies(&instruments, &targets)?;
-    let config = setup.config(&file.trading, &strategies)?;
+    let mut config = setup.config(&file.trading, &strategies)?;
+    config.timing = file.timing();
     let mut set = JournalSet::new(args.ring_capacity);
-    let mut path = AgentPath::assemble(&config, strategies, link.feed, link.entry, &mut set)?;
+    let mut path =
+        AgentPath::assemble(&config, strategies, engine_feed, ReplayedEntry::default(), &mut set)?;
     if let Some(reason) = &file.begins_halted {
         path.risk_mut().begin_halted(reason, now);
     }
-    let mut rerun = Rerun::new(path, set, rerun_ports(link.venue));
+    let mut rerun = Rerun::new(path, set, RerunPorts { feed, wishes });
     let started = stopwatch.elapsed();
-    rerun.run(&tapes[0], Market::Spot, Arc::clone(&instruments), &journal_directory(directory, "input"))?;
+    rerun.run(&Recorded {
+        tape: &tapes[0],
+        log: &journal_directory(directory, "input"),
+        market: Market::Spot,
+        instruments: Arc::clone(&instruments),
+        connection: config.timing.connection,
+    })?;
     let elapsed = stopwatch.elapsed() - started;
     let facts = Facts { elapsed, inferred: Vec::new(), trading: file.trading.clone(), journals };
     let summary = Summary::of(rerun.path(), rerun.journals(), &instruments, &ipc, facts)?;

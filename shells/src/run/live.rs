@@ -12,7 +12,7 @@ use engine::error::SetupError;
 use engine::ring::{bytes, spsc};
 use engine::shm::paths::IpcPaths;
 use engine::simulation::live::LivePath;
-use engine::simulation::recorder::{RecordedEntry, RecordedFeed, Recorder};
+use engine::simulation::recorder::{Notes, RecordedEntry, RecordedFeed, Recorder};
 use engine::simulation::source::GeneratedFrames;
 use engine::tick_to_trade::assembly::{JournalSet, Path, StrategySlot};
 use engine::venue::link::{FeedReader, FeedWriter};
@@ -60,8 +60,6 @@ pub struct Live {
     clock: LiveClock,
     session: std::path::PathBuf,
     on_shutdown: OnShutdown,
-    /// Whether the venue is behind a connection, whose own events no tape holds.
-    remote: bool,
 }
 
 /// A session that has ended.
@@ -94,10 +92,12 @@ impl Live {
         let strategies = plan.trading.strategies(&plan.instruments, &targets)?;
         restore_halts(plan, &strategies)?;
         let timing = backing.timing();
-        let remote = timing.connection;
         let (house, feed, entry) = venued(plan, backing, args, settings)?;
         let watches: Vec<_> = [feed.watch()?, entry.watch()?].into_iter().flatten().collect();
-        let taps = Taps::create(plan, feed, entry, tape)?;
+        let mut taps = Taps::create(plan, feed, entry, tape)?;
+        if args.placement == Placement::Shared {
+            taps.entry = taps.entry.noting(Notes::new(timing.connection));
+        }
         let session = plan.session.directory().to_owned();
         let on_shutdown = plan.on_shutdown;
         let mut clock = plan.clock;
@@ -136,18 +136,7 @@ impl Live {
             }
             Placement::Dedicated => starter.start_each(house, path)?,
         };
-        Ok(Self {
-            threads,
-            recorder,
-            journals,
-            stop_agents,
-            stop_rest,
-            stall,
-            clock,
-            session,
-            on_shutdown,
-            remote,
-        })
+        Ok(Self { threads, recorder, journals, stop_agents, stop_rest, stall, clock, session, on_shutdown })
     }
 
     /// Shows a line a second until the time is over, a signal comes, or a thread ends by itself.
@@ -222,7 +211,6 @@ impl Live {
         let Rested { path, lost_cycles } = rested?;
         // What people sent is on no tape either.
         let lost = lost_cycles
-            + u64::from(self.remote)
             + path.ingest().feed().lost()
             + path.route().entry().lost()
             + path.risk().counts().external

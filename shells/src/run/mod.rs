@@ -22,7 +22,7 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
-use crate::config::values::OnShutdown;
+use crate::config::values::{OnShutdown, RecvWindow};
 use crate::config::{Environment, Places, Secrets, Settings, Venue};
 use crate::interrupt::Interrupt;
 use crate::ports::{FIRST_PORT, Ground, Ports};
@@ -110,7 +110,8 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
         plan.trading.clone(),
         RING_CAPACITY,
         args.seed,
-    );
+    )
+    .at_venue(backing.window());
     file.begins_halted.clone_from(&plan.begins_halted);
     let session = plan.session.clone();
     session.describe(&file)?;
@@ -191,6 +192,14 @@ impl Backing {
             // Orders are filled in this process: nothing that happens to them can be missed.
             Self::Generated(_) | Self::Paper(..) => RouteTiming::default(),
             Self::Sockets(way, _) => way.timing(),
+        }
+    }
+
+    /// How long the venue may take a request, where it is behind a connection.
+    const fn window(&self) -> Option<RecvWindow> {
+        match self {
+            Self::Generated(_) | Self::Paper(..) => None,
+            Self::Sockets(way, _) => Some(way.window()),
         }
     }
 

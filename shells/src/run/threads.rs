@@ -34,7 +34,7 @@ pub struct SharedThread {
     /// The exchange.
     pub house: Option<House>,
     /// The agents.
-    pub path: LivePath<Feed, Entry>,
+    pub path: LivePath<Feed, VenueEntry>,
 }
 
 impl Agent for SharedThread {

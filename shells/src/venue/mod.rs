@@ -209,8 +209,17 @@ impl Way {
     /// What route may wait for there.
     #[must_use]
     pub fn timing(&self) -> RouteTiming {
-        let conclusive = RouteTiming::conclusive_after(self.window.span());
-        RouteTiming { conclusive, connection: self.is_remote(), ..RouteTiming::default() }
+        if self.is_remote() {
+            RouteTiming::behind_connection(self.window.span())
+        } else {
+            RouteTiming::default()
+        }
+    }
+
+    /// How long the venue may take a request.
+    #[must_use]
+    pub const fn window(&self) -> RecvWindow {
+        self.window
     }
 
     /// The venue's clock less ours, asked of it once, and how much less or more that may be.

@@ -111,6 +111,11 @@ impl<M: MarketData, E: OrderEntry> Path<M, E> {
         self.route.agent()
     }
 
+    /// Route's way to the venue, for who records it or plays it again.
+    pub const fn entry_mut(&mut self) -> &mut E {
+        self.route.agent_mut().entry_mut()
+    }
+
     /// Frames that ingest took so far.
     pub const fn frames_taken(&self) -> u64 {
         self.ingest().counters().frames

@@ -36,45 +36,13 @@ use crate::tick_to_trade::route::state::{Effect, OrderRecord};
 use crate::tick_to_trade::route::timeouts::Timeouts;
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
 
+pub use crate::tick_to_trade::route::timeouts::RouteTiming;
+
 /// Journal records that one order or event may need.
 const RECORDS_PER_STEP: usize = 4;
 
 /// Answers "no such order" needed, at least a query interval apart, before an order counts as never placed (F03).
 const NOT_FOUND_NEEDED: u8 = 3;
-
-/// Delays of order entry (reliability.md §2).
-#[derive(Clone, Copy, Debug)]
-pub struct RouteTiming {
-    /// Without an answer for this long an order is UNKNOWN and queried (F16: 2 s).
-    pub answer: Nanos,
-    /// Time between queries of one order (F03: at least 1 s).
-    pub query: Nanos,
-    /// After this long nothing that was sent can still reach the venue's book: `recvWindow` + 10 s + margin.
-    pub conclusive: Nanos,
-    /// Whether the venue is behind a connection: then nothing new leaves before the venue is `Connected` and what
-    /// happened without it is settled (C24, F17).
-    pub connection: bool,
-}
-
-impl RouteTiming {
-    /// After how long a request can no longer reach the book that the venue may take within `window`: it may wait inside
-    /// the venue for another 10 s.
-    #[must_use]
-    pub const fn conclusive_after(window: Nanos) -> Nanos {
-        window.saturating_add(Nanos::from_secs(10 + 1))
-    }
-}
-
-impl Default for RouteTiming {
-    fn default() -> Self {
-        Self {
-            answer: Nanos::from_secs(2),
-            query: Nanos::from_secs(1),
-            conclusive: Self::conclusive_after(Nanos::from_secs(5)),
-            connection: false,
-        }
-    }
-}
 
 /// The rings and pages of route.
 pub struct RoutePorts {
@@ -151,6 +119,11 @@ impl<E: OrderEntry> Route<E> {
     /// The way to the venue.
     pub const fn entry(&self) -> &E {
         &self.entry
+    }
+
+    /// The way to the venue, for who records it or plays it again.
+    pub const fn entry_mut(&mut self) -> &mut E {
+        &mut self.entry
     }
 
     fn take_orders(&mut self, now: Nanos) -> usize {

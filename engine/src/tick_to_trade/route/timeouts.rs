@@ -1,4 +1,4 @@
-//! Deadlines of orders in flight. Every queue has one fixed delay, so arrival order is deadline order.
+//! How long route waits, and the deadlines of orders in flight. Every queue has one fixed delay, so arrival order is deadline order.
 
 use std::collections::VecDeque;
 
@@ -7,6 +7,46 @@ use crate::room;
 
 /// Orders in flight that there is room for from the start; more make the queue grow.
 const EXPECTED: usize = 16_384;
+
+/// Delays of order entry (reliability.md §2).
+#[derive(Clone, Copy, Debug)]
+pub struct RouteTiming {
+    /// Without an answer for this long an order is UNKNOWN and queried (F16: 2 s).
+    pub answer: Nanos,
+    /// Time between queries of one order (F03: at least 1 s).
+    pub query: Nanos,
+    /// After this long nothing that was sent can still reach the venue's book: `recvWindow` + 10 s + margin.
+    pub conclusive: Nanos,
+    /// Whether the venue is behind a connection: then nothing new leaves before the venue is `Connected` and what
+    /// happened without it is settled (C24, F17).
+    pub connection: bool,
+}
+
+impl RouteTiming {
+    /// What a venue behind a connection needs, which may take a request within `window`.
+    #[must_use]
+    pub fn behind_connection(window: Nanos) -> Self {
+        Self { conclusive: Self::conclusive_after(window), connection: true, ..Self::default() }
+    }
+
+    /// After how long a request can no longer reach the book that the venue may take within `window`: it may wait inside
+    /// the venue for another 10 s.
+    #[must_use]
+    pub const fn conclusive_after(window: Nanos) -> Nanos {
+        window.saturating_add(Nanos::from_secs(10 + 1))
+    }
+}
+
+impl Default for RouteTiming {
+    fn default() -> Self {
+        Self {
+            answer: Nanos::from_secs(2),
+            query: Nanos::from_secs(1),
+            conclusive: Self::conclusive_after(Nanos::from_secs(5)),
+            connection: false,
+        }
+    }
+}
 
 /// Orders waiting for one fixed delay.
 #[derive(Debug)]

@@ -1,77 +1,10 @@
-//! A venue's event as a message of fixed layout.
+//! A venue's event as a message of fixed layout, and back.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
-
-use crate::domain::{InstrumentIndex, Liquidity, Nanos, OrderId, Price, Quantity, Side};
+use crate::domain::{Liquidity, Nanos, Side};
+use crate::message::answer::{Answer, AnswerKind};
 use crate::message::report::{FeeAsset, OrderState};
 use crate::venue::{VenueEvent, VenueEventKind};
-use crate::wire::{UnknownCode, wire_enum};
-
-wire_enum! {
-    /// Code of a [`VenueEventKind`].
-    AnswerKind {
-        /// `Accepted`.
-        Accepted = 1 => "accepted",
-        /// `Rejected`.
-        Rejected = 2 => "rejected",
-        /// `Trade`.
-        Trade = 3 => "trade",
-        /// `Canceled`.
-        Canceled = 4 => "canceled",
-        /// `Expired`.
-        Expired = 5 => "expired",
-        /// `CancelRejected`.
-        CancelRejected = 6 => "cancel_rejected",
-        /// `Unknown`.
-        Unknown = 7 => "unknown",
-        /// `QueryState`.
-        QueryState = 8 => "query_state",
-        /// `QueryNotFound`.
-        QueryNotFound = 9 => "query_not_found",
-        /// `Connected`.
-        Connected = 10 => "connected",
-        /// `Disconnected`.
-        Disconnected = 11 => "disconnected",
-        /// `OpenOrdersTold`.
-        OpenOrdersTold = 12 => "open_orders_told",
-        /// `TradesTold`.
-        TradesTold = 13 => "trades_told",
-        /// `Throttled`.
-        Throttled = 14 => "throttled",
-        /// `Banned`.
-        Banned = 15 => "banned",
-        /// `Amended`.
-        Amended = 16 => "amended",
-        /// `AmendRejected`.
-        AmendRejected = 17 => "amend_rejected",
-        /// `OpenOrder`.
-        OpenOrder = 18 => "open_order",
-    }
-}
-
-/// A [`VenueEvent`] in a ring, 88 bytes. Written by the exchange's side of a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub struct Answer {
-    id: OrderId,
-    venue_order_id: u64,
-    cumulative: Quantity,
-    received: Nanos,
-    price: Price,
-    quantity: Quantity,
-    trade_id: u64,
-    fee: i64,
-    instrument: InstrumentIndex,
-    venue_code: i32,
-    kind: u8,
-    state: u8,
-    fee_asset: u8,
-    liquidity: u8,
-    side: u8,
-    reserved: [u8; 3],
-}
-
-const _: () = assert!(size_of::<Answer>() == 88);
+use crate::wire::UnknownCode;
 
 impl From<&VenueEvent> for Answer {
     fn from(event: &VenueEvent) -> Self {
@@ -190,17 +123,10 @@ impl TryFrom<&Answer> for VenueEvent {
     }
 }
 
-impl Answer {
-    /// When it arrives, on the engine's timeline.
-    #[must_use]
-    pub const fn received(&self) -> Nanos {
-        self.received
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{OrderId, Price, Quantity};
 
     #[test]
     fn every_event_survives_the_wire() {

@@ -6,12 +6,11 @@
 //! [`MarketData`]: crate::venue::MarketData
 //! [`OrderEntry`]: crate::venue::OrderEntry
 
-pub mod answer;
+mod answer;
 pub mod direct;
 pub mod feed;
 pub mod order_entry;
 
-pub use answer::Answer;
 pub use direct::{Batch, DirectFeed};
 pub use feed::{FeedReader, FeedWriter, LinkFeed};
 pub use order_entry::LinkOrderEntry;

@@ -1,9 +1,8 @@
 //! Requests and answers over rings.
 
 use crate::domain::{InstrumentIndex, Nanos, OrderId};
-use crate::message::Order;
+use crate::message::{Answer, Order};
 use crate::ring::spsc;
-use crate::venue::link::Answer;
 use crate::venue::simulated::Request;
 use crate::venue::{NotSent, OrderEntry, VenueEvent};
 
@@ -39,7 +38,7 @@ impl OrderEntry for LinkOrderEntry {
             if self.next.is_none() {
                 self.next = self.answers.poll();
             }
-            let answer = self.next.take_if(|answer| answer.received() <= now)?;
+            let answer = self.next.take_if(|answer| answer.received <= now)?;
             // The exchange's side is in this process: an answer that does not read back is a defect of ours, and
             // skipping it leaves the order to time out and be queried.
             if let Ok(event) = VenueEvent::try_from(&answer) {
@@ -49,6 +48,6 @@ impl OrderEntry for LinkOrderEntry {
     }
 
     fn next_deadline(&self) -> Nanos {
-        self.next.as_ref().map_or(Nanos::NEVER, Answer::received)
+        self.next.as_ref().map_or(Nanos::NEVER, |answer| answer.received)
     }
 }
