@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::values::RecvWindow;
 use crate::config::{Places, Venue};
 use crate::trade::Trading;
+use crate::venue;
 
 /// What a session was run with and how it ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -183,7 +184,7 @@ impl SessionFile {
         }
     }
 
-    /// The same, of a session whose venue is behind a connection and may take a request within `window`.
+    /// The same, of a session whose venue, if it is behind a connection, may take a request within `window`.
     #[must_use]
     pub fn at_venue(self, window: Option<RecvWindow>) -> Self {
         Self { recv_window_ms: window.map(|window| window.0), ..self }
@@ -192,8 +193,7 @@ impl SessionFile {
     /// What route waits for in this session.
     #[must_use]
     pub fn timing(&self) -> RouteTiming {
-        let behind = |window: u32| RouteTiming::behind_connection(RecvWindow(window).span());
-        self.recv_window_ms.map_or_else(RouteTiming::default, behind)
+        venue::timing(self.recv_window_ms.map(RecvWindow))
     }
 }
 

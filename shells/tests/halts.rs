@@ -46,6 +46,12 @@ fn a_halt_stops_orders_at_once_and_a_resume_lets_them_go() {
     let during: Vec<_> = sent.iter().filter(|&&at| (halted..resumed).contains(&at)).collect();
     assert!(during.is_empty(), "sent during the halt: {during:?}");
     assert!(sent.iter().any(|&at| at < halted), "{sent:?}");
+    // What people did when is not recorded, and the session says so.
+    let sessions = home.join("data/default/sessions");
+    let session = std::fs::read_dir(sessions).expect("sessions").flatten().next().expect("one").path();
+    let output = trading(home, &["replay", session.to_str().expect("a path")]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("was not wholly recorded"), "{said}");
     // Who, what, why.
     let log = std::fs::read_to_string(home.join("data/default/operator.log")).expect("a log");
     let first: Value = serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");

@@ -123,8 +123,15 @@ fn records(log: &Path) -> Vec<Record> {
     JournalReader::open(log).expect("a journal").map(|record| record.expect("a record")).collect()
 }
 
-/// Writes the input log in `log` with what `change` makes of its answers; it leaves out those it makes nothing of.
-fn rewrite(home: &Home, log: &Path, was: &[Record], change: impl Fn(usize, Answer) -> Option<Answer>) {
+/// Writes the input log in `log` with what `change` makes of its answers, without those it makes nothing of, and behind
+/// `planted`.
+fn rewrite(
+    home: &Home,
+    log: &Path,
+    was: &[Record],
+    planted: Option<Unsent>,
+    change: impl Fn(usize, Answer) -> Option<Answer>,
+) {
     fn put<P: Payload>(journal: &mut Journal, record: &Record, payload: Option<P>) {
         if let Some(payload) = payload {
             journal.append(record.at, record.elapsed, &payload).expect("room");
@@ -137,6 +144,7 @@ fn rewrite(home: &Home, log: &Path, was: &[Record], change: impl Fn(usize, Answe
     let mut journal = Journal::create(&ring, &cursor, 1 << 16, was[0].epoch, 1).expect("a journal");
     writer.attach().expect("attached");
     let mut answers = 0..;
+    put(&mut journal, &was[0], planted);
     for record in was {
         put(&mut journal, record, record.read::<EpochStart>());
         put(&mut journal, record, record.read::<InstrumentRow>());
@@ -176,17 +184,21 @@ fn a_session_at_the_exchange_replays_to_its_own_hash() {
     assert!(count(AnswerKind::Connected) >= 3 && count(AnswerKind::OpenOrdersTold) >= 3);
     assert!(count(AnswerKind::Disconnected) >= 2);
 
-    // The checker can fail: a changed fee comes to another hash, a missing event is missed.
+    // The checker can fail: a changed fee comes to another hash; an event that is gone, or a request that should not have
+    // left and was not made, is missed.
     let trade = answers.iter().rposition(|answer| answer.kind == AnswerKind::Trade.code()).expect("a trade");
-    rewrite(&home, &log, &was, |number, answer| {
-        Some(Answer { fee: answer.fee + i64::from(number == trade), ..answer })
-    });
+    let dearer =
+        |number, answer: Answer| Some(Answer { fee: answer.fee + i64::from(number == trade), ..answer });
+    rewrite(&home, &log, &was, None, dearer);
     let (code, _, said) = replay(&home, &session);
     assert!(code == Some(1) && said.contains("live it came to state hash"), "{code:?} {said}");
-    rewrite(&home, &log, &was, |number, answer| (number != trade).then_some(answer));
+    rewrite(&home, &log, &was, None, |number, answer| (number != trade).then_some(answer));
     let (code, _, said) = replay(&home, &session);
     assert!(code == Some(1) && said.contains("answers where"), "{code:?} {said}");
-    rewrite(&home, &log, &was, |_, answer| Some(answer));
+    rewrite(&home, &log, &was, Some(Unsent::new(2)), |_, answer| Some(answer));
+    let (code, _, said) = replay(&home, &session);
+    assert!(code == Some(1) && said.contains("did not come to request 2"), "{code:?} {said}");
+    rewrite(&home, &log, &was, None, |_, answer| Some(answer));
     assert_eq!(replay(&home, &session).0, Some(0), "what was not changed replays");
 }
 

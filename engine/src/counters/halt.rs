@@ -229,13 +229,15 @@ pub struct HaltPages {
     watched: Vec<Watched>,
     /// When the watched pages are looked for again.
     due: Nanos,
+    /// Readings in which a watched page held something back.
+    held: u64,
 }
 
 impl HaltPages {
     /// The pages to obey.
     #[must_use]
     pub const fn new(pages: Vec<HaltReader>) -> Self {
-        Self { pages, watched: Vec::new(), due: Nanos(i64::MIN) }
+        Self { pages, watched: Vec::new(), due: Nanos(i64::MIN), held: 0 }
     }
 
     /// Obeys the page at `path` as well: from when it appears, and again when it is replaced. Until then `absent` holds;
@@ -266,22 +268,29 @@ impl HaltPages {
     /// What all pages together let `source` trade of `instrument`: the strictest wins. Halted if there is no page.
     #[inline]
     #[must_use]
-    pub fn state(&self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
+    pub fn state(&mut self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
         self.strictest(|page| page.state(source, instrument))
     }
 
     /// What all pages together let anybody trade at all. Halted if there is no page.
     #[inline]
     #[must_use]
-    pub fn global(&self) -> HaltState {
+    pub fn global(&mut self) -> HaltState {
         self.strictest(HaltReader::global)
     }
 
+    /// Readings so far in which a watched page let less than everything be traded.
+    #[must_use]
+    pub const fn held(&self) -> u64 {
+        self.held
+    }
+
     #[inline]
-    fn strictest(&self, state: impl Fn(&HaltReader) -> HaltState) -> HaltState {
-        let fixed = self.pages.iter().map(&state);
-        let watched = self.watched.iter().map(|watched| watched.read(&state));
-        fixed.chain(watched).max().unwrap_or(HaltState::Halted)
+    fn strictest(&mut self, state: impl Fn(&HaltReader) -> HaltState) -> HaltState {
+        let fixed = self.pages.iter().map(&state).max();
+        let watched = self.watched.iter().map(|watched| watched.read(&state)).max();
+        self.held += u64::from(watched > Some(HaltState::Active));
+        fixed.max(watched).unwrap_or(HaltState::Halted)
     }
 }
 
@@ -344,12 +353,12 @@ mod tests {
     fn the_strictest_page_wins_and_no_page_halts() {
         let (_a, mut first, one) = page();
         let (_b, mut second, two) = page();
-        let pages = HaltPages::new(vec![one, two]);
+        let mut pages = HaltPages::new(vec![one, two]);
         assert_eq!(pages.state(ANY.0, ANY.1), HaltState::Active);
         first.set_global(HaltState::ReduceOnly);
         second.set_instrument(ANY.1, HaltState::CancelOnly);
         assert_eq!(pages.state(ANY.0, ANY.1), HaltState::CancelOnly);
-        assert_eq!(pages.global(), HaltState::ReduceOnly);
+        assert_eq!((pages.global(), pages.held()), (HaltState::ReduceOnly, 0), "neither comes and goes");
         assert_eq!(HaltPages::default().state(ANY.0, ANY.1), HaltState::Halted);
         assert_eq!(HaltPages::default().global(), HaltState::Halted);
     }
@@ -361,11 +370,11 @@ mod tests {
         let look = |n: i64| Nanos::from_millis(100 * n);
         let mut pages = HaltPages::new(vec![reader]);
         pages.watch(&path, HaltState::Active, look(0));
-        assert_eq!(pages.state(ANY.0, ANY.1), HaltState::Active);
+        assert_eq!((pages.state(ANY.0, ANY.1), pages.held()), (HaltState::Active, 0));
         let mut operator = HaltPage::create(&path, 1).expect("made");
         operator.set_instrument(ANY.1, HaltState::CancelOnly);
         pages.refresh(look(1));
-        assert_eq!(pages.state(ANY.0, ANY.1), HaltState::CancelOnly);
+        assert_eq!((pages.state(ANY.0, ANY.1), pages.held()), (HaltState::CancelOnly, 1));
         operator.set_instrument(ANY.1, HaltState::Active);
         assert_eq!(pages.state(ANY.0, ANY.1), HaltState::Active, "read at once, not with the next look");
         std::fs::remove_file(&path).expect("removed");
@@ -373,7 +382,7 @@ mod tests {
         assert_eq!((pages.state(ANY.0, ANY.1), pages.global()), (HaltState::Halted, HaltState::Halted));
         let _again = HaltPage::create(&path, 1).expect("made");
         pages.refresh(look(3));
-        assert_eq!(pages.global(), HaltState::Active);
+        assert_eq!((pages.global(), pages.held()), (HaltState::Active, 3));
         std::fs::write(folder.path().join("other"), b"no page").expect("written");
         std::fs::rename(folder.path().join("other"), &path).expect("renamed");
         pages.refresh(look(4));

@@ -319,7 +319,8 @@ impl<'a> Ground<'a> {
         let least = session::least_epoch(self.settings.venue, { self.timeline.clock }.now());
         let (session, epoch) = Session::create(places, self.settings.sessions_kept, least)?;
         let trading = self.trading.clone();
-        session.describe(&SessionFile::begin(epoch, PLACEMENT, trading, RING_CAPACITY, 0))?;
+        let file = SessionFile::begin(epoch, PLACEMENT, trading, RING_CAPACITY, 0);
+        session.describe(&file.at_venue(self.way.window()))?;
         Ok((session.directory().to_owned(), epoch))
     }
 

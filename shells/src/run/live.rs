@@ -35,7 +35,7 @@ use crate::run::{Backing, Plan, RING_CAPACITY};
 use crate::topology::Placement;
 use crate::trade::Trading;
 use crate::venue::house::{self, House, HouseFrames, LiveFrames};
-use crate::venue::{VenueEntry, VenueFeed};
+use crate::venue::{VenueEntry, VenueFeed, timing};
 
 /// Bytes of the recorder's ring of frames.
 const RECORDER_BYTES: usize = 32 << 20;
@@ -66,7 +66,7 @@ pub struct Live {
 pub struct Ended {
     /// What it came to.
     pub summary: Summary,
-    /// Frames, orders, answers and cycles that were not recorded.
+    /// Frames, orders, answers and cycles that were not recorded, and what people did.
     pub lost: u64,
 }
 
@@ -91,7 +91,7 @@ impl Live {
         let targets = plan.trading.targets(&plan.instruments, &[])?;
         let strategies = plan.trading.strategies(&plan.instruments, &targets)?;
         restore_halts(plan, &strategies)?;
-        let timing = backing.timing();
+        let timing = timing(backing.window());
         let (house, feed, entry) = venued(plan, backing, args, settings)?;
         let watches: Vec<_> = [feed.watch()?, entry.watch()?].into_iter().flatten().collect();
         let mut taps = Taps::create(plan, feed, entry, tape)?;
@@ -209,13 +209,15 @@ impl Live {
         }
         journals.drain_all()?;
         let Rested { path, lost_cycles } = rested?;
-        // What people sent is on no tape either.
+        // What people sent, and when they halted, is on no tape.
         let lost = lost_cycles
             + path.ingest().feed().lost()
             + path.route().entry().lost()
             + path.risk().counts().external
             + path.risk().counts().commands
-            + path.host().commanded();
+            + path.host().commanded()
+            + path.risk().halts().held()
+            + path.route().halts().held();
         let facts =
             Facts { elapsed, inferred: Vec::new(), trading: trading.clone(), journals: self.session.clone() };
         let summary = Summary::of(&path, &journals, instruments, ipc, facts)?;

@@ -15,7 +15,6 @@ use engine::clock::{Clock, Stopwatch};
 use engine::domain::{Instruments, Market, Nanos};
 use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
-use engine::tick_to_trade::route::RouteTiming;
 use engine::venue::binance::exchange_info;
 use engine::venue::generated::GeneratedMarket;
 use engine::venue::replay::{TapeSource, TapeWriter};
@@ -150,7 +149,7 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     if !args.json {
         say!("session {}", session.directory().display());
         if ended.lost > 0 {
-            say!("{} frames, orders, answers or cycles were not recorded: it does not replay", ended.lost);
+            say!("{} messages, cycles or acts of people were not recorded: it does not replay", ended.lost);
         }
     }
     Ok(())
@@ -186,20 +185,11 @@ impl Backing {
         Ok((backing, instruments))
     }
 
-    /// What route may wait for there.
-    fn timing(&self) -> RouteTiming {
-        match self {
-            // Orders are filled in this process: nothing that happens to them can be missed.
-            Self::Generated(_) | Self::Paper(..) => RouteTiming::default(),
-            Self::Sockets(way, _) => way.timing(),
-        }
-    }
-
     /// How long the venue may take a request, where it is behind a connection.
-    const fn window(&self) -> Option<RecvWindow> {
+    fn window(&self) -> Option<RecvWindow> {
         match self {
             Self::Generated(_) | Self::Paper(..) => None,
-            Self::Sockets(way, _) => Some(way.window()),
+            Self::Sockets(way, _) => way.window(),
         }
     }
 

@@ -206,20 +206,16 @@ impl Way {
         self.venue != Venue::Paper
     }
 
+    /// How long the venue may take a request, where it is behind a connection.
+    #[must_use]
+    pub fn window(&self) -> Option<RecvWindow> {
+        self.is_remote().then_some(self.window)
+    }
+
     /// What route may wait for there.
     #[must_use]
     pub fn timing(&self) -> RouteTiming {
-        if self.is_remote() {
-            RouteTiming::behind_connection(self.window.span())
-        } else {
-            RouteTiming::default()
-        }
-    }
-
-    /// How long the venue may take a request.
-    #[must_use]
-    pub const fn window(&self) -> RecvWindow {
-        self.window
+        timing(self.window())
     }
 
     /// The venue's clock less ours, asked of it once, and how much less or more that may be.
@@ -286,6 +282,13 @@ impl Way {
         let entry = entry.map_err(|error| SetupError::io("sockets", "making a poll", error))?;
         Ok(entry.limited(&listing.limits).within(self.window))
     }
+}
+
+/// What route may wait for at a venue that may take a request within `window`; without one, at one whose orders are filled
+/// where nothing that happens to them can be missed.
+#[must_use]
+pub fn timing(window: Option<RecvWindow>) -> RouteTiming {
+    window.map_or_else(RouteTiming::default, |window| RouteTiming::behind_connection(window.span()))
 }
 
 /// Spreads the attempts of processes that lost their connections at the same moment.

@@ -131,6 +131,12 @@ impl Risk {
         &self.counts
     }
 
+    /// The halt pages that it obeys.
+    #[must_use]
+    pub const fn halts(&self) -> &HaltPages {
+        &self.ports.halts
+    }
+
     /// Records that it has journalled.
     #[must_use]
     pub const fn records(&self) -> u64 {
@@ -203,7 +209,7 @@ impl Risk {
     fn gates(&mut self, intent: &Intent, source: SourceId) -> Gates {
         // What names no instrument is held to the global state; C02 will refuse it if that lets it pass.
         let listed = (intent.instrument as usize) < self.state.filters.len();
-        let halts = &self.ports.halts;
+        let halts = &mut self.ports.halts;
         let halt = if listed { halts.state(source, intent.instrument) } else { halts.global() };
         let halt = if self.is_closing() { halt.max(HaltState::CancelOnly) } else { halt };
         let (journal_free, ring_free) = (self.ports.journal.free(), self.ports.orders.free());

@@ -54,7 +54,7 @@ impl<E: OrderEntry> Route<E> {
         }
     }
 
-    fn amendable(&self, intent: &Intent, now: Nanos) -> Result<(), RejectCode> {
+    fn amendable(&mut self, intent: &Intent, now: Nanos) -> Result<(), RejectCode> {
         if intent.valid_until < now {
             return Err(RejectCode::Expired);
         }

@@ -116,6 +116,11 @@ impl<E: OrderEntry> Route<E> {
         sent + cancels + amends + queries
     }
 
+    /// The halt pages that it obeys.
+    pub const fn halts(&self) -> &HaltPages {
+        &self.ports.halts
+    }
+
     /// The way to the venue.
     pub const fn entry(&self) -> &E {
         &self.entry
@@ -203,7 +208,7 @@ impl<E: OrderEntry> Route<E> {
     }
 
     /// Risk judged what a reduce-only order does; route stops what may not leave at all.
-    fn not_halted(&self, intent: &Intent) -> Result<(), RejectCode> {
+    fn not_halted(&mut self, intent: &Intent) -> Result<(), RejectCode> {
         let halt = self.ports.halts.state(intent.id.source, intent.instrument);
         let stopped = matches!(halt, HaltState::CancelOnly | HaltState::Halted);
         if stopped { Err(RejectCode::Halted) } else { Ok(()) }
