@@ -74,11 +74,11 @@ fn the_exchanges_books_equal_ours() {
 }
 
 /// Faults of the connection while it trades: an answer that is lost, a session that breaks in the middle of one, and the
-/// end of a day.
-const FAULTS: [&str; 3] = [
-    "fault=lost-ack&method=order.place&count=1",
-    "fault=disconnect&method=order.place&bytes=17&count=1",
-    "fault=day-cut",
+/// end of a day. With each, how often what happened without a connection has been settled then.
+const FAULTS: [(&str, u64); 3] = [
+    ("fault=lost-ack&method=order.place&count=1", 1),
+    ("fault=disconnect&method=order.place&bytes=17&count=1", 2),
+    ("fault=day-cut", 3),
 ];
 
 /// A session with fills before, between and after the faults, to its end in order; its directory.
@@ -86,17 +86,24 @@ fn session_with_faults(home: &Home, exchange: &Exchange) -> PathBuf {
     let mut process = run(home, &exchange.flags(false), &["--placement", "shared"]);
     let mut fills = 0;
     let mut trade_on = |what: &str| {
-        let wanted = fills + 3;
+        let wanted = fills + 1;
         fills = until(&format!("fills after {what}"), || {
             assert!(process.is_running(), "it ended by itself");
             Some(rows(home, &["fills"]).len()).filter(|&count| count >= wanted)
         });
     };
     trade_on("the start");
-    for fault in FAULTS {
+    for (fault, settled) in FAULTS {
         exchange.admin("POST", &format!("/admin/faults?{fault}"));
-        trade_on(fault);
+        until(&format!("{fault} has happened"), || {
+            let told = exchange.admin("GET", "/admin/faults").to_string();
+            (!fault.contains("count") || told.contains("\"hits\":1")).then_some(())
+        });
         exchange.admin("DELETE", "/admin/faults");
+        until(&format!("{fault} is settled"), || {
+            (look(home, &["counters"])["route"]["reconciled"].as_u64()? >= settled).then_some(())
+        });
+        trade_on(fault);
     }
     process.signal(Signal::INT);
     let (code, said) = process.wait();
@@ -163,7 +170,7 @@ fn rewrite(
 #[test]
 fn a_session_at_the_exchange_replays_to_its_own_hash() {
     let home = Home::new();
-    let exchange = Exchange::start(&home, &["--rate", "300", "--limits", "100"]);
+    let exchange = Exchange::start(&home, &["--rate", "600", "--limits", "100"]);
     let session = session_with_faults(&home, &exchange);
     let text = std::fs::read(session.join("session.json")).expect("a session");
     let file: Value = serde_json::from_slice(&text).expect("JSON");
@@ -174,7 +181,7 @@ fn a_session_at_the_exchange_replays_to_its_own_hash() {
     let (code, again, said) = replay(&home, &session);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(again["state_hash"], file["state_hash"]);
-    assert!(again["fills"].as_u64() >= Some(12), "{again}");
+    assert!(again["fills"].as_u64() >= Some(4), "{again}");
 
     // What no tape tells was recorded, and took part.
     let log = session.join("input");
@@ -186,7 +193,7 @@ fn a_session_at_the_exchange_replays_to_its_own_hash() {
 
     // The checker can fail: a changed fee comes to another hash; an event that is gone, or a request that should not have
     // left and was not made, is missed.
-    let trade = answers.iter().rposition(|answer| answer.kind == AnswerKind::Trade.code()).expect("a trade");
+    let trade = answers.iter().position(|answer| answer.kind == AnswerKind::Trade.code()).expect("a trade");
     let dearer =
         |number, answer: Answer| Some(Answer { fee: answer.fee + i64::from(number == trade), ..answer });
     rewrite(&home, &log, &was, None, dearer);
