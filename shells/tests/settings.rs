@@ -59,13 +59,36 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
         (("MAX_DAILY_LOSS", "-1"), "MAX_DAILY_LOSS=-1: "),
         (("BINANCE_API_KEY", "your_api_key_here"), "BINANCE_API_KEY: is the guide's placeholder"),
         (("TRADING_VENUE", "binance"), "TRADING_LIVE=yes"),
-        (("TRADING_VENUE", "binance-demo"), "set BINANCE_API_KEY and BINANCE_API_SECRET"),
         (("TRADING_CONFIG", "/does/not/exist.toml"), "/does/not/exist.toml: reading it: "),
     ] {
         let (code, out, error) = show(&[environment], &[]);
         assert_eq!((code, out.as_str(), error.lines().count()), (1, "", 1), "{environment:?}: {error}");
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_missing_key_stops_who_would_sign_and_nobody_who_looks() {
+    let home = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_trading"))
+            .args(arguments)
+            .env_clear()
+            .env("HOME", home.path())
+            .env("TRADING_IPC_DIR", home.path().join("ipc"))
+            .env("TRADING_DATA_DIR", home.path().join("data"))
+            .env("TRADING_VENUE", "binance-demo")
+            .output()
+            .expect("the binary runs");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, out, error) = run(&["config", "check"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.contains("no key here: whoever sends orders to binance-demo needs one"), "{out}");
+    let (code, _, error) = run(&["run", "--for", "1s", "--headless"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("set BINANCE_API_KEY and BINANCE_API_SECRET"), "{error}");
 }
 
 #[test]

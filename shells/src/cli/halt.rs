@@ -99,11 +99,16 @@ pub fn run(state: HaltState, args: &HaltArgs, environment: &Environment) -> Resu
 /// When a cancel was refused, or the operator's ring cannot be used.
 pub fn cancel(places: &Places, ipc: &IpcPaths, scope: &Scope) -> Result<Option<Swept>, SetupError> {
     let beats = |agent: &AgentStatus| agent.heartbeat_age_ns.is_some_and(|age| age < ALIVE_WITHIN.0);
-    if !agents(ipc).iter().all(|agent| agent.hosted && beats(agent)) {
+    let all_beat = || agents(ipc).iter().all(|agent| agent.hosted && beats(agent));
+    if !all_beat() {
         return Ok(None);
     }
     let _lock = OperatorLock::take(&places.owned_by("operator"))?;
-    let mut session = acting::open(ipc, places)?;
+    let mut session = match acting::open(ipc, places) {
+        // It was stopped a moment ago.
+        Err(_) if !all_beat() => return Ok(None),
+        session => session?,
+    };
     let filters = match scope {
         Scope::Global => vec![OrderFilter::default()],
         Scope::Symbol(symbol) => vec![OrderFilter { symbol: Some(symbol.clone()), strategy: None }],

@@ -89,7 +89,7 @@ fn source(settings: &Settings, now: Nanos) -> Result<(Source, Arc<engine::domain
     if !settings.tape.is_empty() {
         return Source::tapes(&settings.tape, now, settings.speed);
     }
-    let symbols: Vec<&str> = settings.symbols.iter().map(String::as_str).collect();
+    let symbols: Vec<&str> = settings.symbols.0.iter().map(String::as_str).collect();
     Source::generated(&symbols, settings.seed, settings.rate, now, settings.past.0, settings.speed)
 }
 

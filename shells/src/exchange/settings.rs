@@ -6,6 +6,14 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::config::duration::Span;
+use crate::config::values::Symbols;
+
+/// The generated market's symbols unless others are named.
+const SYMBOLS: &str = "BTCUSDT,ETHUSDT";
+
+fn symbols(text: &str) -> Result<Symbols, String> {
+    if text.is_empty() { SYMBOLS.parse() } else { text.parse() }
+}
 
 /// An exchange that speaks Binance Spot's REST, stream and WebSocket-API protocols, to test against.
 #[derive(Clone, Debug, Parser)]
@@ -18,9 +26,9 @@ pub struct Settings {
     /// the port 10000 above. 0 takes free ports.
     #[arg(long, env = "TRADING_PORT", default_value_t = 5560)]
     pub port: u16,
-    /// Symbols of the generated market.
-    #[arg(long, env = "TRADING_SYMBOLS", value_delimiter = ',', default_value = "BTCUSDT,ETHUSDT")]
-    pub symbols: Vec<String>,
+    /// Symbols of the generated market; an empty variable is as good as none.
+    #[arg(long, env = "TRADING_SYMBOLS", default_value = SYMBOLS, value_parser = symbols)]
+    pub symbols: Symbols,
     /// Seed of the generated market and of faults.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

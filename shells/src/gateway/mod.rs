@@ -18,7 +18,6 @@ pub mod act;
 pub mod ws;
 pub mod openapi;
 pub mod app;
-pub mod server;
 pub mod process;
 
 use std::sync::Arc;

@@ -22,12 +22,15 @@ use crate::gateway::feed::Feed;
 use crate::gateway::guard::Throttle;
 use crate::gateway::halts::{Halts, Names};
 use crate::gateway::reads::Reads;
-use crate::gateway::server::{self, CONNECTIONS_MAX};
 use crate::gateway::tokens::{Known, Watched};
 use crate::gateway::upstream::{Lane, Service, Sink, Upstream};
 use crate::gateway::ws::Seats;
 use crate::gateway::{Gateway, routes};
+use crate::http::connections;
 use crate::http::counted::Requests;
+
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 1_024;
 
 /// The port when none is set.
 pub const PORT: u16 = 8_080;
@@ -98,7 +101,7 @@ pub async fn start(settings: &Settings) -> Result<Running, SetupError> {
     tell_start(address, &tokens.known, &settings.api_tokens_file);
     let watching = tokio::spawn(watch_tokens(tokens, known));
     let rounds = tokio::spawn(go_round(Arc::clone(&gateway)));
-    let serving = tokio::spawn(server::serve(listener, app(gateway), stopped, CONNECTIONS_MAX));
+    let serving = tokio::spawn(connections::serve(listener, app(gateway), stopped, CONNECTIONS_MAX));
     let beside = [watching, rounds];
     Ok(Running { address, stop, serving, beside, upstream: (stop_upstream, thread) })
 }

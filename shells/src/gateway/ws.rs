@@ -23,8 +23,8 @@ use crate::gateway::extract::read_json;
 use crate::gateway::guard::Caller;
 use crate::gateway::hub::{Next, Subscriber, is_channel};
 use crate::gateway::problem::Failure;
-use crate::gateway::server::asked;
 use crate::gateway::tokens::{Known, Role};
+use crate::http::connections::asked;
 
 /// Longest message from a client, in bytes.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;

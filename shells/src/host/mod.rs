@@ -151,6 +151,10 @@ impl Host {
         let ipc = IpcPaths::new(&settings.places.ipc);
         ipc.create()?;
         let roles = args.roles(settings.venue)?;
+        if settings.venue.needs_credentials() && roles.contains(&Role::Route) {
+            // Before anybody is asked anything.
+            settings.credentials()?;
+        }
         let locks = roles.iter().map(|role| OwnerLock::take(&ipc, role.owner()));
         let locks = locks.collect::<Result<Vec<_>, _>>()?;
         let mut ground = Ground::prepare(args, settings, ipc, &roles)?;

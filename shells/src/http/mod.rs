@@ -2,6 +2,7 @@
 //! ports' threads but the last word of each about itself.
 
 pub mod counted;
+pub mod connections;
 pub mod server;
 
 /// How far above its ZeroMQ port a service's HTTP port lies.

@@ -18,12 +18,17 @@ use prometheus::{Registry, TextEncoder};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use crate::http::connections;
 use crate::http::counted::Requests;
 use crate::zmq::port::{Readiness, Told};
 
 /// Routes, as metrics name them.
 const ROUTES: [&str; 3] = ["/health", "/ready", "/metrics"];
+
+/// Connections to one service at once: a scraper, a health check, some people.
+const CONNECTIONS_MAX: usize = 64;
 
 /// A readiness this old means that the port's own thread hangs.
 const STALE: engine::domain::Nanos = engine::domain::Nanos::from_secs(2);
@@ -90,13 +95,13 @@ impl Servers {
     }
 }
 
-/// Serves until told to stop. Connections that are open then are cut: each answer is one look at memory.
-async fn serve(serving: Vec<(TcpListener, Router)>, mut stopped: watch::Receiver<bool>) {
+/// Serves until told to stop.
+async fn serve(serving: Vec<(TcpListener, Router)>, stopped: watch::Receiver<bool>) {
+    let mut servers = JoinSet::new();
     for (listener, router) in serving {
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        servers.spawn(connections::serve(listener, router, stopped.clone(), CONNECTIONS_MAX));
     }
-    // An error means that whoever could stop us is gone.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+    while servers.join_next().await.is_some() {}
 }
 
 impl Served {

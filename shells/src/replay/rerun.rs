@@ -61,8 +61,7 @@ pub fn run(directory: &Path, args: &ReplayArgs) -> Result<(), SetupError> {
     let mut config = setup.config(&file.trading, &strategies)?;
     config.timing = file.timing();
     let mut set = JournalSet::new(args.ring_capacity);
-    let mut path =
-        AgentPath::assemble(&config, strategies, engine_feed, ReplayedEntry::default(), &mut set)?;
+    let mut path = AgentPath::assemble(&config, strategies, engine_feed, ReplayedEntry::default(), &mut set)?;
     if let Some(reason) = &file.begins_halted {
         path.risk_mut().begin_halted(reason, now);
     }

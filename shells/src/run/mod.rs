@@ -94,6 +94,10 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     if settings.venue != Venue::Simulated || goes_out(&settings) {
         crate::log::start(&settings);
     }
+    if settings.venue.needs_credentials() {
+        // Before anybody is asked anything.
+        settings.credentials()?;
+    }
     quota::permit(settings.idle, Path::new("/"))?;
     let interrupt = Interrupt::catch()?;
     let places = &settings.places;

@@ -16,9 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-/// Connections at once.
-pub const CONNECTIONS_MAX: usize = 1_024;
-
 /// Longest time for a request's head, and for silence between two requests.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -37,7 +34,8 @@ pub async fn asked(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Serves until `stopped`. Requests under way then are finished, if they take no longer than three seconds.
+/// Serves until `stopped`, at `most` connections at once. Requests under way then are finished, if they take no longer than
+/// three seconds.
 pub async fn serve(listener: TcpListener, app: Router, mut stopped: watch::Receiver<bool>, most: usize) {
     let seats = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
