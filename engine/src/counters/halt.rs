@@ -79,8 +79,13 @@ impl HaltPage {
     /// What this page lets be traded at all.
     #[must_use]
     pub fn global(&self) -> HaltState {
-        let word = self.file.body()[0].load(Ordering::Relaxed);
-        u8::try_from(word).ok().and_then(|code| HaltState::try_from(code).ok()).unwrap_or(HaltState::Halted)
+        read(self.file.body(), Some(0))
+    }
+
+    /// What this page itself lets `source` trade, whatever holds for all; halted where there is no such source.
+    #[must_use]
+    pub fn source(&self, source: SourceId) -> HaltState {
+        read(self.file.body(), source_at(source))
     }
 
     /// Sets what may be traded at all.

@@ -10,7 +10,7 @@ use crate::counters::halt::{HaltPage, HaltPages, HaltState};
 use crate::crash;
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
-use crate::journal::{DayStart, Decision, Halt, Journal, RecordKind, Tail};
+use crate::journal::{DayStart, Decision, Journal, RecordKind, Tail};
 use crate::ledger::Ledger;
 use crate::limits::POLL_BATCH;
 use crate::message::{Intent, Report, SealedOrder, Tick};
@@ -24,7 +24,7 @@ use crate::tick_to_trade::risk::governance::Governance;
 use crate::tick_to_trade::risk::limits::Limits;
 use crate::tick_to_trade::risk::position::Exposure;
 use crate::tick_to_trade::risk::request::Request;
-use crate::tick_to_trade::risk::state::{Latch, State};
+use crate::tick_to_trade::risk::state::State;
 
 /// Shortest time between two computations of the day's result because prices moved (C19). A fill computes it at once.
 const DAY_CHECK_EVERY: Nanos = Nanos::from_millis(100);
@@ -189,21 +189,6 @@ impl Risk {
     #[must_use]
     pub const fn day_result(&self) -> Option<i128> {
         self.state.day.result
-    }
-
-    /// An operator clears the latches of `source` (C18, C21); `reason` goes to the journal.
-    pub fn clear_source(&mut self, source: SourceId, reason: &str, now: Nanos) {
-        if usize::from(source.0) < self.state.sources.len() {
-            self.state.clear_source(source);
-            self.set_halt(Some(source), HaltState::Active, (RejectCode::None, reason), now);
-        }
-    }
-
-    /// An operator clears risk's global latch (C19). It comes back with the next check if the loss stands.
-    pub fn clear_global(&mut self, reason: &str, now: Nanos) {
-        self.state.clear_day_latch();
-        self.day_due = true;
-        self.set_halt(None, HaltState::Active, (RejectCode::None, reason), now);
     }
 
     fn gates(&mut self, intent: &Intent, source: SourceId) -> Gates {
@@ -399,51 +384,6 @@ impl Risk {
             }
         }
     }
-
-    fn publish_latches(&mut self, now: Nanos) {
-        while let Some(latch) = self.state.take_latch() {
-            match latch {
-                Latch::Source(source, code) => {
-                    self.raise(Some(source), HaltState::Halted, plain(code), now);
-                }
-                Latch::Global(state) => self.raise(None, state, plain(RejectCode::DayLoss), now),
-            }
-        }
-    }
-
-    fn raise(&mut self, source: Option<SourceId>, state: HaltState, why: (RejectCode, &str), now: Nanos) {
-        self.counts.latches += 1;
-        self.set_halt(source, state, why, now);
-    }
-
-    /// Sets risk's page for `source`, or for all, and journals it.
-    fn set_halt(
-        &mut self,
-        source: Option<SourceId>,
-        state: HaltState,
-        (cause, reason): (RejectCode, &str),
-        now: Nanos,
-    ) {
-        let halt = match source {
-            Some(source) => {
-                self.ports.page.set_source(source, state);
-                Halt::source(source, state, cause, reason)
-            }
-            None => {
-                self.ports.page.set_global(state);
-                Halt::global(state, cause, reason)
-            }
-        };
-        crash::point("halt.set");
-        let elapsed = self.elapsed();
-        // The page is what holds; a full journal takes nothing from it.
-        let _ = self.ports.journal.append(now, elapsed, &halt);
-    }
-}
-
-/// A cause that says all there is to say.
-const fn plain(cause: RejectCode) -> (RejectCode, &'static str) {
-    (cause, cause.as_str())
 }
 
 impl Agent for Risk {
@@ -483,6 +423,7 @@ impl Agent for Risk {
 
 mod commands;
 mod inherited;
+mod latches;
 mod observed;
 mod recovery;
 mod watch;
@@ -490,6 +431,7 @@ mod watch;
 pub use recovery::Recovered;
 pub use watch::Peers;
 
+use latches::plain;
 use recovery::Recovery;
 use watch::Watch;
 

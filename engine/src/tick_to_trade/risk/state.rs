@@ -1,5 +1,7 @@
 //! Everything that the controls read, and how reports, ticks and approvals change it. No rings here.
 
+use std::collections::VecDeque;
+
 use crate::counters::halt::HaltState;
 use crate::domain::{Filters, InstrumentIndex, Instruments, Nanos, OrderId, Price, SourceId};
 use crate::error::{RejectCode, SetupError};
@@ -96,7 +98,7 @@ pub(super) struct State {
     /// Reports were lost or could not be attributed: no exposure is known.
     pub(super) exposure_lost: bool,
     /// Latches raised since they were last taken.
-    raised: Vec<Latch>,
+    raised: VecDeque<Latch>,
 }
 
 impl State {
@@ -129,7 +131,7 @@ impl State {
             day_latch: HaltState::Active,
             unreconciled: vec![false; count],
             exposure_lost: false,
-            raised: Vec::with_capacity(sources.len() + 2),
+            raised: room::queue(sources.len() + 2, Latch::Global(HaltState::Active)),
             sources,
             limits,
         })
@@ -302,7 +304,7 @@ impl State {
         let latched = &mut self.sources[slot(source)].latched;
         if latched.is_none() {
             *latched = Some(code);
-            self.raised.push(Latch::Source(source, code));
+            self.raised.push_back(Latch::Source(source, code));
         }
     }
 
@@ -333,9 +335,9 @@ impl State {
         self.day_latch = HaltState::Active;
     }
 
-    /// The latest latch that has not yet been taken.
+    /// The earliest latch that has not yet been taken.
     pub(super) fn take_latch(&mut self) -> Option<Latch> {
-        self.raised.pop()
+        self.raised.pop_front()
     }
 
     /// C19: computes the day's result at `now`, and starts a day that has begun.
@@ -355,7 +357,7 @@ impl State {
         let raised = self.day.check(total, account.day_loss_soft, account.day_loss_hard);
         if raised > self.day_latch {
             self.day_latch = raised;
-            self.raised.push(Latch::Global(raised));
+            self.raised.push_back(Latch::Global(raised));
         }
     }
 

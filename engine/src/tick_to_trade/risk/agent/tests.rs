@@ -10,7 +10,7 @@ use super::*;
 use crate::counters::halt::HaltReader;
 use crate::domain::{Quantity, Side};
 use crate::journal::fixture::Workshop;
-use crate::journal::{JournalWriter, Record};
+use crate::journal::{Halt, JournalWriter, Record};
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::ReportKind;
 use crate::message::report::OrderState;
@@ -22,6 +22,7 @@ use crate::tick_to_trade::risk::fixture::{
 use crate::tick_to_trade::risk::market::tests::top;
 
 mod inherited;
+mod latches;
 mod restart;
 
 const NOW: Nanos = Nanos::from_secs(100);
