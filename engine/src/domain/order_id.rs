@@ -15,7 +15,7 @@ impl SourceId {
     pub const CLIENT: Self = Self(0);
     /// The operator's command line.
     pub const OPERATOR: Self = Self(1);
-    /// Risk itself, when it cancels what a dead strategy left open. It has no ring and no limits.
+    /// Risk itself, when it cancels what nobody else may or can. It has no ring and no limits.
     pub const RISK: Self = Self(63);
     /// The first strategy; the others follow.
     pub const FIRST_STRATEGY: Self = Self(2);
@@ -55,6 +55,18 @@ pub struct OrderId {
 impl OrderId {
     /// No order.
     pub const NONE: Self = Self { epoch: 0, source: SourceId(0), source_epoch: 0, sequence: 0 };
+
+    /// What stands for an intent of `source` that named itself after somebody else.
+    #[must_use]
+    pub const fn nameless(epoch: u32, source: SourceId) -> Self {
+        Self { epoch, source, source_epoch: 0, sequence: 0 }
+    }
+
+    /// Whether it names no order: epochs and sequences count from 1.
+    #[must_use]
+    pub const fn is_nameless(self) -> bool {
+        self.source_epoch == 0 || self.sequence == 0
+    }
 }
 
 /// Shown as the venue's client order id: `t-EPOCH-SOURCE-SOURCEEPOCH-SEQUENCE` in lower-case hexadecimal, at most

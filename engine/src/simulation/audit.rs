@@ -82,7 +82,7 @@ impl Audit {
             // A coalesced record stands for its intent and for as many before it as it counts.
             let count = 1 + u64::from(decision.repeats());
             self.intents += count;
-            if decided.insert(intent.id, code).is_some() {
+            if decided.insert(intent.id, code).is_some() && !intent.id.is_nameless() {
                 return Err(broken(journals, &format!("intent {} was decided twice", intent.id)));
             }
             match code {

@@ -290,7 +290,8 @@ impl Risk {
                 let (source, ring) = &mut self.ports.intents[(self.first + turn) % sources];
                 let source = *source;
                 if let Some(intent) = ring.get_mut().and_then(Consumer::poll) {
-                    if self.recovery.as_ref().is_some_and(|past| past.has_decided(&intent)) {
+                    let epoch = self.state.epoch;
+                    if self.recovery.as_ref().is_some_and(|past| past.has_decided(&intent, source, epoch)) {
                         // Taken before the last life ended; its cursor had not been given back yet.
                         taken += 1;
                         continue;
@@ -319,14 +320,18 @@ impl Risk {
         let gates = self.gates(intent, source);
         let verdict = self.state.check(intent, source, now, &gates);
         let OrderId { epoch, source: claimed, .. } = intent.id;
-        if epoch == self.state.epoch && claimed == source {
+        let own = epoch == self.state.epoch && claimed == source;
+        if own {
             self.state.on_identity(intent.id);
         }
         let verdict = verdict.and_then(|request| self.approve(intent, &request, now, taken));
         if let Err(code) = verdict {
             self.counts.rejected[usize::from(code.code())] += 1;
             self.state.on_reject(source, code, now);
-            self.journal_reject(intent, source, code, now);
+            // An identity that is not its ring's is refused in nobody else's name: whoever reads the refusal takes it for
+            // the named source's.
+            let id = if own { intent.id } else { OrderId::nameless(self.state.epoch, source) };
+            self.journal_reject(&Intent { id, ..*intent }, source, code, now);
         }
         self.publish_latches(now);
     }

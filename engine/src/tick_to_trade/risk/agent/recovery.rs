@@ -20,10 +20,12 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Whether the last life has decided `intent`: a source's ids rise.
-    pub(super) fn has_decided(&self, intent: &Intent) -> bool {
+    /// Whether the last life has decided `intent`, which came through the ring of `source`: a source's ids rise. A foreign
+    /// identity tells nothing.
+    pub(super) fn has_decided(&self, intent: &Intent, source: SourceId, epoch: u32) -> bool {
         let id = intent.id;
-        self.last.get(&id.source).is_some_and(|&last| (id.source_epoch, id.sequence) <= last)
+        let own = id.epoch == epoch && id.source == source;
+        own && self.last.get(&id.source).is_some_and(|&last| (id.source_epoch, id.sequence) <= last)
     }
 }
 
@@ -79,7 +81,7 @@ impl Past {
     fn on_decision(&mut self, decision: &Decision, record: &Record, epoch: u32) {
         let intent = decision.intent();
         let id = intent.id;
-        if id.epoch != epoch || record.epoch != epoch {
+        if id.epoch != epoch || record.epoch != epoch || id.is_nameless() {
             return;
         }
         let last = self.last.entry(id.source).or_default();

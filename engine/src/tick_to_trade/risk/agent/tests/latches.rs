@@ -31,3 +31,42 @@ fn a_latch_lowers_none_that_stands() {
     rig.risk.clear_global("looked into it", NOW);
     assert_eq!(rig.risk.ports.page.global(), HaltState::Active, "an operator lowers it");
 }
+
+#[test]
+fn a_foreign_identity_is_refused_in_its_rings_name() {
+    let mut rig = Rig::new(limits());
+    rig.settle(NOW);
+    let working = limit(id(2, 1), 0, Side::Buy, 1_000, 2);
+    rig.send(&working);
+    rig.settle(NOW);
+    // Source 1 names the operator's order, and an identity above all that the operator will ever have.
+    let highest = OrderId { source_epoch: u16::MAX, sequence: u64::MAX, ..working.id };
+    for id in [working.id, highest] {
+        rig.intents[1].try_push(&Intent { id, ..working }).expect("room");
+    }
+    rig.settle(NOW);
+    let decisions = rig.decisions();
+    let refused = |decision: &Decision| (decision.intent().id, decision.code());
+    let nameless = OrderId::nameless(EPOCH, SourceId(1));
+    let bad = RejectCode::BadRequest.code();
+    assert_eq!(
+        decisions.iter().map(|(_, decision)| refused(decision)).collect::<Vec<_>>(),
+        [(working.id, RejectCode::None.code()), (nameless, bad), (nameless, bad)],
+        "no refusal names the operator's order"
+    );
+    // After a restart the operator's next intent is decided, and the forged one again refused.
+    let mut records = rig.records();
+    let sequence = records.len() as u64 + 1;
+    let elder = Decision::new(Intent { id: nameless, ..working }, RejectCode::BadRequest, 0);
+    records.push(Record::new(sequence, EPOCH, NOW, 0, &elder));
+    let mut again = Rig::new(limits());
+    again.risk.recover(records.into_iter().map(Ok), &instruments(), false).expect("recovered");
+    again.settle(NOW);
+    again.intents[1].try_push(&working).expect("room");
+    again.send(&limit(id(2, 2), 0, Side::Buy, 995, 2));
+    again.settle(NOW);
+    let decisions = again.decisions();
+    let mut seen: Vec<_> = decisions.iter().map(|(_, decision)| refused(decision)).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [(nameless, bad), (id(2, 2), RejectCode::None.code())]);
+}
