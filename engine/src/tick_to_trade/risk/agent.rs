@@ -100,6 +100,7 @@ impl Risk {
                 return Err(SetupError::Invalid(format!("source {}: has two rings", source.0)));
             }
         }
+        let watch = Watch::new(state.orders.capacity());
         Ok(Self {
             state,
             ports,
@@ -109,7 +110,7 @@ impl Risk {
             day_due: false,
             day_checked: Nanos(i64::MIN),
             look_due: Nanos(i64::MIN),
-            watch: Watch::default(),
+            watch,
             recovery: None,
             day_written: None,
             governance: None,
@@ -417,12 +418,13 @@ impl Agent for Risk {
             self.flush(now);
             work += 1;
         }
-        work += self.take_commands(now) + self.take_intents(now);
+        work += self.take_commands(now) + self.take_intents(now) + self.cancel_halted(now);
         if self.is_closing() { work + self.cancel_all(now) } else { work }
     }
 
     fn next_deadline(&self) -> Nanos {
-        self.day_deadline().min(self.watch.closing_due)
+        let halted = if self.open_orders().0 > 0 { self.watch.halted_due } else { Nanos::NEVER };
+        self.day_deadline().min(self.watch.closing_due).min(halted)
     }
 }
 

@@ -152,11 +152,18 @@ impl OpenOrders {
     }
 
     /// Every order of a source that `wanted` names which may still be cancelled, with its instrument.
-    pub(super) fn open_of(
-        &self,
-        wanted: impl Fn(crate::domain::SourceId) -> bool,
-    ) -> Vec<(OrderId, InstrumentIndex)> {
+    pub(super) fn open_of(&self, wanted: impl Fn(SourceId) -> bool) -> Vec<(OrderId, InstrumentIndex)> {
         let mut found = Vec::new();
+        self.open_of_into(wanted, &mut found);
+        found
+    }
+
+    /// The same, added to `found`, which has room for [`capacity`](Self::capacity) where it must not allocate.
+    pub(super) fn open_of_into(
+        &self,
+        wanted: impl Fn(SourceId) -> bool,
+        found: &mut Vec<(OrderId, InstrumentIndex)>,
+    ) {
         for (queue, side) in self.queues.iter().flat_map(|queue| [(queue, Side::Buy), (queue, Side::Sell)]) {
             let mut at = queue.get(side).head;
             while let Some(slot) = self.slots.get(at as usize) {
@@ -166,7 +173,11 @@ impl OpenOrders {
                 at = slot.next;
             }
         }
-        found
+    }
+
+    /// Orders that it can hold.
+    pub(super) const fn capacity(&self) -> usize {
+        self.slots.len()
     }
 
     /// Numbers of orders on an instrument.

@@ -1,11 +1,13 @@
-//! Latches of risk's own page: raised by controls, cleared by an operator.
+//! Latches of risk's own page: raised by controls, cleared by an operator. Whom one halts loses what is open.
 
 use crate::counters::halt::HaltState;
 use crate::crash;
 use crate::domain::{Nanos, SourceId};
 use crate::error::RejectCode;
 use crate::journal::Halt;
+use crate::limits::POLL_BATCH;
 use crate::tick_to_trade::risk::agent::Risk;
+use crate::tick_to_trade::risk::agent::watch::SWEEP;
 use crate::tick_to_trade::risk::state::Latch;
 
 impl Risk {
@@ -69,9 +71,49 @@ impl Risk {
             }
         };
         crash::point("halt.set");
+        // Whom it halts loses what is open; whom it clears, nothing more.
+        self.watch.halted_due = now;
+        self.watch.halted.clear();
         let elapsed = self.elapsed();
         // The page is what holds; a full journal takes nothing from it.
         let _ = self.ports.journal.append(now, elapsed, &halt);
+    }
+
+    /// Cancels what is open of everybody whom risk's own page halts, a batch a cycle; again every second until it is
+    /// gone. REDUCE_ONLY cancels nothing. Returns how many cancels it sent.
+    pub(super) fn cancel_halted(&mut self, now: Nanos) -> usize {
+        if now >= self.watch.halted_due {
+            self.find_halted(now);
+        }
+        let mut sent = 0;
+        while sent < POLL_BATCH && !self.watch.halted.is_empty() && self.can_cancel() {
+            let Some((target, instrument)) = self.watch.halted.pop() else { break };
+            if self.state.orders.instrument_of(target).is_none() {
+                continue;
+            }
+            if !self.cancel_own(target, instrument, now) {
+                // The ring lies: the rest with the next search, not with the next cycle.
+                self.watch.halted.clear();
+                break;
+            }
+            sent += 1;
+        }
+        sent
+    }
+
+    /// Lists what is to be cancelled, and when it is to be looked for again: never, while the page halts nobody.
+    #[cold]
+    fn find_halted(&mut self, now: Nanos) {
+        let page = &self.ports.page;
+        let all = page.global() == HaltState::Halted;
+        let halted = |source: SourceId| all || page.source(source) == HaltState::Halted;
+        self.watch.halted.clear();
+        self.watch.halted_due = Nanos::NEVER;
+        let mut sources = (0..).take(self.state.sources.len()).map(SourceId);
+        if sources.any(halted) {
+            self.watch.halted_due = now.saturating_add(SWEEP);
+            self.state.orders.open_of_into(halted, &mut self.watch.halted);
+        }
     }
 }
 

@@ -262,7 +262,8 @@ fn a_full_journal_keeps_intents_waiting_and_counts_floods() {
     rig.settle(NOW);
     let decisions = rig.decisions();
     let total: u64 = decisions.iter().map(|(_, decision)| 1 + u64::from(decision.repeats())).sum();
-    assert_eq!(total, pushed);
+    // The storm latched its sources: risk cancelled what rested.
+    assert_eq!((total, rig.risk.own_cancels()), (pushed + 1, 1));
 }
 
 #[test]
@@ -344,8 +345,9 @@ fn latches_reach_the_page_and_outlive_risk() {
     rig.send(&limit(id(0, 2), 2, Side::Buy, 1_000, 1));
     rig.send(&limit(id(1, 1), 0, Side::Buy, 1_000, 2));
     rig.settle(NOW);
-    // The other source is asked first by now, and trades on.
-    assert_eq!(rig.codes(), [RejectCode::None, RejectCode::None, RejectCode::Halted]);
+    // The other source is asked first by now, and trades on. Between, risk cancelled what was left of the first's.
+    assert_eq!(rig.codes(), [RejectCode::None, RejectCode::None, RejectCode::None, RejectCode::Halted]);
+    assert_eq!(rig.risk.own_cancels(), 1);
     let halts: Vec<Halt> = rig.records().iter().filter_map(Record::read).collect();
     let [halt] = halts[..] else { panic!("one halt: {halts:?}") };
     assert_eq!((halt.scope, halt.source, halt.state), (2, SourceId(0), HaltState::Halted.code()));

@@ -8,12 +8,13 @@ use crate::journal::Decision;
 use crate::message::{Intent, IntentKind, SealedOrder};
 use crate::ring::broadcast::Reader;
 use crate::ring::spsc::Consumer;
+use crate::room;
 use crate::shm::late::LOOK_EVERY;
 use crate::shm::paths::IpcPaths;
 use crate::tick_to_trade::risk::agent::Risk;
 
-/// How long risk waits before it cancels again what a dead strategy has open.
-const SWEEP: Nanos = Nanos::from_secs(1);
+/// How long risk waits before it cancels again what is still open.
+pub(super) const SWEEP: Nanos = Nanos::from_secs(1);
 
 /// The agents whose death risk acts upon. None of them, where all share a thread.
 #[derive(Default)]
@@ -69,6 +70,10 @@ pub(super) struct Watch {
     pub(super) closing_due: Nanos,
     /// When what a dead strategy has open is cancelled next.
     sweep_due: Nanos,
+    /// When what a latch halts is looked for next; `NEVER` while none does.
+    pub(super) halted_due: Nanos,
+    /// What a latch halts and is still to be cancelled. Never grows after it is made.
+    pub(super) halted: Vec<(OrderId, InstrumentIndex)>,
     /// Cancels sent in this life.
     sequence: u64,
     began: Option<Nanos>,
@@ -76,9 +81,13 @@ pub(super) struct Watch {
     reports_lie: bool,
 }
 
-impl Default for Watch {
-    fn default() -> Self {
+impl Watch {
+    /// With room for `orders` open orders.
+    pub(super) fn new(orders: usize) -> Self {
         Self {
+            // A page that outlived its owner may halt somebody already.
+            halted_due: Nanos::ZERO,
+            halted: room::vector(orders, (OrderId::NONE, 0)),
             closing_due: Nanos::NEVER,
             sweep_due: Nanos::ZERO,
             sequence: 0,
@@ -205,9 +214,14 @@ impl Risk {
         sent
     }
 
+    /// Whether there is room for a cancel of risk's own.
+    pub(super) fn can_cancel(&mut self) -> bool {
+        self.ports.journal.free() > 2 && self.ports.orders.free() > 0
+    }
+
     /// Sends a cancel that no source asked for. False when there is no room for it now.
-    fn cancel_own(&mut self, target: OrderId, instrument: InstrumentIndex, now: Nanos) -> bool {
-        if self.ports.journal.free() <= 2 || self.ports.orders.free() == 0 {
+    pub(super) fn cancel_own(&mut self, target: OrderId, instrument: InstrumentIndex, now: Nanos) -> bool {
+        if !self.can_cancel() {
             return false;
         }
         self.watch.sequence += 1;

@@ -1,10 +1,18 @@
 //! What latches hold, whom they cost what is open, and who is refused in whose name.
 
 use super::*;
+use crate::message::IntentKind;
 
 fn halts(rig: &mut Rig) -> Vec<(u8, HaltState)> {
     let state = |halt: Halt| (halt.scope, HaltState::try_from(halt.state).expect("a state"));
     rig.records().iter().filter_map(Record::read).map(state).collect()
+}
+
+/// Targets of the cancels that risk has sent of its own accord since it was last asked.
+fn cancelled(rig: &mut Rig) -> Vec<OrderId> {
+    let orders = rig.orders();
+    let own = orders.iter().map(SealedOrder::intent).filter(|intent| intent.id.source == SourceId::RISK);
+    own.inspect(|intent| assert_eq!(intent.kind, IntentKind::Cancel.code())).map(|own| own.target).collect()
 }
 
 #[test]
@@ -69,4 +77,67 @@ fn a_foreign_identity_is_refused_in_its_rings_name() {
     let mut seen: Vec<_> = decisions.iter().map(|(_, decision)| refused(decision)).collect();
     seen.sort_unstable();
     assert_eq!(seen, [(nameless, bad), (id(2, 2), RejectCode::None.code())]);
+}
+
+#[test]
+fn whom_a_latch_halts_loses_what_is_open_until_it_is_gone() {
+    let mut rig = Rig::new(limits());
+    rig.settle(NOW);
+    let at = |millis| NOW.saturating_add(Nanos::from_millis(millis));
+    let orders = [
+        limit(id(0, 1), 0, Side::Buy, 1_000, 2),
+        limit(id(0, 2), 1, Side::Buy, 1_000, 2),
+        limit(id(1, 1), 2, Side::Buy, 1_000, 2),
+    ];
+    orders.iter().for_each(|order| rig.send(order));
+    rig.settle(at(0));
+    assert_eq!(rig.orders().len(), 3);
+    rig.risk.raise(None, HaltState::ReduceOnly, plain(RejectCode::DayLoss), at(0));
+    rig.settle(at(0));
+    assert!(rig.orders().is_empty(), "what may still shrink a position stays");
+    rig.risk.raise(Some(SourceId(0)), HaltState::Halted, plain(RejectCode::RejectStorm), at(0));
+    rig.settle(at(0));
+    let mut seen = cancelled(&mut rig);
+    seen.sort_unstable();
+    assert_eq!(seen, [orders[0].id, orders[1].id], "its own, and nobody else's");
+    assert_eq!(rig.risk.next_deadline(), at(1_000));
+    rig.tell(&report(&orders[0], ReportKind::Canceled, OrderState::Canceled, 0));
+    rig.settle(at(999));
+    assert!(rig.orders().is_empty());
+    rig.settle(at(1_000));
+    assert_eq!(cancelled(&mut rig), [orders[1].id], "again, until it is gone");
+    rig.risk.raise(None, HaltState::Halted, plain(RejectCode::DayLoss), at(1_100));
+    rig.settle(at(1_100));
+    assert_eq!(cancelled(&mut rig).len(), 2, "everybody's");
+    rig.risk.clear_global("looked into it", at(1_200));
+    rig.risk.clear_source(SourceId(0), "looked into it", at(1_200));
+    rig.settle(at(9_000));
+    assert!(rig.orders().is_empty(), "whom nothing halts keeps what is open");
+}
+
+#[test]
+fn what_a_halted_page_left_open_is_cancelled_a_batch_a_cycle() {
+    let mut limits = limits();
+    let wide = Rate::new(1_000, Nanos::from_secs(1));
+    (limits.account.orders, limits.account.max_open, limits.sources[0].orders) = (wide, 1_000, wide);
+    (limits.instruments[2].max_open, limits.account.duplicates.count) = (1_000, 1_000);
+    let mut rig = Rig::new(limits);
+    rig.settle(NOW);
+    let count = crate::limits::POLL_BATCH as u64 + 3;
+    for sequence in 1..=count {
+        rig.send(&limit(id(0, sequence), 2, Side::Buy, 1_000, 1));
+        rig.settle(NOW);
+        assert_eq!(rig.orders().len(), 1);
+    }
+    rig.risk.raise(None, HaltState::Halted, plain(RejectCode::Journal), NOW);
+    let mut left = count;
+    while left > 0 {
+        let work = rig.risk.do_work(NOW) as u64;
+        rig.writer.drain().expect("written");
+        let seen = cancelled(&mut rig).len() as u64;
+        assert_eq!(seen, work.min(left));
+        assert!(seen > 0 && seen <= crate::limits::POLL_BATCH as u64);
+        left -= seen;
+    }
+    assert_eq!(rig.risk.do_work(NOW), 0);
 }
