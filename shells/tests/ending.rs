@@ -4,7 +4,12 @@ mod stack;
 
 use std::collections::BTreeMap;
 
-use rustix::process::Signal;
+use engine::counters::{HaltReader, HaltState};
+use engine::error::RejectCode;
+use engine::journal::{Decision, Tail};
+use engine::message::IntentKind;
+use engine::ring::broadcast::Polled;
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde_json::{Value, json};
 use stack::exchange::Exchange;
 use stack::hosting::{SERVICES, exchange, fills, hosting, ready, risk_counter};
@@ -169,5 +174,64 @@ fn everything_in_one_process_cancels_or_keeps_what_people_placed_as_well() {
         assert_eq!(rest, Vec::<Value>::new(), "{placement}");
         let (rest, operators) = after_run(placement, "keep");
         assert!(rest.contains(&operators), "{placement}: {operators} is not of {rest:?}");
+    }
+}
+
+/// Starts `trading` so that a write beyond the limit of a file's size fails, where it would end the process.
+fn bearing_limits(home: &Home, exchange: &Exchange, arguments: &[&str]) -> Process {
+    let venue = exchange.flags(false);
+    let venue: Vec<&str> = venue.iter().map(String::as_str).collect();
+    let shell = ["-c", r#"trap '' XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_trading")];
+    home.start("/bin/sh", &[&shell[..], arguments, &venue].concat())
+}
+
+/// From now on no file grows and no write beyond its first page succeeds, as on a disk that fails.
+fn break_disk(process: &Process) {
+    let id = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+    prlimit(id, Resource::Fsize, Rlimit { current: Some(4_096), maximum: None }).expect("ours");
+}
+
+/// What risk decided, first to last: whether it was a new order, and the code.
+fn decided(home: &Home) -> Vec<(bool, RejectCode)> {
+    let ring = home.ipc().journal("risk");
+    let session = std::fs::read_dir(home.path().join("data/default/sessions")).expect("sessions");
+    let session = session.flatten().next().expect("a session").path();
+    let mut tail = Tail::attach_from(&ring, Some(&session.join("risk")), 1).expect("it stays");
+    let mut decided = Vec::new();
+    while let Polled::Message(record) = tail.poll() {
+        if let Some(decision) = record.read::<Decision>() {
+            let new = decision.intent().kind == IntentKind::New.code();
+            decided.push((new, RejectCode::try_from(decision.code()).expect("a code")));
+        }
+    }
+    decided
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_ends_trading_in_order_and_says_why() {
+    let run =
+        ["run", "--headless", "--for", "10m", "--strategy", "market_making", "--param", "warm_up=500ms"];
+    let hosted = ["engine", "--strategy", "market_making", "--param", "warm_up=500ms"];
+    for arguments in [&run[..], &hosted[..]] {
+        let home = Home::new();
+        let exchange = exchange(&home);
+        let process = bearing_limits(&home, &exchange, arguments);
+        until("the strategies trade", || (fills(&home) > 0).then_some(()));
+        peoples(&home);
+        break_disk(&process);
+        let (code, error) = process.wait();
+        assert_eq!(code, Some(1), "{error}");
+        let told = error.lines().filter(|line| line.contains("a journal failed, and trading stopped"));
+        assert_eq!(told.count(), 1, "{error}");
+        assert!(error.contains(".journal: write: ") && error.contains("File too large"), "{error}");
+        let rest = exchange.signed("/api/v3/openOrders", "");
+        assert_eq!(rest, json!([]), "what rested is cancelled");
+        let halt = HaltReader::attach(&home.ipc().halts("risk")).expect("it stays").global();
+        assert_eq!(halt, HaltState::Halted, "until an operator clears it");
+        let decided = decided(&home);
+        assert!(decided.contains(&(true, RejectCode::None)));
+        let stopped = decided.iter().position(|&(_, code)| code == RejectCode::Journal);
+        let after = stopped.map_or(&[][..], |at| &decided[at..]);
+        assert!(!after.contains(&(true, RejectCode::None)), "nothing is approved after it: {after:?}");
     }
 }

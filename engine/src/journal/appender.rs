@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::domain::Nanos;
 use crate::error::SetupError;
+use crate::journal::health::Health;
 use crate::journal::record::{Payload, Record};
 use crate::ring::Full;
 use crate::ring::tail::Producer;
@@ -16,6 +17,7 @@ pub struct Journal {
     ring: Producer<Record>,
     epoch: u32,
     next: u64,
+    health: Health,
 }
 
 impl Journal {
@@ -38,7 +40,7 @@ impl Journal {
         if ring.exists() {
             return Err(SetupError::file(ring, "still holds an earlier life's records: drain it first"));
         }
-        Ok(Self { ring: Producer::create(ring, cursor, capacity, epoch)?, epoch, next })
+        Ok(Self::over(Producer::create(ring, cursor, capacity, epoch)?, epoch, next))
     }
 
     /// Takes over the ring that a dead life of the owner left in the same epoch: its tails stay attached. `next` as for
@@ -53,7 +55,24 @@ impl Journal {
         epoch: u32,
         next: u64,
     ) -> Result<Self, SetupError> {
-        Ok(Self { ring: Producer::resume(ring, cursor, capacity, epoch)?, epoch, next })
+        Ok(Self::over(Producer::resume(ring, cursor, capacity, epoch)?, epoch, next))
+    }
+
+    fn over(ring: Producer<Record>, epoch: u32, next: u64) -> Self {
+        Self { ring, epoch, next, health: Health::default() }
+    }
+
+    /// Heeds what the writers say of themselves; without, the journal is taken for sound.
+    #[must_use]
+    pub fn heeding(self, health: Health) -> Self {
+        Self { health, ..self }
+    }
+
+    /// What the writers say of themselves.
+    #[inline]
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
     }
 
     /// How many lives of the owner wrote the ring before this one.

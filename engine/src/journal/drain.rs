@@ -105,11 +105,25 @@ impl JournalWriter {
     /// When no ring is attached, the records do not follow, or writing or syncing fails: final. When the next
     /// segment cannot be allocated (disk full): everything taken is safe, and the next call tries again.
     pub fn drain(&mut self) -> Result<usize, SetupError> {
+        let mut written = 0;
+        loop {
+            // A group ends where the segments end: what a full disk has no room for is not taken.
+            let most = (GROUP_MAX - written).min(self.segments.room());
+            let count = self.drain_group(most)?;
+            written += count;
+            if count < most || written == GROUP_MAX {
+                return Ok(written);
+            }
+        }
+    }
+
+    /// The same for at most `most` records, for which there is room.
+    fn drain_group(&mut self, most: usize) -> Result<usize, SetupError> {
         let Some(consumer) = &mut self.consumer else {
             return Err(SetupError::file(&self.ring, "no ring is attached"));
         };
         self.batch.clear();
-        while self.batch.len() < GROUP_MAX
+        while self.batch.len() < most
             && let Some(record) = consumer.poll_held()
         {
             self.batch.push(record);
@@ -182,10 +196,10 @@ impl JournalWriter {
         self.segments.epoch()
     }
 
-    /// Whether the next segment is allocated (C25).
+    /// Whether an error stopped it for good.
     #[must_use]
-    pub const fn has_spare(&self) -> bool {
-        self.segments.has_spare()
+    pub const fn has_failed(&self) -> bool {
+        self.segments.has_failed()
     }
 
     /// Frames of a torn tail that recovery moved aside.
@@ -290,9 +304,34 @@ mod tests {
         assert!(writer.drain().is_err());
         assert_eq!((journal.free(), writer.durable()), (0, 1), "no slot is given back");
         assert!(writer.drain().is_err(), "final");
+        assert!(writer.has_failed());
         drop((writer, journal));
         assert_eq!(shop.open().expect("recovered").durable(), 65);
         assert_eq!(shop.read(), records(1, 65, 1));
+    }
+
+    #[test]
+    fn a_disk_without_room_is_asked_again_and_nothing_is_lost() {
+        let shop = Workshop::new();
+        let (mut writer, mut journal) = shop.start(1);
+        shop.append(&mut journal, 5);
+        writer.drain().expect("drained");
+        // Nobody can make a file in what is no directory any more.
+        let away = shop.dir.with_extension("away");
+        std::fs::rename(&shop.dir, &away).expect("moved");
+        std::fs::write(&shop.dir, b"").expect("in its place");
+        shop.append(&mut journal, 20);
+        for _ in 0..2 {
+            let error = writer.drain().expect_err("no room").to_string();
+            assert!(error.contains("00000003") && error.contains("create"), "{error}");
+            assert!(!writer.has_failed());
+            assert_eq!(writer.durable(), 16, "what the next segment had room for");
+        }
+        std::fs::remove_file(&shop.dir).expect("removed");
+        std::fs::rename(&away, &shop.dir).expect("back");
+        assert_eq!(writer.drain().expect("goes on"), 9);
+        assert_eq!(shop.read(), records(1, 25, 1));
+        writer.retire().expect("retired");
     }
 
     #[test]

@@ -170,7 +170,8 @@ impl SegmentWriter {
     /// full.
     ///
     /// # Errors
-    /// When the disk is full. Not final: the present segment can still be written.
+    /// When the disk is full. Not final: the present segment can still be written, and the next call tries again. A
+    /// directory that cannot be synced is final.
     pub fn prepare_spare(&mut self) -> Result<(), SetupError> {
         if self.spare.is_some() {
             return Ok(());
@@ -182,18 +183,30 @@ impl SegmentWriter {
             .create_new(true)
             .open(&path)
             .map_err(|source| SetupError::io(&path, "create", source))?;
-        allocate(&path, &file, self.options.segment_records)?;
+        if let Err(error) = allocate(&path, &file, self.options.segment_records) {
+            // The next attempt makes it anew.
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
         if self.options.sync {
-            sync_names(&self.dir)?;
+            self.guarded(|writer| sync_names(&writer.dir))?;
         }
         self.spare = Some(file);
         Ok(())
     }
 
-    /// Whether the next segment is allocated (C25).
+    /// Records that surely find room: in the present segment, and in the next if it is allocated.
     #[must_use]
-    pub const fn has_spare(&self) -> bool {
-        self.spare.is_some()
+    pub fn room(&self) -> usize {
+        let left = self.current.as_ref().map_or(0, |current| current.header.capacity - current.used);
+        let spare = self.spare.as_ref().map_or(0, |_| self.options.segment_records);
+        left as usize + spare as usize
+    }
+
+    /// Whether an error stopped it for good.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 
     /// The last record written; 0 for none.
@@ -370,10 +383,10 @@ mod tests {
         let synced = SegmentOptions { sync: true, ..options() };
         let mut writer = SegmentWriter::open(folder.path(), &synced, |_| ()).expect("opened");
         writer.append(&records(1, 3, 1)).expect("written");
-        assert_eq!((writer.written(), writer.durable(), writer.has_spare()), (3, 0, false));
+        assert_eq!((writer.written(), writer.durable(), writer.spare.is_some()), (3, 0, false));
         writer.sync().expect("synced");
         writer.prepare_spare().expect("allocated");
-        assert_eq!((writer.durable(), writer.has_spare()), (3, true));
+        assert_eq!((writer.durable(), writer.spare.is_some()), (3, true));
         writer.append(&records(4, 4, 1)).expect("written");
         writer.sync().expect("synced");
         let bytes = fs::read(segment_path(folder.path(), 1)).expect("read");

@@ -21,6 +21,7 @@ use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::{Instruments, Nanos, SourceId};
 use engine::error::SetupError;
+use engine::journal::Health;
 use engine::shm::paths::IpcPaths;
 use engine::shm::{Bell, OwnerLock};
 use engine::tick_to_trade::assembly::{JournalSet, PathConfig, StrategySlot, Timeline, apart};
@@ -106,6 +107,7 @@ pub struct Host {
     clock: LiveClock,
     crew: Runner<Crew>,
     journals: Runner<JournalThread>,
+    health: Health,
     stop_crew: StopSignal,
     stop_journals: StopSignal,
     stall: StallWatch,
@@ -163,7 +165,8 @@ impl Host {
         interrupt.begun();
         let (stop_crew, stop_journals) = (StopSignal::default(), StopSignal::default());
         let clock = ground.timeline.clock;
-        let thread = JournalThread { journals, failure: None };
+        let health = journals.health().clone();
+        let thread = JournalThread::new(journals);
         let journals =
             Runner::start(thread, clock, None, Idle::new(IdleStrategy::Park), stop_journals.clone())?;
         let core = settings.cores.of(if roles.len() == 1 { roles[0].owner() } else { "engine" });
@@ -181,6 +184,7 @@ impl Host {
             clock,
             crew,
             journals,
+            health,
             stop_crew,
             stop_journals,
             stall,
@@ -196,9 +200,10 @@ impl Host {
     /// Whether it can go on; to be called at least every 100 ms or so.
     ///
     /// # Errors
-    /// When a thread has ended by itself, an agent beats no more, route has begun another epoch, the venue's rules have
-    /// changed, or the feed of `paper` is another one.
+    /// When a journal cannot be written, a thread has ended by itself, an agent beats no more, route has begun another
+    /// epoch, the venue's rules have changed, or the feed of `paper` is another one.
     pub fn check(&mut self) -> Result<(), SetupError> {
+        self.health.check()?;
         self.stall.check(self.clock.now())?;
         if let Some(halts) = &mut self.logged_halts {
             halts.follow();
@@ -249,10 +254,8 @@ impl Host {
         if !ended_within(LAST, || self.journals.is_finished()) {
             return Err(SetupError::Invalid("the journals' thread does not end".to_owned()));
         }
-        let JournalThread { mut journals, failure } = self.journals.join()?;
-        failure.map_or(Ok(()), Err)?;
         // The rings stay: another process may be reading them, and the next life goes on in them.
-        journals.drain_all().and(rested)
+        self.journals.join()?.finish().and(rested)
     }
 
     fn roles(&self) -> String {

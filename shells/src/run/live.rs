@@ -9,6 +9,7 @@ use engine::clock::tsc::LiveClock;
 use engine::counters::HaltState;
 use engine::domain::{Instruments, Nanos, SourceId};
 use engine::error::SetupError;
+use engine::journal::Health;
 use engine::ring::{bytes, spsc};
 use engine::shm::paths::IpcPaths;
 use engine::simulation::live::LivePath;
@@ -54,6 +55,7 @@ pub struct Live {
     threads: Threads,
     recorder: Runner<Recorder>,
     journals: Runner<JournalThread>,
+    health: Health,
     stop_agents: StopSignal,
     stop_rest: StopSignal,
     stall: StallWatch,
@@ -127,7 +129,8 @@ impl Live {
         // Neither is in a hurry, and both would take a core from the agents if they spun.
         let idle = || Idle::new(IdleStrategy::Park);
         let recorder = Runner::start(taps.recorder, plan.clock, None, idle(), stop_rest.clone())?;
-        let journals = JournalThread { journals, failure: None };
+        let health = journals.health().clone();
+        let journals = JournalThread::new(journals);
         let journals = Runner::start(journals, plan.clock, None, idle(), stop_rest.clone())?;
         let threads = match args.placement {
             Placement::Shared => {
@@ -136,13 +139,24 @@ impl Live {
             }
             Placement::Dedicated => starter.start_each(house, path)?,
         };
-        Ok(Self { threads, recorder, journals, stop_agents, stop_rest, stall, clock, session, on_shutdown })
+        Ok(Self {
+            threads,
+            recorder,
+            journals,
+            health,
+            stop_agents,
+            stop_rest,
+            stall,
+            clock,
+            session,
+            on_shutdown,
+        })
     }
 
     /// Shows a line a second until the time is over, a signal comes, or a thread ends by itself.
     ///
     /// # Errors
-    /// When an agent beats no more.
+    /// When an agent beats no more, or a journal cannot be written.
     pub fn watch(
         &mut self,
         (duration, interrupt): (Option<Nanos>, &Interrupt),
@@ -156,6 +170,7 @@ impl Live {
         let mut next_line = start.saturating_add(Nanos::from_secs(1));
         let mut told = Vec::new();
         loop {
+            self.health.check()?;
             let now = clock.now();
             if now >= end || interrupt.came() || self.threads.any_ended() {
                 return Ok(());
@@ -203,11 +218,7 @@ impl Live {
             rested => rested,
         };
         self.recorder.join()?.finish()?;
-        let JournalThread { mut journals, failure } = self.journals.join()?;
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        journals.drain_all()?;
+        let journals = self.journals.join()?.finish()?;
         let Rested { path, lost_cycles } = rested?;
         // What people sent, and when they halted, is on no tape.
         let lost = lost_cycles

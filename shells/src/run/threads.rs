@@ -5,6 +5,7 @@ use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::Nanos;
 use engine::error::SetupError;
+use engine::journal::JournalState;
 use engine::shm::Bell;
 use engine::shm::paths::IpcPaths;
 use engine::simulation::live::LivePath;
@@ -225,12 +226,32 @@ fn settle<P: Agent>(
     }
 }
 
+/// How long a disk that has no room is left alone.
+const RETRY: Nanos = Nanos::from_millis(20);
+
 /// Drains journals on a thread of its own: what the agents commit reaches the disk in groups.
 pub struct JournalThread {
-    /// The writers.
-    pub journals: JournalSet,
-    /// What went wrong; nothing is written after it.
-    pub failure: Option<SetupError>,
+    journals: JournalSet,
+    /// When it tries again; later than at once only while a disk has no room.
+    due: Nanos,
+}
+
+impl JournalThread {
+    /// Drains `journals`, whose health says what it meets.
+    #[must_use]
+    pub const fn new(journals: JournalSet) -> Self {
+        Self { journals, due: Nanos(i64::MIN) }
+    }
+
+    /// Writes what is left, on the thread that asks.
+    ///
+    /// # Errors
+    /// When a journal cannot be written, or could not be before.
+    pub fn finish(mut self) -> Result<JournalSet, SetupError> {
+        self.journals.health().check()?;
+        self.journals.drain_all()?;
+        Ok(self.journals)
+    }
 }
 
 impl Agent for JournalThread {
@@ -238,14 +259,24 @@ impl Agent for JournalThread {
         "journal"
     }
 
-    fn do_work(&mut self, _now: Nanos) -> usize {
-        if self.failure.is_some() {
+    fn do_work(&mut self, now: Nanos) -> usize {
+        let before = self.journals.health().state();
+        // Whoever looks after the process ends it.
+        if now < self.due || before == JournalState::Failed {
             return 0;
         }
-        self.journals.drain().unwrap_or_else(|error| {
-            self.failure = Some(error);
-            0
-        })
+        let drained = self.journals.drain();
+        match (&drained, before, self.journals.health().state()) {
+            (Err(reason), _, JournalState::NoRoom) => {
+                self.due = now.saturating_add(RETRY);
+                if before == JournalState::Sound {
+                    tracing::error!(%reason, "no room for a journal: no new order passes until there is");
+                }
+            }
+            (Ok(_), JournalState::NoRoom, _) => tracing::warn!("there is room for the journals again"),
+            _ => {}
+        }
+        drained.unwrap_or(0)
     }
 
     fn next_deadline(&self) -> Nanos {

@@ -2,6 +2,7 @@
 
 use engine::counters::{CounterReader, HistogramReader};
 use engine::domain::{InstrumentIndex, Nanos, Price};
+use engine::journal::JournalState;
 use engine::shm::paths::IpcPaths;
 
 use crate::api::service::ServiceStatus;
@@ -15,6 +16,7 @@ use crate::service::liveness::Liveness;
 use crate::service::market::BookView;
 use crate::service::rings::Rings;
 use crate::service::show::{Names, counters};
+use crate::session::Session;
 use crate::zmq::desk::{Outcome, result};
 use crate::zmq::router::RouterCounts;
 
@@ -40,6 +42,8 @@ pub struct Views {
     generation: u64,
     /// The epoch to which the account belongs.
     epoch: u32,
+    /// Where sessions lie.
+    places: Places,
     /// Whether the journals have not been read to their end yet.
     behind: bool,
 }
@@ -61,6 +65,7 @@ impl Views {
             counts: RouterCounts::default(),
             generation: 0,
             epoch: 0,
+            places: places.clone(),
             behind: true,
         }
     }
@@ -96,8 +101,30 @@ impl Views {
             true if !alone => Err("the journals are being read".to_owned()),
             _ => Ok(()),
         });
-        self.ready = alive.and(attached);
-        self.ready.clone()
+        let usable = alive.and(attached);
+        self.ready = usable.clone().and_then(|()| self.journals());
+        usable
+    }
+
+    /// Why nobody should rely on the service although it can be used.
+    #[must_use]
+    pub fn complaint(&self) -> Option<String> {
+        self.ready.clone().err()
+    }
+
+    /// Whether what the agent journals reaches the disk (C25).
+    fn journals(&self) -> Result<(), String> {
+        let code = self.liveness.counters().ok().and_then(|counters| counters.get("journal_state"));
+        let state = code.and_then(|code| u8::try_from(code).ok()).map(JournalState::try_from);
+        let what = match state {
+            // An agent of another build says nothing of it.
+            None | Some(Ok(JournalState::Sound)) => return Ok(()),
+            Some(Ok(JournalState::NoRoom)) => "has no room for its next segment",
+            Some(Ok(JournalState::Failed) | Err(_)) => "cannot be written",
+        };
+        let session = Session::of(&self.places, self.epoch());
+        let agent = self.agent;
+        Err(format!("the journal of {agent}'s process {what}: {}", session.directory().join(agent).display()))
     }
 
     /// Counts how often the account began anew.
@@ -214,4 +241,37 @@ pub fn not_ready(reason: &str) -> ApiError {
 #[must_use]
 pub fn unknown(request: &Request) -> ApiError {
     ApiError::new(code::UNKNOWN_OP, format!("{:?}: this port has no such operation", request.op))
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::counters::Counters;
+
+    use super::*;
+
+    #[test]
+    fn a_journal_that_does_not_reach_the_disk_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ipc = IpcPaths::new(folder.path().join("ipc"));
+        ipc.create().expect("made");
+        let mut counters = Counters::create(&ipc.counters("risk"), &["journal_state"], 7).expect("made");
+        let (ipc_root, data) = (ipc.root().to_owned(), folder.path().join("data"));
+        let places =
+            Places { instance: "default".to_owned(), ipc: ipc_root, data, apart: Default::default() };
+        let mut views = Views::new("risk_management", "risk", &ipc, &places);
+        let mut told = |code| {
+            counters.set(0, code);
+            let _ = views.liveness.check(Nanos::from_secs(1));
+            views.journals()
+        };
+        assert_eq!(told(0), Ok(()));
+        let directory = folder.path().join("data/sessions/00000007/risk").display().to_string();
+        let reason = told(1).expect_err("no room");
+        assert_eq!(
+            reason,
+            format!("the journal of risk's process has no room for its next segment: {directory}")
+        );
+        assert!(told(2).expect_err("failed").contains("cannot be written"));
+        assert!(told(99).expect_err("unreadable").contains("cannot be written"));
+    }
 }

@@ -284,6 +284,10 @@ impl Operations for OrderExecution {
         ready
     }
 
+    fn complaint(&self) -> Option<String> {
+        self.views.complaint()
+    }
+
     fn work(&mut self, now: Nanos, desk: &mut Desk) -> usize {
         let mut events = Vec::new();
         let heard = desk.is_heard();

@@ -70,7 +70,7 @@ impl PortConfig {
 /// Whether a service can be used, and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// `Ok` while its agent is attached and beats and its port is bound.
+    /// `Ok` while its agent is attached and beats, its port is bound, and nothing is to be complained of.
     pub state: Result<(), String>,
     /// Since when.
     pub since: Nanos,
@@ -126,6 +126,11 @@ pub trait Shell: Send {
     /// # Errors
     /// Why the service cannot be used now.
     fn refresh(&mut self, now: Nanos) -> Result<(), String>;
+
+    /// Why nobody should rely on the service although it serves: then it is not ready and keeps its port.
+    fn complaint(&self) -> Option<String> {
+        None
+    }
 
     /// Takes what is new, serves peers if there is a socket; returns how much was done.
     fn work(&mut self, now: Nanos, socket: Option<&mut zmq::Socket>) -> usize;
@@ -205,7 +210,7 @@ impl<S: Shell + 'static> Port<S> {
     /// One turn; returns how much was done.
     fn turn(&mut self, now: Nanos) -> usize {
         let state = match self.shell.refresh(now) {
-            Ok(()) => self.bind(now),
+            Ok(()) => self.bind(now).and_then(|()| self.shell.complaint().map_or(Ok(()), Err)),
             Err(reason) => {
                 // Closing it is what tells peers and start-up checks.
                 self.socket = None;

@@ -246,6 +246,10 @@ impl Operations for RiskManagement {
         ready
     }
 
+    fn complaint(&self) -> Option<String> {
+        self.views.complaint()
+    }
+
     fn work(&mut self, now: Nanos, desk: &mut Desk) -> usize {
         let mut halts = Vec::new();
         let done = self.views.poll(now, &mut |event| {

@@ -35,6 +35,11 @@ pub trait Operations: Send {
     /// Why the service cannot be used now.
     fn refresh(&mut self, now: Nanos) -> Result<(), String>;
 
+    /// Why nobody should rely on the service although it serves: then it is not ready and keeps its port.
+    fn complaint(&self) -> Option<String> {
+        None
+    }
+
     /// Takes what is new; replies and pushes go to the desk. Returns how much was done.
     fn work(&mut self, now: Nanos, desk: &mut Desk) -> usize;
 
@@ -249,6 +254,10 @@ impl<O: Operations> Shell for Router<O> {
 
     fn refresh(&mut self, now: Nanos) -> Result<(), String> {
         self.operations.refresh(now)
+    }
+
+    fn complaint(&self) -> Option<String> {
+        self.operations.complaint()
     }
 
     fn work(&mut self, now: Nanos, socket: Option<&mut zmq::Socket>) -> usize {

@@ -6,7 +6,7 @@ use crate::clock::Stopwatch;
 use crate::counters::Histograms;
 use crate::error::SetupError;
 use crate::journal::digest::combine;
-use crate::journal::{EpochStart, InstrumentRow, Journal, JournalWriter, SegmentOptions, StateHash};
+use crate::journal::{EpochStart, Health, InstrumentRow, Journal, JournalWriter, SegmentOptions, StateHash};
 use crate::shm::identity::BUILD_HASH;
 use crate::tick_to_trade::assembly::config::PathConfig;
 
@@ -44,6 +44,7 @@ pub struct JournalSet {
     writers: Vec<Timed>,
     ring: usize,
     undrained: usize,
+    health: Health,
 }
 
 /// Directory of a journal.
@@ -55,8 +56,14 @@ pub fn journal_directory(journals: &FilePath, name: &str) -> PathBuf {
 impl JournalSet {
     /// Writers of no journal yet; each ring holds `ring` records.
     #[must_use]
-    pub const fn new(ring: usize) -> Self {
-        Self { writers: Vec::new(), ring, undrained: 0 }
+    pub fn new(ring: usize) -> Self {
+        Self { writers: Vec::new(), ring, undrained: 0, health: Health::default() }
+    }
+
+    /// How the journals are, as their owners see it at once.
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Recovers the journal called `name`, makes its ring, and writes the epoch's start and instrument table. Where
@@ -75,7 +82,7 @@ impl JournalSet {
                 let (capacity, next) = (config.rings.journal, writer.next_sequence());
                 let journal = Journal::resume(&ring, &cursor, capacity, config.epoch, next)?;
                 self.writers.push(Timed::new(name, writer, config)?);
-                return Ok(journal);
+                return Ok(journal.heeding(self.health.clone()));
             }
             return self.begin(name, config, writer);
         }
@@ -109,20 +116,29 @@ impl JournalSet {
         }
         while writer.drain()? > 0 {}
         self.writers.push(Timed::new(name, writer, config)?);
-        Ok(journal)
+        Ok(journal.heeding(self.health.clone()))
     }
 
-    /// Writes what has arrived; returns how many records.
+    /// Writes what has arrived; returns how many records. Tells [`health`](Self::health) what it finds.
     ///
     /// # Errors
-    /// When a journal cannot be written: final.
+    /// When a journal cannot be written: final. When a disk has no room for a next segment: the other journals are
+    /// written, and the next call tries again.
     pub fn drain(&mut self) -> Result<usize, SetupError> {
         self.undrained = 0;
-        let mut written = 0;
-        for writer in &mut self.writers {
-            written += writer.drain()?;
+        let (mut written, mut no_room) = (0, None);
+        for timed in &mut self.writers {
+            match timed.drain() {
+                Ok(count) => written += count,
+                Err(error) if timed.writer.has_failed() => {
+                    self.health.fail(&error);
+                    return Err(error);
+                }
+                Err(error) => no_room = no_room.or(Some(error)),
+            }
         }
-        Ok(written)
+        self.health.has_room(no_room.is_none());
+        no_room.map_or(Ok(written), Err)
     }
 
     /// Writes until nothing is left.

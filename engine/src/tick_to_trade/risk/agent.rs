@@ -198,7 +198,7 @@ impl Risk {
         let halts = &mut self.ports.halts;
         let halt = if listed { halts.state(source, intent.instrument) } else { halts.global() };
         let halt = if self.is_closing() { halt.max(HaltState::CancelOnly) } else { halt };
-        let (journal_free, ring_free) = (self.ports.journal.free(), self.ports.orders.free());
+        let (journal_free, ring_free) = (self.journal_room(), self.ports.orders.free());
         Gates { halt, journal_free, ring_free, link_up: self.ports.peers.link_up() }
     }
 
@@ -369,7 +369,7 @@ impl Risk {
 
     /// One record each; below the journal's reserve, equal rejects in a row are counted instead.
     fn journal_reject(&mut self, intent: &Intent, source: SourceId, code: RejectCode, now: Nanos) {
-        if self.ports.journal.free() <= JOURNAL_RESERVE && self.flood.absorbs(source, intent, code) {
+        if self.journal_room() <= JOURNAL_RESERVE && self.flood.absorbs(source, intent, code) {
             return;
         }
         self.flush(now);
@@ -414,7 +414,7 @@ impl Agent for Risk {
             work += 1;
         }
         self.publish_latches(now);
-        if self.flood.pending().is_some() && self.ports.journal.free() > JOURNAL_RESERVE {
+        if self.flood.pending().is_some() && self.journal_room() > JOURNAL_RESERVE {
             self.flush(now);
             work += 1;
         }

@@ -58,7 +58,7 @@ impl<E: OrderEntry> Route<E> {
         if intent.valid_until < now {
             return Err(RejectCode::Expired);
         }
-        self.link.permits_new(now)?;
+        self.permits_new(now)?;
         self.not_halted(intent)?;
         let record = self.orders.get(intent.target).filter(|order| !order.state.is_terminal());
         let record = record.ok_or(RejectCode::UnknownOrder)?;

@@ -41,5 +41,7 @@ counter_set! {
         unapproved,
         /// Approved orders that a restart found unsent: dropped and reported.
         dropped,
+        /// How its process's journals are (C25): a code of `JournalState`.
+        journal_state,
     }
 }

@@ -76,8 +76,8 @@ impl Link {
         matches!(self.phase, Phase::Steady | Phase::Up)
     }
 
-    /// Whether new orders may leave.
-    pub(super) fn permits_new(&self, now: Nanos) -> Result<(), RejectCode> {
+    /// Whether the connection lets new orders leave.
+    fn permits_new(&self, now: Nanos) -> Result<(), RejectCode> {
         match self.phase {
             Phase::Steady | Phase::Up if self.is_throttled(now) => Err(RejectCode::MessageRate),
             Phase::Steady | Phase::Up => Ok(()),
@@ -104,6 +104,15 @@ impl Link {
 pub(super) const UNAPPROVED: &str = "an order that risk has not approved";
 
 impl<E: OrderEntry> Route<E> {
+    /// Whether new orders may leave: the connection is settled, and what is journalled reaches a disk (C25).
+    pub(super) fn permits_new(&self, now: Nanos) -> Result<(), RejectCode> {
+        if self.ports.journal.health().is_sound() {
+            self.link.permits_new(now)
+        } else {
+            Err(RejectCode::Journal)
+        }
+    }
+
     /// Something that only an operator may clear: nothing new leaves any more, for as long as this engine epoch lasts.
     pub(super) fn latch(&mut self, cause: RejectCode, reason: &str, now: Nanos) {
         self.shut();
@@ -130,6 +139,7 @@ impl<E: OrderEntry> Route<E> {
     #[cold]
     fn look_at_orders_now(&mut self, now: Nanos) {
         self.link.look_due = now.saturating_add(LOOK_EVERY);
+        self.counters.journal_state = u64::from(self.ports.journal.health().state().code());
         let orders = &mut self.ports.orders;
         orders.refresh(now);
         let Some(defect) = orders.get().and_then(Consumer::defect) else { return };

@@ -169,7 +169,7 @@ impl<E: OrderEntry> Route<E> {
         if intent.valid_until < now {
             return self.refuse(&intent, RejectCode::Expired, now);
         }
-        if let Err(code) = self.link.permits_new(now) {
+        if let Err(code) = self.permits_new(now) {
             return self.refuse(&intent, code, now);
         }
         if let Err(code) = self.not_halted(&intent) {

@@ -8,7 +8,7 @@ use crate::counters::HistogramReader;
 use crate::counters::halt::HaltReader;
 use crate::domain::{InstrumentIndex, OrderType, Price, Quantity, SourceId, TimeInForce};
 use crate::journal::fixture::Workshop;
-use crate::journal::{JournalWriter, Tail};
+use crate::journal::{Health, JournalWriter, Tail};
 use crate::limits::RING_CAPACITY_MIN;
 use crate::ring::broadcast::Polled;
 use crate::venue::{NotSent, Question};
@@ -70,6 +70,7 @@ struct Bench {
     events: Sender<VenueEvent>,
     reports: Tail,
     operator: HaltPage,
+    health: Health,
     approvals: u64,
     _writer: JournalWriter,
     _workshop: Workshop,
@@ -101,6 +102,8 @@ impl Bench {
         let pages = ["operator", "route"].map(|name| HaltReader::attach(&at(name)).expect("attached"));
         let workshop = Workshop::new();
         let (writer, journal) = workshop.start(EPOCH);
+        let health = Health::default();
+        let journal = journal.heeding(health.clone());
         let ports = RoutePorts {
             orders: Late::fixed(spsc::Consumer::attach(&at("orders"), &at("cursor")).expect("attached")),
             journal,
@@ -114,7 +117,20 @@ impl Bench {
         let reports = Tail::attach_from(&workshop.ring, Some(&workshop.dir), 1).expect("attached");
         let route = Route::new(ports, script, Stopwatch::calibrate(), timing);
         let (_writer, _workshop, _folder) = (writer, workshop, folder);
-        Self { route, orders, seen, events, reports, operator, approvals: 0, _writer, _workshop, _folder }
+        let approvals = 0;
+        Self {
+            route,
+            orders,
+            seen,
+            events,
+            reports,
+            operator,
+            health,
+            approvals,
+            _writer,
+            _workshop,
+            _folder,
+        }
     }
 
     fn approve(&mut self, intent: Intent) {

@@ -12,6 +12,7 @@ impl Observed for Risk {
         let names = names
             .iter()
             .chain(&["latches", "orders_lost", "external", "commands", "day_loss", "day_loss_soft", "amends"])
+            .chain(&["journal_state"])
             .map(|&name| name.to_owned());
         names.chain(codes).collect()
     }
@@ -33,6 +34,7 @@ impl Observed for Risk {
             unsigned(-self.state.day.result.unwrap_or(0)),
             unsigned(self.state.limits.account.day_loss_soft),
             c.amends,
+            u64::from(self.ports.journal.health().state().code()),
         ];
         // The first code is none of a refusal.
         sums.iter().chain(&c.rejected[1..]).enumerate().for_each(|(index, &value)| set(index, value));

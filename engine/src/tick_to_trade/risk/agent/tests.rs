@@ -10,7 +10,7 @@ use super::*;
 use crate::counters::halt::HaltReader;
 use crate::domain::{Quantity, Side};
 use crate::journal::fixture::Workshop;
-use crate::journal::{Halt, JournalWriter, Record};
+use crate::journal::{Halt, Health, JournalWriter, Record};
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::ReportKind;
 use crate::message::report::OrderState;
@@ -22,6 +22,7 @@ use crate::tick_to_trade::risk::fixture::{
 use crate::tick_to_trade::risk::market::tests::top;
 
 mod inherited;
+mod journal;
 mod latches;
 mod restart;
 
@@ -38,6 +39,7 @@ struct Rig {
     route: (Workshop, JournalWriter, Journal),
     /// Drains risk's journal.
     writer: JournalWriter,
+    health: Health,
     workshop: Workshop,
     operator: HaltPage,
 }
@@ -73,6 +75,8 @@ impl Rig {
         let (route_writer, route_journal) = route.start(EPOCH);
         let workshop = Workshop::new();
         let (writer, journal) = workshop.start(EPOCH);
+        let health = Health::default();
+        let journal = journal.heeding(health.clone());
         let ports = RiskPorts {
             intents: consumers,
             ticks: Late::fixed(reader),
@@ -88,7 +92,7 @@ impl Rig {
         };
         let risk = Risk::new(&instruments(), limits, ports).expect("valid");
         let route = (route, route_writer, route_journal);
-        Self { folder, risk, intents, ticks, orders, route, writer, workshop, operator }
+        Self { folder, risk, intents, ticks, orders, route, writer, health, workshop, operator }
     }
 
     fn send(&mut self, intent: &Intent) {

@@ -4,7 +4,7 @@ use crate::counters::halt::HaltState;
 use crate::counters::heartbeat::Pulse;
 use crate::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
 use crate::error::RejectCode;
-use crate::journal::Decision;
+use crate::journal::{Decision, JournalState};
 use crate::message::{Intent, IntentKind, SealedOrder};
 use crate::ring::broadcast::Reader;
 use crate::ring::spsc::Consumer;
@@ -12,6 +12,7 @@ use crate::room;
 use crate::shm::late::LOOK_EVERY;
 use crate::shm::paths::IpcPaths;
 use crate::tick_to_trade::risk::agent::Risk;
+use crate::tick_to_trade::risk::controls::JOURNAL_RESERVE;
 
 /// How long risk waits before it cancels again what is still open.
 pub(super) const SWEEP: Nanos = Nanos::from_secs(1);
@@ -79,6 +80,8 @@ pub(super) struct Watch {
     began: Option<Nanos>,
     /// What route's ring holds is not believed any more: only a restart of risk, which reads the segments, knows better.
     reports_lie: bool,
+    /// Whether the latch of a failed journal is set.
+    journal_failed: bool,
 }
 
 impl Watch {
@@ -93,6 +96,7 @@ impl Watch {
             sequence: 0,
             began: None,
             reports_lie: false,
+            journal_failed: false,
         }
     }
 }
@@ -102,6 +106,7 @@ impl Risk {
     /// usual.
     #[cold]
     pub(super) fn look(&mut self, now: Nanos) {
+        self.look_at_journal(now);
         self.look_at_intents(now);
         self.look_at_others(now);
         let ports = &mut self.ports;
@@ -120,6 +125,32 @@ impl Risk {
         let pulses = if self.ports.peers.is_empty() { Nanos::NEVER } else { now.saturating_add(LOOK_EVERY) };
         // Rings that nobody replaces may lie all the same.
         self.look_due = files.min(pulses).min(now.saturating_add(LOOK_EVERY));
+    }
+
+    /// Records that fit risk's journal (C25); no more than what is kept for rejects and cancels, while what is appended
+    /// does not reach a disk.
+    #[inline]
+    pub(super) fn journal_room(&mut self) -> usize {
+        let room = self.ports.journal.free();
+        match self.ports.journal.health().state() {
+            JournalState::Sound => room,
+            state => {
+                if state == JournalState::Failed && !self.watch.journal_failed {
+                    // The next cycle latches it.
+                    self.look_due = Nanos(i64::MIN);
+                }
+                room.min(JOURNAL_RESERVE)
+            }
+        }
+    }
+
+    /// Latches HALTED when a journal has failed (C25): what the disk lacks is for an operator to look into.
+    fn look_at_journal(&mut self, now: Nanos) {
+        if self.watch.journal_failed || self.ports.journal.health().state() != JournalState::Failed {
+            return;
+        }
+        self.watch.journal_failed = true;
+        self.raise(None, HaltState::Halted, (RejectCode::Journal, "a journal cannot be written"), now);
     }
 
     fn look_at_intents(&mut self, now: Nanos) {
@@ -183,6 +214,8 @@ impl Risk {
     /// cancelled; again every second until it is gone.
     pub fn close(&mut self, now: Nanos) {
         self.watch.closing_due = now.saturating_add(GRACE);
+        // What the journals met is latched even when no further look would be due before the end.
+        self.look_due = Nanos(i64::MIN);
     }
 
     /// Cancels that it sent of its own accord.

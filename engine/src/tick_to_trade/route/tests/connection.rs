@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Liquidity;
+use crate::error::SetupError;
 use crate::message::report::FeeAsset;
 
 const SENT: (ReportKind, OrderState) = (ReportKind::Sent, OrderState::Sent);
@@ -263,4 +264,25 @@ fn f22_a_refused_timestamp_is_definitive() {
     assert_eq!((filled(&bench, id), bench.route.counters.unknown), ((OrderState::Rejected, 0, 0), 0));
     assert_eq!(bench.work(after(60)), []);
     assert_eq!(bench.seen(), []);
+}
+
+#[test]
+fn nothing_new_leaves_while_journals_do_not_reach_the_disk_and_cancels_do() {
+    let mut bench = Bench::new();
+    let resting = bench.place(1);
+    bench.work(START);
+    bench.tell(resting, VenueEventKind::Accepted);
+    bench.work(START);
+    bench.health.has_room(false);
+    bench.place(2);
+    assert_eq!(bench.work(START), [(ReportKind::Rejected, OrderState::Rejected)]);
+    bench.health.has_room(true);
+    let third = bench.place(3);
+    bench.work(START);
+    bench.health.fail(&SetupError::Invalid("segment 1: write: no".to_owned()));
+    bench.place(4);
+    assert_eq!(bench.work(START), [(ReportKind::Rejected, OrderState::Rejected)]);
+    bench.approve(cancel(resting, 5));
+    bench.work(START);
+    assert_eq!(bench.seen(), [Seen::Place(resting), Seen::Place(third), Seen::Cancel(resting)]);
 }
