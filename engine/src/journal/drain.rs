@@ -5,8 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::crash;
+use crate::domain::{Instruments, Nanos};
 use crate::error::SetupError;
+use crate::journal::appender::Journal;
 use crate::journal::digest::{Digest, StateHash};
+use crate::journal::payload::{EpochStart, InstrumentRow};
 use crate::journal::record::Record;
 use crate::journal::writer::{SegmentOptions, SegmentWriter};
 use crate::ring::tail::Consumer;
@@ -14,11 +17,33 @@ use crate::ring::tail::Consumer;
 /// Most records of one group commit: 128 KiB, under a millisecond to sync on the disks we know.
 pub const GROUP_MAX: usize = 1024;
 
+/// The instrument table of the last epoch, as far as it is written.
+#[derive(Clone, Copy)]
+struct Table {
+    epoch: u32,
+    /// Rows that the epoch's start promises.
+    promised: u32,
+    rows: u32,
+}
+
+impl Table {
+    fn follow(table: &mut Option<Self>, record: &Record) {
+        if let Some(start) = record.read::<EpochStart>() {
+            *table = Some(Self { epoch: record.epoch, promised: start.instruments, rows: 0 });
+        } else if let Some(table) = table
+            && record.read::<InstrumentRow>().is_some()
+        {
+            table.rows += 1;
+        }
+    }
+}
+
 /// Moves one journal from its ring to its segments. Lives on a thread of its own, which calls
 /// [`drain`](Self::drain) every millisecond or sooner.
 pub struct JournalWriter {
     segments: SegmentWriter,
     digest: Digest,
+    table: Option<Table>,
     ring: PathBuf,
     cursor: PathBuf,
     consumer: Option<Consumer<Record>>,
@@ -68,14 +93,16 @@ impl JournalWriter {
 
     /// Verifies the segments and moves into them what the ring holds, if there is one; it stays attached.
     fn recover(dir: &Path, options: &SegmentOptions, ring: &Path, cursor: &Path) -> Result<Self, SetupError> {
-        let (mut digest, mut last) = (Digest::new(), None);
+        let (mut digest, mut table, mut last) = (Digest::new(), None, None);
         let segments = SegmentWriter::open(dir, options, |record| {
             digest.update(record);
+            Table::follow(&mut table, record);
             last = Some(*record);
         })?;
         let mut writer = Self {
             segments,
             digest,
+            table,
             ring: ring.to_owned(),
             cursor: cursor.to_owned(),
             consumer: None,
@@ -95,6 +122,47 @@ impl JournalWriter {
     /// When there is none, or it cannot be read.
     pub fn attach(&mut self) -> Result<(), SetupError> {
         self.consumer = Some(Consumer::attach(&self.ring, &self.cursor)?);
+        Ok(())
+    }
+
+    /// Has `journal`, which this writer drains, begin its epoch at `at`, `elapsed` on the monotonic clock: with `start` and
+    /// the rows of `instruments`, as far as an earlier life was not killed before it wrote them. To be called before the
+    /// owner appends anything else.
+    ///
+    /// # Errors
+    /// When another table was begun, or what is to be written cannot be.
+    pub fn begin_epoch(
+        &mut self,
+        journal: &mut Journal,
+        start: &EpochStart,
+        instruments: &Instruments,
+        (at, elapsed): (Nanos, i64),
+    ) -> Result<(), SetupError> {
+        let table = self.table.filter(|table| table.epoch == journal.epoch());
+        let written = table.map_or(0, |table| table.rows);
+        if let Some(Table { promised, .. }) = table
+            && written < promised
+            && promised != start.instruments
+        {
+            let reason = format!(
+                "began a table of {promised} instruments, not {}; a new table needs a new epoch",
+                start.instruments
+            );
+            return Err(SetupError::file(&self.ring, reason));
+        }
+        let full = |ring: &Path| SetupError::file(ring, "is full at the start");
+        if table.is_none() {
+            journal.append(at, elapsed, start).map_err(|_| full(&self.ring))?;
+        }
+        for (index, instrument) in instruments.iter().skip(written as usize) {
+            // The table may be longer than the ring.
+            while journal.free() == 0 {
+                self.drain()?;
+            }
+            let row = InstrumentRow::new(index, instrument)?;
+            journal.append(at, elapsed, &row).map_err(|_| full(&self.ring))?;
+        }
+        while self.drain()? > 0 {}
         Ok(())
     }
 
@@ -139,7 +207,10 @@ impl JournalWriter {
         self.segments.sync()?;
         crash::point("journal.synced");
         consumer.commit();
-        self.batch.iter().for_each(|record| self.digest.update(record));
+        for record in &self.batch {
+            self.digest.update(record);
+            Table::follow(&mut self.table, record);
+        }
         self.segments.prepare_spare()?;
         Ok(self.batch.len())
     }
@@ -218,9 +289,7 @@ impl JournalWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Nanos;
-    use crate::journal::appender::Journal;
-    use crate::journal::fixture::{Workshop, options, record, records};
+    use crate::journal::fixture::{Workshop, instrument, options, record, records};
     use crate::journal::reader::verify;
     use crate::limits::RING_CAPACITY_MIN;
     use crate::message::Report;
@@ -359,6 +428,62 @@ mod tests {
         let error = shop.open().err().expect("refused").to_string();
         assert!(error.contains("record 4 of epoch 1 cannot follow record 0"), "{error}");
         assert!(shop.ring.exists(), "nothing is thrown away");
+    }
+
+    /// Begins epoch 2 with `symbols` in a ring that may be an earlier life's; gives its table as it is read then.
+    fn begin(shop: &Workshop, symbols: &[&str]) -> Result<Vec<String>, SetupError> {
+        let instruments = Instruments::new(symbols.iter().map(|symbol| instrument(symbol)).collect())?;
+        let (mut writer, goes_on) =
+            JournalWriter::open_in_epoch(&shop.dir, &options(), &shop.ring, &shop.cursor, 2)?;
+        let next = writer.next_sequence();
+        let mut journal = if goes_on {
+            Journal::resume(&shop.ring, &shop.cursor, RING_CAPACITY_MIN, 2, next)?
+        } else {
+            let journal = Journal::create(&shop.ring, &shop.cursor, RING_CAPACITY_MIN, 2, next)?;
+            writer.attach()?;
+            journal
+        };
+        let start = EpochStart::new("test", 1, u32::try_from(symbols.len()).expect("few"), Nanos::ZERO, 0, 0);
+        writer.begin_epoch(&mut journal, &start, &instruments, (Nanos::ZERO, 0))?;
+        let records = shop.read();
+        let epoch = records.iter().filter(|record| record.epoch == 2);
+        let starts = epoch.clone().filter(|record| record.read::<EpochStart>().is_some()).count();
+        assert_eq!(starts, 1);
+        let rows = epoch.filter_map(|record| record.read::<InstrumentRow>()?.facts());
+        Ok(rows.map(|facts| facts.symbol.to_string()).collect())
+    }
+
+    #[test]
+    fn a_table_that_a_death_cut_short_is_completed() {
+        let symbols = ["AUSDT", "BUSDT", "CUSDT"];
+        // Killed after the ring was made, after the epoch's start, and after each row; drained by then, or not.
+        for (written, drained) in (0..=4).flat_map(|written| [(written, false), (written, true)]) {
+            let shop = Workshop::new();
+            let (mut writer, mut first) = shop.start(1);
+            shop.append(&mut first, 3);
+            drop(first);
+            writer.drain().expect("drained");
+            writer.retire().expect("retired");
+            let (mut writer, mut journal) = shop.start(2);
+            let start = EpochStart::new("test", 1, 3, Nanos::ZERO, 0, 0);
+            if written > 0 {
+                journal.append(Nanos::ZERO, 0, &start).expect("room");
+            }
+            for (index, symbol) in (0..written.max(1) - 1).zip(symbols) {
+                let row = InstrumentRow::new(index, &instrument(symbol)).expect("short");
+                journal.append(Nanos::ZERO, 0, &row).expect("room");
+            }
+            if drained {
+                writer.drain().expect("drained");
+            }
+            drop((writer, journal));
+            if (1..4).contains(&written) {
+                let error = begin(&shop, &symbols[..2]).expect_err("another table").to_string();
+                assert!(error.contains("began a table of 3 instruments, not 2"), "{error}");
+            }
+            assert_eq!(begin(&shop, &symbols).expect("completed"), symbols, "{written} {drained}");
+            assert_eq!(begin(&shop, &symbols).expect("again"), symbols);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::clock::Stopwatch;
 use crate::counters::Histograms;
 use crate::error::SetupError;
 use crate::journal::digest::combine;
-use crate::journal::{EpochStart, Health, InstrumentRow, Journal, JournalWriter, SegmentOptions, StateHash};
+use crate::journal::{EpochStart, Health, Journal, JournalWriter, SegmentOptions, StateHash};
 use crate::shm::identity::BUILD_HASH;
 use crate::tick_to_trade::assembly::config::PathConfig;
 
@@ -81,40 +81,39 @@ impl JournalSet {
             if goes_on {
                 let (capacity, next) = (config.rings.journal, writer.next_sequence());
                 let journal = Journal::resume(&ring, &cursor, capacity, config.epoch, next)?;
-                self.writers.push(Timed::new(name, writer, config)?);
-                return Ok(journal.heeding(self.health.clone()));
+                return self.begin(name, config, (writer, journal));
             }
-            return self.begin(name, config, writer);
+            return self.create(name, config, writer);
         }
         let writer = JournalWriter::open(&directory, &options, &ring, &cursor)?;
-        self.begin(name, config, writer)
+        self.create(name, config, writer)
     }
 
     /// Makes a new ring behind `writer` and begins the epoch in it.
-    fn begin(
+    fn create(
         &mut self,
         name: &'static str,
         config: &PathConfig,
         mut writer: JournalWriter,
     ) -> Result<Journal, SetupError> {
         let (ring, cursor) = (config.ipc.journal(name), config.ipc.journal_cursor(name));
-        let previous = writer.epoch();
-        let mut journal =
+        let journal =
             Journal::create(&ring, &cursor, config.rings.journal, config.epoch, writer.next_sequence())?;
         writer.attach()?;
+        self.begin(name, config, (writer, journal))
+    }
+
+    /// Begins the epoch in the ring, or completes its beginning.
+    fn begin(
+        &mut self,
+        name: &'static str,
+        config: &PathConfig,
+        (mut writer, mut journal): (JournalWriter, Journal),
+    ) -> Result<Journal, SetupError> {
         let count = u32::try_from(config.instruments.len()).unwrap_or(u32::MAX);
-        let start = EpochStart::new(name, previous, count, config.now, BUILD_HASH, 0);
+        let start = EpochStart::new(name, writer.epoch(), count, config.now, BUILD_HASH, 0);
         let elapsed = config.stopwatch.elapsed().0;
-        let full = |_| SetupError::file(&ring, "is full at the start");
-        journal.append(config.now, elapsed, &start).map_err(full)?;
-        for (index, instrument) in config.instruments.iter() {
-            // The table may be longer than the ring.
-            while journal.free() == 0 {
-                writer.drain()?;
-            }
-            journal.append(config.now, elapsed, &InstrumentRow::new(index, instrument)?).map_err(full)?;
-        }
-        while writer.drain()? > 0 {}
+        writer.begin_epoch(&mut journal, &start, &config.instruments, (config.now, elapsed))?;
         self.writers.push(Timed::new(name, writer, config)?);
         Ok(journal.heeding(self.health.clone()))
     }
