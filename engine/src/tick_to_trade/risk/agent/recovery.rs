@@ -6,9 +6,11 @@ use crate::counters::halt::HaltState;
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
 use crate::journal::translate::Translator;
-use crate::journal::{DayStart, Decision, Halt, HaltScope, Record};
+use crate::journal::{DayStart, Decision, Halt, HaltScope, LimitChange, Record};
 use crate::message::Intent;
 use crate::tick_to_trade::risk::agent::Risk;
+use crate::tick_to_trade::risk::governance::{Place, Refused};
+use crate::tick_to_trade::risk::limits::Limits;
 use crate::tick_to_trade::risk::request::{Origin, Request, read};
 
 /// What the last life had decided of intents that may still stand in their rings: it took them, and died before it gave
@@ -50,6 +52,8 @@ struct Past {
     approved: BTreeMap<OrderId, (u64, Intent, Nanos)>,
     last: BTreeMap<SourceId, (u16, u64)>,
     halts: BTreeMap<(u8, SourceId, u32), Halt>,
+    /// Limits that were changed in this epoch, in order.
+    limits: Vec<LimitChange>,
     day: Option<DayStart>,
 }
 
@@ -72,6 +76,8 @@ impl Past {
                 past.halts.insert((halt.scope, halt.source, instrument), Halt { instrument, ..halt });
             } else if let Some(day) = record.read::<DayStart>() {
                 past.day = Some(day);
+            } else if let Some(change) = record.read::<LimitChange>().filter(|_| record.epoch == epoch) {
+                past.limits.push(change);
             }
         }
         table.check()?;
@@ -90,6 +96,36 @@ impl Past {
             self.approved.insert(id, (record.sequence, intent, record.at));
         }
     }
+
+    /// `start` with what was changed in this epoch, no looser than `start`.
+    fn limits(&self, start: &Limits, instruments: &Instruments) -> Result<Limits, SetupError> {
+        let mut limits = start.clone();
+        for change in &self.limits {
+            let unreadable = || {
+                SetupError::Invalid(format!(
+                    "risk's journal sets limit {} to {}, which is no limit or no value of it",
+                    change.key().unwrap_or("?"),
+                    change.value().unwrap_or("?")
+                ))
+            };
+            let (key, value) = change.key().zip(change.value()).ok_or_else(unreadable)?;
+            let place = Place::of_key(&limits, instruments, key).ok_or_else(unreadable)?;
+            let next = match place.set(&limits, start, instruments, value) {
+                Err(Refused::Ceiling) => {
+                    // This life was started with a tighter one.
+                    let highest = place.show(start, instruments).ok_or_else(unreadable)?;
+                    place.set(&limits, start, instruments, &highest)
+                }
+                set => set,
+            };
+            let next = next.map_err(|_| unreadable())?;
+            // One that was not valid beside the others was refused then, too.
+            if next.validate(instruments).is_ok() {
+                limits = next;
+            }
+        }
+        Ok(limits)
+    }
 }
 
 impl Risk {
@@ -101,7 +137,7 @@ impl Risk {
     /// never left.
     ///
     /// # Errors
-    /// When a journal cannot be read, or the instruments of this epoch were others.
+    /// When a journal cannot be read, the instruments of this epoch were others, or a changed limit is none.
     pub fn recover(
         &mut self,
         records: impl Iterator<Item = Result<Record, SetupError>>,
@@ -111,6 +147,8 @@ impl Risk {
         let epoch = self.state.epoch;
         crate::crash::point("recovery");
         let past = Past::read(records, instruments, epoch)?;
+        let limits = past.limits(&self.state.limits, instruments)?;
+        self.state.set_limits(instruments, limits, Nanos(i64::MIN))?;
         let mut found = Recovered { records: past.records, ..Recovered::default() };
         let mut reported = BTreeSet::new();
         let mut table = Translator::new(instruments, epoch);

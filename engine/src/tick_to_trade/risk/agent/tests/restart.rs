@@ -4,7 +4,7 @@ use super::*;
 use crate::journal::{EpochStart, InstrumentRow};
 
 /// The start of an epoch, as the assembly writes it.
-fn begin(journal: &mut Journal) {
+pub(super) fn begin(journal: &mut Journal) {
     let table = instruments();
     let start = EpochStart::new("test", 0, 4, NOW, 0, 0);
     journal.append(NOW, 0, &start).expect("room");
