@@ -79,6 +79,10 @@ impl Audit {
             let intent = decision.intent();
             let code = RejectCode::try_from(decision.code())
                 .map_err(|error| broken(journals, &error.to_string()))?;
+            if code == RejectCode::Expired && lives.remove(&intent.id).is_some() {
+                // A restarted risk withdrew what its last life had approved and not let go.
+                continue;
+            }
             // A coalesced record stands for its intent and for as many before it as it counts.
             let count = 1 + u64::from(decision.repeats());
             self.intents += count;

@@ -62,7 +62,9 @@ impl Judge {
         for record in records(folder, "risk")? {
             let Some(decision) = record.read::<Decision>() else { continue };
             let intent = decision.intent();
-            if !decided.insert(intent.id) {
+            let withdrawn =
+                decision.code() == RejectCode::Expired.code() && approved.remove(&intent.id).is_some();
+            if !decided.insert(intent.id) && !withdrawn {
                 return Err(format!("{} was decided twice", intent.id));
             }
             if decision.code() == RejectCode::None.code() && intent.kind == IntentKind::New.code() {

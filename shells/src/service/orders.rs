@@ -94,7 +94,10 @@ impl Orders {
             return None;
         }
         let accepted = decision.code() == RejectCode::None.code();
-        if !accepted && self.rows.contains_key(&intent.id) {
+        let known = self.rows.get(&intent.id);
+        // A restarted risk withdraws so what its last life had approved and not let go.
+        let withdrawn = decision.code() == RejectCode::Expired.code();
+        if !accepted && known.is_some_and(|row| !withdrawn || row.state.is_some()) {
             // A second intent under a used id (C03) changes nothing about the first.
             return None;
         }

@@ -398,6 +398,9 @@ impl Agent for Risk {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        if !self.withdraw_unsent(now) {
+            return 0;
+        }
         if now >= self.look_due {
             self.look(now);
         }

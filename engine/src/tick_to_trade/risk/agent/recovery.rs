@@ -19,6 +19,8 @@ use crate::tick_to_trade::risk::request::{Origin, Request, read};
 pub(super) struct Recovery {
     /// The latest identity of each source.
     last: BTreeMap<SourceId, (u16, u64)>,
+    /// Orders that were approved and never left, and whose end is not journalled yet.
+    unsent: Vec<Intent>,
 }
 
 impl Recovery {
@@ -94,6 +96,9 @@ impl Past {
         *last = (*last).max((id.source_epoch, id.sequence));
         if decision.code() == RejectCode::None.code() {
             self.approved.insert(id, (record.sequence, intent, record.at));
+        } else if decision.code() == RejectCode::Expired.code() {
+            // Withdrawn: a second intent under a used id is refused for that before its time is looked at.
+            self.approved.remove(&id);
         }
     }
 
@@ -163,6 +168,7 @@ impl Risk {
             state.on_report(&report, record.at);
         })?;
         table.check()?;
+        let mut unsent = Vec::new();
         let published =
             if resumed { self.ports.orders.last().map_or(0, |order| order.approval()) } else { u64::MAX };
         for (id, (approval, intent, at)) in &past.approved {
@@ -173,6 +179,7 @@ impl Risk {
             }
             if *approval > published {
                 found.unsent += 1;
+                unsent.push(*intent);
                 continue;
             }
             found.unreported += 1;
@@ -188,8 +195,32 @@ impl Risk {
             self.state.day.restore(day.number, day.baseline());
             self.day_written = self.state.day.baseline();
         }
-        self.recovery = Some(Recovery { last: past.last });
+        self.recovery = Some(Recovery { last: past.last, unsent });
         Ok(found)
+    }
+
+    /// Journals that what was approved and never left has expired, as far as the journal has room; whether all of it is.
+    /// Before that nothing is approved: above a later approval it would look as if it had left.
+    #[inline]
+    pub(super) fn withdraw_unsent(&mut self, now: Nanos) -> bool {
+        if self.recovery.as_ref().is_none_or(|past| past.unsent.is_empty()) {
+            return true;
+        }
+        self.withdraw(now)
+    }
+
+    #[cold]
+    fn withdraw(&mut self, now: Nanos) -> bool {
+        let elapsed = self.elapsed();
+        let Some(past) = &mut self.recovery else { return true };
+        while let Some(&intent) = past.unsent.last() {
+            let decision = Decision::new(intent, RejectCode::Expired, 0);
+            if self.ports.journal.append(now, elapsed, &decision).is_err() {
+                return false;
+            }
+            past.unsent.pop();
+        }
+        true
     }
 
     /// Puts the latches back: as the page holds them, or as the journal does, whichever is stricter.

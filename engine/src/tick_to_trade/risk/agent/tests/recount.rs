@@ -19,6 +19,49 @@ fn recover(again: &mut Rig, rig: &mut Rig, resumed: bool) -> Recovered {
 }
 
 #[test]
+fn what_never_left_is_withdrawn_once_and_for_all() {
+    let mut rig = life(limits());
+    rig.settle(NOW);
+    let orders = [limit(id(0, 1), 0, Side::Buy, 1_000, 20), limit(id(0, 2), 0, Side::Buy, 995, 10)];
+    rig.send(&orders[0]);
+    rig.settle(NOW);
+    // The second was approved and journalled, but its life ended before it reached the ring.
+    let elapsed = rig.risk.elapsed();
+    let lost = Decision::new(orders[1], RejectCode::None, 0);
+    rig.risk.ports.journal.append(NOW, elapsed, &lost).expect("room");
+    let name = |name: &str| path(rig.folder.path(), name);
+    let (ring, cursor) = (name("orders"), name("orders.cursor"));
+    let mut records = rig.records();
+    for lives in 1..=3_u64 {
+        let mut again = life(limits());
+        again.risk.ports.orders =
+            Producer::resume(&ring, &cursor, RING_CAPACITY_MIN, EPOCH).expect("taken over");
+        // Its journal stands further than those of the lives before.
+        for _ in 0..10 * lives {
+            again.risk.ports.journal.append(NOW, 0, &DayStart::new(0, Some(0))).expect("room");
+            again.writer.drain().expect("written");
+        }
+        let found =
+            again.risk.recover(records.iter().copied().map(Ok), &instruments(), true).expect("recovered");
+        assert_eq!((found.unsent, found.unreported), (u64::from(lives == 1), lives), "life {lives}");
+        again.settle(NOW);
+        assert_eq!(again.risk.open_orders().0, u32::try_from(lives).expect("few"));
+        // What it approves stands in the ring above what never left.
+        again.send(&limit(id(1, lives), 1, Side::Buy, 1_000 - lives as i64, 1));
+        again.settle(NOW);
+        let added: Vec<Record> =
+            again.records().into_iter().filter(|record| record.read::<Decision>().is_some()).collect();
+        let seen: Vec<_> =
+            added.iter().filter_map(Record::read).map(|d: Decision| (d.intent().id, d.code())).collect();
+        let approved = (id(1, lives), RejectCode::None.code());
+        let withdrawn = (orders[1].id, RejectCode::Expired.code());
+        let expected = if lives == 1 { vec![withdrawn, approved] } else { vec![approved] };
+        assert_eq!(seen, expected, "life {lives}");
+        records.extend(added);
+    }
+}
+
+#[test]
 fn limits_that_were_changed_stay_so_and_get_no_looser_than_the_start() {
     let mut rig = life(limits());
     rig.settle(NOW);

@@ -76,7 +76,8 @@ fn latches_and_what_never_left_survive_a_restart() {
     // Intents whose slots had not been given back are passed over, not decided twice.
     again.send(&orders[0]);
     again.settle(NOW);
-    assert_eq!(again.decisions().len(), 0);
+    let withdrawn: Vec<_> = again.decisions().iter().map(|(_, decision)| decision.intent().id).collect();
+    assert_eq!(withdrawn, [orders[1].id], "all that is journalled is the end of what never left");
     again.risk.clear_source(SourceId(1), "seen to", NOW);
     again.risk.clear_global("seen to", NOW);
     assert_eq!(again.risk.check(&limit(id(1, 9), 1, Side::Buy, 1_000, 2), NOW), Ok(()));
