@@ -272,10 +272,20 @@ impl State {
 
     /// Counts an order that every control passed: in full, from now on.
     pub(super) fn on_approval(&mut self, order: &NewOrder, now: Nanos) {
+        self.count_order(order, now);
+        self.hold(order);
+    }
+
+    /// C04, C16: counts an order as a message and by its content.
+    pub(super) fn count_order(&mut self, order: &NewOrder, now: Nanos) {
         let source = &mut self.sources[slot(order.id.source)];
         source.rates.orders.take(now);
         source.rates.recent.remember(order.content(), now);
         self.account_orders.take(now);
+    }
+
+    /// Holds what an order may trade, in full, until reports say otherwise.
+    pub(super) fn hold(&mut self, order: &NewOrder) {
         if self.orders.reserve(order).is_err() {
             // C15 saw room; if there is none after all, what is open is not known any more.
             self.exposure_lost = true;
@@ -308,21 +318,21 @@ impl State {
         }
     }
 
-    /// Takes nothing for latched any more.
-    pub(super) fn forget_latches(&mut self) {
-        self.raised.clear();
-        self.sources.iter_mut().for_each(|source| source.latched = None);
-    }
-
-    /// Holds `source` latched by `cause`, as its last life had it.
+    /// Holds `source` latched by `cause`, as its last life had it; what was raised for it since is in there.
     pub(super) fn restore_source_latch(&mut self, source: SourceId, cause: RejectCode) {
+        self.unraise(source);
         if let Some(own) = self.sources.get_mut(slot(source)) {
             own.latched = Some(cause);
         }
     }
 
+    fn unraise(&mut self, source: SourceId) {
+        self.raised.retain(|latch| !matches!(latch, Latch::Source(raised, _) if *raised == source));
+    }
+
     /// An operator clears the latches of a source; what led to them is forgotten.
     pub(super) fn clear_source(&mut self, source: SourceId) {
+        self.unraise(source);
         if let Some(own) = self.sources.get_mut(slot(source)) {
             own.latched = None;
             own.rates.rejects.clear();

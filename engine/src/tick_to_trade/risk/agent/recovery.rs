@@ -1,6 +1,8 @@
 //! Risk after a restart: what its last life decided, counted again before anything new is approved (R7, R8).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
 use crate::counters::halt::HaltState;
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
@@ -12,6 +14,7 @@ use crate::tick_to_trade::risk::agent::Risk;
 use crate::tick_to_trade::risk::governance::{Place, Refused};
 use crate::tick_to_trade::risk::limits::Limits;
 use crate::tick_to_trade::risk::request::{Origin, Request, read};
+use crate::tick_to_trade::risk::state::State;
 
 /// What the last life had decided of intents that may still stand in their rings: it took them, and died before it gave
 /// their slots back.
@@ -50,10 +53,13 @@ pub struct Recovered {
 #[derive(Default)]
 struct Past {
     records: u64,
-    /// Approved orders of this epoch by id, with the approval and its time.
-    approved: BTreeMap<OrderId, (u64, Intent, Nanos)>,
+    /// Decisions of this epoch with their times, in order.
+    decisions: Vec<(Nanos, Decision)>,
+    /// Approved intents of this epoch by id, with the approval; without those that were withdrawn.
+    approved: BTreeMap<OrderId, (u64, Intent)>,
     last: BTreeMap<SourceId, (u16, u64)>,
-    halts: BTreeMap<(u8, SourceId, u32), Halt>,
+    /// The last halt of each scope, and when it was.
+    halts: BTreeMap<(u8, SourceId, u32), (Halt, Nanos)>,
     /// Limits that were changed in this epoch, in order.
     limits: Vec<LimitChange>,
     day: Option<DayStart>,
@@ -75,7 +81,8 @@ impl Past {
                 past.on_decision(&decision, &record, epoch);
             } else if let Some(halt) = record.read::<Halt>() {
                 let instrument = table.index(halt.instrument).unwrap_or(halt.instrument);
-                past.halts.insert((halt.scope, halt.source, instrument), Halt { instrument, ..halt });
+                let halt = Halt { instrument, ..halt };
+                past.halts.insert((halt.scope, halt.source, instrument), (halt, record.at));
             } else if let Some(day) = record.read::<DayStart>() {
                 past.day = Some(day);
             } else if let Some(change) = record.read::<LimitChange>().filter(|_| record.epoch == epoch) {
@@ -89,13 +96,17 @@ impl Past {
     fn on_decision(&mut self, decision: &Decision, record: &Record, epoch: u32) {
         let intent = decision.intent();
         let id = intent.id;
-        if id.epoch != epoch || record.epoch != epoch || id.is_nameless() {
+        if id.epoch != epoch || record.epoch != epoch {
+            return;
+        }
+        self.decisions.push((record.at, *decision));
+        if id.is_nameless() {
             return;
         }
         let last = self.last.entry(id.source).or_default();
         *last = (*last).max((id.source_epoch, id.sequence));
         if decision.code() == RejectCode::None.code() {
-            self.approved.insert(id, (record.sequence, intent, record.at));
+            self.approved.insert(id, (record.sequence, intent));
         } else if decision.code() == RejectCode::Expired.code() {
             // Withdrawn: a second intent under a used id is refused for that before its time is looked at.
             self.approved.remove(&id);
@@ -131,6 +142,80 @@ impl Past {
         }
         Ok(limits)
     }
+
+    /// What becomes of the sources' counts and latches, in the order in which it happened.
+    fn replay(&mut self) -> Replay {
+        let source = |(&(scope, source, _), &(halt, at)): (&(u8, SourceId, u32), &(Halt, Nanos))| {
+            (scope == HaltScope::Source.code()).then_some((source, (halt, at)))
+        };
+        let halts = self.halts.iter().filter_map(source).collect();
+        Replay { decisions: std::mem::take(&mut self.decisions).into_iter().peekable(), halts }
+    }
+}
+
+/// Counts again what the last life counted (C04, C16, C18, C21), decisions and reports in the order of their times. What
+/// this raises before a source's last halt stands in the journal, or an operator cleared it; what it raises after that,
+/// nobody has seen.
+struct Replay {
+    decisions: Peekable<IntoIter<(Nanos, Decision)>>,
+    /// The last halt of each source, until its time has passed.
+    halts: BTreeMap<SourceId, (Halt, Nanos)>,
+}
+
+impl Replay {
+    /// Counts the decisions until `at`, and takes up what halted or freed `source` before.
+    fn until(&mut self, at: Nanos, source: SourceId, state: &mut State) {
+        while let Some((decided, decision)) = self.decisions.next_if(|(decided, _)| *decided <= at) {
+            self.pass(decision.intent().id.source, decided, state);
+            state.recount(&decision, decided);
+        }
+        self.pass(source, at, state);
+    }
+
+    /// Counts what is left.
+    fn finish(mut self, state: &mut State) {
+        self.until(Nanos::NEVER, SourceId::RISK, state);
+        for source in self.halts.keys().copied().collect::<Vec<_>>() {
+            self.pass(source, Nanos::NEVER, state);
+        }
+    }
+
+    fn pass(&mut self, source: SourceId, at: Nanos, state: &mut State) {
+        if self.halts.get(&source).is_none_or(|(_, halted)| *halted >= at) {
+            return;
+        }
+        let Some((halt, _)) = self.halts.remove(&source) else { return };
+        if halt.state == HaltState::Active.code() {
+            state.clear_source(source);
+        } else {
+            let cause = RejectCode::try_from(halt.cause).unwrap_or(RejectCode::None);
+            state.restore_source_latch(source, cause);
+        }
+    }
+}
+
+impl State {
+    /// C04, C16, C21: counts a decision of the last life as that did. What it holds open is not counted here.
+    fn recount(&mut self, decision: &Decision, at: Nanos) {
+        let intent = decision.intent();
+        let source = intent.id.source;
+        if usize::from(source.0) >= self.sources.len() {
+            return;
+        }
+        // A code that this build does not know is a refusal all the same.
+        let code = RejectCode::try_from(decision.code()).unwrap_or(RejectCode::BadRequest);
+        if code != RejectCode::None {
+            (0..=decision.repeats()).for_each(|_| self.on_reject(source, code, at));
+            return;
+        }
+        let origin = Origin { source, epoch: self.epoch, instruments: self.filters.len() };
+        match read(&intent, origin) {
+            Ok(Request::New(order)) => self.count_order(&order, at),
+            Ok(Request::Amend(_)) => self.on_amend(source, at),
+            Ok(Request::Cancel(_)) => self.on_cancel(source, at),
+            Err(_) => {}
+        }
+    }
 }
 
 impl Risk {
@@ -151,13 +236,13 @@ impl Risk {
     ) -> Result<Recovered, SetupError> {
         let epoch = self.state.epoch;
         crate::crash::point("recovery");
-        let past = Past::read(records, instruments, epoch)?;
+        let mut past = Past::read(records, instruments, epoch)?;
         let limits = past.limits(&self.state.limits, instruments)?;
         self.state.set_limits(instruments, limits, Nanos(i64::MIN))?;
         let mut found = Recovered { records: past.records, ..Recovered::default() };
         let mut reported = BTreeSet::new();
         let mut table = Translator::new(instruments, epoch);
-        let state = &mut self.state;
+        let (state, mut replay) = (&mut self.state, past.replay());
         self.ports.reports.catch_up(|record| {
             table.follow(record);
             let Some(report) = table.report(record) else { return };
@@ -165,26 +250,12 @@ impl Risk {
             if report.id.epoch == epoch {
                 reported.insert(report.id);
             }
+            replay.until(record.at, report.id.source, state);
             state.on_report(&report, record.at);
         })?;
         table.check()?;
-        let mut unsent = Vec::new();
-        let published =
-            if resumed { self.ports.orders.last().map_or(0, |order| order.approval()) } else { u64::MAX };
-        for (id, (approval, intent, at)) in &past.approved {
-            let origin = Origin { source: id.source, epoch, instruments: self.state.filters.len() };
-            let Ok(Request::New(order)) = read(intent, origin) else { continue };
-            if reported.contains(id) || usize::from(id.source.0) >= self.state.sources.len() {
-                continue;
-            }
-            if *approval > published {
-                found.unsent += 1;
-                unsent.push(*intent);
-                continue;
-            }
-            found.unreported += 1;
-            self.state.on_approval(&order, *at);
-        }
+        replay.finish(state);
+        let unsent = self.hold_unreported(&past, &reported, resumed, &mut found);
         for (source, &(source_epoch, sequence)) in &past.last {
             if usize::from(source.0) < self.state.sources.len() {
                 self.state.on_identity(OrderId { epoch, source: *source, source_epoch, sequence });
@@ -195,8 +266,39 @@ impl Risk {
             self.state.day.restore(day.number, day.baseline());
             self.day_written = self.state.day.baseline();
         }
+        // What was won and lost since the last life is not computed yet, and nothing held may be left to move it.
+        self.day_due = true;
         self.recovery = Some(Recovery { last: past.last, unsent });
         Ok(found)
+    }
+
+    /// Holds in full what was approved and not reported; returns what of it never left.
+    fn hold_unreported(
+        &mut self,
+        past: &Past,
+        reported: &BTreeSet<OrderId>,
+        resumed: bool,
+        found: &mut Recovered,
+    ) -> Vec<Intent> {
+        let mut unsent = Vec::new();
+        let published =
+            if resumed { self.ports.orders.last().map_or(0, |order| order.approval()) } else { u64::MAX };
+        let (epoch, instruments) = (self.state.epoch, self.state.filters.len());
+        for (id, (approval, intent)) in &past.approved {
+            let origin = Origin { source: id.source, epoch, instruments };
+            let Ok(Request::New(order)) = read(intent, origin) else { continue };
+            if reported.contains(id) || usize::from(id.source.0) >= self.state.sources.len() {
+                continue;
+            }
+            if *approval > published {
+                found.unsent += 1;
+                unsent.push(*intent);
+                continue;
+            }
+            found.unreported += 1;
+            self.state.hold(&order);
+        }
+        unsent
     }
 
     /// Journals that what was approved and never left has expired, as far as the journal has room; whether all of it is.
@@ -225,18 +327,12 @@ impl Risk {
 
     /// Puts the latches back: as the page holds them, or as the journal does, whichever is stricter.
     fn restore_halts(&mut self, past: &Past) {
-        // What was counted again has raised what stands in the journal already, or what an operator has cleared since.
-        self.state.forget_latches();
-        for halt in past.halts.values() {
+        for (halt, _) in past.halts.values() {
             let state = HaltState::try_from(halt.state).unwrap_or(HaltState::Halted);
             let cause = RejectCode::try_from(halt.cause).unwrap_or(RejectCode::None);
             match HaltScope::try_from(halt.scope) {
-                Ok(HaltScope::Source) => {
-                    self.ports.page.raise_source(halt.source, state);
-                    if state > HaltState::Active {
-                        self.state.restore_source_latch(halt.source, cause);
-                    }
-                }
+                // The replay has told the controls.
+                Ok(HaltScope::Source) => self.ports.page.raise_source(halt.source, state),
                 Ok(HaltScope::Instrument) => self.ports.page.raise_instrument(halt.instrument, state),
                 _ => {
                     self.ports.page.raise_global(state);

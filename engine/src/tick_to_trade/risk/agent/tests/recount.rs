@@ -4,6 +4,10 @@ use super::restart::begin;
 use super::*;
 use crate::journal::LimitChange;
 
+fn at(millis: i64) -> Nanos {
+    NOW.saturating_add(Nanos::from_millis(millis))
+}
+
 /// A life with the start of an epoch in both journals.
 fn life(limits: Limits) -> Rig {
     let mut rig = Rig::new(limits);
@@ -16,6 +20,101 @@ fn life(limits: Limits) -> Rig {
 fn recover(again: &mut Rig, rig: &mut Rig, resumed: bool) -> Recovered {
     let records = rig.records();
     again.risk.recover(records.into_iter().map(Ok), &instruments(), resumed).expect("recovered")
+}
+
+/// Fills of one each of an order of `source`, one a millisecond from `from` on.
+fn fills(rig: &mut Rig, source: u16, from: Nanos, count: i64, first_trade: u64) {
+    for number in 0..count {
+        let trade = first_trade + number.unsigned_abs();
+        let order = limit(id(source, trade), 1, Side::Buy, 1_000, 1);
+        let when = from.saturating_add(Nanos::from_millis(number));
+        rig.tell(&Report { at: when, ..fill(&order, 1_000, 1, 1, trade) });
+    }
+}
+
+#[test]
+fn a_latch_of_what_was_told_meanwhile_stands_and_one_that_was_cleared_does_not() {
+    let mut rig = life(limits());
+    rig.settle(at(0));
+    rig.risk.raise(Some(SourceId(0)), HaltState::Halted, plain(RejectCode::RepeatExecution), at(0));
+    rig.risk.clear_source(SourceId(0), "looked into it", at(1));
+    rig.risk.raise(Some(SourceId(2)), HaltState::Halted, plain(RejectCode::RejectStorm), at(1));
+    let told = |before: i64, after: i64, rig: &mut Rig| {
+        let mut again = life(limits());
+        fills(&mut again, 0, at(-20), before, 100);
+        fills(&mut again, 0, at(20), after, 200);
+        fills(&mut again, 2, at(100), 6, 300);
+        recover(&mut again, rig, false);
+        again.settle(at(200));
+        let page = &again.risk.ports.page;
+        assert_eq!(page.source(SourceId(2)), HaltState::Halted, "as its last life had it");
+        assert_eq!(again.risk.state.sources[2].latched, Some(RejectCode::RejectStorm));
+        let state = page.source(SourceId(0));
+        let raised: Vec<Halt> = again.records().iter().filter_map(Record::read).collect();
+        (state, raised.iter().map(|halt| (halt.source, halt.reason().map(str::to_owned))).collect::<Vec<_>>())
+    };
+    // Six a second are too many: all before it was cleared, three on each side, all after.
+    assert_eq!(told(6, 0, &mut rig), (HaltState::Active, vec![]));
+    assert_eq!(told(3, 3, &mut rig), (HaltState::Active, vec![]));
+    let reason = Some("REPEAT_EXEC".to_owned());
+    assert_eq!(told(0, 6, &mut rig), (HaltState::Halted, vec![(SourceId(0), reason)]));
+}
+
+#[test]
+fn the_days_loss_of_what_was_told_meanwhile_is_found_though_nothing_is_held() {
+    let mut rig = life(limits());
+    rig.settle(NOW);
+    let mut again = life(limits());
+    // No price comes: what is flat needs none.
+    let quiet = path(again.folder.path(), "quiet");
+    let _ticks = broadcast::Producer::<Tick>::create(&quiet, RING_CAPACITY_MIN, EPOCH).expect("made");
+    again.risk.ports.ticks = Late::fixed(Reader::attach(&quiet).expect("attached"));
+    again.tell(&fill(&limit(id(0, 1), 0, Side::Buy, 1_110, 10), 1_110, 10, 10, 1));
+    again.tell(&fill(&limit(id(0, 2), 0, Side::Sell, 710, 10), 710, 10, 10, 2));
+    recover(&mut again, &mut rig, false);
+    again.settle(NOW);
+    assert_eq!(again.risk.day_result(), Some(-4_000 * USD));
+    assert_eq!(again.risk.ports.page.global(), HaltState::Halted);
+}
+
+#[test]
+fn contents_rates_and_rejects_are_counted_as_the_last_life_did() {
+    let mut limits = limits();
+    limits.sources[1].orders = Rate::new(3, Nanos::from_secs(1));
+    let mut rig = life(limits.clone());
+    rig.settle(NOW);
+    let mut again = life(limits);
+    // Everything that was approved has ended, as route tells.
+    let orders: Vec<Intent> = (1..=2)
+        .map(|n| limit(id(0, n), 0, Side::Buy, 1_000, 2))
+        .chain((1..=3).map(|n| limit(id(1, n), 1, Side::Buy, 1_000 - n as i64, 1)))
+        .collect();
+    for order in &orders {
+        rig.send(order);
+        rig.settle(NOW);
+        let gone = report(order, ReportKind::Canceled, OrderState::Canceled, 0);
+        rig.tell(&Report { at: NOW, ..gone });
+        again.tell(&Report { at: NOW, ..gone });
+    }
+    for sequence in 1..=11 {
+        rig.send(&Intent { side: 9, ..limit(id(2, sequence), 0, Side::Buy, 1_000, 2) });
+    }
+    rig.settle(NOW);
+    let seen = rig.codes();
+    assert_eq!(seen.iter().filter(|code| **code == RejectCode::None).count(), 5, "{seen:?}");
+    let found = recover(&mut again, &mut rig, false);
+    assert_eq!((found.unreported, found.unsent), (0, 0));
+    again.settle(NOW);
+    let third = limit(id(0, 9), 0, Side::Buy, 1_000, 2);
+    assert_eq!(again.risk.check(&third, NOW), Err(RejectCode::DuplicateContent), "C04");
+    assert_eq!(again.risk.check(&third, at(501)), Ok(()));
+    let fourth = limit(id(1, 9), 1, Side::Buy, 1_000, 1);
+    assert_eq!(again.risk.check(&fourth, NOW), Err(RejectCode::MessageRate), "C16");
+    assert_eq!(again.risk.check(&fourth, at(501)), Ok(()));
+    assert_eq!(again.risk.ports.page.source(SourceId(2)), HaltState::Active);
+    again.send(&Intent { side: 9, ..limit(id(2, 20), 0, Side::Buy, 1_000, 2) });
+    again.settle(NOW);
+    assert_eq!(again.risk.ports.page.source(SourceId(2)), HaltState::Halted, "C21: the twelfth");
 }
 
 #[test]
