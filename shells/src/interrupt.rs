@@ -1,7 +1,7 @@
 //! SIGINT, SIGTERM, and the end of the terminal.
 
+use engine::primitive::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::error::SetupError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
