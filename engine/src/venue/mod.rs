@@ -195,7 +195,8 @@ pub struct LimitsUsed {
 pub enum Question {
     /// Every open order of the account. Answered by an `OpenOrder` for each of ours, then `OpenOrdersTold`.
     OpenOrders,
-    /// The trades of one order, by the venue's id of it. Answered by a `Trade` each, then `TradesTold`.
+    /// The trades of one order, by the venue's id of it, from a trade's id on. Answered by a `Trade` each, then
+    /// `TradesTold`.
     TradesOf {
         /// The instrument.
         instrument: InstrumentIndex,
@@ -203,6 +204,8 @@ pub enum Question {
         id: OrderId,
         /// The venue's id of it.
         venue_order_id: u64,
+        /// The first that is wanted; 0 for all.
+        trade_id: u64,
     },
     /// The trades of an instrument from a trade's id on. Answered by a `Trade` each, then `TradesTold`.
     TradesFrom {

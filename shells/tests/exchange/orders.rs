@@ -126,10 +126,23 @@ fn the_account_tells_and_answers_over_either_key_and_wire() {
         let traded = desk.traded(|event| event.id == id(1));
         assert_eq!((filled.id, filled.cumulative.0, traded > 0), (id(1), traded, true));
         desk.told.clear();
-        let of = Question::TradesOf { instrument: 0, id: id(1), venue_order_id: filled.venue_order_id };
+        let venue_order_id = filled.venue_order_id;
+        let of = Question::TradesOf { instrument: 0, id: id(1), venue_order_id, trade_id: 0 };
         desk.entry.ask(of, now()).expect("asked");
         desk.until_kind(VenueEventKind::TradesTold);
         assert_eq!(desk.traded(|event| event.id == id(1)), filled.cumulative.0);
+        let trade_id = |event: &VenueEvent| match event.kind {
+            VenueEventKind::Trade { trade_id, .. } => Some(trade_id),
+            _ => None,
+        };
+        let last = desk.told.iter().filter_map(trade_id).max().expect("a trade");
+        for (first, trades) in [(last, 1), (last + 1, 0)] {
+            desk.told.clear();
+            let rest = Question::TradesOf { instrument: 0, id: id(1), venue_order_id, trade_id: first };
+            desk.entry.ask(rest, now()).expect("asked");
+            desk.until_kind(VenueEventKind::TradesTold);
+            assert_eq!(desk.told.iter().filter_map(trade_id).count(), trades, "from {first} of {last} on");
+        }
         desk.told.clear();
         desk.entry.ask(Question::TradesFrom { instrument: 0, trade_id: 1 }, now()).expect("asked");
         desk.until_kind(VenueEventKind::TradesTold);

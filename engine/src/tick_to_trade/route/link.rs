@@ -345,7 +345,7 @@ impl<E: OrderEntry> Route<E> {
         let Some(order) = self.orders.get_mut(id) else { return };
         order.missing_asked = now;
         let (instrument, venue_order_id) = (order.instrument, order.venue_order_id);
-        let question = Question::TradesOf { instrument, id, venue_order_id };
+        let question = Question::TradesOf { instrument, id, venue_order_id, trade_id: 0 };
         if !self.link.is_throttled(now) && self.entry.ask(question, now).is_ok() {
             self.counters.queries += 1;
         }

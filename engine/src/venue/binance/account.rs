@@ -11,11 +11,9 @@ use crate::venue::{Question, VenueEvent, VenueEventKind};
 
 use super::json::Cursor;
 use super::number::malformed;
+use super::order_request::{self, TRADES_MAX};
 use super::request_id::{self, Asked};
-use super::{DecodeError, order_request, text, user_data};
-
-/// Trades that one answer holds at most (binance.md: `myTrades`, limit).
-const TRADES_MAX: usize = 1_000;
+use super::{DecodeError, text, user_data};
 
 /// Id of the question for open orders, and the letter before the instrument of one for its trades.
 const OPEN_ORDERS: &str = "o";
@@ -30,9 +28,9 @@ pub fn encode(question: &Question, instruments: &Instruments, timestamp: Nanos, 
             out.extend_from_slice(b"{\"id\":\"o\",\"method\":\"openOrders.status\",\"params\":{");
             true
         }
-        Question::TradesOf { instrument, id, venue_order_id } => {
+        Question::TradesOf { instrument, id, venue_order_id, trade_id } => {
             let Some(instrument) = instruments.get(instrument) else { return false };
-            order_request::encode_trades(id, venue_order_id, instrument, timestamp, out);
+            order_request::encode_trades(id, (venue_order_id, trade_id), instrument, timestamp, out);
             return true;
         }
         Question::TradesFrom { instrument, trade_id } => {
@@ -55,8 +53,7 @@ fn trades_from(out: &mut Vec<u8>, instrument: Option<&Instrument>, trade_id: u64
     let Some(instrument) = instrument else { return false };
     out.extend_from_slice(b"\",\"method\":\"myTrades\",\"params\":{\"symbol\":");
     text::quoted(out, &instrument.symbol);
-    out.extend_from_slice(b",\"limit\":1000,\"fromId\":");
-    text::integer(out, trade_id);
+    order_request::trades_page(out, trade_id);
     out.push(b',');
     true
 }
@@ -86,7 +83,7 @@ fn asked(id: &str) -> Option<Question> {
     }
     match request_id::read(id)? {
         (Asked::Trades, id) => {
-            Some(Question::TradesOf { instrument: user_data::UNNAMED, id, venue_order_id: 0 })
+            Some(Question::TradesOf { instrument: user_data::UNNAMED, id, venue_order_id: 0, trade_id: 0 })
         }
         _ => None,
     }
@@ -116,7 +113,7 @@ pub fn decode(
         return Ok(Some(Told::Refused { status, code }));
     }
     let reader = Reader { market, instruments, received };
-    let (mut count, mut last) = (0, 0);
+    let (mut count, mut last, mut of) = (0, 0, (user_data::UNNAMED, 0));
     outer.need(3)?.array(|cursor| {
         count += 1;
         let event = match question {
@@ -126,6 +123,7 @@ pub fn decode(
         };
         if let VenueEventKind::Trade { trade_id, .. } = event.kind {
             last = last.max(trade_id);
+            of = (event.instrument, event.venue_order_id);
         }
         on_event(&event);
         Ok(())
@@ -134,6 +132,11 @@ pub fn decode(
         Question::OpenOrders => (VenueEventKind::OpenOrdersTold, OrderId::NONE, user_data::UNNAMED),
         Question::TradesFrom { instrument, .. } if count >= TRADES_MAX => {
             return Ok(Some(Told::More(Question::TradesFrom { instrument, trade_id: last + 1 })));
+        }
+        Question::TradesOf { id, .. } if count >= TRADES_MAX => {
+            let (instrument, venue_order_id) = of;
+            let rest = Question::TradesOf { instrument, id, venue_order_id, trade_id: last + 1 };
+            return Ok(Some(Told::More(rest)));
         }
         Question::TradesFrom { instrument, .. } => (VenueEventKind::TradesTold, OrderId::NONE, instrument),
         Question::TradesOf { id, instrument, .. } => (VenueEventKind::TradesTold, id, instrument),
@@ -224,13 +227,13 @@ mod tests {
             instrument("ETHUSDT", Market::Spot, 2, 4),
             instrument("BTCUSDT", Market::Spot, 2, 5),
         ]);
-        let of = Question::TradesOf { instrument: 1, id: id(), venue_order_id: 77 };
+        let of = Question::TradesOf { instrument: 1, id: id(), venue_order_id: 77, trade_id: 5 };
         let from = Question::TradesFrom { instrument: 1, trade_id: 9 };
         let expected = [
             (Question::OpenOrders, r#"{"id":"o","method":"openOrders.status","params":{"timestamp":7}}"#),
             (
                 of,
-                r#"{"id":"m-1-2-3-4f","method":"myTrades","params":{"symbol":"BTCUSDT","orderId":77,"timestamp":7}}"#,
+                r#"{"id":"m-1-2-3-4f","method":"myTrades","params":{"symbol":"BTCUSDT","orderId":77,"limit":1000,"fromId":5,"timestamp":7}}"#,
             ),
             (
                 from,
@@ -243,7 +246,9 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&out), text);
             let id = text[7..].split('"').next().expect("an id");
             let same = match asked(id).expect("ours") {
-                Question::TradesOf { id, .. } => Question::TradesOf { instrument: 1, id, venue_order_id: 77 },
+                Question::TradesOf { id, .. } => {
+                    Question::TradesOf { instrument: 1, id, venue_order_id: 77, trade_id: 5 }
+                }
                 Question::TradesFrom { instrument, .. } => Question::TradesFrom { instrument, trade_id: 9 },
                 Question::OpenOrders => Question::OpenOrders,
             };
@@ -295,8 +300,13 @@ mod tests {
             assert_eq!(kinds, [(trade, order), (VenueEventKind::TradesTold, order)]);
         }
         let many = vec![one; TRADES_MAX].join(",");
-        let (_, outcome) = told(&format!(r#"{{"id":"s1","status":200,"result":[{many}]}}"#));
-        assert_eq!(outcome, Ok(Some(Told::More(Question::TradesFrom { instrument: 1, trade_id: 6 }))));
+        let of = Question::TradesOf { instrument: 1, id: id(), venue_order_id: 7, trade_id: 6 };
+        let from = Question::TradesFrom { instrument: 1, trade_id: 6 };
+        for (name, rest) in [("s1", from), ("m-1-2-3-4f", of)] {
+            let (events, outcome) = told(&format!(r#"{{"id":"{name}","status":200,"result":[{many}]}}"#));
+            assert_eq!(outcome, Ok(Some(Told::More(rest))));
+            assert_eq!(events.len(), TRADES_MAX, "their end is not told before the rest");
+        }
     }
 
     #[test]

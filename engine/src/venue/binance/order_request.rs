@@ -15,6 +15,9 @@ use super::{DecodeError, request_id, text};
 
 pub use super::request_id::Asked;
 
+/// Trades that one answer holds at most (binance.md: `myTrades`, limit).
+pub(super) const TRADES_MAX: usize = 1_000;
+
 /// `params` keys are written by this, so that none forgets its quotes.
 #[inline(always)]
 fn key(out: &mut Vec<u8>, name: &str) {
@@ -125,10 +128,11 @@ pub fn encode_query(order: OrderId, instrument: &Instrument, timestamp: Nanos, o
     tail(out, timestamp);
 }
 
-/// Appends the `myTrades` request for the trades of `order`, which the venue calls `venue_order_id`.
+/// Appends the `myTrades` request for the trades of `order`, which the venue calls `venue_order_id`, from `trade_id` on:
+/// without a first trade the venue would tell the latest, and leave out what does not fit.
 pub fn encode_trades(
     order: OrderId,
-    venue_order_id: u64,
+    (venue_order_id, trade_id): (u64, u64),
     instrument: &Instrument,
     timestamp: Nanos,
     out: &mut Vec<u8>,
@@ -136,7 +140,16 @@ pub fn encode_trades(
     head(out, Asked::Trades, order, "myTrades", instrument);
     key(out, "orderId");
     text::integer(out, i64::try_from(venue_order_id).unwrap_or(i64::MAX));
+    trades_page(out, trade_id);
     tail(out, timestamp);
+}
+
+/// Appends how many trades of a list are wanted, and from which on.
+pub(super) fn trades_page(out: &mut Vec<u8>, trade_id: u64) {
+    key(out, "limit");
+    text::integer(out, TRADES_MAX as u64);
+    key(out, "fromId");
+    text::integer(out, trade_id);
 }
 
 /// What a request says.
@@ -338,10 +351,10 @@ mod tests {
         let read = decode(&out, Market::Spot, &all).expect("our own").expect("an amendment");
         assert_eq!((read.asked, read.order, read.quantity), (Asked::Amend, intent(26).id, Quantity(40_000)));
         out.clear();
-        encode_trades(intent(26).id, 4_711, btc, NOW, &mut out);
+        encode_trades(intent(26).id, (4_711, 9), btc, NOW, &mut out);
         let expected = concat!(
             r#"{"id":"m-7-2-1-1a","method":"myTrades","params":{"symbol":"BTCUSDT","orderId":4711,"#,
-            r#""timestamp":1795361214259}}"#
+            r#""limit":1000,"fromId":9,"timestamp":1795361214259}}"#
         );
         assert_eq!(String::from_utf8_lossy(&out), expected);
         out.clear();

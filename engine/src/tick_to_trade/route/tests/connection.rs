@@ -21,7 +21,7 @@ pub(super) fn trade(quantity: i64, trade_id: u64) -> VenueEventKind {
 }
 
 pub(super) fn trades_of(id: OrderId) -> Seen {
-    Seen::Ask(Question::TradesOf { instrument: 0, id, venue_order_id: id.sequence + 76 })
+    Seen::Ask(Question::TradesOf { instrument: 0, id, venue_order_id: id.sequence + 76, trade_id: 0 })
 }
 
 pub(super) fn filled(bench: &Bench, id: OrderId) -> (OrderState, i64, i64) {
