@@ -12,7 +12,7 @@ pub struct Fees {
     pub quote: i128,
     /// In the instrument's base asset.
     pub base: i128,
-    /// In another asset, such as BNB: never valued here.
+    /// In another asset, such as BNB: never valued here. The day's loss counts the venue's highest rate for it (C19).
     pub other: i128,
 }
 

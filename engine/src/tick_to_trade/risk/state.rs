@@ -6,6 +6,7 @@ use crate::counters::halt::HaltState;
 use crate::domain::{Filters, InstrumentIndex, Instruments, Nanos, OrderId, Price, SourceId};
 use crate::error::{RejectCode, SetupError};
 use crate::ledger::{Applied, Ledger};
+use crate::message::report::FeeAsset;
 use crate::message::{Report, ReportKind, Tick};
 use crate::room;
 use crate::tick_to_trade::risk::latch::Day;
@@ -73,6 +74,9 @@ pub(super) enum Latch {
     Global(HaltState),
 }
 
+/// The highest fee of Binance Spot is one part in this many of a fill (0.1 %, its regular rate).
+const HIGHEST_FEE: u128 = 1_000;
+
 /// The state of risk.
 #[derive(Debug)]
 pub(super) struct State {
@@ -95,6 +99,9 @@ pub(super) struct State {
     pub(super) day_latch: HaltState,
     /// Instruments whose position is not known: a fill could not be applied.
     unreconciled: Vec<bool>,
+    /// What fees in a third asset, such as BNB, have cost at most, by instrument, in its money: nothing here tells what that
+    /// asset is worth.
+    fees_elsewhere: Vec<i128>,
     /// Reports were lost or could not be attributed: no exposure is known.
     pub(super) exposure_lost: bool,
     /// Latches raised since they were last taken.
@@ -130,6 +137,7 @@ impl State {
             day: Day::new(),
             day_latch: HaltState::Active,
             unreconciled: vec![false; count],
+            fees_elsewhere: vec![0; count],
             exposure_lost: false,
             raised: room::queue(sources.len() + 2, Latch::Global(HaltState::Active)),
             sources,
@@ -233,7 +241,16 @@ impl State {
         };
         let mut traded = 0;
         match self.ledger.apply(report) {
-            Ok(Applied::Fill(fill)) => traded = fill.quantity.0,
+            Ok(Applied::Fill(fill)) => {
+                traded = fill.quantity.0;
+                if fill.fee_asset == FeeAsset::Other && fill.fee > 0 {
+                    let worth = self.prices.terms(fill.instrument).worth(traded, fill.price);
+                    let most = worth.map(|worth| worth.unsigned_abs().div_ceil(HIGHEST_FEE));
+                    let most = most.and_then(|most| i128::try_from(most).ok()).unwrap_or(i128::MAX);
+                    let sum = &mut self.fees_elsewhere[fill.instrument as usize];
+                    *sum = sum.saturating_add(most);
+                }
+            }
             Ok(Applied::NoFill | Applied::Duplicate) => {}
             Err(_) => *unreconciled = true,
         }
@@ -385,7 +402,8 @@ impl State {
             } else {
                 mark(position, rate(self, instrument).ok()?)
             };
-            let pnl = self.ledger.pnl(instrument, price).ok()?;
+            let mut pnl = self.ledger.pnl(instrument, price).ok()?;
+            pnl.total = pnl.total.checked_sub(self.fees_elsewhere[instrument as usize])?;
             let value = self.prices.pnl(instrument, &pnl, |through| rate(self, through)).ok()?;
             total = total.checked_add(value)?;
         }

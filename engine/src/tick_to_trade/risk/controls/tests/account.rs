@@ -1,6 +1,7 @@
 //! C11 to C25, cancels and new limits.
 
 use super::*;
+use crate::message::report::FeeAsset;
 
 #[test]
 fn c11_counts_position_and_every_open_order() {
@@ -154,6 +155,29 @@ fn c18_and_c21_latch_until_an_operator_clears() {
     assert_eq!(desk.verdict(&order), RejectCode::RejectStorm);
     desk.state.clear_source(ALICE);
     assert_eq!(desk.verdict(&order), RejectCode::None);
+}
+
+#[test]
+fn c19_counts_a_fee_in_a_third_asset_at_the_highest_rate() {
+    let mut desk = Desk::new();
+    let order = limit(id(0, 1), 0, Side::Buy, 1_000, 40);
+    let paid_in = |asset: FeeAsset, fee: i64, trade: u64| {
+        let cumulative = 10 * i64::try_from(trade).expect("small");
+        Report { fee, detail: asset.code() << 4 | 1, ..fill(&order, 1_000, 10, cumulative, trade) }
+    };
+    let total = |desk: &mut Desk| {
+        desk.state.on_tick(&top(0, 1_000, 1_000, NOW));
+        desk.state.check_day(NOW);
+        desk.state.day.result
+    };
+    desk.state.on_report(&paid_in(FeeAsset::Quote, 0, 1), NOW);
+    let without = total(&mut desk).expect("known");
+    desk.state.on_report(&paid_in(FeeAsset::Other, 12, 2), NOW);
+    let with = total(&mut desk).expect("known");
+    // 10 at 1000 are worth 10,000, of which one part in a thousand.
+    assert_eq!(without - with, 10 * USD);
+    desk.state.on_report(&paid_in(FeeAsset::Other, -12, 3), NOW);
+    assert_eq!(total(&mut desk), Some(with), "a rebate costs nothing");
 }
 
 #[test]
