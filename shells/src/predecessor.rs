@@ -1,8 +1,8 @@
 //! What the session before left at a venue whose accounts outlive this engine.
 //!
 //! A session counts positions and the day's loss from its own fills. At a venue with accounts of its own that would forget
-//! what an earlier session bought, lost, or was halted for. So a new one begins HALTED where the last one left any of
-//! these, and a person lets go.
+//! what an earlier session bought, lost, or was halted for. So a new one begins CANCEL_ONLY where the last one left any
+//! of these, and a person lets go.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -34,7 +34,8 @@ fn a_journal_that_failed_stops_orders_at_once_and_latches_everything() {
     rig.settle(NOW);
     rig.orders();
     rig.health.fail(&SetupError::Invalid("segment 1: sync: no".to_owned()));
-    assert_eq!(answers(&mut rig, 2, resting, NOW), (RejectCode::Journal, 1), "before any look");
+    // Its own cancel, and that of risk, whose latch cancels what is open of everybody.
+    assert_eq!(answers(&mut rig, 2, resting, NOW), (RejectCode::Journal, 2), "before any look");
     assert_eq!(answers(&mut rig, 4, resting, NOW), (RejectCode::Halted, 1));
     let page = HaltReader::attach(&path(rig.folder.path(), "risk")).expect("attached");
     assert_eq!(page.global(), HaltState::Halted);

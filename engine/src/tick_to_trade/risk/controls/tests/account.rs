@@ -166,7 +166,7 @@ fn c19_counts_a_fee_in_a_third_asset_at_the_highest_rate() {
         Report { fee, detail: asset.code() << 4 | 1, ..fill(&order, 1_000, 10, cumulative, trade) }
     };
     let total = |desk: &mut Desk| {
-        desk.state.on_tick(&top(0, 1_000, 1_000, NOW));
+        desk.state.on_tick(&top(0, 1_000, 1_001, NOW));
         desk.state.check_day(NOW);
         desk.state.day.result
     };
