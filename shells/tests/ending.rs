@@ -13,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde_json::{Value, json};
 use stack::exchange::Exchange;
 use stack::hosting::{SERVICES, exchange, fills, hosting, ready, risk_counter};
-use stack::{Home, Process, look, until};
+use stack::{Home, PATIENCE_WITH_FILLS, Process, look, until, until_within};
 
 /// Ticks that the market has brought when a second of cancels is surely over: a generated market's time is the clock's.
 const LATER: u64 = 3_000;
@@ -100,7 +100,7 @@ fn order_execution_has_everything_cancelled_through_risk_before_it_ends() {
     let mut orders = hosting(&home, &exchange, SERVICES[2], &[]);
     ready(&mut orders);
     let before = fills(&home);
-    until("trading goes on", || (fills(&home) > before).then_some(()));
+    until_within(PATIENCE_WITH_FILLS, "trading goes on", || (fills(&home) > before).then_some(()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod stack;
 use rustix::process::Signal;
 use serde_json::json;
 use stack::hosting::{SERVICES, exchange, fills, hosting, ready};
-use stack::{Client, Home, get, until};
+use stack::{Client, Home, PATIENCE_WITH_FILLS, get, until, until_within};
 
 /// As in the deployment: risk, the operator and the gateway keep their data where no other writes it.
 fn apart(home: &Home) -> [String; 2] {
@@ -51,7 +51,7 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
         ready(&mut services[place]);
         let before = fills(&home);
         assert!(before > 0, "what was filled before is known still");
-        until("trading goes on", || (fills(&home) > before).then_some(()));
+        until_within(PATIENCE_WITH_FILLS, "trading goes on", || (fills(&home) > before).then_some(()));
     }
     for service in services {
         service.signal(Signal::TERM);

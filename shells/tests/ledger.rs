@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use stack::books::{Books, rows};
 use stack::exchange::Exchange;
-use stack::{Home, get, until};
+use stack::{Home, PATIENCE_WITH_FILLS, get, until, until_within};
 
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
 
@@ -112,7 +112,7 @@ impl System {
     /// Waits until so many more fills are known here.
     fn trade_on(&self, what: &str, more: usize) {
         let before = self.fills();
-        until(what, || (self.fills() >= before + more).then_some(()));
+        until_within(PATIENCE_WITH_FILLS, what, || (self.fills() >= before + more).then_some(()));
     }
 
     /// The figure of a metric that is told once.

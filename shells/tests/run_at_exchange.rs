@@ -29,7 +29,7 @@ use shells::trade::Trading;
 use shells::venue::Way;
 use stack::books::{Books, rows};
 use stack::exchange::Exchange;
-use stack::{Home, Process, look, until};
+use stack::{Home, PATIENCE_WITH_FILLS, Process, look, until, until_within};
 
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
 
@@ -87,7 +87,7 @@ fn session_with_faults(home: &Home, exchange: &Exchange) -> PathBuf {
     let mut fills = 0;
     let mut trade_on = |what: &str| {
         let wanted = fills + 1;
-        fills = until(&format!("fills after {what}"), || {
+        fills = until_within(PATIENCE_WITH_FILLS, &format!("fills after {what}"), || {
             assert!(process.is_running(), "it ended by itself");
             Some(rows(home, &["fills"]).len()).filter(|&count| count >= wanted)
         });

@@ -23,10 +23,19 @@ use shells::ports::{Ground, Ports, SERVICES};
 /// How long anything may take on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long strategies may take to be filled: whether a quote is hit is the market's chance, and the market slow on a busy
+/// machine.
+pub const PATIENCE_WITH_FILLS: Duration = Duration::from_secs(240);
+
 /// Waits until `done` gives something; fails with `what` when it never does.
-pub fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, done: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, done)
+}
+
+/// The same within `patience`.
+pub fn until_within<T>(patience: Duration, what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let mut clock = LiveClock::new(Stopwatch::calibrate());
-    let end = clock.now() + Nanos::from_secs(PATIENCE.as_secs() as i64);
+    let end = clock.now() + Nanos::from_secs(patience.as_secs() as i64);
     loop {
         if let Some(found) = done() {
             return found;
