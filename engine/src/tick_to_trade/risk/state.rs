@@ -9,7 +9,7 @@ use crate::ledger::{Applied, Ledger};
 use crate::message::report::FeeAsset;
 use crate::message::{Report, ReportKind, Tick};
 use crate::room;
-use crate::tick_to_trade::risk::latch::Day;
+use crate::tick_to_trade::risk::latch::{Day, DayState};
 use crate::tick_to_trade::risk::limits::Limits;
 use crate::tick_to_trade::risk::market::Reference;
 use crate::tick_to_trade::risk::open_orders::OpenOrders;
@@ -225,7 +225,10 @@ impl State {
         let Some(quote) = self.prices.quotes.get_mut(tick.instrument as usize) else { return false };
         let moved = quote.on_tick(tick);
         let held = || self.ledger.position(tick.instrument).is_some_and(|position| position.0 != 0);
-        moved && !self.traded.members().is_empty() && (self.prices.is_converter(tick.instrument) || held())
+        // What is not known may be by this price, also of a flat account: fees in the base asset need one.
+        let concerns =
+            || self.day.state == DayState::Unknown || self.prices.is_converter(tick.instrument) || held();
+        moved && !self.traded.members().is_empty() && concerns()
     }
 
     /// Ticks were missed: no book is trusted before its next top.

@@ -1,7 +1,9 @@
 //! C11 to C25, cancels and new limits.
 
 use super::*;
+use crate::domain::Instruments;
 use crate::message::report::FeeAsset;
+use crate::tick_to_trade::risk::fixture::table;
 
 #[test]
 fn c11_counts_position_and_every_open_order() {
@@ -178,6 +180,26 @@ fn c19_counts_a_fee_in_a_third_asset_at_the_highest_rate() {
     assert_eq!(without - with, 10 * USD);
     desk.state.on_report(&paid_in(FeeAsset::Other, -12, 3), NOW);
     assert_eq!(total(&mut desk), Some(with), "a rebate costs nothing");
+}
+
+#[test]
+fn c19_knows_the_result_of_a_flat_account_with_the_first_price() {
+    // As after a restart: the fills are known before any price is. Through this market nothing else is valued.
+    let mut limits = limits();
+    limits.instruments.truncate(1);
+    let alone = Instruments::new(vec![table().remove(0)]).expect("valid");
+    let mut state = State::new(&alone, limits, EPOCH).expect("valid");
+    let (bought, sold) =
+        (limit(id(0, 1), 0, Side::Buy, 1_000, 10), limit(id(0, 2), 0, Side::Sell, 1_000, 10));
+    let in_base = |report: Report| Report { fee: 5, detail: FeeAsset::Base.code() << 4 | 1, ..report };
+    state.on_report(&in_base(fill(&bought, 1_000, 10, 10, 1)), NOW);
+    state.on_report(&in_base(fill(&sold, 1_000, 10, 10, 2)), NOW);
+    state.check_day(NOW);
+    assert_eq!((state.day.state, state.day.result), (DayState::Unknown, None));
+    assert!(state.on_tick(&top(0, 1_000, 1_010, NOW)), "the day's result may be known now");
+    state.check_day(NOW);
+    assert_eq!(state.day.state, DayState::Fine);
+    assert!(!state.on_tick(&top(0, 1_000, 1_020, NOW)), "a flat account does not change with prices");
 }
 
 #[test]
