@@ -241,6 +241,7 @@ fn a_halt_holds_with_the_engine_stopped_and_reads_go_on() {
     world.engine.signal(Signal::STOP);
     let (status, halted) = gateway.call("POST", "/api/v1/halt", &json!({"reason": "news"}));
     assert_eq!((status, &halted["state"]), (200, &json!("HALTED")), "{halted}");
+    assert!(halted["orders"].is_object(), "what rests was to be cancelled: {halted}");
     assert_eq!(page(&world.home), HaltState::Halted);
     until("it notices", || (gateway.raw("GET", "/ready", "", "").0 == 503).then_some(()));
     let (status, shown) = gateway.get("/api/v1/positions");

@@ -2,8 +2,6 @@
 
 mod stack;
 
-use std::process::Command;
-
 use engine::counters::{HaltReader, HaltState};
 use engine::domain::Nanos;
 use rustix::process::Signal;
@@ -22,15 +20,8 @@ fn risk_page(home: &Home) -> Option<HaltState> {
 
 /// `trading resume`, told of the port of risk.
 fn resume(home: &Home, risk: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_trading"))
-        .args(["resume", "--reason", "a test"])
-        .env_clear()
-        .env("HOME", home.path())
-        .env("TRADING_IPC_DIR", home.path().join("ipc"))
-        .env("TRADING_DATA_DIR", home.path().join("data"))
-        .env("TRADING_RISK_MANAGEMENT_ENDPOINT", risk)
-        .output()
-        .expect("the binary runs");
+    let mut command = home.trading(&["resume", "--reason", "a test"]);
+    let output = command.env("TRADING_RISK_MANAGEMENT_ENDPOINT", risk).output().expect("the binary runs");
     String::from_utf8(output.stdout).expect("text")
 }
 

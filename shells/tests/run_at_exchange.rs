@@ -114,14 +114,8 @@ fn session_with_faults(home: &Home, exchange: &Exchange) -> PathBuf {
 
 /// What `trading replay` comes to: its exit code, its summary and what it complains of.
 fn replay(home: &Home, session: &Path) -> (Option<i32>, Value, String) {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_trading"))
-        .args([&"replay".into(), &"--json".into(), &session.as_os_str().to_owned()])
-        .env_clear()
-        .env("HOME", home.path())
-        .env("TRADING_IPC_DIR", home.path().join("ipc"))
-        .env("TRADING_DATA_DIR", home.path().join("data"))
-        .output()
-        .expect("the binary runs");
+    let session = session.to_str().expect("a path");
+    let output = home.trading(&["replay", "--json", session]).output().expect("the binary runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default(), said)
 }

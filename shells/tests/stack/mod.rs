@@ -47,15 +47,7 @@ pub fn until_within<T>(patience: Duration, what: &str, mut done: impl FnMut() ->
 
 /// What a looking command says; null where it says nothing.
 pub fn look(home: &Home, command: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_trading"))
-        .args(command)
-        .arg("--json")
-        .env_clear()
-        .env("HOME", home.path())
-        .env("TRADING_IPC_DIR", home.path().join("ipc"))
-        .env("TRADING_DATA_DIR", home.path().join("data"))
-        .output()
-        .expect("the binary runs");
+    let output = home.trading(command).arg("--json").output().expect("the binary runs");
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
@@ -91,6 +83,13 @@ impl Home {
         let text = |(key, value): (&'static str, PathBuf)| (key, value.to_string_lossy().into_owned());
         let environment: Environment = self.variables().into_iter().map(text).collect();
         Settings::resolve(&AllFlags::default(), &environment, Secrets::Withhold).expect("defaults")
+    }
+
+    /// `trading` with `arguments`, which knows no setting of the outer environment.
+    pub fn trading(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trading"));
+        command.args(arguments).env_clear().envs(self.variables());
+        command
     }
 
     /// Starts `binary` with `arguments`.
