@@ -13,6 +13,7 @@ pub mod cli;
 pub mod trade;
 pub mod session;
 pub mod predecessor;
+pub mod tapes;
 pub mod service;
 pub mod client;
 pub mod transport;

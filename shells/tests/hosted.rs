@@ -4,14 +4,14 @@
 mod stack;
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use stack::hosting::{SERVICES, exchange, fills, hosting, ready};
-use stack::{Client, Home, PATIENCE_WITH_FILLS, get, until, until_within};
+use stack::{Client, Home, PATIENCE_WITH_FILLS, get, look, until, until_within};
 
-/// As in the deployment: risk, the operator and the gateway keep their data where no other writes it.
+/// As in the deployment: risk, the operator, the gateway and ingest keep their data where no other writes it.
 fn apart(home: &Home) -> [String; 2] {
     let at = |owner: &str| format!("{owner}={}", home.path().join(owner).display());
-    ["--data-dirs".to_owned(), ["risk", "operator", "gateway"].map(at).join(",")]
+    ["--data-dirs".to_owned(), ["risk", "operator", "gateway", "ingest"].map(at).join(",")]
 }
 
 #[test]
@@ -53,10 +53,30 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
         assert!(before > 0, "what was filled before is known still");
         until_within(PATIENCE_WITH_FILLS, "trading goes on", || (fills(&home) > before).then_some(()));
     }
+    until("an order is told from the venue's frame on", || {
+        let orders = look(&home, &["orders", "--all", "--data-dirs", apart[1]]);
+        let ids = orders.as_array()?.iter().filter_map(|order| order["order_id"].as_str());
+        let mut lives = ids.map(|id| look(&home, &["trace", id, "--data-dirs", apart[1]]));
+        lives.any(|life| life[0]["by"] == json!("venue")).then_some(())
+    });
     for service in services {
         service.signal(Signal::TERM);
         let (code, error) = service.wait();
         assert_eq!(code, Some(0), "{error}");
+    }
+    let tapes = std::fs::read_dir(home.path().join("ingest/default/tapes")).expect("ingest's own").flatten();
+    let tapes: Vec<_> = tapes.map(|tape| tape.path()).collect();
+    assert_eq!(tapes.len(), 2, "one of each life");
+    for tape in tapes {
+        let replayed = home.trading(&["replay"]).arg(&tape).arg("--json").output().expect("the binary runs");
+        let error = String::from_utf8_lossy(&replayed.stderr);
+        let summary: Value =
+            serde_json::from_slice(&replayed.stdout).unwrap_or_else(|_| panic!("{tape:?}: {error}"));
+        assert_eq!(
+            (&summary["ingest"]["synchronised"], &summary["books_untrusted"]),
+            (&json!(2), &json!([])),
+            "{summary}"
+        );
     }
 }
 

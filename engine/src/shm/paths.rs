@@ -153,13 +153,14 @@ impl IpcPaths {
     }
 
     /// A ring of the link to the simulated venue, by name, and its reader's cursor: each in the directory of its writer.
-    /// The recorder's rings lie with the venue's.
+    /// The recorder's rings lie with the venue's, that of ingest's tapes with ingest's.
     #[must_use]
     pub fn link(&self, name: &str) -> (PathBuf, PathBuf) {
         let (writer, reader) = match name {
             "feed" => ("venue", "ingest"),
             "answers" => ("venue", "route"),
             "wishes" => ("ingest", "venue"),
+            "tape" => ("ingest", "ingest"),
             "requests" => ("route", "venue"),
             _ => ("venue", "venue"),
         };

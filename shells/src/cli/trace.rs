@@ -17,7 +17,7 @@ use crate::cli::output::say;
 use crate::cli::records;
 use crate::cli::table::Table;
 use crate::config::{Environment, Secrets, Settings};
-use crate::session;
+use crate::{session, tapes};
 
 /// Most characters of a frame that a table shows.
 const FRAME_SHOWN: usize = 100;
@@ -79,7 +79,12 @@ pub fn run(args: &TraceArgs, environment: &Environment) -> Result<(), SetupError
     if life.steps.is_empty() {
         return Err(SetupError::file(session, format!("its journals do not tell of {id}")));
     }
-    let frame = life.frame(&session.join(session::TAPE));
+    // A session of its own process has its tape beside its journals; a hosted ingest keeps those of all sessions.
+    let own = session.join(session::TAPE);
+    let frame = life.taken_at().and_then(|at| {
+        let kept = || tapes::covering(&tapes::directory(&places), at);
+        life.frame(at, &if own.exists() { own } else { kept()? })
+    });
     let steps = life.finish(frame);
     print(&steps, args.json);
     Ok(())
@@ -155,16 +160,20 @@ impl Life {
         });
     }
 
-    /// The last frame of the symbol that the tape holds from before the tick was taken up.
-    fn frame(&self, tape: &Path) -> Option<Step> {
+    /// When the tick that caused it was taken up, on the timeline.
+    fn taken_at(&self) -> Option<Nanos> {
+        Some(Nanos(self.taken? - self.offset?))
+    }
+
+    /// The last frame of the symbol that the tape holds from before the tick was taken up, at `at`.
+    fn frame(&self, at: Nanos, tape: &Path) -> Option<Step> {
         let taken = self.taken?;
-        let at = taken - self.offset?;
         let symbol = self.symbol.as_deref()?;
         let mut reader = TapeReader::open(tape).ok()?;
         let mut found = None;
         // A tape that is still being written may end in half a line: what stands before it is whole.
         while let Ok(Some(line)) = reader.next() {
-            if line.received > Nanos(at) {
+            if line.received > at {
                 break;
             }
             let is_market = matches!(line.source, TapeSource::Stream);

@@ -10,7 +10,7 @@ use crate::config::amount::Amount;
 use crate::config::places::DataDirs;
 use crate::config::values::{
     Choices, Count, Endpoint, HighWaterMark, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port,
-    RecvWindow, Symbols, WebSocketUrl, YesNo,
+    RecvWindow, Symbols, TapeRoom, WebSocketUrl, YesNo,
 };
 use crate::config::venue::Venue;
 use crate::topology::Cores;
@@ -93,7 +93,7 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
 /// Every setting.
-pub static KEYS: [Key; 38] = [
+pub static KEYS: [Key; 39] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
@@ -351,6 +351,13 @@ pub static KEYS: [Key; 38] = [
         doc: "Sessions kept in the data directory",
         check: check::<Kept>,
         ..key("TRADING_SESSIONS_KEPT", "sessions_kept", "sessions-kept")
+    },
+    Key {
+        value_name: "MIB",
+        default: Some("4096"),
+        doc: "MiB that the tapes of a hosted ingest may take, the oldest removed beyond them; 0 keeps none",
+        check: check::<TapeRoom>,
+        ..key("TRADING_TAPES_MAX_MIB", "tapes_max_mib", "tapes-max-mib")
     },
 ];
 

@@ -28,7 +28,7 @@ use crate::config::keys::Kept;
 use crate::config::layers::{Layers, Source, Value};
 use crate::config::values::{
     Choice, Choices, Count, Endpoint, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port, RecvWindow,
-    Symbols, WebSocketUrl, YesNo,
+    Symbols, TapeRoom, WebSocketUrl, YesNo,
 };
 use crate::topology::Cores;
 
@@ -135,6 +135,8 @@ pub struct Settings {
     pub log_filter: String,
     /// Sessions kept in the data directory.
     pub sessions_kept: usize,
+    /// Bytes that the tapes of a hosted ingest may take; 0: it keeps none.
+    pub tapes_max_bytes: u64,
     credentials: Option<Credentials>,
     layers: Layers,
 }
@@ -185,6 +187,7 @@ impl Settings {
             log_format: layers.value("TRADING_LOG_FORMAT")?,
             log_filter: layers.value("RUST_LOG")?,
             sessions_kept: layers.value::<Kept>("TRADING_SESSIONS_KEPT")?.0,
+            tapes_max_bytes: layers.value::<TapeRoom>("TRADING_TAPES_MAX_MIB")?.bytes(),
             credentials: credentials(&layers)?,
             places,
             layers,
@@ -238,6 +241,12 @@ impl Settings {
                 self.venue
             ))
         })
+    }
+
+    /// Whether a hosted ingest keeps tapes, which are of JSON.
+    #[must_use]
+    pub fn keeps_tapes(&self) -> bool {
+        self.tapes_max_bytes > 0 && self.market_data_format == MarketDataFormat::Json
     }
 
     /// Whether symbols were named anywhere: a replay without takes all of its tape.

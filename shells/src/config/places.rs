@@ -23,7 +23,7 @@ pub struct Places {
 }
 
 /// Owners that can keep their data where no other can write it.
-const OWNERS: [&str; 3] = ["risk", "operator", "gateway"];
+const OWNERS: [&str; 4] = ["risk", "operator", "gateway", "ingest"];
 
 /// Data directories of owners, such as `risk=/risk`: where services run as different users, none writes another's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -225,6 +225,27 @@ impl FromStr for HighWaterMark {
     }
 }
 
+/// Room for tapes in MiB: none, or as much as leaves each a useful length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TapeRoom(u64);
+
+impl TapeRoom {
+    /// The room in bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0 << 20
+    }
+}
+
+impl FromStr for TapeRoom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mebibytes = text.parse().ok().filter(|mebibytes| matches!(mebibytes, 0 | 64..=1_000_000_000));
+        mebibytes.map(Self).ok_or_else(|| "expected 0, or 64 to 1000000000".to_owned())
+    }
+}
+
 /// A TCP port; 0 lets the system choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Port(pub u16);
@@ -316,6 +337,10 @@ mod tests {
         assert_eq!(("1".parse(), "0".parse()), (Ok(HighWaterMark(1)), Ok(Port(0))));
         for bad in ["0", "-1", "x"] {
             assert!(bad.parse::<HighWaterMark>().is_err(), "{bad}");
+        }
+        assert_eq!("64".parse().map(TapeRoom::bytes), Ok(1 << 26));
+        for bad in ["1", "63", "-64", "1000000001"] {
+            assert!(bad.parse::<TapeRoom>().is_err(), "{bad}");
         }
         assert_eq!("x".parse::<Port>(), Err("expected a port from 0 to 65535".to_owned()));
         assert_eq!("60000".parse(), Ok(RecvWindow(60_000)));

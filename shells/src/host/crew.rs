@@ -10,8 +10,9 @@ use engine::tick_to_trade::route::Route;
 use engine::tick_to_trade::strategy::host::StrategyHost;
 
 use crate::config::values::OnShutdown;
+use crate::host::keeper::HostFeed;
+use crate::venue::VenueEntry;
 use crate::venue::house::House;
-use crate::venue::{VenueEntry, VenueFeed};
 
 /// How long the last cancels may take at the end.
 const SETTLE: Nanos = Nanos::from_secs(2);
@@ -24,7 +25,7 @@ pub enum Seat {
     /// The simulated fills of `paper`.
     Venue(Box<House>),
     /// Frames to ticks.
-    Ingest(Box<Published<Ingest<VenueFeed>>>),
+    Ingest(Box<Published<Ingest<HostFeed>>>),
     /// Ticks to intents.
     Strategy(Box<Published<StrategyHost>>),
     /// Intents to orders.

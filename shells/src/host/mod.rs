@@ -9,6 +9,7 @@
 //! same engine epoch and session. A process whose epoch is over says so and ends.
 
 mod crew;
+mod keeper;
 mod link;
 pub mod stall;
 
@@ -32,6 +33,7 @@ use crate::cli::output::say;
 use crate::config::values::{MarketDataFormat, OnShutdown};
 use crate::config::{Environment, Secrets, Settings, Venue};
 use crate::host::crew::{Crew, Seat};
+use crate::host::keeper::{Keeper, keep};
 use crate::host::link::{Ends, Writers};
 use crate::host::stall::{StallWatch, ended_within};
 use crate::interrupt::Interrupt;
@@ -107,8 +109,10 @@ pub struct Host {
     clock: LiveClock,
     crew: Runner<Crew>,
     journals: Runner<JournalThread>,
+    keeper: Option<Runner<Keeper>>,
     health: Health,
     stop_crew: StopSignal,
+    /// Of the journals' thread, and of the tapes'.
     stop_journals: StopSignal,
     stall: StallWatch,
     on_shutdown: OnShutdown,
@@ -161,14 +165,17 @@ impl Host {
         let locks = locks.collect::<Result<Vec<_>, _>>()?;
         let mut ground = Ground::prepare(args, settings, ipc, &roles)?;
         let mut journals = JournalSet::new(RING_CAPACITY);
-        let seats = ground.seats(&roles, &mut journals)?;
+        let (seats, keeper) = ground.seats(&roles, &mut journals)?;
         interrupt.begun();
         let (stop_crew, stop_journals) = (StopSignal::default(), StopSignal::default());
         let clock = ground.timeline.clock;
         let health = journals.health().clone();
         let thread = JournalThread::new(journals);
-        let journals =
-            Runner::start(thread, clock, None, Idle::new(IdleStrategy::Park), stop_journals.clone())?;
+        // Neither is in a hurry, and both would take a core from the agents if they spun.
+        let idle = || Idle::new(IdleStrategy::Park);
+        let journals = Runner::start(thread, clock, None, idle(), stop_journals.clone())?;
+        let start = |keeper| Runner::start(keeper, clock, None, idle(), stop_journals.clone());
+        let keeper = keeper.map(start).transpose()?;
         let core = settings.cores.of(if roles.len() == 1 { roles[0].owner() } else { "engine" });
         let idle = Idle::new(settings.idle).with_bell(Bell::of(&ground.ipc, roles[0].owner(), ground.epoch)?);
         let crew = Runner::start(Crew::new(seats), clock, core, idle, stop_crew.clone())?;
@@ -184,6 +191,7 @@ impl Host {
             clock,
             crew,
             journals,
+            keeper,
             health,
             stop_crew,
             stop_journals,
@@ -208,7 +216,8 @@ impl Host {
         if let Some(halts) = &mut self.logged_halts {
             halts.follow();
         }
-        if self.crew.is_finished() || self.journals.is_finished() {
+        let kept = self.keeper.as_ref().is_none_or(|keeper| !keeper.is_finished());
+        if self.crew.is_finished() || self.journals.is_finished() || !kept {
             return Err(SetupError::Invalid("a thread of the engine ended by itself".to_owned()));
         }
         // A ring that is not there for a moment is no other epoch.
@@ -253,6 +262,9 @@ impl Host {
         self.stop_journals.stop();
         if !ended_within(LAST, || self.journals.is_finished()) {
             return Err(SetupError::Invalid("the journals' thread does not end".to_owned()));
+        }
+        if let Some(keeper) = self.keeper.filter(|keeper| ended_within(LAST, || keeper.is_finished())) {
+            keeper.join()?.finish();
         }
         // The rings stay: another process may be reading them, and the next life goes on in them.
         self.journals.join()?.finish().and(rested)
@@ -354,14 +366,22 @@ impl<'a> Ground<'a> {
     }
 
     /// The agents of `roles`, in the order of the path. What each writes for others is made before anything is waited for.
-    fn seats(&mut self, roles: &[Role], journals: &mut JournalSet) -> Result<Vec<Seat>, SetupError> {
+    fn seats(
+        &mut self,
+        roles: &[Role],
+        journals: &mut JournalSet,
+    ) -> Result<(Vec<Seat>, Option<Keeper>), SetupError> {
         let ends = self.ends(roles)?;
         let slots = self.strategies()?;
         let config = self.config(&slots)?;
         let mut seats = Vec::new();
         let Venued { house, feed, entry } = self.venued(ends, &config, roles)?;
         seats.extend(house.map(|house| Seat::Venue(Box::new(house))));
+        let mut keeper = None;
         if let Some(feed) = feed {
+            let (feed, kept) =
+                keep((self.settings, &self.listing), (&self.ipc, config.epoch), feed, config.now)?;
+            keeper = kept;
             seats.push(Seat::Ingest(Box::new(apart::ingest(&config, feed)?)));
         }
         let route = entry.map(|entry| apart::route(&config, entry, journals)).transpose()?;
@@ -390,7 +410,7 @@ impl<'a> Ground<'a> {
         }
         seats.extend(risk.map(|risk| Seat::Risk(Box::new(risk))));
         seats.extend(route.map(|route| Seat::Route(Box::new(route))));
-        Ok(seats)
+        Ok((seats, keeper))
     }
 
     /// What this process writes of the rings to the fills of `paper`.

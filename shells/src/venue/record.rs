@@ -23,6 +23,7 @@ use crate::cli::args::{ParameterArgs, RecordArgs};
 use crate::cli::output::say;
 use crate::config::{Environment, Secrets, Settings};
 use crate::interrupt::Interrupt;
+use crate::tapes;
 use crate::trade::Trading;
 use crate::venue::Way;
 
@@ -146,7 +147,7 @@ fn tell<M: MarketData>(ingest: &engine::tick_to_trade::ingest::Ingest<Taped<M>>,
 /// A new tape in `directory`, named after the venue and the time at which it begins.
 fn begin(directory: &Path, settings: &Settings, now: Nanos) -> Result<(PathBuf, TapeWriter), SetupError> {
     fs::create_dir_all(directory).map_err(|error| SetupError::io(directory, "making it", error))?;
-    let path = directory.join(format!("{}-{}.tsv.zst", settings.venue, now.0));
+    let path = directory.join(tapes::name(settings.venue, now));
     let tape = TapeWriter::create(&path)?;
     Ok((path, tape))
 }
