@@ -18,7 +18,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let home = Home::new();
+        Self::at(Home::new())
+    }
+
+    fn at(home: Home) -> Self {
         let engine = home.start(
             env!("CARGO_BIN_EXE_trading"),
             &["run", "--headless", "--for", "10m", "--rate", "200", "--strategy", "none"],
@@ -147,6 +150,34 @@ fn a_halt_holds_at_once_and_only_its_owner_lowers_it() {
     ] {
         assert_eq!(world.risk.refused("halt", fields), code);
     }
+}
+
+#[test]
+fn what_the_port_halted_outlives_shared_memory_and_is_logged() {
+    let mut world = World::new();
+    world.place(&world.resting());
+    world.risk.done("halt", json!({"symbol": "BTCUSDT", "reason": "news"}));
+    world.risk.done("reduce_only", json!({"strategy": "operator"}));
+    let World { home, ports, _engine: mut engine, .. } = world;
+    drop(ports);
+    engine.signal(rustix::process::Signal::KILL);
+    until("it is dead", || (!engine.is_running()).then_some(()));
+    std::fs::remove_dir_all(home.path().join("ipc")).expect("as at a reboot");
+
+    let mut world = World::at(home);
+    let order = world.resting();
+    until("orders are refused", || {
+        let reply = world.orders.ask("order.place", order.clone());
+        assert_ne!(reply["ok"], json!(true), "{reply}");
+        (reply["error"]["code"] == json!("HALTED")).then_some(())
+    });
+    assert_eq!(world.risk.done("resume", json!({"symbol": "BTCUSDT"}))["symbols"], json!({}));
+    world.place(&order);
+    let log =
+        std::fs::read_to_string(world.home.path().join("data/default/risk_service.log")).expect("a log");
+    let first: Value = serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&first["of"], &first["reason"]), (&json!("BTCUSDT"), &json!("news")));
+    assert_eq!(log.lines().count(), 3);
 }
 
 #[test]

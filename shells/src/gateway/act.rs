@@ -200,13 +200,14 @@ fn set(
     }
     let scope = scope(request)?;
     let mut halts = gateway.halts();
-    if !halts.knows(&scope) {
+    if !halts.page.knows(&scope) {
         let code =
             if matches!(scope, Scope::Symbol(_)) { code::UNKNOWN_SYMBOL } else { code::UNKNOWN_STRATEGY };
         let reason = format!("{scope}: no service has told of it; without a scope everything is meant");
         return Err(Failure::new(code, reason));
     }
     let warning = halts
+        .page
         .apply(&scope, state, request.reason.clone(), caller.name())
         .map_err(|error| Failure::new(code::INTERNAL, error.to_string()))?;
     Ok(Halted { scope: scope.to_string(), state: state.to_string(), risk: None, orders: None, warning })

@@ -20,7 +20,7 @@ use crate::config::Settings;
 use crate::gateway::app::app;
 use crate::gateway::feed::Feed;
 use crate::gateway::guard::Throttle;
-use crate::gateway::halts::{Halts, Names};
+use crate::gateway::halts::Halts;
 use crate::gateway::reads::Reads;
 use crate::gateway::tokens::{Known, Watched};
 use crate::gateway::upstream::{Lane, Service, Sink, Upstream};
@@ -28,6 +28,7 @@ use crate::gateway::ws::Seats;
 use crate::gateway::{Gateway, routes};
 use crate::http::connections;
 use crate::http::counted::Requests;
+use crate::operator::page::Names;
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -181,7 +182,7 @@ async fn go_round(gateway: Arc<Gateway>) {
     loop {
         every.tick().await;
         if let Some(names) = names(&gateway).await {
-            gateway.halts().learn(names);
+            gateway.halts().page.learn(names);
         }
         for (channel, service, op) in [
             ("positions", Service::RiskManagement, "positions"),

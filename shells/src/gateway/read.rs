@@ -110,7 +110,7 @@ pub fn status_now(gateway: &Gateway) -> GatewayStatus {
     let services: std::collections::BTreeMap<_, _> = Service::ALL.map(seen).into();
     GatewayStatus {
         ready: services.values().all(|service| service.ready) && !gateway.feed.is_stale(),
-        halt: gateway.halts().global().to_string(),
+        halt: gateway.halts().page.global().to_string(),
         clients: gateway.feed.hub.len() as u64,
         services,
         market_data_age_ns: gateway.feed.silence().map(nanos),

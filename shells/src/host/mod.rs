@@ -20,7 +20,7 @@ use std::time::Duration;
 use engine::agent::{Idle, IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
-use engine::domain::{Instruments, Nanos, SourceId};
+use engine::domain::{Instruments, Nanos};
 use engine::error::SetupError;
 use engine::journal::Health;
 use engine::shm::paths::IpcPaths;
@@ -37,11 +37,11 @@ use crate::host::keeper::{Keeper, keep};
 use crate::host::link::{Ends, Writers};
 use crate::host::stall::{StallWatch, ended_within};
 use crate::interrupt::Interrupt;
-use crate::operator::{self, logged::LoggedHalts};
+use crate::operator::logged::LoggedHalts;
 use crate::predecessor;
 use crate::quota;
 use crate::run::threads::JournalThread;
-use crate::run::{RING_CAPACITY, recovery};
+use crate::run::{RING_CAPACITY, halts, recovery};
 use crate::session::{self, Session, SessionFile};
 use crate::trade::Trading;
 use crate::venue::house::{self, House, HouseFrames, LiveFrames};
@@ -449,19 +449,11 @@ impl<'a> Ground<'a> {
         Ok(venued)
     }
 
-    /// An operator's halt outlives shared memory: it is put back before anything may be approved.
+    /// A halt outlives shared memory: it is put back before anything may be approved.
     fn restore_halts(&mut self, slots: &[StrategySlot]) -> Result<(), SetupError> {
-        let listed = self.instruments.iter();
-        let instruments: Vec<_> = listed.map(|(index, one)| (index, one.symbol.to_string())).collect();
-        let numbered = (0..).zip(slots);
-        let sources: Vec<_> =
-            numbered.map(|(number, slot)| (SourceId::strategy(number), slot.name.clone())).collect();
-        let table = operator::halts::Table { instruments: &instruments, sources: &sources };
         let places = &self.settings.places;
-        if places.apart("operator").is_none() {
-            operator::restore(places, &self.ipc, table)?;
-        }
-        self.logged_halts = LoggedHalts::start(places, &self.ipc, table)?;
+        let (names, _) = halts::restore((&self.ipc, places), &self.instruments, slots)?;
+        self.logged_halts = LoggedHalts::start(places, &self.ipc, names.table())?;
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use engine::counters::HaltState;
@@ -102,7 +103,11 @@ impl Entry {
     }
 }
 
+/// File, length and time of a log's last change.
+pub type LogIdentity = (u64, u64, i64, i64);
+
 /// The log of one instance.
+#[derive(Clone, Debug)]
 pub struct OperatorLog {
     path: PathBuf,
 }
@@ -124,6 +129,13 @@ impl OperatorLog {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What changes with every line that is logged, or with another file in the log's place.
+    #[must_use]
+    pub fn identity(&self) -> Option<LogIdentity> {
+        let facts = std::fs::metadata(&self.path).ok()?;
+        Some((facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec()))
     }
 
     /// Appends `entry` and syncs it. A line that an earlier command left torn is ended first.

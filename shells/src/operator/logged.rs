@@ -2,9 +2,6 @@
 //! own, risk can read their logs and write neither their pages nor their shared memory; yet what they halted must hold
 //! before risk approves anything, after a reboot that took every page with it, too.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
 use engine::counters::{HaltPage, HaltState};
 use engine::domain::{InstrumentIndex, SourceId};
 use engine::error::SetupError;
@@ -13,7 +10,7 @@ use engine::tick_to_trade::assembly::LOGGED_HALTS;
 
 use crate::config::Places;
 use crate::operator::halts::{Table, fill};
-use crate::operator::log::OperatorLog;
+use crate::operator::log::{LogIdentity, OperatorLog};
 
 /// Whose logs are followed.
 const OWNERS: [&str; 2] = ["operator", "gateway"];
@@ -24,7 +21,7 @@ const UNREADABLE_LOOKS: u32 = 20;
 /// A log, and what it was like when it was last read.
 struct Followed {
     log: OperatorLog,
-    seen: Option<(u64, u64, i64, i64)>,
+    seen: Option<LogIdentity>,
 }
 
 /// The page, and the logs that it follows.
@@ -62,7 +59,7 @@ impl LoggedHalts {
 
     /// Takes over what has been logged since; to be called a few times a second.
     pub fn follow(&mut self) {
-        if self.logs.iter().all(|followed| followed.seen == identity(followed.log.path())) {
+        if self.logs.iter().all(|followed| followed.seen == followed.log.identity()) {
             return;
         }
         match self.read() {
@@ -79,7 +76,7 @@ impl LoggedHalts {
 
     fn read(&mut self) -> Result<(), SetupError> {
         // Before they are read: what is logged meanwhile is read again.
-        let seen: Vec<_> = self.logs.iter().map(|followed| identity(followed.log.path())).collect();
+        let seen: Vec<_> = self.logs.iter().map(|followed| followed.log.identity()).collect();
         let entries = self.logs.iter().map(|followed| followed.log.read()).collect::<Result<Vec<_>, _>>()?;
         let entries: Vec<_> = entries.iter().map(Vec::as_slice).collect();
         let table = Table { instruments: &self.instruments, sources: &self.sources };
@@ -87,12 +84,6 @@ impl LoggedHalts {
         self.logs.iter_mut().zip(seen).for_each(|(followed, seen)| followed.seen = seen);
         Ok(())
     }
-}
-
-/// What changes with every line that is logged, or with another file in the log's place.
-fn identity(path: &Path) -> Option<(u64, u64, i64, i64)> {
-    let facts = std::fs::metadata(path).ok()?;
-    Some((facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec()))
 }
 
 #[cfg(test)]

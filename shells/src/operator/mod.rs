@@ -7,6 +7,7 @@ pub mod names;
 pub mod halts;
 pub mod logged;
 pub mod held;
+pub mod page;
 
 use engine::shm::OwnerLock;
 use engine::shm::paths::IpcPaths;

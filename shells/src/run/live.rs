@@ -7,7 +7,7 @@ use engine::agent::{Idle, IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::counters::HaltState;
-use engine::domain::{Instruments, Nanos, SourceId};
+use engine::domain::{Instruments, Nanos};
 use engine::error::SetupError;
 use engine::journal::Health;
 use engine::ring::{bytes, spsc};
@@ -15,7 +15,7 @@ use engine::shm::paths::IpcPaths;
 use engine::simulation::live::LivePath;
 use engine::simulation::recorder::{Notes, RecordedEntry, RecordedFeed, Recorder};
 use engine::simulation::source::GeneratedFrames;
-use engine::tick_to_trade::assembly::{JournalSet, Path, StrategySlot};
+use engine::tick_to_trade::assembly::{JournalSet, Path};
 use engine::venue::link::{FeedReader, FeedWriter};
 use engine::venue::replay::TapeWriter;
 
@@ -26,13 +26,12 @@ use crate::config::Settings;
 use crate::config::values::OnShutdown;
 use crate::host::stall::{StallWatch, ended_within};
 use crate::interrupt::Interrupt;
-use crate::operator;
 use crate::ports::Ports;
 use crate::predecessor;
 use crate::replay::summary::{Facts, Summary};
 use crate::run::status::Status;
 use crate::run::threads::{Entry, Feed, JournalThread, Rested, SharedThread, Starter, Threads};
-use crate::run::{Backing, Plan, RING_CAPACITY};
+use crate::run::{Backing, Plan, RING_CAPACITY, halts};
 use crate::topology::Placement;
 use crate::trade::Trading;
 use crate::venue::house::{self, House, HouseFrames, LiveFrames};
@@ -92,7 +91,10 @@ impl Live {
     ) -> Result<Self, SetupError> {
         let targets = plan.trading.targets(&plan.instruments, &[])?;
         let strategies = plan.trading.strategies(&plan.instruments, &targets)?;
-        restore_halts(plan, &strategies)?;
+        let (_, said) = halts::restore((&plan.ipc, &plan.places), &plan.instruments, &strategies)?;
+        if said != HaltState::Active {
+            eprintln!("trading: the operator says {said}; `trading resume` takes it back");
+        }
         let timing = timing(backing.window());
         let (house, feed, entry) = venued(plan, backing, args, settings)?;
         let watches: Vec<_> = [feed.watch()?, entry.watch()?].into_iter().flatten().collect();
@@ -257,20 +259,6 @@ impl Taps {
         let feed = RecordedFeed::new(feed, tap);
         Ok(Self { feed, entry: RecordedEntry::new(entry, leaving, answering), recorder })
     }
-}
-
-/// What the operator halted stays halted, whatever number it has in this session.
-fn restore_halts(plan: &Plan, strategies: &[StrategySlot]) -> Result<(), SetupError> {
-    let instruments: Vec<_> =
-        plan.instruments.iter().map(|(index, instrument)| (index, instrument.symbol.to_string())).collect();
-    let sources: Vec<_> =
-        (0..).zip(strategies).map(|(number, slot)| (SourceId::strategy(number), slot.name.clone())).collect();
-    let table = operator::halts::Table { instruments: &instruments, sources: &sources };
-    let state = operator::restore(&plan.places, &plan.ipc, table)?;
-    if state != HaltState::Active {
-        eprintln!("trading: the operator says {state}; `trading resume` takes it back");
-    }
-    Ok(())
 }
 
 /// The venue as the agents see it, and the exchange behind it if that is in this process.

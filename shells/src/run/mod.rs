@@ -1,6 +1,7 @@
 //! `trading run`: the whole system in one process: on a generated market with simulated fills, or at a venue.
 
 pub mod guard;
+pub mod halts;
 pub mod live;
 pub mod recovery;
 pub mod status;

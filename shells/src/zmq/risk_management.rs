@@ -3,7 +3,7 @@
 use engine::counters::{CounterReader, HaltReader, HaltState};
 use engine::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
 use engine::message::Intent;
-use engine::message::command::{COMMAND_TEXT_MAX, CommandKind, ROW_GLOBAL};
+use engine::message::command::{COMMAND_TEXT_MAX, CommandKind};
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::assembly::{LOGGED_HALTS, RISK_SERVICE};
 
@@ -19,7 +19,7 @@ use crate::service::instruments::Table;
 use crate::service::{money, show};
 use crate::zmq::commanding::Commanding;
 use crate::zmq::desk::{Desk, Outcome, Ticket, result};
-use crate::zmq::halts::{Reach, ServicePage};
+use crate::zmq::halts::{ServicePage, latches, names as halted_names, scope};
 use crate::zmq::looking::{Views, not_ready, unknown};
 use crate::zmq::router::{Operations, RouterCounts};
 
@@ -56,7 +56,7 @@ impl RiskManagement {
             views: Views::new("risk_management", "risk", ipc, places),
             pages: HALT_OWNERS.map(page).into(),
             last_halt: None,
-            own: ServicePage::new(ipc),
+            own: ServicePage::new(ipc, places),
             commanding: Commanding::new("risk", ipc),
         }
     }
@@ -128,13 +128,8 @@ impl RiskManagement {
         Ok(true)
     }
 
-    /// Asks risk to clear the latch that a resume is about; an instrument has none of its own.
-    fn clear_latch(&mut self, reach: Reach, reason: &str, now: Nanos) -> Result<(), ApiError> {
-        let row = match reach {
-            Reach::Global => ROW_GLOBAL,
-            Reach::Source(source) => u32::from(source.0),
-            Reach::Instrument(_) => return Ok(()),
-        };
+    /// Asks risk to clear a latch that a resume is about.
+    fn clear_latch(&mut self, row: u32, reason: &str, now: Nanos) -> Result<(), ApiError> {
         let kept = reason.floor_char_boundary(reason.len().min(COMMAND_TEXT_MAX));
         self.commanding.send((CommandKind::ClearLatch, row), ("", "", &reason[..kept]), None, now)
     }
@@ -142,15 +137,17 @@ impl RiskManagement {
     /// Sets our own page; answers with what all pages say then.
     fn halt(&mut self, request: &Request, state: HaltState, now: Nanos) -> Outcome {
         let halt: HaltRequest = request.read()?;
-        let reach = Reach::read(&halt, self.views.table()?, &self.views.names)?;
-        self.own.set(reach, state, self.views.epoch())?;
-        tracing::warn!(%state, ?reach, reason = halt.reason.as_deref().unwrap_or(""), "halt page set");
+        let scope = scope(&halt)?;
+        let known = halted_names(self.views.table()?, &self.views.names);
+        let rows = latches(&scope, &known);
+        self.own.set(&scope, state, halt.reason.clone(), known)?;
+        tracing::warn!(%state, %scope, reason = halt.reason.as_deref().unwrap_or(""), "halt page set");
         for (_, page) in &mut self.pages {
             page.refresh_now(now);
         }
         if state == HaltState::Active {
             let reason = halt.reason.unwrap_or_else(|| "resumed through port 5557".to_owned());
-            self.clear_latch(reach, &reason, now)?;
+            rows.into_iter().try_for_each(|row| self.clear_latch(row, &reason, now))?;
         }
         result(&self.state()?)
     }
