@@ -17,8 +17,8 @@ fn next(market: &mut GeneratedMarket) -> Frame {
     let mut frames = Vec::new();
     market.next_frame(&mut |received, source, payload| {
         let url = match source {
-            Source::Stream => None,
             Source::Rest(url) => Some((*url).to_owned()),
+            Source::Stream | Source::Sbe => None,
         };
         frames.push((received, url, payload.to_vec()));
     });

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use engine::domain::{Instrument, Market, Nanos};
 use engine::error::SetupError;
-use engine::venue::Source;
 use engine::venue::generated::GeneratedMarket;
 use engine::venue::replay::damage::{self, Damage, OwnedLine};
 use engine::venue::replay::{Catalog, TapeReader, TapeSet, TapeSource, TapeWriter};
@@ -75,11 +74,7 @@ fn generated(folder: &Path, name: &str, symbols: &[&str]) -> Known {
     let frames = 20_000;
     for _ in 0..frames {
         market.next_frame(&mut |received, source, payload| {
-            let source = match *source {
-                Source::Stream => TapeSource::Stream,
-                Source::Rest(url) => TapeSource::Rest(url),
-            };
-            writer.write(received, source, payload).expect("written");
+            writer.write(received, (*source).into(), payload).expect("written");
         });
     }
     writer.finish().expect("finished");

@@ -3,9 +3,12 @@
 mod stack;
 mod support;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use engine::venue::replay::TapeReader;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use stack::exchange::Exchange;
@@ -52,17 +55,42 @@ fn hash(depth: &Value) -> String {
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// How often each source stands on a tape.
+fn sources(tape: &Path) -> BTreeMap<String, usize> {
+    let mut reader = TapeReader::open(tape).expect("a tape");
+    let mut counts = BTreeMap::new();
+    while let Some(line) = reader.next().expect("whole") {
+        let word = format!("{:?}", line.source);
+        *counts.entry(word.split('(').next().expect("a word").to_owned()).or_default() += 1;
+    }
+    counts
+}
+
 #[test]
 fn a_recording_replays_to_the_exchanges_books() {
+    let sources = recorded("json");
+    assert_eq!(sources.keys().collect::<Vec<_>>(), ["Rest", "Stream"]);
+}
+
+#[test]
+fn so_does_one_in_sbe() {
+    let sources = recorded("sbe");
+    assert!(sources["Sbe"] > 100 && sources["Rest"] >= 3, "{sources:?}");
+}
+
+/// Records market data in `format`, and holds that the tape replays to the exchange's books; what is on the tape.
+fn recorded(format: &str) -> BTreeMap<String, usize> {
     let home = Home::new();
     let exchange = Exchange::start(&home, &["--speed", "step", "--rate", "50"]);
     let out = home.path().join("tapes");
     let out_text = out.to_string_lossy().into_owned();
     let child = Command::new(env!("CARGO_BIN_EXE_trading"))
         .args(["record", "--out", &out_text])
+        .args(["--market-data-format", format])
         .args(exchange.flags(false))
         .env_clear()
         .env("HOME", home.path())
+        .env("TRADING_DATA_DIR", home.path().join("data"))
         .stdout(Stdio::piped())
         .spawn()
         .expect("the binary starts");
@@ -92,6 +120,7 @@ fn a_recording_replays_to_the_exchanges_books() {
         home.path(),
         &[
             "replay",
+            "--json",
             &tape.to_string_lossy(),
             "--strategy",
             "none",
@@ -102,6 +131,11 @@ fn a_recording_replays_to_the_exchanges_books() {
         ],
     );
     support::success(&replayed);
+    let summary: Value = serde_json::from_slice(&replayed.stdout).expect("JSON");
+    let sources = sources(&tape);
+    // All lines but the rules are frames, whatever they hold.
+    assert_eq!(summary["ingest"]["frames"], sources.values().sum::<usize>() - 1, "{sources:?}");
+    assert_eq!(summary["ingest"]["malformed"], 0);
     let checkpoints = std::fs::read_to_string(checkpoints).expect("checkpoints");
     for symbol in SYMBOLS {
         let depth = exchange.signed("/api/v3/depth", &format!("symbol={symbol}&limit=5000"));
@@ -110,4 +144,5 @@ fn a_recording_replays_to_the_exchanges_books() {
         assert_eq!(found["u"], depth["lastUpdateId"], "{symbol}");
         assert_eq!(found["h"].as_str(), Some(hash(&depth).as_str()), "{symbol}: {found}");
     }
+    sources
 }

@@ -17,14 +17,14 @@ use engine::journal::{
 use engine::message::Answer;
 use engine::message::answer::AnswerKind;
 use engine::shm::paths::IpcPaths;
-use engine::venue::replay::TapeWriter;
+use engine::venue::replay::{TapeReader, TapeWriter};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use shells::cli::args::RunArgs;
 use shells::config::{AllFlags, Environment, Secrets, Settings};
 use shells::run::live::Live;
 use shells::run::{Backing, Plan};
-use shells::session::Session;
+use shells::session::{Session, TAPE};
 use shells::trade::Trading;
 use shells::venue::Way;
 use stack::books::{Books, rows};
@@ -203,6 +203,42 @@ fn a_session_at_the_exchange_replays_to_its_own_hash() {
     assert_eq!(replay(&home, &session).0, Some(0), "what was not changed replays");
 }
 
+/// The tape of a session, line by line.
+fn tape(session: &Path) -> Vec<String> {
+    let mut reader = TapeReader::open(&session.join(TAPE)).expect("a tape");
+    let mut lines = Vec::new();
+    while let Some(line) = reader.next().expect("whole") {
+        lines.push(format!("{:?} {}", line.source, line.text()));
+    }
+    lines
+}
+
+#[test]
+fn a_session_on_market_data_in_sbe_replays_to_its_own_hash() {
+    let home = Home::new();
+    let exchange = Exchange::start(&home, &["--rate", "600"]);
+    let flags = ["--placement", "shared", "--market-data-format", "sbe"];
+    let mut process = run(&home, &exchange.flags(false), &flags);
+    until_within(PATIENCE_WITH_FILLS, "fills", || {
+        assert!(process.is_running(), "it ended by itself");
+        (rows(&home, &["fills"]).len() >= 4).then_some(())
+    });
+    process.signal(Signal::INT);
+    let (code, said) = process.wait();
+    assert_eq!(code, Some(0), "{said}");
+    let sessions = home.path().join("data/default/sessions");
+    let session = std::fs::read_dir(&sessions).expect("sessions").flatten().next().expect("one").path();
+    let file = std::fs::read(session.join("session.json")).expect("a session");
+    let file: Value = serde_json::from_slice(&file).expect("JSON");
+    let (code, again, said) = replay(&home, &session);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!((&file["lost"], &again["state_hash"]), (&json!(0), &file["state_hash"]));
+    let is = |line: &str, start: &str| line.starts_with(start);
+    let lines = tape(&session);
+    assert!(lines.iter().filter(|line| is(line, "Sbe ")).count() > 100, "it was not in SBE");
+    assert!(!lines.iter().any(|line| is(line, "Stream ") && line.contains("depthUpdate")));
+}
+
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
@@ -210,7 +246,7 @@ struct Flags {
 }
 
 /// `trading run --venue paper`, but that its market data come from the exchange of the test.
-fn paper(home: &Home, exchange: &Exchange) -> (Live, Plan) {
+fn paper(home: &Home, exchange: &Exchange, format: &str) -> (Live, Plan) {
     let venue = exchange.flags(true);
     let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     let environment: Environment = [
@@ -219,6 +255,7 @@ fn paper(home: &Home, exchange: &Exchange) -> (Live, Plan) {
         ("TRADING_DATA_DIR", text(home.path().join("data"))),
         ("TRADING_EXCHANGE_ENDPOINT", venue[1].clone()),
         ("TRADING_EXCHANGE_CA_FILE", venue[3].clone()),
+        ("TRADING_MARKET_DATA_FORMAT", format.to_owned()),
     ]
     .into_iter()
     .collect();
@@ -242,14 +279,22 @@ fn paper(home: &Home, exchange: &Exchange) -> (Live, Plan) {
 
 #[test]
 fn paper_fills_by_the_exchanges_market_data_alone() {
+    for format in ["json", "sbe"] {
+        paper_fills_by(format);
+    }
+}
+
+fn paper_fills_by(format: &str) {
     let home = Home::new();
     let exchange = Exchange::start(&home, &["--rate", "300"]);
-    let (live, plan) = paper(&home, &exchange);
+    let (live, plan) = paper(&home, &exchange, format);
     let fills = until("fills", || {
         let fills = rows(&home, &["fills"]);
         (fills.len() >= 4).then_some(fills)
     });
     live.end(&plan.trading, &plan.instruments, &plan.ipc, Nanos::from_secs(1)).expect("it reconciles");
+    let in_sbe = tape(plan.session.directory()).iter().any(|line| line.starts_with("Sbe "));
+    assert_eq!(in_sbe, format == "sbe");
     for symbol in SYMBOLS {
         assert_eq!(exchange.signed("/api/v3/allOrders", &format!("symbol={symbol}")), json!([]));
         // Every fill was at a price of that market: near where it stands now.

@@ -9,8 +9,8 @@ use engine::domain::{
 };
 use engine::message::tick::Top;
 use engine::venue::binance::decode::Decoder;
-use engine::venue::binance::sbe::SbeDecoder;
 use engine::venue::binance::sbe::encode::{Extension, SbeEncoder, Trade};
+use engine::venue::binance::sbe::{Label, SbeDecoder};
 use engine::venue::binance::{MarketEvent, exchange_info as rules, order_request, user_data as user};
 use engine::venue::{Frame, Source};
 
@@ -194,7 +194,7 @@ pub fn request_seeds() -> Vec<Vec<u8>> {
     vec![text.as_bytes().to_vec()]
 }
 
-/// Binary market frames: read twice they say the same, and name listed instruments only.
+/// Binary market frames: read twice they say the same, name listed instruments only, and have a label.
 pub fn sbe(data: &[u8]) {
     let read = || {
         SBE.with_borrow_mut(|decoder| {
@@ -205,6 +205,8 @@ pub fn sbe(data: &[u8]) {
     };
     let (outcome, events) = read();
     assert_eq!((outcome, &events), (read().0, &read().1));
+    let label = Label::of(data);
+    assert!(label.is_some() || outcome.is_err() || events.iter().all(|event| event.contains("Skipped")));
     if outcome.is_ok() && !data.is_empty() {
         // Bytes behind a frame are a later version's: they change nothing.
         let longer = [data, &[0; 3]].concat();

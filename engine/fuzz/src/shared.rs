@@ -68,6 +68,7 @@ pub fn tape_seeds() -> Vec<Vec<u8>> {
         "1700000000000000000\tws\t{\"u\":1}\n1700000000000000001\trest https://x/api/v3/depth?symbol=A\t{}\n",
         "1700000000000000000 {\"stream\":\"a\",\"data\":{}}\n1700000000000000001 {\"lastUpdateId\":1}\n",
         "1\tuser\t{}\n2\torder\t{}\n",
+        "1\tsbe\t1a0011270100\n2\tsbe\tzz\n",
     ]
     .map(|text| text.as_bytes().to_vec())
     .to_vec()

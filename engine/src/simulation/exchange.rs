@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::agent::{Agent, Observed};
-use crate::domain::{InstrumentIndex, Instruments, Market, Nanos};
+use crate::domain::{InstrumentIndex, Instruments, Nanos};
 use crate::error::SetupError;
 use crate::limits::POLL_BATCH;
 use crate::message::Answer;
@@ -13,10 +13,10 @@ use crate::ring::spsc;
 use crate::simulation::exchange_counts::ExchangeCounters;
 use crate::simulation::faults::{Faults, FrameFate};
 use crate::simulation::source::FrameSource;
-use crate::venue::binance::decode::Decoder;
+use crate::venue::binance::frames::FrameDecoder;
 use crate::venue::link::{Batch, FeedWriter};
 use crate::venue::simulated::{Matching, Request, SimulationConfig};
-use crate::venue::{Frame, Source};
+use crate::venue::{Frame, KeptFrame};
 
 /// The exchange's ends of the link to the engine.
 pub struct ExchangePorts {
@@ -30,22 +30,15 @@ pub struct ExchangePorts {
     pub answers: spsc::Producer<Answer>,
 }
 
-/// A frame that found no room in the feed.
-struct Held {
-    received: Nanos,
-    market: Market,
-    url: Option<String>,
-    payload: Vec<u8>,
-}
-
 /// The agent.
 pub struct SimulatedExchange<S> {
     ports: ExchangePorts,
     source: S,
-    decoder: Decoder,
+    decoder: FrameDecoder,
     matching: Matching,
     feed_latency: Nanos,
-    held: Option<Held>,
+    /// A frame that found no room in the feed.
+    held: Option<KeptFrame>,
     /// Where events go in place of frames, for an engine on the same thread.
     direct: Option<Batch>,
     /// What happens to frames that are handed over, to requests and answers; nothing where there is none.
@@ -73,7 +66,7 @@ impl<S: FrameSource> SimulatedExchange<S> {
         Ok(Self {
             ports,
             source,
-            decoder: Decoder::new(Arc::clone(&instruments)),
+            decoder: FrameDecoder::new(Arc::clone(&instruments)),
             matching: Matching::new(instruments, config),
             feed_latency,
             held: None,
@@ -140,41 +133,33 @@ impl<S: FrameSource> SimulatedExchange<S> {
         let Self { source, decoder, matching, ports, held, direct, faults, feed_latency, counters, .. } =
             self;
         source.next(&mut |frame| {
-            let read = decoder.decode(frame);
-            match &read {
-                Ok(event) => matching.on_market(frame.received, event),
-                Err(_) => counters.unreadable += 1,
+            let mut arriving = Frame { received: frame.received + *feed_latency, ..*frame };
+            let mut fate = FrameFate::Whole;
+            if let (Some(_), Some(faults)) = (&direct, &mut *faults) {
+                (arriving.received, fate) = faults.of_frame(arriving.received);
             }
-            if let Some(outbox) = direct {
-                let arrival = frame.received + *feed_latency;
-                let whole = (arrival, FrameFate::Whole);
-                let (arrival, fate) = faults.as_mut().map_or(whole, |faults| faults.of_frame(arrival));
-                match fate {
-                    FrameFate::Lost => {}
-                    FrameFate::Whole => outbox.push(arrival, &read),
-                    FrameFate::Twice => {
-                        outbox.push(arrival, &read);
-                        outbox.push(arrival, &read);
-                    }
-                    FrameFate::Half => {
-                        let payload = &frame.payload[..frame.payload.len() / 2];
-                        outbox.push(arrival, &decoder.decode(&Frame { payload, ..*frame }));
-                    }
+            let mut follows = false;
+            decoder.decode(frame, |read| {
+                match read {
+                    Ok(event) => matching.on_market(frame.received, event),
+                    Err(_) => counters.unreadable += 1,
                 }
-                return;
-            }
-            let arriving = Frame { received: frame.received + *feed_latency, ..*frame };
-            if ports.feed.write(&arriving).is_err() {
-                counters.held += 1;
-                *held = Some(Held {
-                    received: arriving.received,
-                    market: frame.market,
-                    url: match frame.source {
-                        Source::Stream => None,
-                        Source::Rest(url) => Some(url.to_owned()),
-                    },
-                    payload: frame.payload.to_vec(),
-                });
+                if let (Some(outbox), FrameFate::Whole | FrameFate::Twice) = (&mut *direct, fate) {
+                    outbox.push(arriving.received, follows, read);
+                    follows = true;
+                }
+            });
+            match (&mut *direct, fate) {
+                (None, _) if ports.feed.write(&arriving).is_err() => {
+                    counters.held += 1;
+                    *held = Some(KeptFrame::of(&arriving, Vec::new()));
+                }
+                (Some(outbox), FrameFate::Twice) => push_all(outbox, decoder, &arriving),
+                (Some(outbox), FrameFate::Half) => {
+                    arriving.payload = &frame.payload[..frame.payload.len() / 2];
+                    push_all(outbox, decoder, &arriving);
+                }
+                _ => {}
             }
         })
     }
@@ -182,9 +167,7 @@ impl<S: FrameSource> SimulatedExchange<S> {
     /// Retries the frame that found no room. Returns whether the feed is free for the next.
     fn release_held(&mut self) -> bool {
         let Some(held) = &self.held else { return true };
-        let source = held.url.as_deref().map_or(Source::Stream, Source::Rest);
-        let frame = Frame { received: held.received, market: held.market, source, payload: &held.payload };
-        if self.ports.feed.write(&frame).is_ok() {
+        if self.ports.feed.write(&held.frame()).is_ok() {
             self.held = None;
         }
         self.held.is_none()
@@ -226,6 +209,15 @@ impl<S: FrameSource> SimulatedExchange<S> {
         self.counters.answers += given as u64;
         given
     }
+}
+
+/// Adds all that `frame` says.
+fn push_all(outbox: &mut Batch, decoder: &mut FrameDecoder, frame: &Frame<'_>) {
+    let mut follows = false;
+    decoder.decode(frame, |read| {
+        outbox.push(frame.received, follows, read);
+        follows = true;
+    });
 }
 
 impl<S: FrameSource> Agent for SimulatedExchange<S> {

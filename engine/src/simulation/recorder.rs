@@ -22,7 +22,7 @@ use crate::venue::binance::user_data::{self, OrderFacts};
 use crate::venue::link::{FeedReader, FeedWriter};
 use crate::venue::replay::{TapeSource, TapeWriter};
 use crate::venue::{
-    Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question, Source, VenueEvent, VenueEventKind,
+    Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question, VenueEvent, VenueEventKind,
 };
 use crate::wire::UnknownCode;
 
@@ -259,11 +259,7 @@ impl Recorder {
         let mut outcome = Ok(());
         while written < BATCH && outcome.is_ok() {
             let taken = frames.read(&mut |frame| {
-                let source = match frame.source {
-                    Source::Stream => TapeSource::Stream,
-                    Source::Rest(url) => TapeSource::Rest(url),
-                };
-                outcome = writer.write(frame.received, source, frame.payload);
+                outcome = writer.write(frame.received, frame.source.into(), frame.payload);
             });
             if !taken {
                 break;

@@ -15,7 +15,7 @@ use crate::tick_to_trade::assembly::{JournalSet, Path};
 use crate::venue::binance::user_data;
 use crate::venue::link::{FeedWriter, LinkFeed};
 use crate::venue::replay::{TapeReader, TapeSource};
-use crate::venue::{Frame, Source, VenueEvent};
+use crate::venue::{Frame, VenueEvent};
 
 /// The venue's ends of the feed, fed from the recording.
 pub struct RerunPorts {
@@ -62,12 +62,7 @@ impl Recording {
             let Some(line) = self.frames.next()? else {
                 return Err(self.short("frames"));
             };
-            let source = match line.source {
-                TapeSource::Stream => Source::Stream,
-                TapeSource::Rest(url) if url.contains("exchangeInfo") => continue,
-                TapeSource::Rest(url) => Source::Rest(url),
-                _ => continue,
-            };
+            let Some(source) = line.source.market_data() else { continue };
             let frame = Frame { received: line.received, market: self.market, source, payload: line.payload };
             if feed.write(&frame).is_err() {
                 return Err(SetupError::Invalid(

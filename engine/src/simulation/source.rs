@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::domain::{InstrumentIndex, Instruments, Market, Nanos};
 use crate::error::SetupError;
+use crate::venue::Frame;
 use crate::venue::generated::GeneratedMarket;
-use crate::venue::replay::{TapeSet, TapeSource};
-use crate::venue::{Frame, Source};
+use crate::venue::replay::TapeSet;
 
 /// Frames in the order of their times.
 pub trait FrameSource: Send {
@@ -52,14 +52,8 @@ impl FrameSource for TapeFrames {
 
     fn next(&mut self, on_frame: &mut dyn FnMut(&Frame<'_>)) -> Result<(), SetupError> {
         let Some(line) = self.tapes.next()? else { return Ok(()) };
-        let source = match line.source {
-            TapeSource::Stream => Source::Stream,
-            // The instrument table was made from it before the start; it is no market data.
-            TapeSource::Rest(url) if url.contains("exchangeInfo") => return Ok(()),
-            TapeSource::Rest(url) => Source::Rest(url),
-            // What became of the recorded session's own orders: the replay has orders of its own.
-            TapeSource::User | TapeSource::Request | TapeSource::Unknown => return Ok(()),
-        };
+        // What became of the recorded session's own orders is passed over: the replay has orders of its own.
+        let Some(source) = line.source.market_data() else { return Ok(()) };
         on_frame(&Frame { received: line.received, market: line.market, source, payload: line.payload });
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Live is Binance for both; a replay is a tape and simulated fills; `trading run` is a generated market and
 //! simulated fills. The agents see only the traits.
 
+mod kept;
 pub mod binance;
 pub mod replay;
 pub mod generated;
@@ -15,13 +16,17 @@ use std::fmt;
 use crate::domain::{InstrumentIndex, Liquidity, Market, Nanos, OrderId, Price, Quantity, Side};
 use crate::message::Order;
 use crate::message::report::{FeeAsset, OrderState};
-use crate::venue::binance::{DecodeError, MarketEvent};
+use crate::venue::binance::frames::Read;
+
+pub use kept::{KeptFrame, KeptSource};
 
 /// Where a frame came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source<'a> {
-    /// A market stream.
+    /// A market stream in JSON.
     Stream,
+    /// A market stream in SBE.
+    Sbe,
     /// The answer to a REST request for this URL.
     Rest(&'a str),
 }
@@ -44,14 +49,10 @@ pub trait MarketData {
     /// Hands over the next frame that has arrived by `now`, or returns `false` if there is none.
     fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool;
 
-    /// As [`poll`](Self::poll), by a feed that has decoded its frames itself: hands over when the frame was received and
-    /// what it says. `None` from every feed that hands over frames.
+    /// As [`poll`](Self::poll), by a feed whose frames were decoded before: hands over when the frame was received and
+    /// each event of it. `None` from every feed that hands over frames.
     #[inline]
-    fn poll_read(
-        &mut self,
-        _now: Nanos,
-        _on_event: &mut dyn FnMut(Nanos, &Result<MarketEvent<'_>, DecodeError>),
-    ) -> Option<bool> {
+    fn poll_read(&mut self, _now: Nanos, _on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> Option<bool> {
         None
     }
 

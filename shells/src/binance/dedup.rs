@@ -6,7 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use engine::venue::binance::MarketEvent;
+use engine::limits::SYMBOL_BYTES_MAX;
+use engine::venue::Source;
+use engine::venue::binance::sbe::{Label, template};
+
+/// Longest name of a stream in SBE: a template and a symbol.
+const STREAM_BYTES: usize = 2 + SYMBOL_BYTES_MAX;
 
 /// What the newest event of every stream was numbered.
 #[derive(Debug, Default)]
@@ -21,24 +26,24 @@ struct Last {
 }
 
 impl Dedup {
-    /// Whether a combined-stream frame that came by `connection` is new. What cannot be read as one is new: dropping is for known repeats alone.
-    pub fn is_new(&mut self, frame: &[u8], connection: usize) -> bool {
+    /// Whether a frame of combined streams that came by `connection` is new. What cannot be read as one is new: dropping is
+    /// for known repeats alone.
+    pub fn is_new(&mut self, source: Source<'_>, frame: &[u8], connection: usize) -> bool {
+        if source == Source::Sbe {
+            return self.is_new_sbe(frame, connection);
+        }
         let Some((stream, number)) = identify(frame) else { return true };
         self.admit(stream, number, connection, stream.ends_with(b"@bookTicker"))
     }
 
-    /// Whether an event of an SBE stream that came by `connection` is new.
-    pub fn is_new_event(&mut self, event: &MarketEvent<'_>, connection: usize) -> bool {
-        let (kind, instrument, number) = match *event {
-            MarketEvent::Depth { instrument, ids, .. } => (b'd', instrument, ids.last),
-            MarketEvent::Trade { instrument, trade_id, .. } => (b't', instrument, trade_id),
-            MarketEvent::BookTicker { instrument, update_id, .. } => (b'b', instrument, update_id),
-            MarketEvent::Snapshot { .. } | MarketEvent::Kline { .. } | MarketEvent::Skipped(_) => {
-                return true;
-            }
-        };
-        let [a, b, c, d] = instrument.to_le_bytes();
-        self.admit(&[kind, a, b, c, d], number, connection, kind == b'b')
+    fn is_new_sbe(&mut self, frame: &[u8], connection: usize) -> bool {
+        let Some(Label { template, symbol, number }) = Label::of(frame) else { return true };
+        let mut stream = [0; STREAM_BYTES];
+        let [kind, name] = [(0, 2), (2, symbol.len())].map(|(from, length)| from..from + length);
+        let Some(stream) = stream.get_mut(..name.end) else { return true };
+        stream[kind].copy_from_slice(&template.to_le_bytes());
+        stream[name].copy_from_slice(symbol);
+        self.admit(stream, number, connection, template == template::BEST_BID_ASK)
     }
 
     /// Whether `number` is news of `stream`; `again` says that its last one may be told twice.
@@ -84,7 +89,28 @@ fn identify(frame: &[u8]) -> Option<(&[u8], u64)> {
 
 #[cfg(test)]
 mod tests {
+    use engine::book::DiffIds;
+    use engine::domain::{Filters, Instrument, InstrumentKind, Market, Nanos, Price, Quantity, Scale};
+    use engine::message::tick::Top;
+    use engine::venue::binance::sbe::encode::{Extension, SbeEncoder, Trade};
+
     use super::*;
+
+    fn listed() -> Instrument {
+        let scale = Scale::new(2).expect("valid");
+        Instrument {
+            symbol: "".into(),
+            market: Market::Spot,
+            kind: InstrumentKind::Spot,
+            base: "".into(),
+            quote: "".into(),
+            price_scale: scale,
+            quantity_scale: scale,
+            multiplier: 1,
+            filters: Filters::default(),
+            untradable: None,
+        }
+    }
 
     #[test]
     fn the_second_of_two_is_dropped_and_nothing_else() {
@@ -105,10 +131,44 @@ mod tests {
             (r#"{"stream":"btcusdt@kline_1m","data":{"t":5}}"#.to_owned(), true),
             (r#"{"stream":"btcusdt@kline_1m","data":{"t":5}}"#.to_owned(), true),
         ] {
-            assert_eq!(dedup.is_new(frame.as_bytes(), 0), new, "{frame}");
+            assert_eq!(dedup.is_new(Source::Stream, frame.as_bytes(), 0), new, "{frame}");
         }
         dedup.clear();
-        assert!(dedup.is_new(depth(5).as_bytes(), 0));
+        assert!(dedup.is_new(Source::Stream, depth(5).as_bytes(), 0));
+    }
+
+    #[test]
+    fn streams_in_sbe_are_told_apart_by_template_and_symbol() {
+        let instrument = |symbol: &str| Instrument { symbol: symbol.into(), ..listed() };
+        let (one, other) = (instrument("BTCUSDT"), instrument("ETHUSDT"));
+        let encoder = |instrument| SbeEncoder::new(instrument, Extension::default());
+        let depth = |instrument, last| {
+            let ids = DiffIds { first: 1, last, previous: None };
+            encoder(instrument).depth_diff(Nanos::ZERO, ids, [&[], &[]])
+        };
+        let trades = |ids: &[u64]| {
+            let trade = |&id| Trade { id, price: Price(1), quantity: Quantity(1), buyer_is_maker: false };
+            encoder(&one).trades(Nanos::ZERO, &ids.iter().map(trade).collect::<Vec<_>>())
+        };
+        let best = encoder(&one).best_bid_ask(Nanos::ZERO, 5, &Top::default());
+        let mut dedup = Dedup::default();
+        for (frame, by, new) in [
+            (depth(&one, 5), 0, true),
+            (depth(&other, 5), 0, true),
+            (depth(&one, 5), 1, false),
+            (trades(&[4, 5]), 0, true),
+            (trades(&[4, 5]), 1, false),
+            (trades(&[6]), 1, true),
+            (best.clone(), 0, true),
+            (best.clone(), 1, false),
+            (best, 0, true),
+            (depth(&one, 4), 0, false),
+            (depth(&one, 6), 1, true),
+            (b"not SBE".to_vec(), 0, true),
+            (b"not SBE".to_vec(), 1, true),
+        ] {
+            assert_eq!(dedup.is_new(Source::Sbe, &frame, by), new, "{frame:?} by {by}");
+        }
     }
 
     #[test]
@@ -117,8 +177,8 @@ mod tests {
         let ticker = |bid: u32| {
             format!(r#"{{"stream":"btcusdt@bookTicker","data":{{"u":5,"s":"BTCUSDT","b":"{bid}"}}}}"#)
         };
-        let given =
-            [(1, 0), (2, 0), (1, 1), (2, 1)].map(|(bid, by)| dedup.is_new(ticker(bid).as_bytes(), by));
+        let given = [(1, 0), (2, 0), (1, 1), (2, 1)]
+            .map(|(bid, by)| dedup.is_new(Source::Stream, ticker(bid).as_bytes(), by));
         assert_eq!(given, [true, true, false, false]);
     }
 }

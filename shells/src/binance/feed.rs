@@ -1,7 +1,6 @@
 //! Market data over combined streams, with depth snapshots over REST (binance.md §4).
 //!
-//! In SBE, depth, best prices and trades come as binary frames, which are decoded here; bars, of which SBE has none, still come
-//! as JSON.
+//! In SBE, depth, best prices and trades come as binary frames; bars, of which SBE has none, still come as JSON.
 //!
 //! Streams stand in the URL of a connection, so that nothing is subscribed by messages and a reconnection subscribes
 //! again by itself. A connection near the end of its day, or told of a shutdown, is replaced before it is closed; while
@@ -11,8 +10,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine::domain::{InstrumentIndex, Instruments, Market, Nanos};
-use engine::venue::binance::sbe::{SbeDecoder, SbeEvent};
-use engine::venue::binance::{DecodeError, MarketEvent};
 use engine::venue::{Frame, MarketData, Source};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::warn;
@@ -32,8 +29,8 @@ const STREAMS: [&str; 4] = ["depth@100ms", "bookTicker", "trade", "kline_1m"];
 const BARS: [&str; 1] = ["kline_1m"];
 const SBE_STREAMS: [&str; 3] = ["depth", "bestBidAsk", "trade"];
 
-/// After so many looks at SBE, which may never be silent, one at everything else.
-const SBE_LOOKS: u32 = 16;
+/// After so many looks at streams, which may never be silent, one at the answers to requests.
+const LOOKS: u32 = 16;
 
 /// Symbols on one connection: their streams stay far below the venue's 1,024, and their URL short.
 const SYMBOLS_MAX: usize = 50;
@@ -237,8 +234,7 @@ pub struct BinanceFeed {
     wanted: BTreeSet<InstrumentIndex>,
     asked: BTreeSet<InstrumentIndex>,
     budget: WeightBudget,
-    /// Reads SBE, and counts the looks at it.
-    sbe: Option<(SbeDecoder, u32)>,
+    looks: u32,
     /// What it met.
     pub counts: FeedCounts,
 }
@@ -268,13 +264,12 @@ impl BinanceFeed {
             wanted: BTreeSet::new(),
             asked: BTreeSet::new(),
             budget: WeightBudget::new(Share::INGEST, 0),
-            sbe: None,
+            looks: 0,
             counts: FeedCounts::default(),
         })
     }
 
-    /// Follows depth, best prices and trades in SBE, which `key` opens. Such a feed reads its frames itself: who polls it for
-    /// frames alone gets bars and snapshots.
+    /// Follows depth, best prices and trades in SBE, which `key` opens.
     #[must_use]
     pub fn in_sbe(mut self, endpoints: &Endpoints, key: &Secret, redundant: bool, seed: u64) -> Self {
         let copies = 1 + usize::from(redundant);
@@ -283,7 +278,6 @@ impl BinanceFeed {
         let bars = Line::all(&endpoints.streams, &self.instruments, &BARS, copies, !seed);
         lines.extend(bars.into_iter().map(|line| Line { silence: BARS_SILENCE_MAX, ..line }));
         self.lines = lines;
-        self.sbe = Some((SbeDecoder::new(Arc::clone(&self.instruments)), 0));
         self
     }
 
@@ -364,12 +358,9 @@ impl BinanceFeed {
     }
 }
 
-/// What a feed does with a message of its connection's number: text or binary, and whether it was new.
-type Take<'a> = &'a mut dyn FnMut(&mut Dedup, usize, bool, &[u8]) -> bool;
-
 impl BinanceFeed {
-    /// Looks at the lines of SBE, or at the others, each in its turn, until one has given something; whether one has.
-    fn look_at_lines(&mut self, sbe: bool, now: Nanos, take: Take<'_>) -> bool {
+    /// Looks at the lines, each in its turn, until one has given a new frame; whether one has.
+    fn look_at_lines(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool {
         if now != self.turned {
             // Once a duty cycle: what arrives meanwhile is the next one's.
             self.turned = now;
@@ -380,14 +371,18 @@ impl BinanceFeed {
             *turn = (*turn + 1) % lines.len();
             let connection = *turn;
             let line = &mut lines[connection];
-            if line.key.is_some() != sbe {
-                continue;
-            }
             line.keep(trust, reactor, now);
+            let in_sbe = line.key.is_some();
             let (mut met, mut given) = (FeedCounts::default(), false);
             let busy = line.look(reactor, now, &mut met, &mut |binary, payload| {
-                given = take(dedup, connection, binary, payload);
-                counts.repeats += u64::from(!given);
+                // The word of a shutdown is a text, whatever the streams are.
+                let source = if in_sbe && binary { Source::Sbe } else { Source::Stream };
+                given = dedup.is_new(source, payload, connection);
+                if given {
+                    on_frame(&Frame { received: now, market: Market::Spot, source, payload });
+                } else {
+                    counts.repeats += 1;
+                }
             });
             counts.connections += met.connections;
             counts.reconnects += met.reconnects;
@@ -411,45 +406,11 @@ impl BinanceFeed {
 impl MarketData for BinanceFeed {
     fn poll(&mut self, now: Nanos, on_frame: &mut dyn FnMut(&Frame<'_>)) -> bool {
         self.ask_for_snapshots(now);
-        let given = self.look_at_lines(false, now, &mut |dedup, connection, _, payload| {
-            let new = dedup.is_new(payload, connection);
-            if new {
-                on_frame(&Frame { received: now, market: Market::Spot, source: Source::Stream, payload });
-            }
-            new
-        });
-        given || self.look_for_snapshots(now, on_frame)
-    }
-
-    fn poll_read(
-        &mut self,
-        now: Nanos,
-        on_event: &mut dyn FnMut(Nanos, &Result<MarketEvent<'_>, DecodeError>),
-    ) -> Option<bool> {
-        let (mut decoder, looks) = self.sbe.take()?;
-        let looks = (looks + 1) % SBE_LOOKS;
-        let given = looks != 0
-            && self.look_at_lines(true, now, &mut |dedup, connection, binary, payload| {
-                // A text is the word of a shutdown, of which the line takes note.
-                let mut new = !binary;
-                let mut read = |event: SbeEvent<'_>| {
-                    if let SbeEvent::Market(event) = event
-                        && dedup.is_new_event(&event, connection)
-                    {
-                        new = true;
-                        on_event(now, &Ok(event));
-                    }
-                };
-                let outcome = if binary { decoder.decode(payload, &mut read) } else { Ok(()) };
-                if let Err(error) = outcome {
-                    new = true;
-                    on_event(now, &Err(error));
-                }
-                new
-            });
-        self.sbe = Some((decoder, looks));
-        // Bars and snapshots are frames.
-        given.then_some(true)
+        self.looks = (self.looks + 1) % LOOKS;
+        if self.looks == 0 && self.look_for_snapshots(now, on_frame) {
+            return true;
+        }
+        self.look_at_lines(now, on_frame) || self.look_for_snapshots(now, on_frame)
     }
 
     fn next_deadline(&self) -> Nanos {

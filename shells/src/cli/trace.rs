@@ -8,7 +8,7 @@ use engine::journal::{Decision, Describer, Record};
 use engine::message::{IntentKind, Report, ReportKind};
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::assembly::journal_directory;
-use engine::venue::replay::{TapeReader, TapeSource};
+use engine::venue::replay::{TapeReader, TapeSource, scan};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -176,9 +176,13 @@ impl Life {
             if line.received > at {
                 break;
             }
-            let is_market = matches!(line.source, TapeSource::Stream);
-            if is_market && mentions(line.payload, symbol) {
-                found = Some((line.received, String::from_utf8_lossy(line.payload).into_owned()));
+            let is_of_symbol = match line.source {
+                TapeSource::Stream => mentions(line.payload, symbol),
+                TapeSource::Sbe => scan::symbol_of_sbe(line.payload) == Some(symbol),
+                _ => false,
+            };
+            if is_of_symbol {
+                found = Some((line.received, line.text().into_owned()));
             }
         }
         let (received, payload) = found?;

@@ -207,7 +207,7 @@ pub static KEYS: [Key; 39] = [
     Key {
         value_name: "FORMAT",
         default: Some("json"),
-        doc: "How market data come from the venue: json, or sbe, which needs a key and is not recorded",
+        doc: "How market data come from the venue: json, or sbe, which is binary and needs a key",
         check: check::<MarketDataFormat>,
         ..key("TRADING_MARKET_DATA_FORMAT", "binance.market_data_format", "market-data-format")
     },

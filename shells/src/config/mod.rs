@@ -204,9 +204,6 @@ impl Settings {
                 self.venue
             )));
         }
-        if self.venue == Venue::Paper {
-            self.must_be_json("fills on paper follow market data as JSON")?;
-        }
         let traded = |symbol: &&String| !self.symbols.contains(symbol);
         match self.strategies.iter().flat_map(|choice| &choice.symbols).find(traded) {
             Some(symbol) if self.has_symbols() => Err(SetupError::Invalid(format!(
@@ -216,16 +213,12 @@ impl Settings {
         }
     }
 
-    /// Refuses SBE, for a reason.
-    ///
-    /// # Errors
-    /// When market data shall come as SBE.
-    pub fn must_be_json(&self, reason: &str) -> Result<(), SetupError> {
+    /// What a process that follows market data, and does nothing else with secrets, has to read.
+    #[must_use]
+    pub const fn market_data_secrets(&self) -> Secrets {
         match self.market_data_format {
-            MarketDataFormat::Json => Ok(()),
-            MarketDataFormat::Sbe => {
-                Err(SetupError::Invalid(format!("TRADING_MARKET_DATA_FORMAT=sbe: {reason}")))
-            }
+            MarketDataFormat::Json => Secrets::Withhold,
+            MarketDataFormat::Sbe => Secrets::MarketData,
         }
     }
 

@@ -61,14 +61,15 @@ fn a_window_is_binances_own_unless_it_is_set() {
 }
 
 #[test]
-fn sbe_is_refused_where_json_is_needed() {
+fn market_data_in_sbe_need_their_key_and_no_other() {
     let sbe = ("TRADING_MARKET_DATA_FORMAT", "sbe");
-    let testnet = settings(&[sbe, ("TRADING_VENUE", "binance-testnet"), ("BINANCE_MARKET_DATA_KEY", "m")]);
-    let testnet = testnet.expect("it has SBE");
-    assert_eq!(testnet.market_data_key.as_ref().map(Secret::expose), Some("m"));
-    assert!(testnet.must_be_json("a tape").expect_err("SBE").to_string().ends_with("=sbe: a tape"));
-    let paper = settings(&[sbe, ("TRADING_VENUE", "paper")]).expect_err("fills need JSON");
-    assert!(paper.starts_with("TRADING_MARKET_DATA_FORMAT=sbe"), "{paper}");
+    for venue in ["paper", "binance-testnet"] {
+        let found = settings(&[sbe, ("TRADING_VENUE", venue), ("BINANCE_MARKET_DATA_KEY", "m")]);
+        let found = found.expect("it has SBE");
+        assert_eq!(found.market_data_key.as_ref().map(Secret::expose), Some("m"));
+        assert_eq!(found.market_data_secrets(), Secrets::MarketData);
+    }
+    assert_eq!(settings(&[]).expect("JSON").market_data_secrets(), Secrets::Withhold);
 }
 
 /// Every line of the example that sets something, commented out or not.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use engine::domain::{Instruments, Market, Nanos};
 use engine::error::SetupError;
 use engine::simulation::source::{FrameSource, GeneratedFrames, TapeFrames};
-use engine::venue::binance::decode::Decoder;
 use engine::venue::binance::exchange_info;
+use engine::venue::binance::frames::FrameDecoder;
 use engine::venue::exchange::Exchange;
 use engine::venue::generated::GeneratedMarket;
 use engine::venue::replay::merge::TapeSet;
@@ -26,7 +26,7 @@ pub enum Pace {
 /// The market.
 pub struct Source {
     frames: Box<dyn FrameSource + Send>,
-    decoder: Decoder,
+    decoder: FrameDecoder,
     pace: Pace,
     /// A moment of the exchange's time, and the market's time then.
     anchor: (Nanos, Nanos),
@@ -83,7 +83,7 @@ impl Source {
     ) -> Self {
         Self {
             frames,
-            decoder: Decoder::new(Arc::clone(instruments)),
+            decoder: FrameDecoder::new(Arc::clone(instruments)),
             pace,
             anchor,
             next,
@@ -139,9 +139,11 @@ impl Source {
 
     fn one(&mut self, at: Nanos, exchange: &mut Exchange) -> Result<(), SetupError> {
         let Self { frames, decoder, next, unreadable, .. } = self;
-        frames.next(&mut |frame| match decoder.decode(frame) {
-            Ok(event) => exchange.on_market(at, &event),
-            Err(_) => *unreadable += 1,
+        frames.next(&mut |frame| {
+            decoder.decode(frame, |read| match read {
+                Ok(event) => exchange.on_market(at, event),
+                Err(_) => *unreadable += 1,
+            });
         })?;
         *next = frames.next_time()?;
         Ok(())

@@ -30,7 +30,7 @@ use engine::tick_to_trade::assembly::{JournalSet, PathConfig, StrategySlot, Time
 use crate::assembly::PathSetup;
 use crate::cli::args::{EngineArgs, Role};
 use crate::cli::output::say;
-use crate::config::values::{MarketDataFormat, OnShutdown};
+use crate::config::values::OnShutdown;
 use crate::config::{Environment, Secrets, Settings, Venue};
 use crate::host::crew::{Crew, Seat};
 use crate::host::keeper::{Keeper, keep};
@@ -92,11 +92,10 @@ pub fn run(args: &EngineArgs, environment: &Environment) -> Result<(), SetupErro
 pub fn reads(args: &EngineArgs, settings: &Settings) -> Secrets {
     let plays = |role| args.roles(settings.venue).is_ok_and(|roles| roles.contains(&role));
     match settings.venue {
+        Venue::Paper if plays(Role::Venue) => settings.market_data_secrets(),
         Venue::Paper => Secrets::Withhold,
         _ if plays(Role::Route) => Secrets::Read,
-        _ if plays(Role::Ingest) && settings.market_data_format == MarketDataFormat::Sbe => {
-            Secrets::MarketData
-        }
+        _ if plays(Role::Ingest) => settings.market_data_secrets(),
         _ => Secrets::Withhold,
     }
 }
@@ -429,7 +428,8 @@ impl<'a> Ground<'a> {
         if let Some(ends) = ends {
             let Ends { venue, feed, entry } = ends.attach(ipc)?;
             let open = |ports| {
-                let frames = HouseFrames::Live(Box::new(LiveFrames::new(way.feed(listing)?)));
+                let feed = way.feed(listing, settings, &mut timeline.clock)?;
+                let frames = HouseFrames::Live(Box::new(LiveFrames::new(feed)));
                 house::open(frames, ports, &listing.instruments, &args.fills, (ipc, config.epoch))
             };
             let house = venue.map(open).transpose()?;
@@ -439,7 +439,7 @@ impl<'a> Ground<'a> {
         }
         let mut venued = Venued { house: None, feed: None, entry: None };
         if roles.contains(&Role::Ingest) {
-            let feed = way.feed_as_set(listing, settings, &mut timeline.clock)?;
+            let feed = way.feed(listing, settings, &mut timeline.clock)?;
             venued.feed = Some(VenueFeed::Sockets(Box::new(feed)));
         }
         if roles.contains(&Role::Route) {

@@ -268,14 +268,16 @@ fn venued(
     args: &RunArgs,
     settings: &Settings,
 ) -> Result<(Option<House>, VenueFeed, VenueEntry), SetupError> {
+    let mut clock = plan.clock;
     let frames = match backing {
         Backing::Sockets(way, listing) => {
-            let mut clock = plan.clock;
-            let feed = VenueFeed::Sockets(Box::new(way.feed(&listing)?));
+            let feed = VenueFeed::Sockets(Box::new(way.feed(&listing, settings, &mut clock)?));
             let entry = VenueEntry::Sockets(Box::new(way.entry(&listing, settings, &mut clock)?));
             return Ok((None, feed, entry));
         }
-        Backing::Paper(way, listing) => HouseFrames::Live(Box::new(LiveFrames::new(way.feed(&listing)?))),
+        Backing::Paper(way, listing) => {
+            HouseFrames::Live(Box::new(LiveFrames::new(way.feed(&listing, settings, &mut clock)?)))
+        }
         Backing::Generated(market) => {
             HouseFrames::Generated(GeneratedFrames::new(*market, &plan.symbols, &plan.instruments))
         }

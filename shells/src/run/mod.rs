@@ -22,7 +22,7 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
-use crate::config::values::{OnShutdown, RecvWindow};
+use crate::config::values::{MarketDataFormat, OnShutdown, RecvWindow};
 use crate::config::{Environment, Places, Secrets, Settings, Venue};
 use crate::interrupt::Interrupt;
 use crate::ports::{FIRST_PORT, Ground, Ports};
@@ -88,10 +88,7 @@ pub struct Plan {
 /// # Errors
 /// When an argument is no good, another engine runs on this instance, or a thread fails.
 pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> {
-    let reads = |settings: &Settings| if goes_out(settings) { Secrets::Read } else { Secrets::Withhold };
     let settings = access::settings(&args.settings, environment, reads)?;
-    settings
-        .must_be_json("`trading run` keeps a tape of JSON; `trading engine` and the services keep none")?;
     if settings.venue != Venue::Simulated || goes_out(&settings) {
         crate::log::start(&settings);
     }
@@ -160,6 +157,15 @@ pub fn run(args: &RunArgs, environment: &Environment) -> Result<(), SetupError> 
     Ok(())
 }
 
+/// Which secrets it reads: who sends orders all, who follows SBE streams for fills in the process the key to those.
+fn reads(settings: &Settings) -> Secrets {
+    match settings.venue {
+        _ if goes_out(settings) => Secrets::Read,
+        Venue::Paper => settings.market_data_secrets(),
+        _ => Secrets::Withhold,
+    }
+}
+
 /// Whether orders leave this process: `simulated` has its exchange in it, unless another is named.
 fn goes_out(settings: &Settings) -> bool {
     match settings.venue {
@@ -178,6 +184,12 @@ impl Backing {
         clock: &mut LiveClock,
     ) -> Result<(Self, Arc<Instruments>), SetupError> {
         if settings.venue == Venue::Simulated && !goes_out(settings) {
+            if settings.market_data_format == MarketDataFormat::Sbe {
+                let reason = "TRADING_MARKET_DATA_FORMAT=sbe: the market inside `trading run` is of JSON; name an exchange";
+                return Err(SetupError::Invalid(format!(
+                    "{reason} (TRADING_EXCHANGE_ENDPOINT) or another venue"
+                )));
+            }
             let symbols: Vec<&str> = trading.symbols.iter().map(String::as_str).collect();
             let market = GeneratedMarket::new(&symbols, args.seed, clock.now(), args.rate)?;
             let listed = exchange_info::instruments(&market.exchange_info(), Market::Spot)?;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use engine::agent::{Observed, Published};
 use engine::counters::{Counters, Heartbeat};
-use engine::domain::{InstrumentIndex, Instruments, Market, Nanos};
+use engine::domain::{InstrumentIndex, Instruments, Nanos};
 use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
 use engine::simulation::exchange::{ExchangePorts, SimulatedExchange};
 use engine::simulation::source::{FrameSource, GeneratedFrames};
-use engine::venue::{Frame, MarketData, Source};
+use engine::venue::{Frame, KeptFrame, MarketData};
 
 use crate::binance::BinanceFeed;
 use crate::cli::args::FillArgs;
@@ -81,16 +81,9 @@ pub struct LiveFrames<M> {
     feed: M,
     /// When it last looked: before the first look there is nothing.
     now: Option<Nanos>,
-    kept: Option<Kept>,
+    kept: Option<KeptFrame>,
     /// Room of frames that were given away.
     spare: Vec<u8>,
-}
-
-struct Kept {
-    received: Nanos,
-    market: Market,
-    url: Option<String>,
-    payload: Vec<u8>,
 }
 
 impl<M: MarketData> LiveFrames<M> {
@@ -99,18 +92,15 @@ impl<M: MarketData> LiveFrames<M> {
         Self { feed, now: None, kept: None, spare: Vec::new() }
     }
 
+    fn due(&self) -> Nanos {
+        self.kept.as_ref().map_or(Nanos::NEVER, |kept| kept.frame().received)
+    }
+
     fn take(&mut self) {
         let Some(now) = self.now.filter(|_| self.kept.is_none()) else { return };
         let Self { feed, kept, spare, .. } = self;
         feed.poll(now, &mut |frame| {
-            let mut payload = std::mem::take(spare);
-            payload.clear();
-            payload.extend_from_slice(frame.payload);
-            let url = match frame.source {
-                Source::Stream => None,
-                Source::Rest(url) => Some(url.to_owned()),
-            };
-            *kept = Some(Kept { received: frame.received, market: frame.market, url, payload });
+            *kept = Some(KeptFrame::of(frame, std::mem::take(spare)));
         });
     }
 }
@@ -118,21 +108,20 @@ impl<M: MarketData> LiveFrames<M> {
 impl<M: MarketData + Send> FrameSource for LiveFrames<M> {
     fn next_time(&mut self) -> Result<Nanos, SetupError> {
         self.take();
-        Ok(self.kept.as_ref().map_or(Nanos::NEVER, |kept| kept.received))
+        Ok(self.due())
     }
 
     fn next(&mut self, on_frame: &mut dyn FnMut(&Frame<'_>)) -> Result<(), SetupError> {
         let Some(kept) = self.kept.take() else { return Ok(()) };
-        let source = kept.url.as_deref().map_or(Source::Stream, Source::Rest);
-        on_frame(&Frame { received: kept.received, market: kept.market, source, payload: &kept.payload });
-        self.spare = kept.payload;
+        on_frame(&kept.frame());
+        self.spare = kept.into_spare();
         Ok(())
     }
 
     fn look(&mut self, now: Nanos) -> Option<Nanos> {
         self.now = Some(now);
         self.take();
-        Some(self.kept.as_ref().map_or(Nanos::NEVER, |kept| kept.received))
+        Some(self.due())
     }
 
     fn request_snapshot(&mut self, instrument: InstrumentIndex, now: Nanos) {
@@ -142,6 +131,9 @@ impl<M: MarketData + Send> FrameSource for LiveFrames<M> {
 
 #[cfg(test)]
 mod tests {
+    use engine::domain::Market;
+    use engine::venue::Source;
+
     use super::*;
 
     /// A feed of numbered frames, each of which arrives at its number.

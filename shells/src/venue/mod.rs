@@ -20,7 +20,6 @@ use engine::domain::{InstrumentIndex, Nanos, OrderId};
 use engine::error::SetupError;
 use engine::message::Order;
 use engine::tick_to_trade::route::RouteTiming;
-use engine::venue::binance::{DecodeError, MarketEvent};
 use engine::venue::link::{LinkFeed, LinkOrderEntry};
 use engine::venue::{Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question, VenueEvent};
 
@@ -84,18 +83,6 @@ impl MarketData for VenueFeed {
         match self {
             Self::Sockets(feed) => feed.poll(now, on_frame),
             Self::Link(feed) => feed.poll(now, on_frame),
-        }
-    }
-
-    #[inline]
-    fn poll_read(
-        &mut self,
-        now: Nanos,
-        on_event: &mut dyn FnMut(Nanos, &Result<MarketEvent<'_>, DecodeError>),
-    ) -> Option<bool> {
-        match self {
-            Self::Sockets(feed) => feed.poll_read(now, on_event),
-            Self::Link(feed) => feed.poll_read(now, on_event),
         }
     }
 
@@ -236,27 +223,20 @@ impl Way {
         listing::ask(self.venue, &mut Desk::new(&self.endpoints.rest, &self.trust, clock), symbols)
     }
 
-    /// The venue's market data.
-    ///
-    /// # Errors
-    /// When the system gives no descriptor.
-    pub fn feed(&self, listing: &Listing) -> Result<BinanceFeed, SetupError> {
-        let instruments = Arc::clone(&listing.instruments);
-        let feed = BinanceFeed::new(&self.endpoints, &self.trust, instruments, self.redundant, seed());
-        Ok(feed.map_err(|error| SetupError::io("sockets", "making a poll", error))?.limited(&listing.limits))
-    }
-
-    /// The venue's market data in the format that the settings name, for who decodes them and keeps no tape.
+    /// The venue's market data in the format that the settings name.
     ///
     /// # Errors
     /// When there is no key for SBE, or the system gives no descriptor.
-    pub fn feed_as_set(
+    pub fn feed(
         &self,
         listing: &Listing,
         settings: &Settings,
         clock: &mut impl Clock,
     ) -> Result<BinanceFeed, SetupError> {
-        let feed = self.feed(listing)?;
+        let instruments = Arc::clone(&listing.instruments);
+        let feed = BinanceFeed::new(&self.endpoints, &self.trust, instruments, self.redundant, seed());
+        let feed = feed.map_err(|error| SetupError::io("sockets", "making a poll", error))?;
+        let feed = feed.limited(&listing.limits);
         if settings.market_data_format == MarketDataFormat::Json {
             return Ok(feed);
         }

@@ -16,16 +16,16 @@ use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::assembly::apart;
 use engine::venue::replay::{TapeSource, TapeWriter};
-use engine::venue::{Frame, MarketData, Source};
+use engine::venue::{Frame, MarketData};
 
 use crate::assembly::PathSetup;
 use crate::cli::args::{ParameterArgs, RecordArgs};
 use crate::cli::output::say;
-use crate::config::{Environment, Secrets, Settings};
+use crate::config::{Environment, Settings};
 use crate::interrupt::Interrupt;
 use crate::tapes;
 use crate::trade::Trading;
-use crate::venue::Way;
+use crate::venue::{Way, access};
 
 /// Room of the rings, which nobody reads.
 const CAPACITY: usize = 4_096;
@@ -49,11 +49,7 @@ impl<M: MarketData> MarketData for Taped<M> {
         let Self { inner, tape, failure, frames } = self;
         let Some(tape) = tape.as_mut().filter(|_| failure.is_none()) else { return false };
         inner.poll(now, &mut |frame| {
-            let source = match frame.source {
-                Source::Stream => TapeSource::Stream,
-                Source::Rest(url) => TapeSource::Rest(url),
-            };
-            *failure = tape.write(frame.received, source, frame.payload).err();
+            *failure = tape.write(frame.received, frame.source.into(), frame.payload).err();
             *frames += 1;
             on_frame(frame);
         })
@@ -77,9 +73,7 @@ impl<M: MarketData> MarketData for Taped<M> {
 /// # Errors
 /// When the venue does not say what it lists, or the tape cannot be written.
 pub fn run(args: &RecordArgs, environment: &Environment) -> Result<(), SetupError> {
-    // Market data is public: no key is read.
-    let settings = Settings::resolve(&args.settings, environment, Secrets::Withhold)?;
-    settings.must_be_json("tapes are of JSON")?;
+    let settings = access::settings(&args.settings, environment, Settings::market_data_secrets)?;
     crate::log::start(&settings);
     let interrupt = Interrupt::catch()?;
     let stopwatch = Stopwatch::calibrate();
@@ -91,7 +85,12 @@ pub fn run(args: &RecordArgs, environment: &Environment) -> Result<(), SetupErro
     interrupt.begun();
     let (path, mut tape) = begin(&args.out, &settings, clock.now())?;
     tape.write(clock.now(), TapeSource::Rest(&listing.url), listing.body())?;
-    let feed = Taped { inner: way.feed(&listing)?, tape: Some(tape), failure: None, frames: 0 };
+    let feed = Taped {
+        inner: way.feed(&listing, &settings, &mut clock)?,
+        tape: Some(tape),
+        failure: None,
+        frames: 0,
+    };
 
     let scratch = tempfile::tempdir().map_err(|error| SetupError::io("a directory", "making it", error))?;
     let ipc = IpcPaths::new(scratch.path());

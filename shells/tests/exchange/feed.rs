@@ -150,7 +150,7 @@ fn every_stream_comes_twice_where_the_settings_say_so() {
         let way = Way::of(&settings).expect("a place");
         let mut clock = LiveClock::new(Stopwatch::calibrate());
         let listing = way.ask_listing(&["BTCUSDT".to_owned()], &mut clock).expect("listed");
-        let mut feed = way.feed(&listing).expect("a reactor");
+        let mut feed = way.feed(&listing, &settings, &mut clock).expect("a reactor");
         let (deadline, mut frames) = (deadline(), 0);
         while feed.counts.connections < expected || frames < 100 {
             assert!(now() < deadline, "{redundant}: {:?}", feed.counts);

@@ -46,7 +46,7 @@ fn live_frames_and_wished_snapshots_pass_the_exchange_in_this_process() {
         assert!(now() < deadline, "{streamed} frames, {snapshots} snapshots");
         house.do_work(now());
         while feed.poll(now(), &mut |frame| match frame.source {
-            Source::Stream => streamed += 1,
+            Source::Stream | Source::Sbe => streamed += 1,
             Source::Rest(url) => snapshots += u32::from(url.contains("/depth")),
         }) {}
     }

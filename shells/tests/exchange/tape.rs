@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::domain::Nanos;
-use engine::venue::Source;
 use engine::venue::generated::GeneratedMarket;
 use engine::venue::replay::{TapeReader, TapeSource, TapeWriter};
 use serde_json::Value;
@@ -108,12 +107,8 @@ fn generated(folder: &Path, seconds: i64, lost: Option<Nanos>) -> PathBuf {
     while market.next_time() < start + Nanos::from_secs(seconds) {
         market.next_frame(&mut |received, source, payload| {
             let is_diff = payload.windows(11).any(|part| part == b"depthUpdate");
-            let source = match *source {
-                Source::Stream => TapeSource::Stream,
-                Source::Rest(url) => TapeSource::Rest(url),
-            };
             if !is_diff || lost != Some(received) {
-                tape.write(received, source, payload).expect("written");
+                tape.write(received, (*source).into(), payload).expect("written");
             }
         });
     }

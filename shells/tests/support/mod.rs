@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use engine::domain::Nanos;
-use engine::venue::Source;
 use engine::venue::generated::GeneratedMarket;
 use engine::venue::replay::{TapeSource, TapeWriter};
 use rustix::process::{Pid, Signal, kill_process};
@@ -77,11 +76,7 @@ pub fn generated_of(scratch: &Path, symbols: &[&str], seconds: i64) -> PathBuf {
     tape.write(start, TapeSource::Rest("http://generated/api/v3/exchangeInfo"), &info).expect("written");
     while market.next_time() < start + Nanos::from_secs(seconds) {
         market.next_frame(&mut |received, source, payload| {
-            let source = match *source {
-                Source::Stream => TapeSource::Stream,
-                Source::Rest(url) => TapeSource::Rest(url),
-            };
-            tape.write(received, source, payload).expect("written");
+            tape.write(received, (*source).into(), payload).expect("written");
         });
     }
     tape.finish().expect("finished");

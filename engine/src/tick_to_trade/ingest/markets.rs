@@ -10,7 +10,7 @@ use crate::tick_to_trade::ingest::counts::IngestCounters;
 use crate::tick_to_trade::ingest::instrument_state::InstrumentState;
 use crate::tick_to_trade::ingest::{BookObserver, IngestConfig, IngestPorts};
 use crate::venue::Frame;
-use crate::venue::binance::decode::Decoder;
+use crate::venue::binance::frames::{FrameDecoder, Read};
 use crate::venue::binance::{Bar, DecodeError, MarketEvent, Skip};
 
 /// How often a book's cell is refreshed, at most: readers of cells see a book at most this old.
@@ -62,33 +62,25 @@ impl Markets {
         }
     }
 
-    pub(super) fn on_frame(&mut self, decoder: &mut Decoder, frame: &Frame<'_>, now: Nanos) {
+    pub(super) fn on_frame(&mut self, decoder: &mut FrameDecoder, frame: &Frame<'_>, now: Nanos) {
+        self.counters.frames += 1;
         let taken = self.stopwatch.elapsed();
-        let event = decoder.decode(frame);
-        let decoded = self.stopwatch.elapsed();
-        self.ports.histograms.record(0, (decoded - taken).0.unsigned_abs());
-        self.take(&event, frame.received, now, [taken, decoded]);
+        let mut done = taken;
+        decoder.decode(frame, |event| {
+            let decoded = self.stopwatch.elapsed();
+            self.ports.histograms.record(0, (decoded - done).0.unsigned_abs());
+            done = self.take(event, frame.received, now, [taken, decoded]);
+        });
     }
 
-    /// An event that the feed itself has decoded: there is nothing to time of that here.
-    pub(super) fn on_read(
-        &mut self,
-        event: &Result<MarketEvent<'_>, DecodeError>,
-        received: Nanos,
-        now: Nanos,
-    ) {
+    /// An event that was decoded before: there is nothing to time of that here.
+    pub(super) fn on_read(&mut self, event: &Read<'_>, received: Nanos, now: Nanos) {
         let taken = self.stopwatch.elapsed();
         self.take(event, received, now, [taken; 2]);
     }
 
-    fn take(
-        &mut self,
-        event: &Result<MarketEvent<'_>, DecodeError>,
-        received: Nanos,
-        now: Nanos,
-        [taken, decoded]: [Nanos; 2],
-    ) {
-        self.counters.frames += 1;
+    /// Applies an event, and returns when that was done.
+    fn take(&mut self, event: &Read<'_>, received: Nanos, now: Nanos, [taken, decoded]: [Nanos; 2]) -> Nanos {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let context = Context { now, received, stamp: (taken.0 as u32).max(1) };
         match event {
@@ -97,6 +89,7 @@ impl Markets {
         }
         let done = self.stopwatch.elapsed();
         self.ports.histograms.record(1, (done - decoded).0.unsigned_abs());
+        done
     }
 
     fn on_event(&mut self, event: &MarketEvent<'_>, context: &Context) {

@@ -23,7 +23,7 @@ use crate::ring::broadcast;
 use crate::tick_to_trade::ingest::counts::IngestCounters;
 use crate::tick_to_trade::ingest::markets::Markets;
 use crate::venue::MarketData;
-use crate::venue::binance::decode::Decoder;
+use crate::venue::binance::frames::FrameDecoder;
 
 /// How often an untrusted book asks for a snapshot, at most.
 const SNAPSHOT_INTERVAL: Nanos = Nanos::from_secs(1);
@@ -51,7 +51,7 @@ pub const INGEST_STAGES: [&str; 2] = ["decode", "book"];
 /// The agent.
 pub struct Ingest<M> {
     feed: M,
-    decoder: Decoder,
+    decoder: FrameDecoder,
     markets: Markets,
 }
 
@@ -71,7 +71,7 @@ impl<M: MarketData> Ingest<M> {
         config: IngestConfig,
     ) -> Self {
         let markets = Markets::new(ports, &instruments, stopwatch, config);
-        Self { feed, decoder: Decoder::new(instruments), markets }
+        Self { feed, decoder: FrameDecoder::new(instruments), markets }
     }
 
     /// Shows every change of a book to `observer`.
@@ -130,8 +130,15 @@ impl<M: MarketData> Agent for Ingest<M> {
         let mut work = 0;
         while work < POLL_BATCH {
             let Self { feed, decoder, markets } = self;
-            let read = feed.poll_read(now, &mut |received, event| markets.on_read(event, received, now));
-            if !read.unwrap_or_else(|| feed.poll(now, &mut |frame| markets.on_frame(decoder, frame, now))) {
+            let taken =
+                match feed.poll_read(now, &mut |received, event| markets.on_read(event, received, now)) {
+                    Some(read) => {
+                        markets.counters.frames += u64::from(read);
+                        read
+                    }
+                    None => feed.poll(now, &mut |frame| markets.on_frame(decoder, frame, now)),
+                };
+            if !taken {
                 break;
             }
             work += 1;

@@ -8,6 +8,7 @@ pub mod account;
 pub mod canonical;
 pub mod decode;
 pub mod sbe;
+pub mod frames;
 pub mod exchange_info;
 pub mod order_request;
 pub mod user_data;

@@ -6,7 +6,8 @@
 use crate::book::Level;
 use crate::domain::{InstrumentIndex, Nanos};
 use crate::ring::spsc;
-use crate::venue::binance::{DecodeError, MarketEvent};
+use crate::venue::binance::MarketEvent;
+use crate::venue::binance::frames::Read;
 use crate::venue::{Frame, MarketData};
 
 /// Events that a batch has room for from the start.
@@ -15,11 +16,13 @@ const EVENTS_EXPECTED: usize = 1_024;
 /// Levels that it has room for from the start.
 const LEVELS_EXPECTED: usize = 1 << 15;
 
-/// What one frame said. Its levels, bids first, lie in the batch.
+/// An event of a frame. Its levels, bids first, lie in the batch.
 #[derive(Clone, Copy, Debug)]
 struct Told {
     arrival: Nanos,
-    event: Result<MarketEvent<'static>, DecodeError>,
+    event: Read<'static>,
+    /// Whether the frame told the event before it too.
+    follows: bool,
     first: usize,
     bids: usize,
     asks: usize,
@@ -41,8 +44,9 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Adds what a frame said that arrives at `arrival`, which is not before those added earlier.
-    pub fn push(&mut self, arrival: Nanos, event: &Result<MarketEvent<'_>, DecodeError>) {
+    /// Adds an event of a frame that arrives at `arrival`, which is not before those added earlier; whether it `follows`
+    /// another of the same frame.
+    pub fn push(&mut self, arrival: Nanos, follows: bool, event: &Read<'_>) {
         let first = self.levels.len();
         let mut keep = |bids: &[Level], asks: &[Level]| {
             self.levels.extend_from_slice(bids);
@@ -87,7 +91,7 @@ impl Batch {
             Ok(MarketEvent::Skipped(skip)) => ((0, 0), Ok(MarketEvent::Skipped(skip))),
             Err(error) => ((0, 0), Err(error)),
         };
-        self.told.push(Told { arrival, event, first, bids, asks });
+        self.told.push(Told { arrival, event, follows, first, bids, asks });
     }
 
     /// When the next event arrives; `Nanos::NEVER` when there is none.
@@ -102,27 +106,26 @@ impl Batch {
         self.told.len() == self.next
     }
 
-    /// Takes the next event if it has arrived by `now`.
-    fn take(
-        &mut self,
-        now: Nanos,
-        on_event: &mut dyn FnMut(Nanos, &Result<MarketEvent<'_>, DecodeError>),
-    ) -> bool {
-        let Some(&Told { arrival, mut event, first, bids, asks }) = self.told.get(self.next) else {
-            return false;
-        };
-        if arrival > now {
+    /// Takes the events of the next frame if it has arrived by `now`.
+    fn take(&mut self, now: Nanos, on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> bool {
+        if self.next_arrival() > now || self.is_empty() {
             return false;
         }
-        if let Ok(
-            MarketEvent::Depth { bids: told_bids, asks: told_asks, .. }
-            | MarketEvent::Snapshot { bids: told_bids, asks: told_asks, .. },
-        ) = &mut event
-        {
-            (*told_bids, *told_asks) = self.levels[first..first + bids + asks].split_at(bids);
+        loop {
+            let Told { arrival, mut event, first, bids, asks, .. } = self.told[self.next];
+            if let Ok(
+                MarketEvent::Depth { bids: told_bids, asks: told_asks, .. }
+                | MarketEvent::Snapshot { bids: told_bids, asks: told_asks, .. },
+            ) = &mut event
+            {
+                (*told_bids, *told_asks) = self.levels[first..first + bids + asks].split_at(bids);
+            }
+            on_event(arrival, &event);
+            self.next += 1;
+            if !self.told.get(self.next).is_some_and(|told| told.follows) {
+                break;
+            }
         }
-        on_event(arrival, &event);
-        self.next += 1;
         if self.is_empty() {
             self.told.clear();
             self.levels.clear();
@@ -159,11 +162,7 @@ impl MarketData for DirectFeed {
         false
     }
 
-    fn poll_read(
-        &mut self,
-        now: Nanos,
-        on_event: &mut dyn FnMut(Nanos, &Result<MarketEvent<'_>, DecodeError>),
-    ) -> Option<bool> {
+    fn poll_read(&mut self, now: Nanos, on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> Option<bool> {
         Some(self.inbox.take(now, on_event))
     }
 
@@ -182,7 +181,7 @@ mod tests {
     use super::*;
     use crate::book::DiffIds;
     use crate::domain::{Price, Quantity};
-    use crate::venue::binance::{DecodeReason, Skip};
+    use crate::venue::binance::{DecodeError, DecodeReason, Skip};
 
     fn levels(from: i64, count: i64) -> Vec<Level> {
         (from..from + count).map(|n| Level { price: Price(n), quantity: Quantity(n + 1) }).collect()
@@ -203,7 +202,7 @@ mod tests {
         let mut batch = Batch::default();
         for round in 0..3 {
             for (event, at) in events.iter().zip(10..) {
-                batch.push(Nanos(at), event);
+                batch.push(Nanos(at), false, event);
             }
             assert!(!batch.take(Nanos(9), &mut |_, _| panic!("not there yet")), "round {round}");
             for (event, at) in events.iter().zip(10..) {
@@ -217,5 +216,21 @@ mod tests {
             }
             assert!(batch.is_empty() && batch.next_arrival() == Nanos::NEVER);
         }
+    }
+
+    #[test]
+    fn the_events_of_a_frame_are_taken_together() {
+        let mut batch = Batch::default();
+        let event = Ok(MarketEvent::Skipped(Skip::Event));
+        for (follows, at) in [(false, 1), (true, 1), (true, 1), (false, 1), (false, 2)] {
+            batch.push(Nanos(at), follows, &event);
+        }
+        let mut seen = 0;
+        let frames: Vec<usize> = std::iter::from_fn(|| {
+            let before = seen;
+            batch.take(Nanos(5), &mut |_, _| seen += 1).then(|| seen - before)
+        })
+        .collect();
+        assert_eq!(frames, [3, 1, 1]);
     }
 }

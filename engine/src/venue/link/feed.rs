@@ -8,6 +8,7 @@ use crate::venue::{Frame, MarketData, Source};
 /// Codes of a [`Source`] in a record's header.
 const STREAM: u64 = 0;
 const REST: u64 = 1;
+const SBE: u64 = 2;
 
 /// The exchange's side: writes frames. A REST frame's URL stands before its payload.
 pub struct FeedWriter {
@@ -28,6 +29,7 @@ impl FeedWriter {
     pub fn write(&mut self, frame: &Frame<'_>) -> Result<(), Full> {
         let (source, url) = match frame.source {
             Source::Stream => (STREAM, ""),
+            Source::Sbe => (SBE, ""),
             Source::Rest(url) => (REST, url),
         };
         let received = frame.received.0.cast_unsigned();
@@ -60,6 +62,7 @@ impl FeedReader {
             let (url, payload) = record.split_at(url_bytes);
             let source = match kind & 0xff {
                 REST => Source::Rest(std::str::from_utf8(url).unwrap_or_default()),
+                SBE => Source::Sbe,
                 _ => Source::Stream,
             };
             let code = u8::try_from(kind >> 8).unwrap_or_default();

@@ -16,8 +16,8 @@ use crate::limits::SYMBOL_BYTES_MAX;
 use crate::venue::replay::assets::split_symbol;
 use crate::venue::replay::grid::Grid;
 use crate::venue::replay::merge::market_of_tape;
-use crate::venue::replay::scan;
-use crate::venue::replay::tape::{TapeLine, TapeReader, TapeSource};
+use crate::venue::replay::tape::{TapeLine, TapeReader};
+use crate::venue::replay::{TapeSource, scan};
 
 /// Lines after which a tape whose exchangeInfo lists every symbol so far is not read further: a session subscribes
 /// when it starts, and a list without a query is the venue's whole list.
@@ -118,7 +118,9 @@ impl Found {
                     self.list(listed, !scan::has_query(url));
                     unlisted = self.seen.keys().any(|symbol| !self.by_symbol.contains_key(symbol));
                 }
-                TapeSource::Rest(_) | TapeSource::Stream => unlisted |= self.follow(&line).map_err(place)?,
+                TapeSource::Rest(_) | TapeSource::Stream | TapeSource::Sbe => {
+                    unlisted |= self.follow(&line).map_err(place)?;
+                }
                 TapeSource::User | TapeSource::Request | TapeSource::Unknown => {}
             }
             if self.complete && !unlisted && at >= LINES_WITH_LIST {
@@ -146,6 +148,7 @@ impl Found {
                 (scan::symbol_of_url(url), true, scan::is_us_url(url))
             }
             TapeSource::Stream => (scan::symbol_of_frame(line.payload), false, false),
+            TapeSource::Sbe => (scan::symbol_of_sbe(line.payload), false, false),
             _ => return Ok(false),
         };
         let Some(symbol) = symbol else { return Ok(false) };

@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use crate::domain::Nanos;
 use crate::error::SetupError;
-use crate::venue::replay::scan;
-use crate::venue::replay::tape::{TapeReader, TapeSource};
+use crate::venue::replay::tape::TapeReader;
 use crate::venue::replay::write::TapeWriter;
+use crate::venue::replay::{TapeSource, scan};
 
 /// One damage. Depth diffs are counted from 0, over all symbols, in the undamaged tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl OwnedLine {
 /// Reads a tape of market data into memory.
 ///
 /// # Errors
-/// When it is not a tape, or holds our own orders: those cannot be damaged meaningfully.
+/// When it is not a tape, or holds SBE, or our own orders: those cannot be damaged meaningfully.
 pub fn read_lines(path: &Path) -> Result<Vec<OwnedLine>, SetupError> {
     let mut reader = TapeReader::open(path)?;
     let mut lines = Vec::new();
@@ -89,7 +89,7 @@ pub fn read_lines(path: &Path) -> Result<Vec<OwnedLine>, SetupError> {
             source => {
                 return Err(SetupError::file(
                     path,
-                    format!("line {}: {source:?} is not market data", line.line),
+                    format!("line {}: only market data in JSON is damaged, not {source:?}", line.line),
                 ));
             }
         };

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Market, Nanos};
 use crate::error::SetupError;
 use crate::venue::replay::bytes::TapeBytes;
-use crate::venue::replay::scan;
-use crate::venue::replay::tape::{TapeLine, TapeReader, TapeSource};
+use crate::venue::replay::tape::{TapeLine, TapeReader};
+use crate::venue::replay::{TapeSource, scan};
 
 /// One line of a set of tapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +150,8 @@ pub fn market_of_tape(path: &Path) -> Result<Market, SetupError> {
         let market = match line.source {
             TapeSource::Rest(url) => scan::market_of_url(url),
             TapeSource::Stream => scan::market_of_frame(line.payload),
+            // Futures have none.
+            TapeSource::Sbe => Some(Market::Spot),
             TapeSource::User | TapeSource::Request | TapeSource::Unknown => None,
         };
         if let Some(market) = market {

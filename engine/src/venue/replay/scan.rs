@@ -3,6 +3,7 @@
 use memchr::memmem;
 
 use crate::domain::Market;
+use crate::venue::binance::sbe::Label;
 
 /// How far into a frame its symbol and ids stand: before the levels, whatever their number.
 const HEAD_BYTES: usize = 512;
@@ -41,6 +42,12 @@ fn string_member<'a>(payload: &'a [u8], key: &str) -> Option<&'a str> {
 #[must_use]
 pub fn symbol_of_frame(payload: &[u8]) -> Option<&str> {
     string_member(payload, "\"s\"").filter(|symbol| !symbol.is_empty())
+}
+
+/// The symbol of a frame in SBE.
+#[must_use]
+pub fn symbol_of_sbe(payload: &[u8]) -> Option<&str> {
+    Label::of(payload).and_then(|label| std::str::from_utf8(label.symbol).ok())
 }
 
 /// Whether a frame is a depth diff.

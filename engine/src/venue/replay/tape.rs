@@ -1,5 +1,6 @@
 //! The reader of one tape: a line at a time, borrowed from its block.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
@@ -10,25 +11,10 @@ use crate::error::SetupError;
 use crate::limits::FRAME_BYTES_MAX;
 use crate::venue::replay::blocks::{BlockError, Blocks, Container, trim_ending};
 use crate::venue::replay::collector::Collector;
-use crate::venue::replay::scan;
+use crate::venue::replay::{TapeSource, hex, scan};
 
 /// What the recorder of a snapshot's URL adds when it did not store the URL itself.
 const INFERRED: &str = " (inferred)";
-
-/// Where a line of a tape came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TapeSource<'a> {
-    /// `ws`: a market stream.
-    Stream,
-    /// `rest <url>`: the answer to a REST request for this URL.
-    Rest(&'a str),
-    /// `user`: an answer or user event about our orders.
-    User,
-    /// `order`: what we sent.
-    Request,
-    /// A source this build does not know.
-    Unknown,
-}
 
 /// One line of a tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +23,23 @@ pub struct TapeLine<'a> {
     pub received: Nanos,
     /// Where it came from.
     pub source: TapeSource<'a>,
-    /// Its bytes, without the end of the line.
+    /// Its bytes, without the end of the line; of SBE the binary ones.
     pub payload: &'a [u8],
     /// Its number in the file, from 1.
     pub line: u64,
+}
+
+impl TapeLine<'_> {
+    /// The payload as it stands on the tape.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        if !self.source.is_binary() {
+            return String::from_utf8_lossy(self.payload);
+        }
+        let mut digits = Vec::new();
+        hex::write(self.payload, &mut digits);
+        Cow::Owned(String::from_utf8_lossy(&digits).into_owned())
+    }
 }
 
 /// How the lines of a file are written.
@@ -57,6 +56,7 @@ enum Format {
 enum Kind {
     #[default]
     Stream,
+    Sbe,
     Rest,
     User,
     Request,
@@ -81,6 +81,8 @@ pub struct TapeReader {
     frames: u64,
     current: Current,
     url: String,
+    /// The line's payload, where it stands in digits.
+    binary: Vec<u8>,
     collector: Collector,
 }
 
@@ -114,6 +116,7 @@ impl TapeReader {
             frames: 0,
             current: Current::default(),
             url: String::new(),
+            binary: Vec::new(),
             collector: Collector::default(),
         })
     }
@@ -171,16 +174,22 @@ impl TapeReader {
 
     /// The line the reader stands on, after [`advance`](Self::advance) said that there is one.
     pub(super) fn current(&self) -> TapeLine<'_> {
+        let source = match self.current.kind {
+            Kind::Stream => TapeSource::Stream,
+            Kind::Sbe => TapeSource::Sbe,
+            Kind::Rest => TapeSource::Rest(&self.url),
+            Kind::User => TapeSource::User,
+            Kind::Request => TapeSource::Request,
+            Kind::Unknown => TapeSource::Unknown,
+        };
         TapeLine {
             received: Nanos(self.current.received),
-            source: match self.current.kind {
-                Kind::Stream => TapeSource::Stream,
-                Kind::Rest => TapeSource::Rest(&self.url),
-                Kind::User => TapeSource::User,
-                Kind::Request => TapeSource::Request,
-                Kind::Unknown => TapeSource::Unknown,
+            source,
+            payload: if source.is_binary() {
+                &self.binary
+            } else {
+                self.blocks.text(self.current.payload.start, self.current.payload.end)
             },
-            payload: self.blocks.text(self.current.payload.start, self.current.payload.end),
             line: self.line,
         }
     }
@@ -239,6 +248,9 @@ impl TapeReader {
         };
         if payload == end {
             return Err(self.line_error("no payload"));
+        }
+        if kind == Kind::Sbe && !hex::read(&text[payload..end], &mut self.binary) {
+            return Err(self.line_error("the payload of `sbe` is not hexadecimal"));
         }
         self.format = Some(format);
         self.current.received = received;
@@ -308,6 +320,7 @@ fn leading_integer(text: &[u8]) -> Option<(i64, usize)> {
 fn source(text: &[u8]) -> Option<(Kind, Option<&str>)> {
     Some(match text {
         b"ws" => (Kind::Stream, None),
+        b"sbe" => (Kind::Sbe, None),
         b"user" => (Kind::User, None),
         b"order" => (Kind::Request, None),
         _ => match text.strip_prefix(b"rest ") {
@@ -336,7 +349,7 @@ mod tests {
         let mut lines = Vec::new();
         while let Some(line) = reader.next()? {
             let source = format!("{:?}", line.source);
-            let payload = String::from_utf8_lossy(line.payload).into_owned();
+            let payload = line.text().into_owned();
             lines.push((line.received.0, source, payload, line.line));
         }
         Ok(lines)
@@ -355,7 +368,7 @@ mod tests {
     #[test]
     fn every_source_is_told_and_carriage_returns_do_not_matter() {
         let unix = "7\tws\t{}\n6\trest https://x/api/v3/depth?symbol=A (inferred)\t{\"a\":\t1}\n\n\
-                    8\tuser\t{}\n9\torder\tq\n10\tsbe\tz";
+                    8\tuser\t{}\n9\torder\tq\n10\tfix\tz\n11\tsbe\t0a7A";
         let read = lines(unix.as_bytes()).expect("a tape");
         let line = |at, source: &str, payload: &str, line| (at, source.to_owned(), payload.to_owned(), line);
         assert_eq!(
@@ -366,6 +379,7 @@ mod tests {
                 line(8, "User", "{}", 4),
                 line(9, "Request", "q", 5),
                 line(10, "Unknown", "z", 6),
+                line(11, "Sbe", "0a7a", 7),
             ]
         );
         assert_eq!(lines(unix.replace('\n', "\r\n").as_bytes()).expect("a tape"), read);
@@ -418,6 +432,8 @@ mod tests {
             (b"1.5\tws\t{}\n", "line 1: bad receive time"),
             (b"1723161253937085 {}\n", "line 1: bad receive time: not in nanoseconds"),
             (b"1\tws\t\n", "line 1: no payload"),
+            (b"1\tsbe\t0\n", "line 1: the payload of `sbe` is not hexadecimal"),
+            (b"1\tws\t{}\n2\tsbe\t{}\n", "line 2: the payload of `sbe` is not hexadecimal"),
             (b"1\trest \xff\t{}\n", "line 1: the URL"),
         ] {
             let error = error(bytes);

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 
 use crate::domain::Nanos;
 use crate::error::SetupError;
-use crate::venue::replay::tape::TapeSource;
+use crate::venue::replay::{TapeSource, hex};
 
 /// Bytes gathered for one write to the file.
 const FILE_BLOCK: usize = 1 << 17;
@@ -78,7 +78,7 @@ impl TapeWriter {
         }
     }
 
-    /// Writes one line. Line ends inside a payload become spaces: in JSON they mean the same, and some error pages
+    /// Writes one line. Line ends inside a text become spaces: in JSON they mean the same, and some error pages
     /// of the venue have them.
     ///
     /// # Errors
@@ -92,6 +92,7 @@ impl TapeWriter {
     ) -> Result<(), SetupError> {
         let (word, url) = match source {
             TapeSource::Stream => ("ws", ""),
+            TapeSource::Sbe => ("sbe", ""),
             TapeSource::Rest(url) => ("rest ", url),
             TapeSource::User => ("user", ""),
             TapeSource::Request => ("order", ""),
@@ -103,12 +104,11 @@ impl TapeWriter {
         self.line.clear();
         let head = write!(self.line, "{}\t{word}{url}\t", received.0);
         debug_assert!(head.is_ok(), "a Vec takes every write");
-        let body = self.line.len();
-        self.line.extend_from_slice(payload);
-        for byte in &mut self.line[body..] {
-            if matches!(byte, b'\n' | b'\r') {
-                *byte = b' ';
-            }
+        if source.is_binary() {
+            hex::write(payload, &mut self.line);
+        } else {
+            let one_line = |&byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte };
+            self.line.extend(payload.iter().map(one_line));
         }
         self.line.push(b'\n');
         let Some(packed) = &mut self.packed else { return Err(self.refused("a line after a failed write")) };
@@ -167,14 +167,21 @@ mod tests {
     fn what_is_written_reads_back_in_every_container() {
         let folder = tempfile::tempdir().expect("a folder");
         let url = "https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000";
-        let sources = [TapeSource::Stream, TapeSource::Rest(url), TapeSource::User, TapeSource::Request];
+        let (market, ours) = (
+            [TapeSource::Stream, TapeSource::Sbe, TapeSource::Rest(url)],
+            [TapeSource::User, TapeSource::Request],
+        );
+        let sources = [&market[..], &ours].concat();
         for name in ["a.tsv", "a.tsv.gz", "a.tsv.zst"] {
             let path = folder.path().join(name);
             let mut writer = TapeWriter::create(&path).expect("created");
             let mut expected = Vec::new();
             for at in 0..1_000_i64 {
                 let source = sources[usize::try_from(at).expect("small") % sources.len()];
-                let payload = format!("{{\"n\":{at},\"tab\":\"\t\"}}").into_bytes();
+                let mut payload = format!("{{\"n\":{at},\"tab\":\"\t\"}}").into_bytes();
+                if source == TapeSource::Sbe {
+                    payload.extend(b"\n\r\0\xff");
+                }
                 writer.write(Nanos(at), source, &payload).expect("written");
                 expected.push((at, format!("{source:?}"), payload));
                 if at == 500 {

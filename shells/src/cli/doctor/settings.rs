@@ -35,7 +35,8 @@ fn venue(settings: &Settings) -> Finding {
         let advice = "set BINANCE_API_KEY_FILE and BINANCE_API_SECRET_FILE for who sends orders";
         return Finding::warn(CHECK, format!("{venue} signs orders, and here is no key"), advice);
     }
-    if venue.needs_credentials()
+    // A simulated exchange tells its own.
+    if venue != Venue::Simulated
         && settings.market_data_format == MarketDataFormat::Sbe
         && settings.market_data_key.is_none()
     {
@@ -81,5 +82,8 @@ mod tests {
         ];
         assert_eq!(levels(&sbe[..4]), [Level::Ok, Level::Warn]);
         assert_eq!(levels(&sbe), [Level::Ok, Level::Ok]);
+        let paper = [("TRADING_VENUE", "paper"), sbe[3], sbe[4]];
+        assert_eq!(levels(&paper[..2]), [Level::Ok, Level::Warn]);
+        assert_eq!(levels(&paper), [Level::Ok, Level::Ok]);
     }
 }

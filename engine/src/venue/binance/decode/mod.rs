@@ -121,7 +121,8 @@ impl Decoder {
         let symbols = &self.symbols[slot(frame.market)];
         let mut fields = Fields::new(frame.payload, frame.market, symbols, &mut self.shapes, &mut self.sides);
         let found = match frame.source {
-            Source::Stream => fields.stream(),
+            // Binary is refused: it is not JSON.
+            Source::Stream | Source::Sbe => fields.stream(),
             Source::Rest(url) => {
                 let mut buffer = [0; TEXT_BYTES_MAX];
                 match request::depth_symbol(url, &mut buffer) {

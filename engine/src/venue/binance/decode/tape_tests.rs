@@ -63,7 +63,7 @@ fn symbols(path: &Path, market: Market) -> Arc<Instruments> {
     for (origin, payload) in lines(path) {
         match source(&origin) {
             Source::Rest(url) => found.extend(oracle::asked_symbol(url).map(str::to_owned)),
-            Source::Stream => {
+            Source::Stream | Source::Sbe => {
                 let symbol = payload.split("\"s\":\"").nth(1).and_then(|rest| rest.split('"').next());
                 found.extend(symbol.map(str::to_owned));
             }

@@ -7,6 +7,7 @@
 pub mod encode;
 mod number;
 mod wire;
+mod label;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,8 @@ use crate::venue::binance::{DecodeError, DecodeReason, MarketEvent, Skip};
 
 use number::Exponents;
 use wire::{Group, HEADER, Message, malformed};
+
+pub use label::Label;
 
 /// The schema's id.
 pub const SCHEMA: u16 = 1;
@@ -138,7 +141,7 @@ impl SbeDecoder {
     ) -> Result<bool, DecodeError> {
         // Block: eventTime 0, transactTime 8, exponents 16 and 17. Entry: id 0, price 8, qty 16, isBuyerMaker 24.
         let event_time = message.time(0)?;
-        let trades = message.group(message.after_block(18)?, Group::wide, 25)?;
+        let trades = trade_group(message)?;
         let subject = Self::subject(&self.symbols, &self.instruments, message, trades.end, 16)?;
         let Some(Subject { index, exponents }) = subject else { return Ok(false) };
         let named = |error: DecodeError| DecodeError { instrument: Some(index), ..error };
@@ -197,8 +200,7 @@ impl SbeDecoder {
         // Block: eventTime 0, one update id or first and last at 8 and 16, then the exponents. Entry: price 0, qty 8.
         let exponents_at = if diff { 24 } else { 16 };
         let event_time = message.time(0)?;
-        let bids = message.group(message.after_block(exponents_at + 2)?, Group::narrow, 16)?;
-        let asks = message.group(bids.end, Group::narrow, 16)?;
+        let [bids, asks] = side_groups(message, exponents_at)?;
         let subject = Self::subject(&self.symbols, &self.instruments, message, asks.end, exponents_at)?;
         let Some(Subject { index, exponents }) = subject else { return Ok(false) };
         let named = |error: DecodeError| DecodeError { instrument: Some(index), ..error };
@@ -215,6 +217,18 @@ impl SbeDecoder {
         }
         Ok(true)
     }
+}
+
+/// The trades of a message.
+fn trade_group(message: &Message<'_>) -> Result<Group, DecodeError> {
+    message.group(message.after_block(18)?, Group::wide, 25)
+}
+
+/// Bids and asks of a message whose block ends with the exponents, at `exponents`.
+fn side_groups(message: &Message<'_>, exponents: usize) -> Result<[Group; 2], DecodeError> {
+    let bids = message.group(message.after_block(exponents + 2)?, Group::narrow, 16)?;
+    let asks = message.group(bids.end, Group::narrow, 16)?;
+    Ok([bids, asks])
 }
 
 fn levels(

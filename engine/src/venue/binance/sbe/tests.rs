@@ -252,6 +252,27 @@ fn every_cut_and_every_lie_about_a_length_is_refused() {
 }
 
 #[test]
+fn a_label_says_of_which_stream_a_frame_is_and_how_far_that_is() {
+    use template::{BEST_BID_ASK, DEPTH_DIFF, DEPTH_SNAPSHOT, TRADES};
+    for extension in [Extension::default(), Extension { version: 9, block: 5, entry: 8, tail: 3 }] {
+        let frames = frames(extension);
+        let label = |frame| Label::of(frame).map(|label| (label.template, label.symbol, label.number));
+        let labels: Vec<_> = frames.iter().filter_map(|frame| label(frame)).collect();
+        let expected = [(TRADES, 2), (BEST_BID_ASK, 77), (DEPTH_SNAPSHOT, 78), (DEPTH_DIFF, 9)];
+        assert_eq!(labels, expected.map(|(template, number)| (template, &b"BTCUSDT"[..], number)));
+        for frame in &frames {
+            let whole = frame.len() - usize::from(extension.tail);
+            (0..whole).for_each(|cut| assert_eq!(Label::of(&frame[..cut]), None, "cut at {cut}"));
+        }
+    }
+    for (at, other) in [(2, 10_004), (4, 2)] {
+        let mut frame = frames(Extension::default()).remove(3);
+        frame[at..at + 2].copy_from_slice(&u16::to_le_bytes(other));
+        assert_eq!(Label::of(&frame), None);
+    }
+}
+
+#[test]
 fn a_bad_number_names_its_instrument() {
     let mut decoder = SbeDecoder::new(table());
     let bad = |template: usize, at: usize, value: i64| {

@@ -45,7 +45,7 @@ impl Group {
     }
 
     /// Where each entry begins.
-    pub(super) fn entries(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = usize> {
         let Self { start, entry, count, .. } = *self;
         (0..count).map(move |number| start + number * entry)
     }
