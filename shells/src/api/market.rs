@@ -89,7 +89,7 @@ pub struct Trade {
     pub seq: u64,
     /// When its frame was received.
     pub time_ns: i64,
-    /// The venue's id.
+    /// The venue's id: of the aggregate, where aggregates are followed.
     pub trade_id: i64,
     /// Its price.
     pub price: String,

@@ -10,7 +10,7 @@ use crate::config::amount::Amount;
 use crate::config::places::DataDirs;
 use crate::config::values::{
     Choices, Count, Endpoint, HighWaterMark, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port,
-    RecvWindow, Symbols, TapeRoom, WebSocketUrl, YesNo,
+    RecvWindow, Symbols, TapeRoom, TradeStream, WebSocketUrl, YesNo,
 };
 use crate::config::venue::Venue;
 use crate::topology::Cores;
@@ -93,7 +93,7 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
 /// Every setting.
-pub static KEYS: [Key; 39] = [
+pub static KEYS: [Key; 40] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
@@ -210,6 +210,13 @@ pub static KEYS: [Key; 39] = [
         doc: "How market data come from the venue: json, or sbe, which is binary and needs a key",
         check: check::<MarketDataFormat>,
         ..key("TRADING_MARKET_DATA_FORMAT", "binance.market_data_format", "market-data-format")
+    },
+    Key {
+        value_name: "STREAM",
+        default: Some("trade"),
+        doc: "How trades come from the venue: trade, or aggTrade, which tells those of one taker at one price as one",
+        check: check::<TradeStream>,
+        ..key("TRADING_TRADE_STREAM", "binance.trade_stream", "trade-stream")
     },
     Key {
         value_name: "YES",

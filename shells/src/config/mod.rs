@@ -28,7 +28,7 @@ use crate::config::keys::Kept;
 use crate::config::layers::{Layers, Source, Value};
 use crate::config::values::{
     Choice, Choices, Count, Endpoint, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port, RecvWindow,
-    Symbols, TapeRoom, WebSocketUrl, YesNo,
+    Symbols, TapeRoom, TradeStream, WebSocketUrl, YesNo,
 };
 use crate::topology::Cores;
 
@@ -103,6 +103,8 @@ pub struct Settings {
     pub account_currency: String,
     /// How market data come from the venue.
     pub market_data_format: MarketDataFormat,
+    /// How trades come from the venue.
+    pub trade_stream: TradeStream,
     /// Whether every market stream comes on two connections.
     pub redundant_streams: bool,
     /// What opens SBE streams, where this process read it.
@@ -168,6 +170,7 @@ impl Settings {
             max_daily_loss: layers.value("MAX_DAILY_LOSS")?,
             account_currency: layers.value("TRADING_ACCOUNT_CURRENCY")?,
             market_data_format: layers.value("TRADING_MARKET_DATA_FORMAT")?,
+            trade_stream: layers.value("TRADING_TRADE_STREAM")?,
             redundant_streams: layers.value::<YesNo>("TRADING_REDUNDANT_STREAMS")?.0,
             market_data_key: match &layers.row("BINANCE_MARKET_DATA_KEY").value {
                 Value::Secret(key) => Some(key.clone()),

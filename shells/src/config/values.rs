@@ -64,6 +64,36 @@ impl FromStr for MarketDataFormat {
     }
 }
 
+/// How trades come from a venue behind sockets (`TRADING_TRADE_STREAM`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TradeStream {
+    /// Each by itself.
+    #[default]
+    Single,
+    /// Those of one taker at one price as one.
+    Aggregate,
+}
+
+impl TradeStream {
+    /// The venue's name of the stream.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Single => "trade",
+            Self::Aggregate => "aggTrade",
+        }
+    }
+}
+
+impl FromStr for TradeStream {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Self::Single, Self::Aggregate].into_iter().find(|known| known.name() == text);
+        known.ok_or_else(|| "expected trade or aggTrade".to_owned())
+    }
+}
+
 /// What happens to resting orders when the system shuts down (`TRADING_ON_SHUTDOWN`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnShutdown {
@@ -348,6 +378,8 @@ mod tests {
             assert!(bad.parse::<RecvWindow>().is_err(), "{bad}");
         }
         assert_eq!(("yes".parse(), "false".parse()), (Ok(YesNo(true)), Ok(YesNo(false))));
+        assert_eq!("aggTrade".parse(), Ok(TradeStream::Aggregate));
+        assert!("aggtrade".parse::<TradeStream>().is_err());
         assert!("1".parse::<YesNo>().is_err() && "Yes".parse::<YesNo>().is_err());
     }
 }

@@ -22,7 +22,7 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
-use crate::config::values::{MarketDataFormat, OnShutdown, RecvWindow};
+use crate::config::values::{MarketDataFormat, OnShutdown, RecvWindow, TradeStream};
 use crate::config::{Environment, Places, Secrets, Settings, Venue};
 use crate::interrupt::Interrupt;
 use crate::ports::{FIRST_PORT, Ground, Ports};
@@ -166,6 +166,15 @@ fn reads(settings: &Settings) -> Secrets {
     }
 }
 
+/// The setting that asks for streams which only a venue behind sockets has.
+fn beyond_the_market_inside(settings: &Settings) -> Option<&'static str> {
+    match settings {
+        Settings { market_data_format: MarketDataFormat::Sbe, .. } => Some("TRADING_MARKET_DATA_FORMAT=sbe"),
+        Settings { trade_stream: TradeStream::Aggregate, .. } => Some("TRADING_TRADE_STREAM=aggTrade"),
+        _ => None,
+    }
+}
+
 /// Whether orders leave this process: `simulated` has its exchange in it, unless another is named.
 fn goes_out(settings: &Settings) -> bool {
     match settings.venue {
@@ -184,10 +193,10 @@ impl Backing {
         clock: &mut LiveClock,
     ) -> Result<(Self, Arc<Instruments>), SetupError> {
         if settings.venue == Venue::Simulated && !goes_out(settings) {
-            if settings.market_data_format == MarketDataFormat::Sbe {
-                let reason = "TRADING_MARKET_DATA_FORMAT=sbe: the market inside `trading run` is of JSON; name an exchange";
+            if let Some(setting) = beyond_the_market_inside(settings) {
                 return Err(SetupError::Invalid(format!(
-                    "{reason} (TRADING_EXCHANGE_ENDPOINT) or another venue"
+                    "{setting}: the market inside `trading run` has no such streams; name an exchange \
+                     (TRADING_EXCHANGE_ENDPOINT) or another venue"
                 )));
             }
             let symbols: Vec<&str> = trading.symbols.iter().map(String::as_str).collect();

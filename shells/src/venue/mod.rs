@@ -24,7 +24,7 @@ use engine::venue::link::{LinkFeed, LinkOrderEntry};
 use engine::venue::{Frame, LimitsUsed, MarketData, NotSent, OrderEntry, Question, VenueEvent};
 
 use crate::binance::clock::offset;
-use crate::binance::{BinanceEntry, BinanceFeed, Endpoints};
+use crate::binance::{BinanceEntry, BinanceFeed, Endpoints, Streams};
 use crate::config::values::{MarketDataFormat, RecvWindow};
 use crate::config::{Settings, Venue};
 use crate::transport::{TlsTrust, Watch};
@@ -168,7 +168,7 @@ pub struct Way {
     endpoints: Endpoints,
     trust: TlsTrust,
     window: RecvWindow,
-    redundant: bool,
+    streams: Streams,
 }
 
 impl Way {
@@ -183,8 +183,8 @@ impl Way {
             _ => TlsTrust::public(),
         };
         let endpoints = Endpoints::of(settings.venue, &exchange.endpoint)?;
-        let (window, redundant) = (settings.recv_window, settings.redundant_streams);
-        Ok(Self { venue: settings.venue, endpoints, trust, window, redundant })
+        let (window, streams) = (settings.recv_window, Streams::of(settings));
+        Ok(Self { venue: settings.venue, endpoints, trust, window, streams })
     }
 
     /// Whether orders leave this machine's rings: what happens to them there can be missed, and must be asked for.
@@ -234,14 +234,14 @@ impl Way {
         clock: &mut impl Clock,
     ) -> Result<BinanceFeed, SetupError> {
         let instruments = Arc::clone(&listing.instruments);
-        let feed = BinanceFeed::new(&self.endpoints, &self.trust, instruments, self.redundant, seed());
+        let feed = BinanceFeed::new(&self.endpoints, &self.trust, instruments, &self.streams, seed());
         let feed = feed.map_err(|error| SetupError::io("sockets", "making a poll", error))?;
         let feed = feed.limited(&listing.limits);
         if settings.market_data_format == MarketDataFormat::Json {
             return Ok(feed);
         }
         let key = access::market_data_key(settings, clock)?;
-        Ok(feed.in_sbe(&self.endpoints, &key, self.redundant, seed()))
+        Ok(feed.in_sbe(&self.endpoints, &key, &self.streams, seed()))
     }
 
     /// The account at the venue, once what it holds has been shown.

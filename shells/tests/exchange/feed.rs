@@ -12,8 +12,10 @@ use engine::domain::{InstrumentIndex, Instruments, Market, Nanos, Side};
 use engine::ring::broadcast;
 use engine::tick_to_trade::ingest::{INGEST_STAGES, Ingest, IngestConfig, IngestPorts};
 use engine::venue::MarketData as _;
-use engine::venue::binance::exchange_info;
-use shells::binance::{BinanceFeed, Endpoints};
+use engine::venue::binance::frames::FrameDecoder;
+use engine::venue::binance::{MarketEvent, exchange_info};
+use shells::binance::{BinanceFeed, Endpoints, Streams};
+use shells::config::values::TradeStream;
 use shells::config::{AllFlags, Environment, Secret, Secrets, Settings};
 use shells::transport::TlsTrust;
 use shells::venue::Way;
@@ -28,16 +30,24 @@ struct Books {
 
 impl Books {
     fn open(exchange: &Exchange, secure: bool, redundant: bool) -> Self {
+        Self::following(exchange, secure, Streams { redundant, ..Streams::default() })
+    }
+
+    fn following(exchange: &Exchange, secure: bool, streams: Streams) -> Self {
         Self::of(exchange, secure, |endpoints, trust, instruments| {
-            BinanceFeed::new(endpoints, trust, instruments, redundant, 1).expect("a reactor")
+            BinanceFeed::new(endpoints, trust, instruments, &streams, 1).expect("a reactor")
         })
     }
 
     fn open_sbe(exchange: &Exchange, secure: bool, redundant: bool, key: &str) -> Self {
+        Self::following_in_sbe(exchange, secure, Streams { redundant, ..Streams::default() }, key)
+    }
+
+    fn following_in_sbe(exchange: &Exchange, secure: bool, streams: Streams, key: &str) -> Self {
         let key = exchange.keys[key]["api_key"].as_str().expect("a key");
         Self::of(exchange, secure, |endpoints, trust, instruments| {
-            let feed = BinanceFeed::new(endpoints, trust, instruments, redundant, 1).expect("a reactor");
-            feed.in_sbe(endpoints, &Secret::new(key.to_owned()), redundant, 1)
+            let feed = BinanceFeed::new(endpoints, trust, instruments, &streams, 1).expect("a reactor");
+            feed.in_sbe(endpoints, &Secret::new(key.to_owned()), &streams, 1)
         })
     }
 
@@ -214,4 +224,60 @@ fn a_key_that_opens_no_sbe_leaves_no_book_trusted() {
     });
     assert!(books.ingest.book(0).is_some_and(|book| !book.is_trusted()));
     assert_eq!(books.ingest.counters().trades, 0);
+}
+
+/// The exchange's last aggregate of the first symbol: its id, and that of its last trade; zeros before the first.
+fn last_aggregate(exchange: &Exchange) -> (u64, u64) {
+    let last = &exchange.http("GET", "/api/v3/aggTrades?symbol=BTCUSDT&limit=1", "", "").2[0];
+    let id = |name: &str| last[name].as_u64().unwrap_or(0);
+    (id("a"), id("l"))
+}
+
+/// Number and quantity of the first symbol's trades with an id in `ids`, as the feed tells them: each once, in order.
+fn traded(books: &mut Books, ids: std::ops::RangeInclusive<u64>, wanted: TradeStream) -> (u64, i64) {
+    let mut decoder = FrameDecoder::new(Arc::clone(&books.instruments));
+    let (deadline, mut next, mut sum) = (deadline(), *ids.start(), 0);
+    while next <= *ids.end() {
+        assert!(now() < deadline, "{next} never came");
+        books.ingest.feed_mut().poll(now(), &mut |frame| {
+            decoder.decode(frame, |read| {
+                if let Ok(MarketEvent::Trade { instrument: 0, trade_id, quantity, aggregate, .. }) = *read
+                    && ids.contains(&trade_id)
+                {
+                    assert_eq!((trade_id, aggregate), (next, wanted == TradeStream::Aggregate));
+                    next += 1;
+                    sum += quantity.0;
+                }
+            });
+        });
+        std::thread::yield_now();
+    }
+    (next - ids.start(), sum)
+}
+
+#[test]
+fn aggregates_tell_what_was_traded_in_fewer_words() {
+    let streams =
+        [TradeStream::Single, TradeStream::Aggregate].map(|trades| Streams { trades, ..Streams::default() });
+    for in_sbe in [false, true] {
+        let exchange = Exchange::start(&["--speed", "step"]);
+        let mut both = streams.map(|streams| match in_sbe {
+            false => Books::following(&exchange, false, streams),
+            true => Books::following_in_sbe(&exchange, false, streams, "ed25519"),
+        });
+        let connections = 1 + u64::from(in_sbe);
+        for books in &mut both {
+            books.until("a connection", |ingest| ingest.feed().counts.connections == connections);
+        }
+        let (first, after) = last_aggregate(&exchange);
+        for _ in 0..3 {
+            assert_eq!(exchange.operator("POST", "/admin/step?by=2s").0, 200);
+        }
+        let (last, until) = last_aggregate(&exchange);
+        let [single, aggregate] = &mut both;
+        let single = traded(single, after + 1..=until, TradeStream::Single);
+        let aggregate = traded(aggregate, first + 1..=last, TradeStream::Aggregate);
+        assert_eq!(single.1, aggregate.1, "what was traded");
+        assert!(aggregate.0 > 10 && aggregate.0 <= single.0, "{aggregate:?} of {single:?}");
+    }
 }

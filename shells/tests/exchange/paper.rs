@@ -9,7 +9,7 @@ use engine::shm::paths::IpcPaths;
 use engine::venue::binance::exchange_info;
 use engine::venue::{MarketData, Source};
 use shells::assembly::Link;
-use shells::binance::{BinanceFeed, Endpoints};
+use shells::binance::{BinanceFeed, Endpoints, Streams};
 use shells::cli::args::FillArgs;
 use shells::transport::TlsTrust;
 use shells::venue::house::{self, HouseFrames, LiveFrames};
@@ -29,7 +29,8 @@ fn live_frames_and_wished_snapshots_pass_the_exchange_in_this_process() {
     let table = exchange_info::instruments(info.as_bytes(), Market::Spot).expect("instruments");
     let instruments = Arc::new(Instruments::new(table).expect("a table"));
     let endpoints = Endpoints::at(&format!("ws://{}", exchange.running.address)).expect("a place");
-    let feed = BinanceFeed::new(&endpoints, &TlsTrust::public(), Arc::clone(&instruments), false, 1);
+    let (trust, streams) = (TlsTrust::public(), Streams::default());
+    let feed = BinanceFeed::new(&endpoints, &trust, Arc::clone(&instruments), &streams, 1);
     let frames = HouseFrames::Live(Box::new(LiveFrames::new(feed.expect("a reactor"))));
 
     let folder = tempfile::tempdir().expect("a folder");

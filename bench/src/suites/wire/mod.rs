@@ -18,7 +18,7 @@ use engine::clock::tsc::LiveClock;
 use engine::domain::{Instruments, Market, Nanos};
 use engine::error::SetupError;
 use engine::primitive::{AtomicU64, Ordering};
-use shells::binance::{BinanceEntry, BinanceFeed, Endpoints, Signer};
+use shells::binance::{BinanceEntry, BinanceFeed, Endpoints, Signer, Streams};
 use shells::exchange::websocket::{TEXT, write};
 use shells::transport::{Reactor, TlsTrust, Url, WebSocketClient, WsEvent};
 
@@ -276,7 +276,8 @@ fn second_core(
     let sockets = |error| SetupError::io("sockets", "making a poll", error);
     let trust = TlsTrust::public();
     let Places { endpoints, echo, signer, instruments } = places;
-    let feed = BinanceFeed::new(endpoints, &trust, Arc::clone(instruments), false, 1).map_err(sockets)?;
+    let streams = Streams::default();
+    let feed = BinanceFeed::new(endpoints, &trust, Arc::clone(instruments), &streams, 1).map_err(sockets)?;
     let entry = BinanceEntry::new(endpoints, &trust, Arc::clone(signer), Arc::clone(instruments), 1)
         .map_err(sockets)?;
     let start = clock.now();
