@@ -6,7 +6,7 @@ mod stack;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use stack::hosting::{SERVICES, exchange, fills, hosting, ready};
-use stack::{Client, Home, PATIENCE_WITH_FILLS, get, look, until, until_within};
+use stack::{Client, Home, PATIENCE_WITH_FILLS, Subscriber, get, look, until, until_within};
 
 /// As in the deployment: risk, the operator, the gateway and ingest keep their data where no other writes it.
 fn apart(home: &Home) -> [String; 2] {
@@ -78,6 +78,29 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
             "{summary}"
         );
     }
+}
+
+#[test]
+fn bars_that_are_not_made_here_are_the_venues_own() {
+    let home = Home::new();
+    let exchange = exchange(&home);
+    let mut service = hosting(&home, &exchange, SERVICES[3], &["--klines", "1m,5m"]);
+    let (endpoint, _) = ready(&mut service);
+    let (_, bar) = Subscriber::connect(&zmq::Context::new(), &endpoint, "bar/5m/BTCUSDT/").receive();
+    assert_eq!((&bar["interval"], &bar["complete"]), (&json!("5m"), &json!(true)), "{bar}");
+    let listed = exchange.public("/api/v3/klines?symbol=BTCUSDT&interval=5m&limit=3");
+    let is_it =
+        |one: &&serde_json::Value| one[0].as_i64().map(|at| at * 1_000_000) == bar["open_time_ns"].as_i64();
+    let theirs = listed.as_array().expect("bars").iter().find(is_it).expect("the bar");
+    let number = |value: &serde_json::Value| value.as_str().expect("text").parse::<f64>().expect("a number");
+    assert_eq!(number(&bar["open"]).to_bits(), number(&theirs[1]).to_bits(), "{bar} {theirs}");
+    // It has grown since.
+    assert!(number(&bar["high"]) <= number(&theirs[2]) && number(&bar["low"]) >= number(&theirs[3]));
+    assert!(number(&bar["volume"]) > 0.0 && number(&bar["volume"]) <= number(&theirs[5]), "{bar} {theirs}");
+    assert!(
+        bar["trades"].as_i64() > Some(0) && bar["trades"].as_i64() <= theirs[8].as_i64(),
+        "{bar} {theirs}"
+    );
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn unknown_names_and_bad_values_are_named() {
     let home = tempfile::tempdir().expect("a folder");
     let tape = generated(home.path(), 5);
     let tape = tape.to_str().expect("a path");
-    let cases: [(&[&str], i32, &str); 12] = [
+    let cases: [(&[&str], i32, &str); 14] = [
         (&["replay", tape, "--symbols", "NOPEUSDT"], 1, "NOPEUSDT"),
         (&["replay", tape, "--strategy", "astrology"], 1, "astrology"),
         (&["replay", tape, "--param", "gamma=-1"], 1, "gamma"),
@@ -57,6 +57,8 @@ fn unknown_names_and_bad_values_are_named() {
         (&["replay"], 2, "FILE"),
         (&["run", "--market-data-format", "sbe"], 1, "TRADING_MARKET_DATA_FORMAT=sbe"),
         (&["run", "--trade-stream", "aggTrade"], 1, "TRADING_TRADE_STREAM=aggTrade"),
+        (&["run", "--klines", "1m,5m"], 1, "TRADING_KLINES"),
+        (&["run", "--klines", "2m"], 2, "\"2m\" is no interval"),
     ];
     for (arguments, code, named) in cases {
         let (found, error) = refusal(home.path(), arguments);

@@ -1,6 +1,7 @@
 //! The domain: instruments, prices, quantities, order identity and time. Integers only.
 
 pub mod time;
+pub mod interval;
 pub mod decimal;
 pub mod quantity;
 pub mod side;
@@ -11,6 +12,7 @@ pub mod instrument;
 pub use decimal::{Decimal, DecimalError, Scale};
 pub use filters::{Filters, NotionalFilter, QuantityFilter};
 pub use instrument::{Instrument, InstrumentIndex, InstrumentKind, Instruments, Market};
+pub use interval::Interval;
 pub use order_id::{OrderId, SourceId};
 pub use quantity::{Price, Quantity};
 pub use side::{BySide, Liquidity, OrderType, SelfTrade, Side, TimeInForce};

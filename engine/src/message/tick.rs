@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::domain::{InstrumentIndex, Nanos, Price, Quantity, Side};
+use crate::domain::{InstrumentIndex, Interval, Nanos, Price, Quantity, Side};
 use crate::wire::wire_enum;
 
 wire_enum! {
@@ -26,6 +26,18 @@ wire_enum! {
 /// Set in `flags` when the book was trusted at the moment of the tick.
 pub const TRUSTED: u8 = 1;
 
+/// Where in `flags` the code of a bar's interval begins, and the bits that it has.
+const INTERVAL_SHIFT: u32 = 1;
+const INTERVAL_BITS: u8 = 0x1f;
+
+/// `flags` of a bar's ticks, but for [`TRUSTED`].
+#[must_use]
+pub const fn interval_flags(interval: Interval) -> u8 {
+    interval.code() << INTERVAL_SHIFT
+}
+
+const _: () = assert!(Interval::ALL.len() <= INTERVAL_BITS as usize);
+
 /// One event of the market: 56 bytes, so that with its sequence stamp it fills one cache line.
 ///
 /// Written by ingest alone.
@@ -47,7 +59,7 @@ pub struct Tick {
     pub book_version: u16,
     /// Code of a [`TickKind`].
     pub kind: u8,
-    /// [`TRUSTED`] and spare bits.
+    /// [`TRUSTED`], a bar's interval ([`interval_flags`]) and spare bits.
     pub flags: u8,
 }
 
@@ -85,6 +97,12 @@ impl Tick {
     #[must_use]
     pub const fn trusted(&self) -> bool {
         self.flags & TRUSTED != 0
+    }
+
+    /// The interval of a bar; `None` in every other tick, and of a bar of another length than the venue's.
+    #[must_use]
+    pub fn interval(&self) -> Option<Interval> {
+        Interval::try_from(self.flags >> INTERVAL_SHIFT & INTERVAL_BITS).ok()
     }
 
     /// The best bid and ask; meaningful for [`TickKind::Top`].

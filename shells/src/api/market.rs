@@ -25,7 +25,7 @@ pub mod topic {
         format!("trade/{symbol}/")
     }
 
-    /// A symbol's bars; `interval` is `1s` or `1m`.
+    /// A symbol's bars of an interval.
     #[must_use]
     pub fn bar(interval: &str, symbol: &str) -> String {
         format!("bar/{interval}/{symbol}/")
@@ -99,14 +99,15 @@ pub struct Trade {
     pub aggressor: Option<String>,
 }
 
-/// `bar/1s/SYMBOL/`, `bar/1m/SYMBOL/`: a bar over the trades seen; spans without trades have none.
+/// `bar/INTERVAL/SYMBOL/`: of `1s` and `1m` a bar over the trades seen, none where there were none; of others that are followed
+/// the venue's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Bar {
     /// The symbol.
     pub symbol: String,
     /// Rises by one per topic.
     pub seq: u64,
-    /// `1s` or `1m`.
+    /// The venue's name of its length: `1s`, `1m` … `1M`.
     pub interval: String,
     /// When it opened, by the exchange's clock.
     pub open_time_ns: i64,
@@ -122,7 +123,7 @@ pub struct Bar {
     pub volume: String,
     /// Number of trades.
     pub trades: u64,
-    /// Whether every trade of its span was seen: `false` where this service came in the middle, or missed some.
+    /// Whether every trade of its span counts, as in all of the venue's own: `false` where this service came in the middle, or missed some.
     pub complete: bool,
     /// Whether it is final.
     pub closed: bool,

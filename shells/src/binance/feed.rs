@@ -103,7 +103,8 @@ impl BinanceFeed {
         let binary = Line::all(&endpoints.sbe, listed, &streams.in_sbe(), copies, seed);
         let text = Line::all(&endpoints.streams, listed, &streams.beside_sbe(), copies, !seed);
         let binary = binary.into_iter().map(|line| line.in_sbe(key));
-        self.lines = binary.chain(text.into_iter().map(Line::of_bars)).collect();
+        let silence = streams.silence_beside_sbe();
+        self.lines = binary.chain(text.into_iter().map(|line| line.silent_for(silence))).collect();
         self
     }
 

@@ -8,8 +8,8 @@ use crate::binance::feed::FeedCounts;
 use crate::config::Secret;
 use crate::transport::{Backoff, Reactor, TlsTrust, Url, WebSocketClient, WsEvent};
 
-/// Symbols on one connection: their streams stay far below the venue's 1,024, and their URL short.
-const SYMBOLS_MAX: usize = 50;
+/// Streams on one connection: far below the venue's 1,024, so that their URL is short.
+const STREAMS_MAX: usize = 200;
 
 /// A connection lives at most 24 hours; its replacement is opened a little earlier.
 const LIFE: Nanos = Nanos::from_secs(24 * 3_600 - 600);
@@ -19,9 +19,6 @@ const IDLE_MAX: Nanos = Nanos::from_secs(65);
 
 /// Without one frame for this long a connection is silent, though it may be pinged: its streams come ten times a second.
 const SILENCE_MAX: Nanos = Nanos::from_secs(15);
-
-/// The same of bars alone: one begins every minute.
-const BARS_SILENCE_MAX: Nanos = Nanos::from_secs(150);
 
 /// How the word that the server goes down begins, combined and raw.
 const SHUTDOWN: [&[u8]; 2] = [b"{\"stream\":\"!serverShutdown\"", b"{\"e\":\"serverShutdown\""];
@@ -64,14 +61,16 @@ impl Line {
     pub(super) fn all(
         base: &Url,
         instruments: &Instruments,
-        streams: &[&str],
+        streams: &[String],
         copies: usize,
         seed: u64,
     ) -> Vec<Self> {
         let symbols: Vec<String> =
             instruments.iter().map(|(_, instrument)| instrument.symbol.to_lowercase()).collect();
         let mut lines = Vec::new();
-        for chunk in symbols.chunks(SYMBOLS_MAX) {
+        // Without streams there is nothing to connect for.
+        let Some(symbols_each) = STREAMS_MAX.checked_div(streams.len()) else { return lines };
+        for chunk in symbols.chunks(symbols_each.max(1)) {
             let streams: Vec<String> = chunk
                 .iter()
                 .map(|symbol| utf8_percent_encode(symbol, NON_ALPHANUMERIC).to_string())
@@ -90,9 +89,9 @@ impl Line {
         Self { key: Some(key.clone()), ..self }
     }
 
-    /// Without depth or best prices, which are never silent for long.
-    pub(super) fn of_bars(self) -> Self {
-        Self { silence: BARS_SILENCE_MAX, ..self }
+    /// Which may be silent for that long.
+    pub(super) fn silent_for(self, silence: Nanos) -> Self {
+        Self { silence, ..self }
     }
 
     /// Whether its streams are in SBE.

@@ -9,7 +9,7 @@ use engine::agent::IdleStrategy;
 use crate::config::amount::Amount;
 use crate::config::places::DataDirs;
 use crate::config::values::{
-    Choices, Count, Endpoint, HighWaterMark, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port,
+    Choices, Count, Endpoint, HighWaterMark, Klines, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port,
     RecvWindow, Symbols, TapeRoom, TradeStream, WebSocketUrl, YesNo,
 };
 use crate::config::venue::Venue;
@@ -93,7 +93,7 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
 /// Every setting.
-pub static KEYS: [Key; 40] = [
+pub static KEYS: [Key; 41] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
@@ -217,6 +217,13 @@ pub static KEYS: [Key; 40] = [
         doc: "How trades come from the venue: trade, or aggTrade, which tells those of one taker at one price as one",
         check: check::<TradeStream>,
         ..key("TRADING_TRADE_STREAM", "binance.trade_stream", "trade-stream")
+    },
+    Key {
+        value_name: "LIST",
+        default: Some("1m"),
+        doc: "Intervals of the venue's own bars that are followed, such as 1m,5m,1h; none for none",
+        check: check::<Klines>,
+        ..key("TRADING_KLINES", "binance.klines", "klines")
     },
     Key {
         value_name: "YES",

@@ -27,8 +27,8 @@ use crate::config::flags::Flags;
 use crate::config::keys::Kept;
 use crate::config::layers::{Layers, Source, Value};
 use crate::config::values::{
-    Choice, Choices, Count, Endpoint, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port, RecvWindow,
-    Symbols, TapeRoom, TradeStream, WebSocketUrl, YesNo,
+    Choice, Choices, Count, Endpoint, Klines, LogFormat, MarketDataFormat, OnLoss, OnShutdown, Port,
+    RecvWindow, Symbols, TapeRoom, TradeStream, WebSocketUrl, YesNo,
 };
 use crate::topology::Cores;
 
@@ -105,6 +105,8 @@ pub struct Settings {
     pub market_data_format: MarketDataFormat,
     /// How trades come from the venue.
     pub trade_stream: TradeStream,
+    /// Which bars of the venue's own are followed.
+    pub klines: Klines,
     /// Whether every market stream comes on two connections.
     pub redundant_streams: bool,
     /// What opens SBE streams, where this process read it.
@@ -171,6 +173,7 @@ impl Settings {
             account_currency: layers.value("TRADING_ACCOUNT_CURRENCY")?,
             market_data_format: layers.value("TRADING_MARKET_DATA_FORMAT")?,
             trade_stream: layers.value("TRADING_TRADE_STREAM")?,
+            klines: layers.value("TRADING_KLINES")?,
             redundant_streams: layers.value::<YesNo>("TRADING_REDUNDANT_STREAMS")?.0,
             market_data_key: match &layers.row("BINANCE_MARKET_DATA_KEY").value {
                 Value::Secret(key) => Some(key.clone()),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use engine::domain::Nanos;
+use engine::domain::{Interval, Nanos};
 use engine::limits::SYMBOL_BYTES_MAX;
 
 /// `yes` or `no`; `true` and `false` do as well.
@@ -91,6 +91,38 @@ impl FromStr for TradeStream {
     fn from_str(text: &str) -> Result<Self, String> {
         let known = [Self::Single, Self::Aggregate].into_iter().find(|known| known.name() == text);
         known.ok_or_else(|| "expected trade or aggTrade".to_owned())
+    }
+}
+
+/// Intervals of the venue's bars that are followed (`TRADING_KLINES`), each once. `none` is an empty list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Klines(pub Vec<Interval>);
+
+impl Default for Klines {
+    fn default() -> Self {
+        Self(vec![Interval::Minute])
+    }
+}
+
+impl FromStr for Klines {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut intervals = Vec::new();
+        for name in text.split(',').filter(|_| text != "none") {
+            let Some(interval) = Interval::named(name) else {
+                let known: Vec<&str> = Interval::ALL.iter().map(|interval| interval.as_str()).collect();
+                return Err(format!(
+                    "{name:?} is no interval: expected none, or some of {}",
+                    known.join(",")
+                ));
+            };
+            if intervals.contains(&interval) {
+                return Err(format!("{name} is named twice"));
+            }
+            intervals.push(interval);
+        }
+        Ok(Self(intervals))
     }
 }
 
@@ -340,6 +372,11 @@ mod tests {
             assert!(bad.parse::<Choices>().is_err(), "{bad}");
         }
         assert_eq!("none".parse(), Ok(Choices(Vec::new())));
+        assert_eq!(("none".parse(), "1m".parse()), (Ok(Klines(Vec::new())), Ok(Klines::default())));
+        assert_eq!("1M,5m".parse(), Ok(Klines(vec![Interval::Month, Interval::Minutes5])));
+        for bad in ["", "1m,", "1m,1m", "2m", "1m,none", "1H", " 1m"] {
+            assert!(bad.parse::<Klines>().is_err(), "{bad}");
+        }
         for bad in ["", "A,,B", "A,A", "A B", " A", "BTC/USDT", "btcusdt", "A?x=1"] {
             assert!(bad.parse::<Symbols>().is_err(), "{bad}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use engine::domain::{Instrument, Nanos, Price, Quantity, Side};
+use engine::domain::{Instrument, Interval, Nanos, Price, Quantity, Side};
 use engine::venue::exchange::PublicTrade;
 
 use super::json::{millis, price, quantity};
@@ -14,38 +14,11 @@ const BARS_MAX: usize = 86_400;
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
 
-/// Names of intervals, with their milliseconds. A week starts on Monday; a month is told apart.
-pub const INTERVALS: [(&str, i64); 16] = [
-    ("1s", 1_000),
-    ("1m", 60_000),
-    ("3m", 180_000),
-    ("5m", 300_000),
-    ("15m", 900_000),
-    ("30m", 1_800_000),
-    ("1h", 3_600_000),
-    ("2h", 7_200_000),
-    ("4h", 14_400_000),
-    ("6h", 21_600_000),
-    ("8h", 28_800_000),
-    ("12h", 43_200_000),
-    ("1d", DAY),
-    ("3d", 3 * DAY),
-    ("1w", 7 * DAY),
-    ("1M", 0),
-];
-
-/// Which interval `name` is.
-#[must_use]
-pub fn interval(name: &str) -> Option<usize> {
-    INTERVALS.iter().position(|(known, _)| *known == name)
-}
-
 /// When the bar of an interval that holds `at` opened and closes, in milliseconds.
 #[must_use]
-pub fn bar_of(interval: usize, at: i64) -> (i64, i64) {
-    let length = INTERVALS[interval].1;
-    match length {
-        0 => {
+pub fn bar_of(interval: Interval, at: i64) -> (i64, i64) {
+    match interval.length() {
+        None => {
             let (mut year, mut month, mut first) = (1970, 1, 0);
             loop {
                 let next = first + days_of(year, month) * DAY;
@@ -57,8 +30,9 @@ pub fn bar_of(interval: usize, at: i64) -> (i64, i64) {
             }
         }
         // The first Monday was the fifth day.
-        _ => {
-            let phase = if length == 7 * DAY { 4 * DAY } else { 0 };
+        Some(length) => {
+            let length = millis(length);
+            let phase = if interval == Interval::Week { 4 * DAY } else { 0 };
             let open = (at - phase).div_euclid(length) * length + phase;
             (open, open + length)
         }
@@ -205,7 +179,7 @@ impl History {
     /// Bars of an interval that opened in `from..=to`, oldest first, at most `most`; the newest ones without `from`.
     /// A span without trades stands at the close of the one before.
     #[must_use]
-    pub fn bars(&self, interval: usize, from: Option<i64>, to: i64, most: usize) -> Vec<Bar> {
+    pub fn bars(&self, interval: Interval, from: Option<i64>, to: i64, most: usize) -> Vec<Bar> {
         let mut found: VecDeque<Bar> = VecDeque::new();
         for second in &self.bars {
             let (opened, _) = bar_of(interval, second.opened);
@@ -243,7 +217,7 @@ impl History {
 
     /// The present bar of an interval.
     #[must_use]
-    pub fn present(&self, interval: usize, now: i64) -> Option<Bar> {
+    pub fn present(&self, interval: Interval, now: i64) -> Option<Bar> {
         let (opened, _) = bar_of(interval, now);
         let last = *self.bars.back()?;
         let mut sum = Bar { opened, ..Bar::default() };
@@ -357,24 +331,24 @@ mod tests {
 
     #[test]
     fn bars_of_every_interval_are_aligned_and_without_holes() {
-        assert_eq!(bar_of(1, 61_234), (60_000, 120_000));
+        assert_eq!(bar_of(Interval::Minute, 61_234), (60_000, 120_000));
         // 1970-01-05 was a Monday.
-        assert_eq!(bar_of(14, 5 * DAY), (4 * DAY, 11 * DAY));
-        assert_eq!(bar_of(15, 31 * DAY + 5), (31 * DAY, 59 * DAY));
+        assert_eq!(bar_of(Interval::Week, 5 * DAY), (4 * DAY, 11 * DAY));
+        assert_eq!(bar_of(Interval::Month, 31 * DAY + 5), (31 * DAY, 59 * DAY));
         // 2024-02-29 is of the month that began at 1706745600.
-        assert_eq!(bar_of(15, 1_709_164_800_000), (1_706_745_600_000, 1_709_251_200_000));
+        assert_eq!(bar_of(Interval::Month, 1_709_164_800_000), (1_706_745_600_000, 1_709_251_200_000));
         let mut history = History::default();
         history.add(&[trade(1, 500, 10, 1), trade(2, 700, 12, 2)]);
         history.add(&[trade(3, 3_100, 9, 4)]);
-        let bars = history.bars(0, None, i64::MAX, 10);
+        let bars = history.bars(Interval::Second, None, i64::MAX, 10);
         let shape: Vec<_> =
             bars.iter().map(|bar| (bar.opened, bar.open.0, bar.close.0, bar.trades)).collect();
         assert_eq!(shape, [(0, 10, 12, 2), (1_000, 12, 12, 0), (2_000, 12, 12, 0), (3_000, 9, 9, 1)]);
         assert_eq!((bars[0].volume, bars[0].value, bars[0].bought), (3, 34, 2));
-        assert_eq!(history.bars(0, None, i64::MAX, 2).len(), 2);
-        assert_eq!(history.bars(0, Some(1_000), i64::MAX, 2)[0].opened, 1_000);
+        assert_eq!(history.bars(Interval::Second, None, i64::MAX, 2).len(), 2);
+        assert_eq!(history.bars(Interval::Second, Some(1_000), i64::MAX, 2)[0].opened, 1_000);
         assert_eq!(
-            history.present(1, 5_000).map(|bar| (bar.high.0, bar.low.0, bar.trades)),
+            history.present(Interval::Minute, 5_000).map(|bar| (bar.high.0, bar.low.0, bar.trades)),
             Some((12, 9, 3))
         );
         assert_eq!(history.average(5_000), Some(Price(10)), "70 / 7");

@@ -1,9 +1,9 @@
 //! Market streams: their names, who follows them, and what they say (binance.md §4).
 
-use engine::domain::{BySide, Instrument, InstrumentIndex, Instruments, Market, Nanos, Side};
+use engine::domain::{BySide, Instrument, InstrumentIndex, Instruments, Interval, Market, Nanos, Side};
 use engine::venue::exchange::{DepthChange, PublicTrade};
 
-use super::history::{Aggregate, Bar, INTERVALS, bar_of, interval, value_json, volume_json};
+use super::history::{Aggregate, Bar, bar_of, value_json, volume_json};
 use super::json::{millis, price, quantity, text};
 use super::sbe::SbeTopic;
 
@@ -29,7 +29,7 @@ pub enum Topic {
         slow: bool,
     },
     /// Bars of an interval.
-    Kline(usize),
+    Kline(Interval),
     /// Statistics of a day.
     Ticker,
     /// The same, short.
@@ -85,7 +85,7 @@ fn json_topic(topic: &str) -> Option<Topic> {
         "miniTicker" => Topic::MiniTicker,
         "avgPrice" => Topic::AvgPrice,
         _ => match (topic.strip_prefix("kline_"), topic.strip_prefix("depth")) {
-            (Some(name), _) => Topic::Kline(interval(name)?),
+            (Some(name), _) => Topic::Kline(Interval::named(name)?),
             (None, Some(levels)) => {
                 Topic::Partial { levels: levels.parse().ok().filter(|n| [5, 10, 20].contains(n))?, slow }
             }
@@ -200,15 +200,15 @@ pub fn book_ticker(
 
 /// A `kline`.
 #[must_use]
-pub fn kline(instrument: &Instrument, which: usize, bar: &Bar, now: i64) -> String {
-    let (_, closes) = bar_of(which, bar.opened);
+pub fn kline(instrument: &Instrument, interval: Interval, bar: &Bar, now: i64) -> String {
+    let (_, closes) = bar_of(interval, bar.opened);
     let shown = |value| price(instrument, value);
     let id = |id: u64| if bar.trades == 0 { -1 } else { i128::from(id) };
     format!(
         "{{\"e\":\"kline\",\"E\":{now},\"s\":{symbol},\"k\":{{\"t\":{},\"T\":{},\"s\":{symbol},\"i\":\"{}\",\"f\":{},\"L\":{},\"o\":{},\"c\":{},\"h\":{},\"l\":{},\"v\":{},\"n\":{},\"x\":{},\"q\":{},\"V\":{},\"Q\":{},\"B\":\"0\"}}}}",
         bar.opened,
         closes - 1,
-        INTERVALS[which].0,
+        interval.as_str(),
         id(bar.first),
         id(bar.last),
         shown(bar.open),
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(topic("btcusdt@depth"), Some(Topic::Depth { slow: true }));
         assert_eq!(topic("btcusdt@depth@100ms"), Some(Topic::Depth { slow: false }));
         assert_eq!(topic("btcusdt@depth20@100ms"), Some(Topic::Partial { levels: 20, slow: false }));
-        assert_eq!(topic("btcusdt@kline_1m"), Some(Topic::Kline(1)));
+        assert_eq!(topic("btcusdt@kline_1m"), Some(Topic::Kline(Interval::Minute)));
         for bad in [
             "btcusdt",
             "@trade",

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use engine::domain::Interval;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -155,7 +156,7 @@ impl Feed {
 
 fn keep_bar(kept: &mut Kept, interval: &str, payload: &[u8]) {
     let Ok(bar) = serde_json::from_slice::<Bar>(payload) else { return };
-    if !["1s", "1m"].contains(&interval) {
+    if Interval::named(interval).is_none() {
         return;
     }
     let bars = kept.bars.entry(interval.to_owned()).or_default();
@@ -255,6 +256,25 @@ mod tests {
         feed.market("trade/A/", b"nonsense");
         feed.market("other", b"");
         assert_eq!(feed.trades("A", 1).expect_err("told").code, code::INTERNAL);
+    }
+
+    #[test]
+    fn bars_are_kept_by_the_venues_intervals_each_as_last_told() {
+        let feed = Feed::default();
+        let bar = |opened: i64, close: &str| {
+            json!({"symbol": "A", "seq": 1, "interval": "5m", "open_time_ns": opened, "open": "1", "high": "2", "low": "1",
+                "close": close, "volume": "3", "trades": 2, "complete": true, "closed": false})
+            .to_string()
+        };
+        for (opened, close) in [(0, "1"), (0, "2"), (300, "1")] {
+            feed.market("bar/5m/A/", bar(opened, close).as_bytes());
+            feed.market("bar/2m/A/", bar(opened, close).as_bytes());
+        }
+        let closes = |interval| {
+            let bars = feed.bars("A", interval, usize::MAX).expect("known");
+            bars.into_iter().map(|bar| bar.close).collect::<Vec<_>>()
+        };
+        assert_eq!((closes("5m"), closes("2m")), (vec!["2".to_owned(), "1".to_owned()], Vec::new()));
     }
 
     #[test]

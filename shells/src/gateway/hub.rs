@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use engine::domain::Interval;
 use tokio::sync::Notify;
 
 /// Messages kept for a client that does not read.
@@ -27,7 +28,7 @@ pub fn is_channel(channel: &str) -> bool {
     match channel.split('/').collect::<Vec<_>>().as_slice() {
         ["reports" | "positions" | "signals" | "latency" | "risk" | "status"] => true,
         ["bbo" | "book" | "trade", symbol] => named(symbol),
-        ["bar", "1s" | "1m", symbol] => named(symbol),
+        ["bar", interval, symbol] => Interval::named(interval).is_some() && named(symbol),
         _ => false,
     }
 }
@@ -235,10 +236,10 @@ mod tests {
 
     #[test]
     fn channels_are_known_bounded_and_forgotten() {
-        for bad in ["", "bbo", "bbo/", "bbo/A/B", "bar/5m/A", "orders", "bbo//"] {
+        for bad in ["", "bbo", "bbo/", "bbo/A/B", "bar/2m/A", "orders", "bbo//"] {
             assert!(!is_channel(bad), "{bad}");
         }
-        assert!(is_channel("bar/1m/BTCUSDT") && is_channel("reports"));
+        assert!(is_channel("bar/1m/BTCUSDT") && is_channel("bar/1M/BTCUSDT") && is_channel("reports"));
         let hub = Hub::default();
         let (id, end) = hub.enter();
         assert!((0..CHANNELS_MAX).all(|n| hub.subscribe(id, &format!("bbo/{n}"))));

@@ -1,6 +1,7 @@
 //! The OpenAPI description, made once from the table of routes and the types that are sent, and a page that shows it
 //! without any network.
 
+use engine::domain::Interval;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
@@ -54,7 +55,7 @@ fn parameter_schema(schema: &str) -> Value {
         "depth" => json!({"type": "integer", "minimum": 1, "maximum": 20}),
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": TRADES_MAX}),
         "bars" => json!({"type": "integer", "minimum": 1, "maximum": BARS_MAX}),
-        "interval" => json!({"type": "string", "enum": ["1s", "1m"]}),
+        "interval" => json!({"type": "string", "enum": Interval::ALL}),
         _ => json!({"type": "string", "minLength": 1, "maxLength": 64}),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use engine::domain::Interval;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -200,8 +201,10 @@ pub async fn bars(
     InQuery(BarsQuery { interval, limit }): InQuery<BarsQuery>,
 ) -> Answer {
     let interval = interval.unwrap_or_else(|| "1m".to_owned());
-    if !["1s", "1m"].contains(&interval.as_str()) {
-        return Err(Failure::new(code::BAD_REQUEST, "interval: expected 1s or 1m"));
+    if Interval::named(&interval).is_none() {
+        let known: Vec<&str> = Interval::ALL.iter().map(|interval| interval.as_str()).collect();
+        let reason = format!("interval: expected one of {}", known.join(", "));
+        return Err(Failure::new(code::BAD_REQUEST, reason));
     }
     let limit = bounded("limit", limit, LIMIT_DEFAULT, BARS_MAX)?;
     market(&gateway, &gateway.feed.bars(&symbol, &interval, limit)?)

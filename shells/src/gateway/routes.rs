@@ -92,7 +92,12 @@ pub static ROUTES: [Route; 35] = [
     Route {
         parameters: &[
             SYMBOL,
-            (Place::Query, "interval", "interval", "Length; 1m if unset"),
+            (
+                Place::Query,
+                "interval",
+                "interval",
+                "Length; 1m if unset. Beside 1s and 1m what TRADING_KLINES follows",
+            ),
             (Place::Query, "limit", "bars", "At most so many; 100 if unset"),
         ],
         ..read("/api/v1/bars/{symbol}", "The newest bars, newest last", "[Bar]")

@@ -22,7 +22,7 @@ use engine::venue::replay::{TapeSource, TapeWriter};
 
 use crate::cli::args::RunArgs;
 use crate::cli::output::say;
-use crate::config::values::{MarketDataFormat, OnShutdown, RecvWindow, TradeStream};
+use crate::config::values::{Klines, MarketDataFormat, OnShutdown, RecvWindow, TradeStream};
 use crate::config::{Environment, Places, Secrets, Settings, Venue};
 use crate::interrupt::Interrupt;
 use crate::ports::{FIRST_PORT, Ground, Ports};
@@ -171,6 +171,7 @@ fn beyond_the_market_inside(settings: &Settings) -> Option<&'static str> {
     match settings {
         Settings { market_data_format: MarketDataFormat::Sbe, .. } => Some("TRADING_MARKET_DATA_FORMAT=sbe"),
         Settings { trade_stream: TradeStream::Aggregate, .. } => Some("TRADING_TRADE_STREAM=aggTrade"),
+        Settings { klines, .. } if *klines != Klines::default() => Some("TRADING_KLINES"),
         _ => None,
     }
 }

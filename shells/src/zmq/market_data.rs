@@ -2,7 +2,7 @@
 
 use engine::book::BookCell;
 use engine::counters::HistogramReader;
-use engine::domain::{InstrumentIndex, Nanos, Price, Quantity, Side};
+use engine::domain::{InstrumentIndex, Interval, Nanos, Price, Quantity, Side};
 use engine::message::{Tick, TickKind};
 use engine::shm::paths::IpcPaths;
 use serde::Serialize;
@@ -25,8 +25,9 @@ const BOOK_EVERY: Nanos = Nanos::from_millis(100);
 /// How often the status is published.
 const STATUS_EVERY: Nanos = Nanos::from_secs(1);
 
-/// The lengths of bars, and what topics call them.
-const BAR_LENGTHS: [(&str, Nanos); 2] = [("1s", Nanos::from_secs(1)), ("1m", Nanos::from_secs(60))];
+/// The bars that are made here, of trades; those of other intervals are the venue's own.
+const OWN_BARS: [(Interval, Nanos); 2] =
+    [(Interval::Second, Nanos::from_secs(1)), (Interval::Minute, Nanos::from_secs(60))];
 
 /// How often a bar in the making is published, at most.
 const BAR_EVERY: Nanos = Nanos::from_millis(250);
@@ -36,7 +37,9 @@ struct Watched {
     bbo: String,
     book: String,
     trade: String,
-    bars: [(String, Bars, bool); BAR_LENGTHS.len()],
+    bars: [(Interval, Bars, bool); OWN_BARS.len()],
+    /// The first tick of one of the venue's bars, until the second.
+    venue_bar: Option<Tick>,
     version: Option<u64>,
     newest: Option<Nanos>,
     /// Ticks by kind, in the order of `TickKind::ALL`.
@@ -90,6 +93,7 @@ impl MarketData {
     fn missed(&mut self, now: Nanos) {
         for watched in &mut self.watched {
             watched.bars.iter_mut().for_each(|(_, bars, _)| bars.missed(now));
+            watched.venue_bar = None;
         }
     }
 
@@ -105,9 +109,39 @@ impl MarketData {
         match kind {
             TickKind::Top => self.on_top(tick, socket),
             TickKind::Trade => self.on_trade(tick, socket),
-            // The venue's bars carry no length; ours are made from trades. Trust shows in books and status.
-            _ => {}
+            TickKind::Bar => {
+                if let Some(watched) = self.watched.get_mut(tick.instrument as usize) {
+                    watched.venue_bar = Some(*tick);
+                }
+            }
+            TickKind::BarVolume => self.on_venue_bar(tick, socket),
+            // Trust shows in books and status.
+            TickKind::Trust | TickKind::Silence => {}
         }
+    }
+
+    /// The second tick of one of the venue's bars.
+    fn on_venue_bar(&mut self, tick: &Tick, socket: Option<&mut zmq::Socket>) {
+        let Some(watched) = self.watched.get_mut(tick.instrument as usize) else { return };
+        let of_both = |first: &Tick| first.received == tick.received && first.interval() == tick.interval();
+        let Some(first) = watched.venue_bar.take().filter(of_both) else { return };
+        let Some(interval) = tick.interval() else { return };
+        let Some(opened) = tick.values[2].checked_mul(1_000_000) else { return };
+        if OWN_BARS.iter().any(|(own, _)| *own == interval) {
+            return;
+        }
+        let [open, high, low, close] = first.values.map(Price);
+        let bar = bars::Bar {
+            opened: Nanos(opened),
+            open,
+            high,
+            low,
+            close,
+            volume: Quantity(tick.values[0]),
+            trades: u64::try_from(tick.values[1]).unwrap_or(0),
+            complete: true,
+        };
+        self.publish_bar(tick.instrument, interval, &bar, tick.values[3] == 1, socket);
     }
 
     fn on_top(&mut self, tick: &Tick, socket: Option<&mut zmq::Socket>) {
@@ -147,31 +181,30 @@ impl MarketData {
         publish(publisher, socket.as_deref_mut(), &watched.trade, &message);
         let traded_at = Nanos(tick.received.0 + i64::from(tick.exchange_offset_us) * 1_000);
         let mut closed = Vec::new();
-        for (place, (_, bars, changed)) in watched.bars.iter_mut().enumerate() {
+        for (interval, bars, changed) in &mut watched.bars {
             *changed = true;
-            closed.extend(bars.add(traded_at, at, traded).map(|bar| (place, bar)));
+            closed.extend(bars.add(traded_at, at, traded).map(|bar| (*interval, bar)));
         }
-        for (place, bar) in closed {
-            self.publish_bar(tick.instrument, place, &bar, true, socket.as_deref_mut());
+        for (interval, bar) in closed {
+            self.publish_bar(tick.instrument, interval, &bar, true, socket.as_deref_mut());
         }
     }
 
     fn publish_bar(
         &mut self,
         instrument: InstrumentIndex,
-        place: usize,
+        interval: Interval,
         bar: &bars::Bar,
         closed: bool,
         socket: Option<&mut zmq::Socket>,
     ) {
-        let Self { books, publisher, watched, .. } = self;
-        let Some(watched) = watched.get(instrument as usize) else { return };
+        let Self { books, publisher, .. } = self;
         let Some(facts) = books.table().ok().and_then(|table| table.get(instrument)) else { return };
-        let name = &watched.bars[place].0;
+        let name = topic::bar(interval.as_str(), &facts.symbol);
         let message = market::Bar {
             symbol: facts.symbol.to_string(),
-            seq: publisher.next_seq(name),
-            interval: BAR_LENGTHS[place].0.to_owned(),
+            seq: publisher.next_seq(&name),
+            interval: interval.to_string(),
             open_time_ns: bar.opened.0,
             open: price(facts, bar.open),
             high: price(facts, bar.high),
@@ -182,7 +215,7 @@ impl MarketData {
             complete: bar.complete,
             closed,
         };
-        publish(publisher, socket, name, &message);
+        publish(publisher, socket, &name, &message);
     }
 
     /// Closes bars whose time is over, and shows those that changed.
@@ -193,20 +226,20 @@ impl MarketData {
         self.bar_due = now.saturating_add(BAR_EVERY);
         let mut shown = Vec::new();
         for (instrument, watched) in (0..).zip(&mut self.watched) {
-            for (place, (_, bars, changed)) in watched.bars.iter_mut().enumerate() {
+            for (interval, bars, changed) in &mut watched.bars {
                 if let Some(bar) = bars.close(now) {
-                    shown.push((instrument, place, bar, true));
+                    shown.push((instrument, *interval, bar, true));
                     *changed = false;
                 } else if std::mem::take(changed)
                     && let Some(bar) = bars.present()
                 {
-                    shown.push((instrument, place, *bar, false));
+                    shown.push((instrument, *interval, *bar, false));
                 }
             }
         }
         let done = shown.len();
-        for (instrument, place, bar, closed) in shown {
-            self.publish_bar(instrument, place, &bar, closed, socket.as_deref_mut());
+        for (instrument, interval, bar, closed) in shown {
+            self.publish_bar(instrument, interval, &bar, closed, socket.as_deref_mut());
         }
         done
     }
@@ -306,8 +339,8 @@ impl Shell for MarketData {
                     bbo: topic::bbo(symbol),
                     book: topic::book(symbol),
                     trade: topic::trade(symbol),
-                    bars: BAR_LENGTHS
-                        .map(|(name, length)| (topic::bar(name, symbol), Bars::new(length, now), false)),
+                    bars: OWN_BARS.map(|(interval, length)| (interval, Bars::new(length, now), false)),
+                    venue_bar: None,
                     version: None,
                     newest: None,
                     ticks: [0; TickKind::ALL.len()],

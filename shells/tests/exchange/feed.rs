@@ -9,7 +9,8 @@ use engine::clock::tsc::LiveClock;
 use engine::counters::Histograms;
 use engine::counters::cell::CellWriter;
 use engine::domain::{InstrumentIndex, Instruments, Market, Nanos, Side};
-use engine::ring::broadcast;
+use engine::message::Tick;
+use engine::ring::broadcast::{self, Polled};
 use engine::tick_to_trade::ingest::{INGEST_STAGES, Ingest, IngestConfig, IngestPorts};
 use engine::venue::MarketData as _;
 use engine::venue::binance::frames::FrameDecoder;
@@ -25,29 +26,29 @@ use crate::support::{Exchange, deadline, now};
 struct Books {
     ingest: Ingest<BinanceFeed>,
     instruments: Arc<Instruments>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Books {
     fn open(exchange: &Exchange, secure: bool, redundant: bool) -> Self {
-        Self::following(exchange, secure, Streams { redundant, ..Streams::default() })
+        Self::following(exchange, secure, &Streams { redundant, ..Streams::default() })
     }
 
-    fn following(exchange: &Exchange, secure: bool, streams: Streams) -> Self {
+    fn following(exchange: &Exchange, secure: bool, streams: &Streams) -> Self {
         Self::of(exchange, secure, |endpoints, trust, instruments| {
-            BinanceFeed::new(endpoints, trust, instruments, &streams, 1).expect("a reactor")
+            BinanceFeed::new(endpoints, trust, instruments, streams, 1).expect("a reactor")
         })
     }
 
     fn open_sbe(exchange: &Exchange, secure: bool, redundant: bool, key: &str) -> Self {
-        Self::following_in_sbe(exchange, secure, Streams { redundant, ..Streams::default() }, key)
+        Self::following_in_sbe(exchange, secure, &Streams { redundant, ..Streams::default() }, key)
     }
 
-    fn following_in_sbe(exchange: &Exchange, secure: bool, streams: Streams, key: &str) -> Self {
+    fn following_in_sbe(exchange: &Exchange, secure: bool, streams: &Streams, key: &str) -> Self {
         let key = exchange.keys[key]["api_key"].as_str().expect("a key");
         Self::of(exchange, secure, |endpoints, trust, instruments| {
-            let feed = BinanceFeed::new(endpoints, trust, instruments, &streams, 1).expect("a reactor");
-            feed.in_sbe(endpoints, &Secret::new(key.to_owned()), &streams, 1)
+            let feed = BinanceFeed::new(endpoints, trust, instruments, streams, 1).expect("a reactor");
+            feed.in_sbe(endpoints, &Secret::new(key.to_owned()), streams, 1)
         })
     }
 
@@ -75,7 +76,7 @@ impl Books {
         };
         let config = IngestConfig { silence: Nanos::NEVER };
         let ingest = Ingest::new(ports, feed, Arc::clone(&instruments), Stopwatch::calibrate(), config);
-        Self { ingest, instruments, _folder: folder }
+        Self { ingest, instruments, folder }
     }
 
     fn until(&mut self, what: &str, mut done: impl FnMut(&Ingest<BinanceFeed>) -> bool) {
@@ -257,14 +258,14 @@ fn traded(books: &mut Books, ids: std::ops::RangeInclusive<u64>, wanted: TradeSt
 
 #[test]
 fn aggregates_tell_what_was_traded_in_fewer_words() {
-    let streams =
-        [TradeStream::Single, TradeStream::Aggregate].map(|trades| Streams { trades, ..Streams::default() });
     for in_sbe in [false, true] {
         let exchange = Exchange::start(&["--speed", "step"]);
-        let mut both = streams.map(|streams| match in_sbe {
-            false => Books::following(&exchange, false, streams),
-            true => Books::following_in_sbe(&exchange, false, streams, "ed25519"),
-        });
+        let streams = |trades| Streams { trades, ..Streams::default() };
+        let mut both =
+            [TradeStream::Single, TradeStream::Aggregate].map(streams).map(|streams| match in_sbe {
+                false => Books::following(&exchange, false, &streams),
+                true => Books::following_in_sbe(&exchange, false, &streams, "ed25519"),
+            });
         let connections = 1 + u64::from(in_sbe);
         for books in &mut both {
             books.until("a connection", |ingest| ingest.feed().counts.connections == connections);
@@ -280,4 +281,27 @@ fn aggregates_tell_what_was_traded_in_fewer_words() {
         assert_eq!(single.1, aggregate.1, "what was traded");
         assert!(aggregate.0 > 10 && aggregate.0 <= single.0, "{aggregate:?} of {single:?}");
     }
+}
+
+#[test]
+fn bars_come_of_the_intervals_that_are_followed_and_no_others() {
+    let exchange = Exchange::start(&["--speed", "step"]);
+    let following =
+        |klines: &str| Streams { klines: klines.parse().expect("intervals"), ..Streams::default() };
+    let mut none = Books::following_in_sbe(&exchange, false, &following("none"), "ed25519");
+    none.follow(&exchange);
+    assert_eq!((none.ingest.feed().counts.connections, none.ingest.counters().bars), (1, 0));
+    let mut several = Books::following(&exchange, false, &following("1s,5m,1M"));
+    let mut ticks =
+        broadcast::Reader::<Tick>::attach(&several.folder.path().join("ticks")).expect("attached");
+    let mut seen = std::collections::BTreeSet::new();
+    several.until("a bar of each", |_| {
+        exchange.operator("POST", "/admin/step?by=500ms");
+        while let Polled::Message(tick) = ticks.poll() {
+            seen.extend(tick.interval().map(|interval| (interval, tick.kind)));
+        }
+        seen.len() >= 6
+    });
+    let intervals: Vec<_> = seen.iter().map(|(interval, _)| interval.as_str()).collect();
+    assert_eq!(intervals, ["1s", "1s", "5m", "5m", "1M", "1M"]);
 }

@@ -2,8 +2,8 @@
 
 use crate::book::{BookCell, DiffIds, DiffOutcome, Distrust, Level, SnapshotOutcome};
 use crate::clock::Stopwatch;
-use crate::domain::{InstrumentIndex, Instruments, Nanos};
-use crate::message::tick::TRUSTED;
+use crate::domain::{InstrumentIndex, Instruments, Interval, Nanos};
+use crate::message::tick::{TRUSTED, interval_flags};
 use crate::message::{Tick, TickKind};
 use crate::room;
 use crate::tick_to_trade::ingest::counts::IngestCounters;
@@ -38,6 +38,8 @@ struct Context {
     now: Nanos,
     received: Nanos,
     stamp: u32,
+    /// Of ticks, beside whether the book is trusted.
+    flags: u8,
 }
 
 impl Markets {
@@ -82,7 +84,7 @@ impl Markets {
     /// Applies an event, and returns when that was done.
     fn take(&mut self, event: &Read<'_>, received: Nanos, now: Nanos, [taken, decoded]: [Nanos; 2]) -> Nanos {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let context = Context { now, received, stamp: (taken.0 as u32).max(1) };
+        let context = Context { now, received, stamp: (taken.0 as u32).max(1), flags: 0 };
         match event {
             Ok(event) => self.on_event(event, &context),
             Err(error) => self.on_malformed(error, &context),
@@ -241,6 +243,8 @@ impl Markets {
 
     fn publish_bar(&mut self, instrument: InstrumentIndex, bar: &Bar, event_time: Nanos, context: &Context) {
         self.counters.bars += 1;
+        let flags = Interval::of(bar.length).map_or(0, interval_flags);
+        let context = &Context { flags, ..*context };
         let prices = [bar.open.0, bar.high.0, bar.low.0, bar.close.0];
         self.publish(TickKind::Bar, instrument, prices, Some(event_time), context);
         let trades = i64::try_from(bar.trades).unwrap_or(i64::MAX);
@@ -267,7 +271,7 @@ impl Markets {
             stamp: context.stamp,
             book_version: book.version() as u16,
             kind: kind.code(),
-            flags: if book.is_trusted() { TRUSTED } else { 0 },
+            flags: context.flags | if book.is_trusted() { TRUSTED } else { 0 },
         };
         self.ports.ticks.publish(&tick);
         self.counters.ticks += 1;
@@ -319,7 +323,7 @@ impl Markets {
             }
             state.silent = true;
             self.counters.silences += 1;
-            let context = Context { now, received: now, stamp: 0 };
+            let context = Context { now, received: now, stamp: 0, flags: 0 };
             let instrument = InstrumentIndex::try_from(index).unwrap_or(InstrumentIndex::MAX);
             self.publish(TickKind::Silence, instrument, [(now - heard).0, 0, 0, 0], None, &context);
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::counters::cell::CellReader;
-use crate::domain::{Filters, Instrument, InstrumentKind, Market, Price, Quantity, Scale, Side};
+use crate::domain::{Filters, Instrument, InstrumentKind, Interval, Market, Price, Quantity, Scale, Side};
 use crate::limits::RING_CAPACITY_MIN;
 use crate::message::TickKind;
 use crate::ring::broadcast::Polled;
@@ -195,4 +195,23 @@ fn cells_follow_the_book_within_a_millisecond() {
     let bids: Vec<_> = cell.levels(Side::Buy).map(|level| (level.price, level.quantity)).collect();
     assert!(cell.is_trusted());
     assert_eq!(bids, [(Price(1_000), Quantity(100)), (Price(999), Quantity(300))]);
+}
+
+#[test]
+fn both_ticks_of_a_bar_know_its_interval() {
+    let mut bench = Bench::synchronised();
+    let mut told = Vec::new();
+    // Three minutes, and a length that the venue has no name for.
+    for closes in [1_700_000_179_999_u64, 1_700_000_179_998] {
+        bench.stream(&format!(
+            r#"{{"e":"kline","E":1700000000000,"s":"ABCUSDT","k":{{"t":1700000000000,"T":{closes},"s":"ABCUSDT","i":"3m","o":"10.00","c":"10.10","h":"10.20","l":"9.90","v":"3.50","n":2,"x":true}}}}"#
+        ));
+        while bench.ingest.do_work(START) > 0 {}
+        while let Polled::Message(tick) = bench.ticks.poll() {
+            assert!(tick.trusted());
+            told.push((TickKind::try_from(tick.kind).expect("a kind"), tick.interval()));
+        }
+    }
+    let bar = |interval| [TickKind::Bar, TickKind::BarVolume].map(|kind| (kind, interval));
+    assert_eq!(told, [bar(Some(Interval::Minutes3)), bar(None)].concat());
 }

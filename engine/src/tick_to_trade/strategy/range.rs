@@ -2,7 +2,7 @@
 //! no mids.
 #![allow(clippy::float_arithmetic)]
 
-use crate::domain::{Nanos, Price};
+use crate::domain::{Interval, Nanos, Price};
 use crate::message::Tick;
 use crate::message::tick::TickKind;
 use crate::tick_to_trade::strategy::estimate::decay;
@@ -57,13 +57,19 @@ pub struct Closed {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bars {
     close: Option<Price>,
+    shortest: Option<Interval>,
 }
 
 impl Bars {
-    /// Takes a tick of the instrument; gives the bar that it closes, if it does.
+    /// Takes a tick of the instrument; gives the bar that it closes, if it does. Bars of a longer interval than others that are
+    /// followed tell the same prices again, and are passed over.
     pub fn observe(&mut self, tick: &Tick) -> Option<Closed> {
+        if self.shortest.is_some() && tick.interval() > self.shortest {
+            return None;
+        }
         match TickKind::try_from(tick.kind) {
             Ok(TickKind::Bar) => {
+                self.shortest = tick.interval();
                 self.close = Some(Price(tick.values[3])).filter(|price| price.is_some());
                 None
             }
@@ -169,6 +175,7 @@ impl Range {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::tick::interval_flags;
 
     const SECOND: Nanos = Nanos::from_secs(1);
     const LIFE: Nanos = Nanos::from_secs(100);
@@ -247,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_bar_is_two_ticks_and_closes_once() {
-        let tick = |kind: TickKind, values| Tick { kind: kind.code(), values, ..Tick::default() };
+        let flags = interval_flags(Interval::Minute);
+        let tick = |kind: TickKind, values| Tick { kind: kind.code(), values, flags, ..Tick::default() };
         let prices = tick(TickKind::Bar, [10, 12, 9, 11]);
         let rest = |closed| tick(TickKind::BarVolume, [5, 2, 1_700_000_000_000, closed]);
         let mut bars = Bars::default();
@@ -257,5 +265,12 @@ mod tests {
         bars.observe(&prices);
         let closed = Closed { opened: Nanos::from_secs(1_700_000_000), close: Price(11) };
         assert_eq!((bars.observe(&rest(1)), bars.observe(&rest(1))), (Some(closed), None));
+        let mut closes = |interval: Interval| {
+            let flags = interval_flags(interval);
+            [prices, rest(1)].iter().filter_map(|&tick| bars.observe(&Tick { flags, ..tick })).count()
+        };
+        let intervals =
+            [Interval::Minute, Interval::Hour, Interval::Second, Interval::Minute, Interval::Second];
+        assert_eq!(intervals.map(&mut closes), [1, 0, 1, 0, 1], "the shortest so far");
     }
 }

@@ -1,9 +1,9 @@
 //! Requests about the market.
 
-use engine::domain::{Instrument, InstrumentIndex, Nanos};
+use engine::domain::{Instrument, InstrumentIndex, Interval, Nanos};
 
 use super::super::failure::Failure;
-use super::super::history::{Bar, bar_json, bar_of, interval, trade_json, value_json, volume_json};
+use super::super::history::{Bar, bar_json, bar_of, trade_json, value_json, volume_json};
 use super::super::json::{amount, millis, price, quantity, text};
 use super::super::method::Method;
 use super::super::params::{Params, names};
@@ -103,12 +103,13 @@ impl Desk {
             }
             _ => {
                 let name = params.need("interval")?;
-                let which = interval(name).ok_or_else(|| Failure::new(-1120, "Invalid interval."))?;
+                let interval =
+                    Interval::named(name).ok_or_else(|| Failure::new(-1120, "Invalid interval."))?;
                 let most = limit(params, 500, 1_000)?;
                 let from = params.integer("startTime")?;
                 let to = params.integer("endTime")?.unwrap_or(i64::MAX);
-                let bars = history.bars(which, from, to, most);
-                Ok(list(bars.iter().map(|bar| bar_json(listed, bar, bar_of(which, bar.opened).1))))
+                let bars = history.bars(interval, from, to, most);
+                Ok(list(bars.iter().map(|bar| bar_json(listed, bar, bar_of(interval, bar.opened).1))))
             }
         }
     }

@@ -1,9 +1,8 @@
 //! Telling what happened: reports to their accounts, the market to those who follow it.
 
-use engine::domain::{InstrumentIndex, Nanos};
+use engine::domain::{InstrumentIndex, Interval, Nanos};
 use engine::venue::exchange::{AccountIndex, Event, Execution, ExecutionKind, PublicTrade};
 
-use super::super::history::INTERVALS;
 use super::super::json::millis;
 use super::super::render::{Render, TimeUnit};
 use super::super::sbe::{self, SbeTopic};
@@ -193,17 +192,17 @@ impl Desk {
         now: Nanos,
     ) {
         let at = millis(now);
-        for which in 0..INTERVALS.len() {
-            let to = self.following(index, |topic| topic == Topic::Kline(which));
+        for &interval in Interval::ALL {
+            let to = self.following(index, |topic| topic == Topic::Kline(interval));
             // A bar of more than a second is told every two.
-            if to.is_empty() || which > 0 && !self.publications.is_multiple_of(20) {
+            if to.is_empty() || interval != Interval::Second && !self.publications.is_multiple_of(20) {
                 continue;
             }
             // Right after the end of a bar it is the finished one that is told.
             let told = at.div_euclid(1_000) * 1_000 - 1;
             let history = &self.history[index as usize];
-            if let Some(bar) = history.present(which, told) {
-                self.spread(to, &streams::kline(instrument, which, &bar, at));
+            if let Some(bar) = history.present(interval, told) {
+                self.spread(to, &streams::kline(instrument, interval, &bar, at));
             }
         }
         let to = self.following(index, |topic| topic == Topic::Ticker);
