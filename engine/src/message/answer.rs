@@ -44,6 +44,10 @@ wire_enum! {
         AmendRejected = 17 => "amend_rejected",
         /// `OpenOrder`.
         OpenOrder = 18 => "open_order",
+        /// `Swept`.
+        Swept = 19 => "swept",
+        /// `SweepRejected`.
+        SweepRejected = 20 => "sweep_rejected",
     }
 }
 
@@ -51,7 +55,7 @@ wire_enum! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Answer {
-    /// Our id of the order; `OrderId::NONE` for what is of none.
+    /// Our id of the order, or of the request that names none; else `OrderId::NONE`.
     pub id: OrderId,
     /// The venue's id of the order; 0 where it gave none.
     pub venue_order_id: u64,

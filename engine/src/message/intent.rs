@@ -14,6 +14,8 @@ wire_enum! {
         Cancel = 2 => "CANCEL",
         /// Lower the quantity of `target` to `quantity`; it keeps its id and its place in the queue.
         Amend = 3 => "AMEND",
+        /// Cancel at the venue whatever the account has open on the instrument, whoever placed it.
+        Sweep = 4 => "SWEEP",
     }
 }
 
@@ -22,15 +24,15 @@ wire_enum! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Intent {
-    /// Identity of this intent: of the order for `New`, of the request for `Cancel` and `Amend`.
+    /// Identity of this intent: of the order for `New`, else of the request.
     pub id: OrderId,
-    /// The order to cancel or amend; `OrderId::NONE` for `New`.
+    /// The order to cancel or amend; `OrderId::NONE` for `New` and `Sweep`.
     pub target: OrderId,
-    /// Limit price; 0 for an order without one, a cancel or an amendment.
+    /// Limit price; 0 for an order without one, and 0 but for `New`.
     pub price: Price,
     /// Price at which a stop or take-profit order is triggered; 0 for all else.
     pub trigger: Price,
-    /// Quantity; what the order shall have in all for an amendment; 0 for a cancel.
+    /// Quantity; what the order shall have in all for an amendment; 0 for `Cancel` and `Sweep`.
     pub quantity: Quantity,
     /// Later than this it is EXPIRED and never sent.
     pub valid_until: Nanos,

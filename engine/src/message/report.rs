@@ -68,6 +68,19 @@ wire_enum! {
         Amended = 12 => "AMENDED",
         /// The venue, or route, refused the amendment: the quantity is as it was.
         AmendRejected = 13 => "AMEND_REJECTED",
+        /// The venue cancelled all that the account had open on the instrument. Of no order, like the next: its id is
+        /// the request's.
+        Swept = 14 => "SWEPT",
+        /// The venue, or route, refused to, or did not say whether it has.
+        SweepRejected = 15 => "SWEEP_REJECTED",
+    }
+}
+
+impl ReportKind {
+    /// Whether it tells of an order; else of a request that names none.
+    #[must_use]
+    pub const fn is_of_order(self) -> bool {
+        !matches!(self, Self::Swept | Self::SweepRejected)
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Audit {
     pub intents: u64,
     /// New orders approved.
     pub orders: u64,
-    /// Cancels approved.
+    /// Cancels approved, of one order or of all.
     pub cancels: u64,
     /// Amendments approved.
     pub amends: u64,
@@ -119,6 +119,9 @@ impl Audit {
             else {
                 return Err(broken(journals, &format!("a report of order {} has unknown codes", report.id)));
             };
+            if !kind.is_of_order() {
+                continue;
+            }
             match kind {
                 ReportKind::Sent => self.sent += 1,
                 ReportKind::Fill => {

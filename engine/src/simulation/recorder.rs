@@ -279,6 +279,8 @@ impl Recorder {
             self.text.clear();
             if intent.kind == IntentKind::Amend.code() {
                 order_request::encode_amend(&intent, instrument, at, &mut self.text);
+            } else if intent.kind == IntentKind::Sweep.code() {
+                order_request::encode_sweep(&intent, instrument, at, &mut self.text);
             } else if intent.kind == IntentKind::New.code() {
                 let Ok(facts) = facts_of(&intent, at) else { continue };
                 self.orders.insert(intent.id, facts);

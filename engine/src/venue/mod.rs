@@ -112,6 +112,14 @@ pub enum VenueEventKind {
         /// The venue's code, such as -2038.
         code: i32,
     },
+    /// Whatever the account had open on the instrument is cancelled, or there was nothing. Of the request that asked for
+    /// it, like the next.
+    Swept,
+    /// That was refused.
+    SweepRejected {
+        /// The venue's code, such as -1121.
+        code: i32,
+    },
     /// The outcome of the request is not known: a time-out, 5XX, -1006 or -1007.
     Unknown,
     /// Answer to a query; the cumulative quantity is in `cumulative`.
@@ -160,7 +168,8 @@ pub enum VenueEventKind {
 pub struct VenueEvent {
     /// What happened.
     pub kind: VenueEventKind,
-    /// Our id of the order; `OrderId::NONE` for a trade that names only the venue's id, and for what is of no order.
+    /// Our id of the order, or of a request that names none; `OrderId::NONE` for a trade that names only the venue's id,
+    /// and for what is of neither.
     pub id: OrderId,
     /// The venue's id of the order; 0 where it gave none.
     pub venue_order_id: u64,
@@ -219,7 +228,7 @@ pub enum Question {
 
 /// Order entry of a venue, without blocking.
 pub trait OrderEntry {
-    /// Sends a new order, or a cancel or an amendment of the intent's target.
+    /// Sends a new order, a cancel or an amendment of the intent's target, or a cancel of all on its instrument.
     ///
     /// # Errors
     /// When nothing of it left: the caller may say so with certainty.

@@ -78,7 +78,7 @@ pub struct AmendOrder {
     pub stop_price: Option<String>,
 }
 
-/// `order.cancel_all` and `orders.open`: all, or those of one symbol or strategy.
+/// `orders.open`: all, or those of one symbol or strategy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderFilter {
@@ -88,6 +88,36 @@ pub struct OrderFilter {
     /// Of this source alone: a strategy's name, `client` or `operator`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
+}
+
+/// `order.cancel_all`: all of ours, or those of one symbol or strategy; or whatever the account has open on a symbol.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelAll {
+    /// Of this symbol alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// Of this source alone: a strategy's name, `client` or `operator`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// Also what others have placed on the account: one request to the venue for all on the symbol. Needs a symbol, and no
+    /// strategy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
+}
+
+impl CancelAll {
+    /// Which of our orders it means.
+    #[must_use]
+    pub fn filter(&self) -> OrderFilter {
+        OrderFilter { symbol: self.symbol.clone(), strategy: self.strategy.clone() }
+    }
+}
+
+impl From<OrderFilter> for CancelAll {
+    fn from(OrderFilter { symbol, strategy }: OrderFilter) -> Self {
+        Self { symbol, strategy, foreign: false }
+    }
 }
 
 /// `flatten`: cancel everything and close positions with market orders, through risk.
@@ -216,7 +246,7 @@ pub struct Placed {
 /// What `order.cancel_all` and `flatten` answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Swept {
-    /// Orders for which a cancel was sent.
+    /// Orders of ours for which a cancel was sent.
     pub canceled: Vec<String>,
     /// Closing orders that were sent.
     pub placed: Vec<String>,

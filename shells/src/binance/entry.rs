@@ -157,6 +157,10 @@ impl BinanceEntry {
                 order_request::encode_amend(intent, instrument, timestamp, out);
                 (Asked::Amend, intent.target)
             }
+            Ok(IntentKind::Sweep) => {
+                order_request::encode_sweep(intent, instrument, timestamp, out);
+                (Asked::Sweep, intent.id)
+            }
             Err(_) => return Err(NotSent),
         };
         self.transmit(Some(asked), now)?;

@@ -20,8 +20,9 @@ use crate::transport::{HttpClient, HttpEvent, HttpResponse, Reactor, SendError, 
 /// An answer that has not come by then does not: whoever asked asks again.
 const ANSWER_MAX: Nanos = Nanos::from_secs(10);
 
-/// Where an order is cancelled and asked for.
-const PATH: &str = "/api/v3/order";
+/// Where an order is cancelled and asked for, and where all are cancelled.
+const ORDER: &str = "/api/v3/order";
+const OPEN_ORDERS: &str = "/api/v3/openOrders";
 
 /// How every request of ours begins.
 const HEAD: &[u8] = b"{\"id\":\"";
@@ -56,9 +57,10 @@ impl Fallback {
         signer: &Signer,
         now: Nanos,
     ) -> Result<(), SendError> {
-        let (asked, verb) = match asked {
-            Some(asked @ Asked::Cancel) => (asked, "DELETE"),
-            Some(asked @ Asked::Query) => (asked, "GET"),
+        let (asked, verb, path) = match asked {
+            Some(asked @ Asked::Cancel) => (asked, "DELETE", ORDER),
+            Some(asked @ Asked::Sweep) => (asked, "DELETE", OPEN_ORDERS),
+            Some(asked @ Asked::Query) => (asked, "GET", ORDER),
             _ => return Err(SendError::NotSent),
         };
         let id = request.strip_prefix(HEAD).ok_or(SendError::NotSent)?;
@@ -70,7 +72,7 @@ impl Fallback {
             .filter(|(name, _)| *name != "apiKey")
             .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
             .collect();
-        let target = format!("{PATH}?{}", signer.sign_query(&query.join("&")));
+        let target = format!("{path}?{}", signer.sign_query(&query.join("&")));
         self.client.request(verb, &target, &[("X-MBX-APIKEY", signer.api_key())], 0, now)?;
         self.asked.push_back((asked, id.to_owned()));
         Ok(())
@@ -100,11 +102,14 @@ impl Fallback {
     }
 }
 
-/// The answer as a message of the WebSocket API. A cancel that was done tells the order's state, as a question's answer
+/// The answer as a message of the WebSocket API. The cancel of an order that was done tells the order's state, as a question's answer
 /// does: no event of the account will. A refusal until a time has that time beside it.
 fn enveloped(asked: Asked, id: &str, answer: &HttpResponse<'_>, venue: Nanos) -> Vec<u8> {
-    let body = std::str::from_utf8(answer.body).ok().and_then(|body| body.strip_suffix('}'));
-    let status = answer.status;
+    let (body, status) = (std::str::from_utf8(answer.body).ok(), answer.status);
+    if let (Asked::Sweep, 200, Some(list)) = (asked, status, body) {
+        return format!("{{\"id\":\"{id}\",\"status\":200,\"result\":{list}}}").into_bytes();
+    }
+    let body = body.and_then(|body| body.strip_suffix('}'));
     if let (200, Some(body)) = (status, body) {
         let (own, of) = (char::from(asked.letter()), char::from(Asked::Query.letter()));
         let order = id.strip_prefix(own).unwrap_or(id);
@@ -128,12 +133,20 @@ mod tests {
     fn an_answer_stands_in_the_envelope_of_the_other_protocol() {
         let venue = Nanos::from_secs(100);
         let shown = |id: &str, status, body: &[u8]| {
-            let asked = if id.starts_with('c') { Asked::Cancel } else { Asked::Query };
+            let asked = match id.as_bytes()[0] {
+                b'c' => Asked::Cancel,
+                b's' => Asked::Sweep,
+                _ => Asked::Query,
+            };
             let headers = [("Retry-After".to_owned(), "7".to_owned())];
             let answer = HttpResponse { tag: 0, status, headers: &headers, body };
             String::from_utf8(enveloped(asked, id, &answer, venue)).expect("text")
         };
         assert_eq!(shown("c-1-2-1-c", 200, b"{}"), r#"{"id":"q-1-2-1-c","status":200,"result":{}}"#);
+        assert_eq!(
+            shown("s-1-2-1-1", 200, br#"[{"status":"CANCELED"}]"#),
+            r#"{"id":"s-1-2-1-1","status":200,"result":[{"status":"CANCELED"}]}"#
+        );
         assert_eq!(shown("q-1-2-1-1", 200, b"{}"), r#"{"id":"q-1-2-1-1","status":200,"result":{}}"#);
         assert_eq!(
             shown("c-1-2-1-1", 400, br#"{"code":-2011,"msg":"Unknown order sent."}"#),

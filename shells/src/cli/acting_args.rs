@@ -100,6 +100,9 @@ pub struct CancelAllArgs {
     /// Those of one strategy, as NAME/SYMBOL
     #[arg(long, value_name = "NAME")]
     pub strategy: Option<String>,
+    /// Also what others have placed on the account: the venue cancels all that it has open on the symbol
+    #[arg(long, requires = "symbol", conflicts_with = "strategy")]
+    pub foreign: bool,
     /// How to act
     #[command(flatten)]
     pub act: ActArgs,

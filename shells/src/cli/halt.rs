@@ -121,7 +121,7 @@ pub fn cancel(places: &Places, ipc: &IpcPaths, scope: &Scope) -> Result<Option<S
     let mut all = Swept::default();
     for filter in filters {
         let Swept { canceled, open, .. } =
-            session.cancel_all(&filter).map_err(|error| acting::refuse(&error))?;
+            session.cancel_all(&filter.into()).map_err(|error| acting::refuse(&error))?;
         all.canceled.extend(canceled);
         all.open.extend(open);
     }

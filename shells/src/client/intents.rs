@@ -205,6 +205,16 @@ impl Intents {
         self.send(Intent { target, instrument, kind, valid_until, ..Intent::default() }, now)
     }
 
+    /// Asks risk to have the venue cancel whatever the account has open on `instrument`; gives the id of the request.
+    ///
+    /// # Errors
+    /// `RING_FULL`: nothing was sent.
+    pub fn sweep(&mut self, instrument: InstrumentIndex, now: Nanos) -> Result<OrderId, RejectCode> {
+        let kind = IntentKind::Sweep.code();
+        let valid_until = now.saturating_add(VALID_FOR);
+        self.send(Intent { instrument, kind, valid_until, ..Intent::default() }, now)
+    }
+
     /// Asks risk to lower the quantity of `target` to `quantity`; gives the id of the request.
     ///
     /// # Errors

@@ -7,10 +7,10 @@ use engine::error::RejectCode;
 use engine::message::OrderState;
 use engine::shm::paths::IpcPaths;
 
-use crate::api::orders::{Order, OrderFilter, PlaceOrder, Swept};
+use crate::api::orders::{CancelAll, Order, PlaceOrder, Swept};
 use crate::api::{ApiError, code};
 use crate::client::intents::{Intents, NewOrder};
-use crate::client::sweep::{Scope, closing};
+use crate::client::sweep::{Scope, at_venue, closing, outcome};
 use crate::config::Places;
 use crate::service::account::{Account, Event};
 use crate::service::liveness::Liveness;
@@ -163,16 +163,48 @@ impl Session {
         self.verdict(request)
     }
 
-    /// Cancels every order that the filter means; waits for risk on each, and then a while for the venue's word on all that
+    /// Waits for what comes of `id`, a request that the venue cancel all on an instrument.
+    fn swept(&mut self, id: OrderId) -> Result<(), ApiError> {
+        let end = self.clock.now().saturating_add(PATIENCE);
+        let mut told = None;
+        loop {
+            let now = self.poll(&mut |event| match event {
+                Event::Decision(decision, _, _) if decision.intent().id == id => {
+                    let code = RejectCode::try_from(decision.code()).unwrap_or(RejectCode::BadRequest);
+                    told = (code != RejectCode::None).then(|| Err(refused(code)));
+                }
+                Event::Swept(report) if report.id == id => told = Some(outcome(report)),
+                _ => {}
+            });
+            match told {
+                Some(told) => return told,
+                None if now >= end => {
+                    let reason = format!("no answer in time: what became of {id} is not known");
+                    return Err(ApiError::new(code::TIMEOUT, reason));
+                }
+                None => std::thread::sleep(NAP),
+            }
+        }
+    }
+
+    /// Cancels every order that the request means; waits for risk on each, and then a while for the venue's word on all that
     /// were open: what it has not confirmed is in `open`.
     ///
     /// # Errors
     /// The first refusal other than that an order had ended meanwhile.
-    pub fn cancel_all(&mut self, filter: &OrderFilter) -> Result<Swept, ApiError> {
-        let scope = Scope::read(self.books.table().map_err(internal)?, &self.names, filter)?;
+    pub fn cancel_all(&mut self, request: &CancelAll) -> Result<Swept, ApiError> {
+        let scope = Scope::read(self.books.table().map_err(internal)?, &self.names, &request.filter())?;
+        let instrument = at_venue(&scope, request)?;
         self.poll(&mut |_| {});
         let mut meant = scope.all_open(self.account.orders().map_err(internal)?);
-        let mut swept = self.sweep(scope)?;
+        let mut swept = match instrument {
+            Some(instrument) => {
+                let id = self.intents.sweep(instrument, self.clock.now()).map_err(refused)?;
+                self.swept(id)?;
+                Swept { canceled: meant.iter().map(ToString::to_string).collect(), ..Swept::default() }
+            }
+            None => self.sweep(scope)?,
+        };
         let end = self.clock.now().saturating_add(CONFIRMED_WITHIN);
         loop {
             let now = self.poll(&mut |_| {});

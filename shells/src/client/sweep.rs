@@ -1,12 +1,14 @@
 //! What `cancel_all` and `flatten` do, decided from what is known: which orders to cancel, which to place.
 
 use engine::domain::{InstrumentIndex, OrderId, Quantity, Side, SourceId};
+use engine::error::RejectCode;
 use engine::ledger::Ledger;
-use engine::message::OrderState;
+use engine::message::{OrderState, Report, ReportKind};
 
-use crate::api::orders::OrderFilter;
+use crate::api::orders::{CancelAll, OrderFilter};
 use crate::api::{ApiError, code};
 use crate::client::intents::NewOrder;
+use crate::client::session::refused;
 use crate::service::instruments::Table;
 use crate::service::orders::Orders;
 use crate::service::show::Names;
@@ -69,6 +71,32 @@ impl Scope {
     #[must_use]
     pub fn open(&self, orders: &Orders) -> usize {
         self.all_open(orders).len()
+    }
+}
+
+/// The instrument on which the venue shall cancel whatever the account has open; none where ours alone are meant.
+///
+/// # Errors
+/// `BAD_REQUEST` when foreign orders are meant without a symbol, or of one strategy.
+pub fn at_venue(scope: &Scope, request: &CancelAll) -> Result<Option<InstrumentIndex>, ApiError> {
+    match (request.foreign, scope) {
+        (false, _) => Ok(None),
+        (true, Scope { instrument: Some(instrument), source: None }) => Ok(Some(*instrument)),
+        (true, _) => Err(ApiError::new(code::BAD_REQUEST, "foreign: needs a symbol, and no strategy")),
+    }
+}
+
+/// What came of a request that the venue cancel all on an instrument, as route reports it.
+///
+/// # Errors
+/// `TIMEOUT` when the venue did not say, else why it was refused.
+pub fn outcome(report: &Report) -> Result<(), ApiError> {
+    match (ReportKind::try_from(report.kind), RejectCode::try_from(report.detail)) {
+        (Ok(ReportKind::Swept), _) => Ok(()),
+        (_, Ok(RejectCode::Unresolved) | Err(_)) => {
+            Err(ApiError::new(code::TIMEOUT, "the venue did not say whether it has cancelled all"))
+        }
+        (_, Ok(code)) => Err(refused(code)),
     }
 }
 

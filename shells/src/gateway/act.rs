@@ -13,7 +13,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::api::code;
-use crate::api::orders::{AmendOrder, CancelOrder, Flatten, OrderFilter, PlaceOrder};
+use crate::api::orders::{AmendOrder, CancelAll, CancelOrder, Flatten, OrderFilter, PlaceOrder};
 use crate::api::risk::{HaltRequest, SetLimit};
 use crate::api::strategies::{SetParameter, StrategyName};
 use crate::gateway::Gateway;
@@ -112,8 +112,8 @@ pub async fn cancel(State(gateway): Here, InPath(id): InPath<String>) -> Answer 
 }
 
 /// `DELETE /orders`.
-pub async fn cancel_all(State(gateway): Here, InQuery(filter): InQuery<OrderFilter>) -> Answer {
-    let result = tell(&gateway, Service::OrderExecution, "order.cancel_all", &filter, SWEEP_PATIENCE).await;
+pub async fn cancel_all(State(gateway): Here, InQuery(all): InQuery<CancelAll>) -> Answer {
+    let result = tell(&gateway, Service::OrderExecution, "order.cancel_all", &all, SWEEP_PATIENCE).await;
     result.map(|result| done(&result))
 }
 

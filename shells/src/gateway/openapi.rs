@@ -52,6 +52,7 @@ struct Schemas;
 
 fn parameter_schema(schema: &str) -> Value {
     match schema {
+        "flag" => json!({"type": "boolean"}),
         "depth" => json!({"type": "integer", "minimum": 1, "maximum": 20}),
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": TRADES_MAX}),
         "bars" => json!({"type": "integer", "minimum": 1, "maximum": BARS_MAX}),

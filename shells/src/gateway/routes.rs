@@ -45,6 +45,9 @@ const OF_SYMBOL: Parameter = (Place::Query, "symbol", "symbol", "Of this symbol 
 const OF_STRATEGY: Parameter =
     (Place::Query, "strategy", "name", "Of this strategy, `client` or `operator` alone");
 
+const FOREIGN: Parameter =
+    (Place::Query, "foreign", "flag", "Also what others have placed on the account; needs a symbol alone");
+
 const fn read(path: &'static str, summary: &'static str, answer: &'static str) -> Route {
     Route {
         method: "GET",
@@ -151,7 +154,7 @@ pub static ROUTES: [Route; 35] = [
         ..act("DELETE", "/api/v1/orders/{id}", Role::Trade, "Cancel one order", "any")
     },
     Route {
-        parameters: &[OF_SYMBOL, OF_STRATEGY],
+        parameters: &[OF_SYMBOL, OF_STRATEGY, FOREIGN],
         ..act("DELETE", "/api/v1/orders", Role::Trade, "Cancel all open orders, or some", "Swept")
     },
     Route {

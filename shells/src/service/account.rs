@@ -6,7 +6,7 @@ use engine::error::SetupError;
 use engine::journal::{Decision, EpochStart, Halt, InstrumentRow, Record, RecordKind, Tail};
 use engine::ledger::Ledger;
 use engine::limits::SOURCES_MAX;
-use engine::message::Report;
+use engine::message::{Report, ReportKind};
 use engine::ring::broadcast::Polled;
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::assembly::journal_directory;
@@ -29,6 +29,8 @@ pub enum Event {
     Decision(Decision, Option<OrderRow>, Nanos),
     /// Route reported.
     Report(Report, OrderRow),
+    /// Route reported what came of a request that the venue cancel all on an instrument.
+    Swept(Report),
     /// Risk or route raised or lowered a halt.
     Halt(Halt, Nanos),
 }
@@ -176,6 +178,10 @@ impl Account {
                 if known.orders.is_unknown(report.id) {
                     // Risk journalled its approval before route could know of the order.
                     taken += known.take_decisions(risk, on_event);
+                }
+                if ReportKind::try_from(report.kind).is_ok_and(|kind| !kind.is_of_order()) {
+                    on_event(&Event::Swept(report));
+                    continue;
                 }
                 if known.ledger.apply(&report).is_err() {
                     known.lost += 1;

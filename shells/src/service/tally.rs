@@ -58,7 +58,7 @@ impl Tally {
                     *self.orders.entry(key).or_default() += 1 + u64::from(decision.repeats());
                 }
             }
-            Event::Halt(..) => {}
+            Event::Swept(..) | Event::Halt(..) => {}
         }
     }
 

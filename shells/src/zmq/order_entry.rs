@@ -12,7 +12,7 @@ use crate::api::orders::{Placed, Swept};
 use crate::api::{ApiError, code};
 use crate::client::intents::{Intents, NewOrder};
 use crate::client::session::refused;
-use crate::client::sweep::{Scope, closing};
+use crate::client::sweep::{Scope, closing, outcome};
 use crate::service::account::Event;
 use crate::service::instruments::Table;
 use crate::service::orders::{OrderRow, Orders};
@@ -20,6 +20,9 @@ use crate::zmq::desk::{Desk, Ticket, result};
 
 /// How long a client waits for risk, and for a cancel to be done where something follows it.
 const PATIENCE: Nanos = Nanos::from_secs(2);
+
+/// How long for the venue's answer to a cancel of all: longer than route does, whose report says what is not known.
+const SWEEP_PATIENCE: Nanos = Nanos::from_secs(4);
 
 /// Names that clients gave to their orders, and that are remembered.
 const CLIENT_IDS_MAX: usize = 10_000;
@@ -35,6 +38,8 @@ enum Waiting {
     Cancel { ticket: Ticket, target: OrderId },
     /// Risk's verdict on an amendment.
     Amend { ticket: Ticket, target: OrderId },
+    /// Risk's verdict on a request that the venue cancel all on an instrument, and then what came of it.
+    Sweep { ticket: Ticket, swept: Swept },
     /// Risk's verdict on the cancel before a new order.
     Replace { ticket: Ticket, target: OrderId, order: NewOrder },
 }
@@ -209,6 +214,26 @@ impl OrderEntry {
         Ok(swept)
     }
 
+    /// Has the venue cancel whatever the account has open on `instrument`; the reply follows its word.
+    pub fn sweep_venue(
+        &mut self,
+        intents: &mut Intents,
+        instrument: InstrumentIndex,
+        orders: &Orders,
+        (ticket, now): (Ticket, Nanos),
+        desk: &mut Desk,
+    ) {
+        let open = Scope { instrument: Some(instrument), source: None }.all_open(orders);
+        let swept = Swept { canceled: open.iter().map(ToString::to_string).collect(), ..Swept::default() };
+        match intents.sweep(instrument, now) {
+            Ok(id) => {
+                let waiting = Waiting::Sweep { ticket, swept };
+                self.waiting.insert(id, (waiting, now.saturating_add(PATIENCE)));
+            }
+            Err(code) => desk.reply(ticket, Err(refused(code))),
+        }
+    }
+
     /// Cancels all of an instrument, or everything, and closes positions once nothing is open.
     pub fn flatten(
         &mut self,
@@ -236,6 +261,11 @@ impl OrderEntry {
                 self.on_verdict(decision.intent().id, waiting, verdict, now, desk);
             }
             Event::Report(report, row) => self.on_report(report, row, intents, now, desk),
+            Event::Swept(report) => {
+                if let Some((Waiting::Sweep { ticket, swept }, _)) = self.waiting.remove(&report.id) {
+                    desk.reply(ticket, outcome(report).and_then(|()| result(&swept)));
+                }
+            }
             Event::Halt(..) => {}
         }
     }
@@ -260,6 +290,9 @@ impl OrderEntry {
                 let end = now.saturating_add(PATIENCE);
                 self.replacing.insert(target, Replacing { ticket, order, end });
             }
+            Waiting::Sweep { .. } if ok => {
+                self.waiting.insert(id, (waiting, now.saturating_add(SWEEP_PATIENCE)));
+            }
             Waiting::Amend { ticket, target } if ok => {
                 let end = now.saturating_add(PATIENCE);
                 // Route takes one at a time of an order: the other's reply is its refusal.
@@ -270,6 +303,7 @@ impl OrderEntry {
             Waiting::Place { ticket, .. }
             | Waiting::Cancel { ticket, .. }
             | Waiting::Amend { ticket, .. }
+            | Waiting::Sweep { ticket, .. }
             | Waiting::Replace { ticket, .. } => {
                 desk.reply(ticket, Err(refused(verdict)));
             }
@@ -337,6 +371,7 @@ impl OrderEntry {
             let (Waiting::Place { ticket, .. }
             | Waiting::Cancel { ticket, .. }
             | Waiting::Amend { ticket, .. }
+            | Waiting::Sweep { ticket, .. }
             | Waiting::Replace { ticket, .. }) = waiting;
             desk.reply(ticket, Err(lost(id)));
             done += 1;

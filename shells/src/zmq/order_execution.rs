@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::api::envelope::Request;
 use crate::api::orders::{
-    self as api, AmendOrder, Fill, FillsQuery, Flatten, GetOrder, Order, OrderFilter, PlaceOrder,
+    self as api, AmendOrder, CancelAll, Fill, FillsQuery, Flatten, GetOrder, Order, OrderFilter, PlaceOrder,
 };
 use crate::api::{ApiError, code};
 use crate::client::intents::{Intents, NewOrder};
-use crate::client::sweep::Scope;
+use crate::client::sweep::{Scope, at_venue};
 use crate::config::Places;
 use crate::service::account::Event;
 use crate::service::families::{Families, names};
@@ -121,10 +121,15 @@ impl OrderExecution {
                 Ok(None)
             }
             "order.cancel_all" => {
-                let scope = Scope::read(self.views.table()?, &self.views.names, &request.read()?)?;
+                let all: CancelAll = request.read()?;
+                let scope = Scope::read(self.views.table()?, &self.views.names, &all.filter())?;
                 let orders = self.views.account.orders().map_err(not_ready)?;
                 let intents = ring(&mut self.intents, &self.no_ring)?;
-                result(&OrderEntry::sweep(intents, &scope, orders, now)?).map(Some)
+                let Some(instrument) = at_venue(&scope, &all)? else {
+                    return result(&OrderEntry::sweep(intents, &scope, orders, now)?).map(Some);
+                };
+                self.entry.sweep_venue(intents, instrument, orders, (ticket.clone(), now), desk);
+                Ok(None)
             }
             "flatten" => {
                 let Flatten { symbol } = request.read()?;
@@ -220,7 +225,7 @@ impl OrderExecution {
                 let kind = "RISK_REJECTED".to_owned();
                 Some(api::Report { kind, fill: None, order: self.show(row).ok()?, time_ns: at.0 })
             }
-            Event::Decision(..) | Event::Halt(..) => None,
+            Event::Decision(..) | Event::Swept(..) | Event::Halt(..) => None,
         }
     }
 

@@ -89,6 +89,11 @@ impl Exchange {
 
     /// Asks for something of the account, over REST, signed.
     pub fn signed(&self, path: &str, params: &str) -> Value {
+        self.act("GET", path, params)
+    }
+
+    /// Does something with the account, over REST, signed.
+    pub fn act(&self, verb: &str, path: &str, params: &str) -> Value {
         let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_millis();
         let keys = self.keys();
         let text = |name: &str| keys["hmac"][name].as_str().expect("a key").to_owned();
@@ -98,8 +103,8 @@ impl Exchange {
         let signature: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let header = format!("X-MBX-APIKEY: {}\r\n", text("api_key"));
         let (status, body) =
-            http(self.address, "GET", &format!("{path}?{query}&signature={signature}"), &header);
-        assert_eq!(status, 200, "{path}: {body}");
+            http(self.address, verb, &format!("{path}?{query}&signature={signature}"), &header);
+        assert_eq!(status, 200, "{verb} {path}: {body}");
         body
     }
 

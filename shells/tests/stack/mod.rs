@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 pub mod books;
+pub mod desk;
 pub mod exchange;
 pub mod hosting;
 

@@ -353,7 +353,7 @@ impl Risk {
                 self.state.on_amend(amend.id.source, now);
                 self.counts.amends += 1;
             }
-            Request::Cancel(_) => {
+            Request::Cancel(_) | Request::Sweep(_) => {
                 self.state.on_cancel(intent.id.source, now);
                 self.counts.cancels += 1;
             }

@@ -10,7 +10,7 @@ use crate::tick_to_trade::risk::limits::UNLIMITED;
 use crate::tick_to_trade::risk::market::{collar, collar_of_trigger};
 use crate::tick_to_trade::risk::position::{Exposure, max_gross, max_position};
 use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
-use crate::tick_to_trade::risk::request::{Amend, Cancel, NewOrder, Origin, Request, read};
+use crate::tick_to_trade::risk::request::{Amend, NewOrder, Origin, Request, Sweep, read};
 use crate::tick_to_trade::risk::self_trade::self_trade;
 use crate::tick_to_trade::risk::size::{filters, max_notional, max_quantity, valued_at};
 use crate::tick_to_trade::risk::state::State;
@@ -65,7 +65,11 @@ impl State {
         let origin = Origin { source, epoch: self.epoch, instruments: self.filters.len() };
         let request = read(intent, origin);
         match &request {
-            Ok(Request::Cancel(cancel)) => self.check_cancel(cancel, now, gates)?,
+            Ok(Request::Cancel(cancel)) => {
+                self.check_target(cancel.id.source, cancel.target, cancel.instrument)?;
+                self.check_cancels(source, now, gates)?;
+            }
+            Ok(Request::Sweep(sweep)) => self.check_sweep(sweep, now, gates)?,
             // C01, for what is readable and for what is not.
             _ if gates.halt > HaltState::ReduceOnly => return Err(RejectCode::Halted),
             // C02.
@@ -76,11 +80,9 @@ impl State {
         request
     }
 
-    /// C02 and the bucket of cancels; nothing else may keep an order from being cancelled.
-    fn check_cancel(&self, cancel: &Cancel, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {
-        let source = cancel.id.source;
+    /// The bucket of cancels; nothing but that and C02 may keep an order from being cancelled.
+    fn check_cancels(&self, source: SourceId, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {
         let limits = &self.limits.sources[slot(source)];
-        self.check_target(source, cancel.target, cancel.instrument)?;
         let own = &self.sources[slot(source)].rates.cancels;
         // Who cancels for others is not held up by a flood of theirs.
         let account = if limits.cancels_for_others { own } else { &self.account_cancels };
@@ -89,6 +91,18 @@ impl State {
             return Err(RejectCode::Journal);
         }
         if gates.ring_free == 0 { Err(RejectCode::RingFull) } else { Ok(()) }
+    }
+
+    /// A cancel of all is for people, who know whose orders those are; a late one would take what was placed since.
+    fn check_sweep(&self, sweep: &Sweep, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {
+        let source = sweep.id.source;
+        if !self.limits.sources[slot(source)].cancels_for_others {
+            return Err(RejectCode::BadRequest);
+        }
+        if sweep.valid_until < now {
+            return Err(RejectCode::Expired);
+        }
+        self.check_cancels(source, now, gates)
     }
 
     /// C02 of what changes an order: there is one, of that instrument, and the source may touch it.

@@ -13,6 +13,7 @@ pub(super) enum Request {
     New(NewOrder),
     Cancel(Cancel),
     Amend(Amend),
+    Sweep(Sweep),
 }
 
 /// A new order.
@@ -71,6 +72,13 @@ pub(super) struct Amend {
     pub(super) valid_until: Nanos,
 }
 
+/// A cancel of whatever the account has open on an instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sweep {
+    pub(super) id: OrderId,
+    pub(super) valid_until: Nanos,
+}
+
 /// Who may write into the ring from which an intent came, and for which table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
@@ -102,18 +110,34 @@ fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
     }
     match kind {
         IntentKind::New => read_new(intent).map(Request::New),
-        IntentKind::Cancel | IntentKind::Amend => {
+        IntentKind::Cancel | IntentKind::Amend | IntentKind::Sweep => {
             let codes = [intent.side, intent.order_type, intent.time_in_force, intent.self_trade];
-            let empty = codes == [0; 4];
             let unpriced = intent.price == Price::NONE && intent.trigger == Price::NONE;
-            let named = empty && unpriced && intent.target != OrderId::NONE;
-            let Intent { target, instrument, quantity, valid_until, .. } = *intent;
-            if kind == IntentKind::Cancel {
-                let cancel = Cancel { id, target, instrument };
-                return (named && quantity == Quantity::ZERO).then_some(Request::Cancel(cancel));
-            }
-            let amend = Amend { id, target, instrument, quantity, valid_until };
-            (named && quantity.0 > 0).then_some(Request::Amend(amend))
+            let bare = codes == [0; 4] && unpriced;
+            bare.then(|| read_change(kind, intent)).flatten()
+        }
+    }
+}
+
+fn read_change(kind: IntentKind, intent: &Intent) -> Option<Request> {
+    let Intent { id, target, instrument, quantity, valid_until, .. } = *intent;
+    let named = target != OrderId::NONE;
+    match kind {
+        IntentKind::New => None,
+        IntentKind::Cancel => (named && quantity == Quantity::ZERO).then_some(Request::Cancel(Cancel {
+            id,
+            target,
+            instrument,
+        })),
+        IntentKind::Amend => (named && quantity.0 > 0).then_some(Request::Amend(Amend {
+            id,
+            target,
+            instrument,
+            quantity,
+            valid_until,
+        })),
+        IntentKind::Sweep => {
+            (!named && quantity == Quantity::ZERO).then_some(Request::Sweep(Sweep { id, valid_until }))
         }
     }
 }

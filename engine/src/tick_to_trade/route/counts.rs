@@ -7,7 +7,7 @@ counter_set! {
     RouteCounters {
         /// New orders sent.
         sent,
-        /// Cancels sent.
+        /// Cancels sent, of one order or of all.
         cancels,
         /// Amendments sent.
         amends,

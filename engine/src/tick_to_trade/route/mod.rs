@@ -10,6 +10,7 @@ mod change;
 mod link;
 pub mod orders;
 pub mod state;
+mod sweep;
 mod trades;
 pub mod timeouts;
 mod recovery;
@@ -33,6 +34,7 @@ use crate::tick_to_trade::route::link::{Link, UNAPPROVED};
 use crate::tick_to_trade::route::orders::{Orders, describe};
 use crate::tick_to_trade::route::recovery::Past;
 use crate::tick_to_trade::route::state::{Effect, OrderRecord};
+use crate::tick_to_trade::route::sweep::{SWEEPS_MAX, Sweep};
 use crate::tick_to_trade::route::timeouts::Timeouts;
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
 
@@ -75,6 +77,7 @@ pub struct Route<E> {
     left: u32,
     past: Option<Box<Past>>,
     link: Link,
+    sweeps: Vec<Sweep>,
     /// Counts since start.
     pub counters: RouteCounters,
 }
@@ -94,6 +97,7 @@ impl<E: OrderEntry> Route<E> {
             last_approval: 0,
             left: 0,
             past: None,
+            sweeps: Vec::with_capacity(SWEEPS_MAX),
             counters: RouteCounters::default(),
         };
         route.publish_halt();
@@ -160,6 +164,7 @@ impl<E: OrderEntry> Route<E> {
             Ok(IntentKind::New) => self.place(&order, now, taken),
             Ok(IntentKind::Cancel) => self.cancel(&order, now),
             Ok(IntentKind::Amend) => self.amend(&order, now),
+            Ok(IntentKind::Sweep) => self.sweep(&order, now),
             Err(_) => self.refuse(order.intent(), RejectCode::BadRequest, now),
         }
     }
@@ -194,8 +199,11 @@ impl<E: OrderEntry> Route<E> {
             Ok(()) => {
                 crash::point("route.left");
                 self.counters.sent += 1;
-                let orders = &self.orders;
-                self.answers.shed(|id| orders.get(id).is_none_or(|order| order.state.is_terminal()));
+                let Self { answers, orders, sweeps, .. } = self;
+                answers.shed(|id| match orders.get(id) {
+                    Some(order) => order.state.is_terminal(),
+                    None => !sweeps.iter().any(|sweep| sweep.id == id),
+                });
                 self.answers.start(intent.id, now);
                 self.left = intent.stamp;
             }
@@ -230,6 +238,7 @@ impl<E: OrderEntry> Route<E> {
         let change = match IntentKind::try_from(intent.kind) {
             Ok(IntentKind::Cancel) => Some(ReportKind::CancelRejected),
             Ok(IntentKind::Amend) => Some(ReportKind::AmendRejected),
+            Ok(IntentKind::Sweep) => return self.report_sweep(intent.id, intent.instrument, Err(code), now),
             _ => None,
         };
         if let Some(kind) = change
@@ -271,7 +280,7 @@ impl<E: OrderEntry> Route<E> {
 
     fn on_event(&mut self, event: &VenueEvent, now: Nanos) {
         self.counters.events += 1;
-        if self.on_link_event(event, now) {
+        if self.on_link_event(event, now) || self.on_sweep_event(event, now) {
             return;
         }
         let Some(id) = self.find(event) else {
@@ -346,12 +355,15 @@ impl<E: OrderEntry> Route<E> {
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
             if let Some(id) = self.answers.due(now) {
                 taken += 1;
-                let Some(order) = self.orders.get_mut(id) else { continue };
+                let Some(order) = self.orders.get_mut(id) else {
+                    self.sweep_unanswered(id, now);
+                    continue;
+                };
                 let before = order.state;
                 let effect = match before {
                     OrderState::Sent => Some(order.lost()),
                     OrderState::PendingCancel => Some(Effect::Ask),
-                    _ if order.is_amending() => Some(Effect::Ask),
+                    _ if order.is_amending() || order.swept => Some(Effect::Ask),
                     _ => None,
                 };
                 self.settle(id, effect, before, None, now);

@@ -54,6 +54,8 @@ pub struct OrderRecord {
     pub missing_asked: Nanos,
     /// Whether the venue has not spoken of it since the connection was made.
     pub unconfirmed: bool,
+    /// Whether a cancel of all on its instrument has left, and the venue has not said since whether it rests on.
+    pub swept: bool,
     /// Trades applied, to tell a repeat (F11).
     pub(super) trades: Trades,
 }
@@ -117,6 +119,7 @@ impl OrderRecord {
             missing: false,
             missing_asked: Nanos::ZERO,
             unconfirmed: false,
+            swept: false,
             trades: Trades::new(),
         }
     }
@@ -166,7 +169,9 @@ impl OrderRecord {
             // Whether "no such order" is conclusive depends on time: the agent decides.
             VenueEventKind::QueryNotFound => Effect::Ask,
             // Of no order: the agent takes them before it looks for one.
-            VenueEventKind::Connected
+            VenueEventKind::Swept
+            | VenueEventKind::SweepRejected { .. }
+            | VenueEventKind::Connected
             | VenueEventKind::Disconnected
             | VenueEventKind::OpenOrdersTold
             | VenueEventKind::TradesTold
@@ -180,7 +185,7 @@ impl OrderRecord {
     pub const fn is_open_question(&self) -> bool {
         self.missing
             || self.unconfirmed
-            || (self.is_amending() && !self.state.is_terminal())
+            || ((self.is_amending() || self.swept) && !self.state.is_terminal())
             || matches!(self.state, OrderState::Unknown | OrderState::PendingCancel)
     }
 
@@ -362,6 +367,7 @@ impl OrderRecord {
             return Effect::Stale;
         }
         self.not_found = 0;
+        self.swept = false;
         if quantity > Quantity::ZERO && quantity < self.quantity {
             if !state.is_terminal() || state == OrderState::Filled {
                 return self.amended(quantity);

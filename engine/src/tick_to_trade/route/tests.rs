@@ -22,6 +22,7 @@ enum Seen {
     Place(OrderId),
     Cancel(OrderId),
     Amend(OrderId, i64),
+    Sweep(InstrumentIndex),
     Query(OrderId),
     Ask(Question),
 }
@@ -41,6 +42,7 @@ impl OrderEntry for Script {
         let seen = match IntentKind::try_from(intent.kind) {
             Ok(IntentKind::Cancel) => Seen::Cancel(intent.target),
             Ok(IntentKind::Amend) => Seen::Amend(intent.target, intent.quantity.0),
+            Ok(IntentKind::Sweep) => Seen::Sweep(intent.instrument),
             _ => Seen::Place(intent.id),
         };
         self.seen.send(seen).map_err(|_| NotSent)
@@ -415,3 +417,4 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
 mod amend;
 mod adopt;
 mod connection;
+mod sweep;

@@ -1,5 +1,5 @@
-//! WebSocket API requests about orders: `order.place`, `order.cancel`, `order.amend.keepPriority`, `order.status` and
-//! `myTrades`, of a session that has logged on, so that they carry a timestamp and no signature (binance.md §7).
+//! WebSocket API requests about orders: `order.place`, `order.cancel`, `order.amend.keepPriority`, `openOrders.cancelAll`,
+//! `order.status` and `myTrades`, of a session that has logged on, so that they carry a timestamp and no signature (binance.md §7).
 
 use crate::domain::decimal::Scale;
 use crate::domain::{
@@ -121,6 +121,12 @@ pub fn encode_amend(order: &Intent, instrument: &Instrument, timestamp: Nanos, o
     tail(out, timestamp);
 }
 
+/// Appends the `openOrders.cancelAll` request of an intent to cancel whatever is open on its instrument.
+pub fn encode_sweep(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
+    head(out, Asked::Sweep, order.id, "openOrders.cancelAll", instrument);
+    tail(out, timestamp);
+}
+
 /// Appends the `order.status` request for `order`.
 pub fn encode_query(order: OrderId, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
     head(out, Asked::Query, order, "order.status", instrument);
@@ -157,7 +163,7 @@ pub(super) fn trades_page(out: &mut Vec<u8>, trade_id: u64) {
 pub struct Request {
     /// What it asks for.
     pub asked: Asked,
-    /// The order that it is about.
+    /// The order that it is about; the request itself, where it names none.
     pub order: OrderId,
     /// Identity of a cancel itself; `OrderId::NONE` otherwise.
     pub cancel: OrderId,
@@ -181,11 +187,12 @@ pub struct Request {
     pub timestamp: Nanos,
 }
 
-const METHODS: [(&str, Asked); 4] = [
+const METHODS: [(&str, Asked); 5] = [
     ("order.place", Asked::Place),
     ("order.cancel", Asked::Cancel),
     ("order.amend.keepPriority", Asked::Amend),
     ("order.status", Asked::Query),
+    ("openOrders.cancelAll", Asked::Sweep),
 ];
 
 const PARAMS: [&str; 12] = [
@@ -206,7 +213,8 @@ const PARAMS: [&str; 12] = [
 /// Reads a request back, as recorded sessions hold it; `None` for requests of another kind.
 ///
 /// # Errors
-/// When it is not JSON, or not one that [`encode_place`], [`encode_cancel`], [`encode_amend`] or [`encode_query`] could have written.
+/// When it is not JSON, or not one that [`encode_place`], [`encode_cancel`], [`encode_amend`], [`encode_sweep`] or
+/// [`encode_query`] could have written.
 pub fn decode(
     bytes: &[u8],
     market: Market,
@@ -219,9 +227,18 @@ pub fn decode(
     let Some(&(_, asked)) = METHODS.iter().find(|(name, _)| *name == method) else { return Ok(None) };
     let params = request.need(2)?.fields(&PARAMS)?;
     let index = params.parsed(0, |symbol| instruments.find(market, symbol))?;
+    let (_, own) = request.parsed(0, |id| request_id::read(id).filter(|told| told.0 == asked))?;
+    let order = match asked {
+        Asked::Place => params.parsed(6, |id| id.parse().ok())?,
+        Asked::Sweep => own,
+        _ => params.parsed(7, |id| id.parse().ok())?,
+    };
+    if own != order {
+        return Err(malformed(0));
+    }
     let mut found = Request {
         asked,
-        order: params.parsed(if asked == Asked::Place { 6 } else { 7 }, |id| id.parse().ok())?,
+        order,
         cancel: OrderId::NONE,
         instrument: index,
         side: None,
@@ -233,7 +250,6 @@ pub fn decode(
         quantity: Quantity::ZERO,
         timestamp: time(params.need(8)?.unsigned()?).ok_or_else(|| malformed(0))?.0,
     };
-    request.parsed(0, |id| request_id::read(id).filter(|&told| told == (asked, found.order)))?;
     if asked == Asked::Cancel {
         found.cancel = params.parsed(6, |id| id.parse().ok())?;
     }
@@ -350,6 +366,15 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&out), expected);
         let read = decode(&out, Market::Spot, &all).expect("our own").expect("an amendment");
         assert_eq!((read.asked, read.order, read.quantity), (Asked::Amend, intent(26).id, Quantity(40_000)));
+        out.clear();
+        encode_sweep(&cancel, btc, NOW, &mut out);
+        let expected = concat!(
+            r#"{"id":"s-7-2-1-1b","method":"openOrders.cancelAll","params":{"symbol":"BTCUSDT","#,
+            r#""timestamp":1795361214259}}"#
+        );
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+        let read = decode(&out, Market::Spot, &all).expect("our own").expect("a cancel of all");
+        assert_eq!((read.asked, read.order, read.instrument), (Asked::Sweep, intent(27).id, 1));
         out.clear();
         encode_trades(intent(26).id, (4_711, 9), btc, NOW, &mut out);
         let expected = concat!(

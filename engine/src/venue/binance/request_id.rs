@@ -22,6 +22,8 @@ pub enum Asked {
     Trades,
     /// `order.amend.keepPriority`.
     Amend,
+    /// `openOrders.cancelAll`: the id is the request's own.
+    Sweep,
 }
 
 impl Asked {
@@ -34,6 +36,7 @@ impl Asked {
             Self::Query => b'q',
             Self::Trades => b'm',
             Self::Amend => b'a',
+            Self::Sweep => b's',
         }
     }
 }
@@ -41,7 +44,7 @@ impl Asked {
 /// Longest id: `x-EEEEEEEE-SSSS-EEEE-` and sixteen digits.
 const BYTES_MAX: usize = 37;
 
-/// Writes the id of a request about `order`.
+/// Writes the id of a request about `order`, or of a request of that id.
 pub(super) fn write(out: &mut Vec<u8>, asked: Asked, order: OrderId) {
     text::order_id(out, asked.letter(), order);
 }
@@ -54,6 +57,7 @@ pub(super) fn read(id: &str) -> Option<(Asked, OrderId)> {
         b'q' => Asked::Query,
         b'm' => Asked::Trades,
         b'a' => Asked::Amend,
+        b's' => Asked::Sweep,
         _ => return None,
     };
     let mut buffer = [0; BYTES_MAX];
@@ -76,7 +80,7 @@ mod tests {
             source_epoch: u16::MAX,
             sequence: u64::MAX,
         };
-        for asked in [Asked::Place, Asked::Cancel, Asked::Query, Asked::Trades, Asked::Amend] {
+        for asked in [Asked::Place, Asked::Cancel, Asked::Query, Asked::Trades, Asked::Amend, Asked::Sweep] {
             for id in [id, OrderId { sequence: 7, ..OrderId::NONE }] {
                 let mut out = Vec::new();
                 write(&mut out, asked, id);

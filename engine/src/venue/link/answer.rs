@@ -52,6 +52,11 @@ impl From<&VenueEvent> for Answer {
                 answer.venue_code = code;
                 AnswerKind::AmendRejected
             }
+            VenueEventKind::Swept => AnswerKind::Swept,
+            VenueEventKind::SweepRejected { code } => {
+                answer.venue_code = code;
+                AnswerKind::SweepRejected
+            }
             VenueEventKind::QueryNotFound => AnswerKind::QueryNotFound,
             VenueEventKind::Connected => AnswerKind::Connected,
             VenueEventKind::Disconnected => AnswerKind::Disconnected,
@@ -104,6 +109,8 @@ impl TryFrom<&Answer> for VenueEvent {
             },
             AnswerKind::Amended => VenueEventKind::Amended { quantity: answer.quantity },
             AnswerKind::AmendRejected => VenueEventKind::AmendRejected { code },
+            AnswerKind::Swept => VenueEventKind::Swept,
+            AnswerKind::SweepRejected => VenueEventKind::SweepRejected { code },
             AnswerKind::QueryNotFound => VenueEventKind::QueryNotFound,
             AnswerKind::Connected => VenueEventKind::Connected,
             AnswerKind::Disconnected => VenueEventKind::Disconnected,
@@ -155,6 +162,8 @@ mod tests {
             },
             VenueEventKind::Amended { quantity: Quantity(2) },
             VenueEventKind::AmendRejected { code: -2038 },
+            VenueEventKind::Swept,
+            VenueEventKind::SweepRejected { code: -1121 },
             VenueEventKind::QueryNotFound,
             VenueEventKind::Connected,
             VenueEventKind::Disconnected,

@@ -145,6 +145,7 @@ impl Matching {
                 Ok(RequestKind::Cancel) => self.cancel(&request),
                 Ok(RequestKind::Query) => self.query(&request),
                 Ok(RequestKind::Amend) => self.amend(&request),
+                Ok(RequestKind::Sweep) => self.sweep(&request),
                 Err(_) => self.reject(&request, code::MALFORMED),
             }
         }
@@ -302,6 +303,21 @@ impl Matching {
                 self.clearing.answer(now, VenueEventKind::CancelRejected { code }, id, instrument);
             }
         }
+    }
+
+    /// Cancels every order on an instrument. That there was none is no failure.
+    fn sweep(&mut self, request: &Request) {
+        let (instrument, now) = (request.instrument, self.clock);
+        let Some(market) = self.markets.get_mut(instrument as usize) else {
+            let kind = VenueEventKind::SweepRejected { code: code::SYMBOL };
+            return self.clearing.answer(now, kind, request.id, instrument);
+        };
+        let open: Vec<Place> =
+            market.orders().map(|order| Place { id: order.id, side: order.side }).collect();
+        for order in open.into_iter().filter_map(|place| market.remove(place)) {
+            self.clearing.end(now, &order, OrderState::Canceled);
+        }
+        self.clearing.answer(now, VenueEventKind::Swept, request.id, instrument);
     }
 
     /// Lowers an order's quantity where it stands: its place in the queue is its price and time, which stay.

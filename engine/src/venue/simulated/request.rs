@@ -19,6 +19,8 @@ wire_enum! {
         Query = 3 => "QUERY",
         /// Lower the quantity of `target`.
         Amend = 4 => "AMEND",
+        /// Cancel every order on the instrument.
+        Sweep = 5 => "SWEEP",
     }
 }
 
@@ -28,9 +30,9 @@ wire_enum! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Request {
-    /// Identity of the order to place, or of the cancel or amendment itself; `OrderId::NONE` for a query.
+    /// Identity of the order to place, or of the request itself; `OrderId::NONE` for a query.
     pub id: OrderId,
-    /// The order to cancel, amend or tell of; `OrderId::NONE` for a new order.
+    /// The order to cancel, amend or tell of; `OrderId::NONE` where there is none.
     pub target: OrderId,
     /// Limit price; 0 for all but a new order with a limit.
     pub price: Price,
@@ -68,6 +70,7 @@ impl Request {
             Ok(IntentKind::New) => RequestKind::Place.code(),
             Ok(IntentKind::Cancel) => RequestKind::Cancel.code(),
             Ok(IntentKind::Amend) => RequestKind::Amend.code(),
+            Ok(IntentKind::Sweep) => RequestKind::Sweep.code(),
             Err(_) => 0,
         };
         Self {

@@ -204,6 +204,25 @@ fn cancels_and_queries_tell_what_became_of_an_order() {
 }
 
 #[test]
+fn a_cancel_of_all_ends_each_and_is_answered_once() {
+    let mut rig = Rig::new(CONFIG);
+    let sweep = |instrument| Request {
+        id: order_id(90),
+        instrument,
+        kind: RequestKind::Sweep.code(),
+        ..Request::default()
+    };
+    let swept = (90, What::Other(VenueEventKind::Swept), 0);
+    rig.send(&limit(1, Side::Buy, 99, 10)).send(&limit(2, Side::Sell, 101, 4)).told();
+    rig.trade(Side::Sell, 99, 8).told();
+    assert_eq!(rig.send(&sweep(0)).told(), [(1, Canceled, 3), (2, Canceled, 0), swept]);
+    assert_eq!(rig.venue.open_orders().count(), 0);
+    assert_eq!(rig.send(&sweep(0)).told(), [swept], "nothing was open");
+    let refused = What::Other(VenueEventKind::SweepRejected { code: -1121 });
+    assert_eq!(rig.send(&sweep(7)).told(), [(90, refused, 0)]);
+}
+
+#[test]
 fn an_amended_order_keeps_its_place() {
     let mut rig = Rig::new(CONFIG);
     let amend = |sequence, quantity| Request {

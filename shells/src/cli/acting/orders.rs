@@ -6,7 +6,7 @@ use engine::domain::{OrderId, OrderType};
 use engine::error::SetupError;
 use serde_json::{Value, json};
 
-use crate::api::orders::{AmendOrder, Order, OrderFilter, PlaceOrder, Swept};
+use crate::api::orders::{AmendOrder, CancelAll, Order, PlaceOrder, Swept};
 use crate::cli::acting::ask::ask;
 use crate::cli::acting::{connect, note, refuse};
 use crate::cli::args::{AmendArgs, CancelAllArgs, CancelArgs, FlattenArgs, OrderArgs, OrderCommand};
@@ -194,10 +194,11 @@ pub fn unconfirmed(swept: &Swept) -> Option<String> {
 /// With a code, when one was refused.
 pub fn cancel_all(args: &CancelAllArgs, environment: &Environment) -> Result<(), SetupError> {
     let places = Settings::resolve(&args.act.places, environment, Secrets::Withhold)?.places;
-    let filter = OrderFilter { symbol: args.symbol.clone(), strategy: args.strategy.clone() };
-    let command = format!("cancel-all {}", json!(filter));
+    let CancelAllArgs { symbol, strategy, foreign, .. } = args;
+    let request = CancelAll { symbol: symbol.clone(), strategy: strategy.clone(), foreign: *foreign };
+    let command = format!("cancel-all {}", json!(request));
     let mut connected = connect(&places, command, args.act.reason.clone(), environment)?;
-    let done = connected.session.cancel_all(&filter).map_err(|error| refuse(&error))?;
+    let done = connected.session.cancel_all(&request).map_err(|error| refuse(&error))?;
     swept(&done, args.act.json)
 }
 

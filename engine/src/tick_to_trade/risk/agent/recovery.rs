@@ -212,7 +212,7 @@ impl State {
         match read(&intent, origin) {
             Ok(Request::New(order)) => self.count_order(&order, at),
             Ok(Request::Amend(_)) => self.on_amend(source, at),
-            Ok(Request::Cancel(_)) => self.on_cancel(source, at),
+            Ok(Request::Cancel(_) | Request::Sweep(_)) => self.on_cancel(source, at),
             Err(_) => {}
         }
     }

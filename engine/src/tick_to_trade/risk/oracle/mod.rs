@@ -155,7 +155,7 @@ impl Trace {
                     Placed { intent, at: self.now, filled: 0, lowered: 0, ended: false, unknown: false };
                 self.judge.placed.push(placed);
             }
-            Ok(Request::Cancel(_) | Request::Amend(_)) => unreachable!("it was a new order"),
+            Ok(_) => unreachable!("it was a new order"),
             Err(code) => {
                 self.outcome.refused.push(code);
                 if broken.is_empty() {

@@ -34,8 +34,8 @@ struct Reader<'a> {
 }
 
 /// Reads a user event, bare or wrapped by the WebSocket API or a combined stream, or the answer to a request of ours.
-/// `None` for what tells nothing new of an order of ours: other events and orders, and the answers to placed, amended
-/// and cancelled orders, because the report that comes with each says the same and says it once.
+/// `None` for what tells nothing new of an order of ours: other events and orders, and the answers to requests of
+/// one order to place, amend or cancel it, because the report that comes with each says the same and says it once.
 ///
 /// An execution of an unknown kind is [`VenueEventKind::Unknown`]: something happened to the order, so ask.
 ///
@@ -211,7 +211,11 @@ impl Reader<'_> {
         };
         let status = outer.need(5)?.unsigned()?;
         let Some(mut error) = outer.get(6) else {
-            return if asked == Asked::Query { self.state(outer.need(7)?, id) } else { Ok(None) };
+            return match asked {
+                Asked::Query => self.state(outer.need(7)?, id),
+                Asked::Sweep => Ok(Some(self.event(VenueEventKind::Swept, id, 0, Quantity::ZERO, UNNAMED))),
+                _ => Ok(None),
+            };
         };
         let error = error.fields(&["code", "data"])?;
         let code = error.need(0)?.signed()?;
@@ -224,6 +228,9 @@ impl Reader<'_> {
             (Asked::Cancel, _) | (Asked::Place, CANCEL_REJECTED) => VenueEventKind::CancelRejected { code },
             (Asked::Place, _) => VenueEventKind::Rejected { code },
             (Asked::Amend, _) => VenueEventKind::AmendRejected { code },
+            // There was nothing to cancel.
+            (Asked::Sweep, CANCEL_REJECTED) => VenueEventKind::Swept,
+            (Asked::Sweep, _) => VenueEventKind::SweepRejected { code },
         };
         let Some(mut data) = error.get(1).filter(|data| data.peek() == Some(b'{')) else {
             return Ok(Some(self.event(kind, id, 0, Quantity::ZERO, UNNAMED)));

@@ -230,6 +230,13 @@ pub fn encode_answer(event: &VenueEvent, instrument: &Instrument, out: &mut Vec<
         }
         VenueEventKind::CancelRejected { code } => (Asked::Cancel, code, "Cancel rejected."),
         VenueEventKind::AmendRejected { code } => (Asked::Amend, code, "Order amend rejected."),
+        VenueEventKind::Swept => {
+            out.extend_from_slice(b"{\"id\":\"");
+            request_id::write(out, Asked::Sweep, event.id);
+            out.extend_from_slice(b"\",\"status\":200,\"result\":[]}");
+            return true;
+        }
+        VenueEventKind::SweepRejected { code } => (Asked::Sweep, code, "Cancel of open orders rejected."),
         VenueEventKind::Unknown => {
             (Asked::Place, TIMEOUT, "Timeout waiting for response from backend server.")
         }

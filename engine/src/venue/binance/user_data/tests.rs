@@ -87,6 +87,7 @@ fn kinds() -> impl Strategy<Value = VenueEventKind> {
             .prop_map(|(state, quantity)| VenueEventKind::QueryState { state, quantity: Quantity(quantity) }),
         (1..i64::MAX).prop_map(|quantity| VenueEventKind::Amended { quantity: Quantity(quantity) }),
         Just(VenueEventKind::AmendRejected { code: -2038 }),
+        Just(VenueEventKind::SweepRejected { code: -1121 }),
     ]
 }
 
@@ -228,9 +229,15 @@ fn answers_say_what_they_can() {
         ("c-1-1-1-1", 504, -1007, VenueEventKind::Unknown),
         ("q-1-1-1-1", 400, -2013, VenueEventKind::QueryNotFound),
         ("q-1-1-1-1", 429, -1003, VenueEventKind::Unknown),
+        ("s-1-1-1-1", 400, -2011, VenueEventKind::Swept),
+        ("s-1-1-1-1", 400, -1121, VenueEventKind::SweepRejected { code: -1121 }),
+        ("s-1-1-1-1", 504, -1007, VenueEventKind::Unknown),
     ] {
         assert_eq!(read(&error(id, status, code)), Ok(Some((kind, UNNAMED))), "{id} {status} {code}");
     }
+    let swept =
+        r#"{"id":"s-1-1-1-1","status":200,"result":[{"symbol":"BTCUSDT","orderId":7,"status":"CANCELED"}]}"#;
+    assert_eq!(read(swept), Ok(Some((VenueEventKind::Swept, UNNAMED))));
     for silent in [
         &*error("someone", 400, -2010),
         r#"{"id":null,"status":401,"error":{"code":-2015,"msg":"x"}}"#,

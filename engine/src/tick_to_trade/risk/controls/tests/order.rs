@@ -1,6 +1,7 @@
 //! C01 to C10, and the limits that nobody set.
 
 use super::*;
+use crate::message::IntentKind;
 
 #[test]
 fn an_order_within_every_limit_passes_and_default_limits_pass_nothing() {
@@ -125,6 +126,31 @@ fn c02_refuses_what_is_malformed() {
     for source in [SourceId(1), SourceId(3), SourceId(u16::MAX)] {
         assert_eq!(desk.state.check(&good, source, NOW, &OPEN), Err(RejectCode::BadRequest));
     }
+}
+
+#[test]
+fn a_cancel_of_all_is_for_people_and_never_late() {
+    let desk = Desk::new();
+    let sweep =
+        |id| Intent { kind: IntentKind::Sweep.code(), valid_until: NOW, ..cancel(id, OrderId::NONE, 0) };
+    let people = sweep(id(OPERATOR.0, 1));
+    let check =
+        |intent: &Intent, halt| desk.state.check(intent, intent.id.source, NOW, &Gates { halt, ..OPEN });
+    for halt in [HaltState::Active, HaltState::CancelOnly, HaltState::Halted] {
+        assert!(matches!(check(&people, halt), Ok(Request::Sweep(_))), "{halt}");
+    }
+    for (intent, code) in [
+        (sweep(id(0, 1)), RejectCode::BadRequest),
+        (Intent { target: id(0, 1), ..people }, RejectCode::BadRequest),
+        (Intent { quantity: Quantity(1), ..people }, RejectCode::BadRequest),
+        (Intent { instrument: 4, ..people }, RejectCode::BadRequest),
+        (Intent { valid_until: Nanos(NOW.0 - 1), ..people }, RejectCode::Expired),
+    ] {
+        assert_eq!(desk.verdict(&intent), code, "{intent:?}");
+    }
+    let mut none = limits();
+    none.sources[usize::from(OPERATOR.0)].cancels = Rate::default();
+    assert_eq!(Desk::with(none).verdict(&people), RejectCode::MessageRate);
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! A desk that trades at a `simulated_exchange` over sockets, through port 5556, without strategies.
+
+use serde_json::{Value, json};
+
+use super::exchange::Exchange;
+use super::{Client, Home, Process, Subscriber, endpoint, until};
+
+/// An engine that trades at an exchange over sockets, and clients of both.
+pub struct World {
+    pub orders: Client,
+    bbo: Subscriber,
+    prices: u32,
+    pub exchange: Exchange,
+    _engine: Process,
+    pub home: Home,
+}
+
+impl World {
+    /// With nothing open.
+    pub fn new() -> Self {
+        let home = Home::new();
+        let exchange = Exchange::start(&home, &["--rate", "100", "--limits", "100"]);
+        let flags = exchange.flags(false);
+        let own = ["run", "--headless", "--for", "10m", "--strategy", "none"];
+        let all: Vec<&str> = own.into_iter().chain(flags.iter().map(String::as_str)).collect();
+        let engine = home.start(env!("CARGO_BIN_EXE_trading"), &all);
+        let ports = home.ports();
+        let context = zmq::Context::new();
+        let mut orders = Client::connect(&context, &endpoint(&ports, "order_execution"));
+        orders.done("subscribe", json!({}));
+        let bbo = Subscriber::connect(&context, &endpoint(&ports, "market_data"), "bbo/BTCUSDT/");
+        Self { orders, bbo, prices: 0, exchange, _engine: engine, home }
+    }
+
+    /// A price of a buy that rests, and that risk lets through; each another one (C04).
+    pub fn far(&mut self) -> String {
+        self.prices += 1;
+        let bid: f64 = self.bbo.receive().1["bid"].as_str().expect("a bid").parse().expect("a number");
+        format!("{:.2}", bid * 0.98 - f64::from(self.prices))
+    }
+
+    /// An order of 0.01 that rests; its id.
+    pub fn resting(&mut self) -> String {
+        let order = json!({"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "price": self.far(),
+            "valid_for_ms": 60_000});
+        let id = until("an order is let through", || {
+            let reply = self.orders.ask("order.place", order.clone());
+            let code = &reply["error"]["code"];
+            let early = ["NO_REF", "STALE_MD", "LINK_DOWN", "HALTED"].iter().any(|early| code == early);
+            assert!(early || reply["ok"] == true, "{reply}");
+            (!early).then(|| reply["result"]["order_id"].as_str().expect("an id").to_owned())
+        });
+        self.until_state(&id, "OPEN");
+        id
+    }
+
+    /// The order as we know it.
+    pub fn ours(&mut self, id: &str) -> Value {
+        self.orders.done("order.get", json!({ "order_id": id }))
+    }
+
+    /// The order as the exchange has it.
+    pub fn theirs(&self, id: &str) -> Value {
+        self.exchange.signed("/api/v3/order", &format!("symbol=BTCUSDT&origClientOrderId={id}"))
+    }
+
+    /// Waits until we know the order to be in `state`.
+    pub fn until_state(&mut self, id: &str, state: &str) {
+        until(&format!("{id} is {state}"), || (self.ours(id)["state"] == state).then_some(()));
+    }
+
+    /// Lets the exchange do wrong.
+    pub fn wreak(&self, fault: &str) {
+        self.exchange.admin("POST", &format!("/admin/faults?{fault}"));
+    }
+}
