@@ -110,5 +110,7 @@ wire_enum! {
         /// The amendment cannot keep the order's place in the queue: it does not lower the quantity, lowers it to what
         /// is filled, or changes more than that.
         KeepPriority = 30 => "KEEP_PRIORITY",
+        /// The order cannot be replaced in one request: it is filled in part, or the venue takes none on the instrument.
+        NoReplace = 31 => "NO_REPLACE",
     }
 }

@@ -45,6 +45,8 @@ pub struct Filters {
     pub notional: NotionalFilter,
     /// Most open orders on the symbol; `None` where the venue states none.
     pub max_open_orders: Option<u32>,
+    /// Whether an order may be cancelled and another placed in one request.
+    pub cancel_replace: bool,
 }
 
 impl QuantityFilter {

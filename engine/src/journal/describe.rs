@@ -151,6 +151,7 @@ impl Describer {
             ("tick", self.price(index, facts.tick)),
             ("lot", self.quantity(index, facts.lot)),
             ("tradable", facts.tradable.into()),
+            ("cancel_replace", facts.cancel_replace.into()),
         ]
     }
 

@@ -106,8 +106,10 @@ pub struct InstrumentRow {
     pub untradable: u8,
     /// Bytes of `symbol`.
     pub symbol_length: u8,
+    /// 1 when the venue cancels an order and places another in one request.
+    pub cancel_replace: u8,
     /// Spare, zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
     /// The venue's name for it.
     pub symbol: [u8; SYMBOL_BYTES_MAX],
 }
@@ -141,6 +143,8 @@ pub struct InstrumentFacts {
     pub min_notional: Option<i64>,
     /// Whether it can be traded in this epoch.
     pub tradable: bool,
+    /// Whether the venue cancels an order and places another in one request.
+    pub cancel_replace: bool,
 }
 
 impl InstrumentRow {
@@ -173,7 +177,8 @@ impl InstrumentRow {
             min_notional,
             untradable: u8::from(instrument.untradable.is_some()),
             symbol_length,
-            reserved: [0; 6],
+            cancel_replace: u8::from(instrument.filters.cancel_replace),
+            reserved: [0; 5],
             symbol,
         })
     }
@@ -193,6 +198,7 @@ impl InstrumentRow {
             lot: self.lot,
             min_notional: (self.min_notional >= 0).then_some(self.min_notional),
             tradable: self.untradable == 0,
+            cancel_replace: self.cancel_replace == 1,
         })
     }
 }
@@ -397,9 +403,10 @@ mod tests {
             offset_of!(InstrumentRow, min_notional),
             offset_of!(InstrumentRow, untradable),
             offset_of!(InstrumentRow, symbol_length),
+            offset_of!(InstrumentRow, cancel_replace),
             offset_of!(InstrumentRow, symbol),
         ];
-        assert_eq!(row, [0, 4, 5, 6, 7, 8, 16, 24, 32, 40, 41, 48]);
+        assert_eq!(row, [0, 4, 5, 6, 7, 8, 16, 24, 32, 40, 41, 42, 48]);
         let decision = [
             offset_of!(Intent, id),
             offset_of!(Intent, target),

@@ -90,7 +90,7 @@ impl Audit {
                 return Err(broken(journals, &format!("intent {} was decided twice", intent.id)));
             }
             match code {
-                RejectCode::None if intent.kind == IntentKind::New.code() => {
+                RejectCode::None if intent.places_order() => {
                     self.orders += 1;
                     lives.insert(intent.id, Life::default());
                 }

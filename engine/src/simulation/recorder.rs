@@ -281,10 +281,14 @@ impl Recorder {
                 order_request::encode_amend(&intent, instrument, at, &mut self.text);
             } else if intent.kind == IntentKind::Sweep.code() {
                 order_request::encode_sweep(&intent, instrument, at, &mut self.text);
-            } else if intent.kind == IntentKind::New.code() {
+            } else if intent.places_order() {
                 let Ok(facts) = facts_of(&intent, at) else { continue };
                 self.orders.insert(intent.id, facts);
-                if order_request::encode_place(&intent, instrument, at, &mut self.text).is_err() {
+                let encode = match intent.kind == IntentKind::Replace.code() {
+                    true => order_request::encode_replace,
+                    false => order_request::encode_place,
+                };
+                if encode(&intent, instrument, at, &mut self.text).is_err() {
                     continue;
                 }
             } else {

@@ -228,7 +228,8 @@ pub enum Question {
 
 /// Order entry of a venue, without blocking.
 pub trait OrderEntry {
-    /// Sends a new order, a cancel or an amendment of the intent's target, or a cancel of all on its instrument.
+    /// Sends a new order, alone or in the place of the intent's target, a cancel or an amendment of the target, or a
+    /// cancel of all on its instrument.
     ///
     /// # Errors
     /// When nothing of it left: the caller may say so with certainty.

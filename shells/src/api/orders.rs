@@ -57,7 +57,8 @@ pub struct CancelOrder {
 pub type GetOrder = CancelOrder;
 
 /// `order.amend`: a smaller quantity, and nothing else: the order keeps its id and its place. `order.replace`: another
-/// quantity, price or stop price, by cancelling and placing anew.
+/// quantity, price or stop price, by cancelling and placing anew: in one request, where the venue takes that and nothing of
+/// the order is filled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmendOrder {

@@ -121,8 +121,9 @@ impl BinanceEntry {
     fn transmit(&mut self, asked: Option<Asked>, now: Nanos) -> Result<(), NotSent> {
         let venue = self.session.venue_time(now);
         // Only a new order counts against the venue's limits of orders.
+        let is_order = matches!(asked, Some(Asked::Place | Asked::Replace));
         if self.session.budget.blocked(venue).is_some()
-            || self.session.counted.ask(asked == Some(Asked::Place), venue) != Permit::Granted
+            || self.session.counted.ask(is_order, venue) != Permit::Granted
         {
             return Err(NotSent);
         }
@@ -156,6 +157,10 @@ impl BinanceEntry {
             Ok(IntentKind::Amend) => {
                 order_request::encode_amend(intent, instrument, timestamp, out);
                 (Asked::Amend, intent.target)
+            }
+            Ok(IntentKind::Replace) => {
+                order_request::encode_replace(intent, instrument, timestamp, out).map_err(|_| NotSent)?;
+                (Asked::Replace, intent.id)
             }
             Ok(IntentKind::Sweep) => {
                 order_request::encode_sweep(intent, instrument, timestamp, out);

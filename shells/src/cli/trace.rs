@@ -96,13 +96,17 @@ impl Life {
         self.offset = Some(self.offset.map_or(offset, |least| least.min(offset)));
         if let Some(decision) = record.read::<Decision>() {
             let intent = decision.intent();
-            if intent.id == id && intent.kind == IntentKind::New.code() {
+            if intent.id == id && intent.places_order() {
                 self.caused(record, &decision);
                 self.symbol = detail["symbol"].as_str().map(str::to_owned);
                 self.decided(record, &decision, "decided on it", &detail);
                 self.step(record, "risk", format!("answered {}", words(&detail, "code")), detail);
             } else if intent.target == id {
-                let what = if intent.kind == IntentKind::Amend.code() { "amend" } else { "cancel" };
+                let what = match IntentKind::try_from(intent.kind) {
+                    Ok(IntentKind::Amend) => "amend",
+                    Ok(IntentKind::Replace) => "replace",
+                    _ => "cancel",
+                };
                 self.decided(record, &decision, &format!("decided to {what} it"), &detail);
                 self.step(record, "risk", format!("answered the {what}: {}", words(&detail, "code")), detail);
             }

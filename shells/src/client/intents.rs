@@ -205,6 +205,19 @@ impl Intents {
         self.send(Intent { target, instrument, kind, valid_until, ..Intent::default() }, now)
     }
 
+    /// Sends a new order in the place of `target` to risk; gives its id.
+    ///
+    /// # Errors
+    /// `RING_FULL`: nothing was sent.
+    pub fn replace(&mut self, target: OrderId, order: &NewOrder, now: Nanos) -> Result<OrderId, RejectCode> {
+        if self.producer.free() <= CANCEL_RESERVE {
+            return Err(RejectCode::RingFull);
+        }
+        let kind = IntentKind::Replace.code();
+        let valid_until = now.saturating_add(order.valid_for);
+        self.send(Intent { target, kind, valid_until, ..order.intent() }, now)
+    }
+
     /// Asks risk to have the venue cancel whatever the account has open on `instrument`; gives the id of the request.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use engine::domain::{InstrumentIndex, Nanos, OrderId, Quantity};
 use engine::error::RejectCode;
 use engine::journal::Decision;
-use engine::message::{Intent, IntentKind, OrderState, Report, ReportKind};
+use engine::message::{Intent, OrderState, Report, ReportKind};
 
 /// Finished orders that are remembered.
 pub const FINISHED_MAX: usize = 10_000;
@@ -90,7 +90,7 @@ impl Orders {
         at: Nanos,
     ) -> Option<OrderRow> {
         let intent = decision.intent();
-        if intent.kind != IntentKind::New.code() {
+        if !intent.places_order() {
             return None;
         }
         let accepted = decision.code() == RejectCode::None.code();
@@ -190,6 +190,7 @@ impl Orders {
 mod tests {
     use super::*;
     use engine::domain::{Price, SourceId};
+    use engine::message::IntentKind;
 
     fn intent(sequence: u64) -> Intent {
         Intent {
@@ -237,6 +238,9 @@ mod tests {
         assert!(orders.get(intent(2).id).expect("kept").is_open());
         let cancel = Intent { kind: IntentKind::Cancel.code(), ..intent(3) };
         assert_eq!(orders.decide(&Decision::new(cancel, RejectCode::None, 0), 0, Nanos(2)), None);
+        let replace = Intent { kind: IntentKind::Replace.code(), target: intent(2).id, ..intent(4) };
+        let row = orders.decide(&Decision::new(replace, RejectCode::None, 0), 0, Nanos(2)).expect("an order");
+        assert_eq!((row.id, row.is_open()), (intent(4).id, true));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::domain::{InstrumentIndex, Side, SourceId};
 use engine::error::RejectCode;
-use engine::message::{IntentKind, OrderState, Report, ReportKind};
+use engine::message::{OrderState, Report, ReportKind};
 
 use crate::service::account::{Account, Event};
 use crate::service::families::{Families, names};
@@ -53,7 +53,7 @@ impl Tally {
             }
             Event::Decision(decision, _, _) => {
                 let refused = decision.code() != RejectCode::None.code();
-                if refused && decision.intent().kind == IntentKind::New.code() {
+                if refused && decision.intent().places_order() {
                     let key = (side(decision.intent().side), "refused_by_risk");
                     *self.orders.entry(key).or_default() += 1 + u64::from(decision.repeats());
                 }

@@ -40,6 +40,8 @@ enum Waiting {
     Amend { ticket: Ticket, target: OrderId },
     /// Risk's verdict on a request that the venue cancel all on an instrument, and then what came of it.
     Sweep { ticket: Ticket, swept: Swept },
+    /// Risk's verdict on a new order in the place of `target`, in one request; whether one after the other would do.
+    Swap { ticket: Ticket, target: OrderId, order: NewOrder, in_turn: bool },
     /// Risk's verdict on the cancel before a new order.
     Replace { ticket: Ticket, target: OrderId, order: NewOrder },
 }
@@ -64,6 +66,8 @@ struct Flattening {
 pub struct OrderEntry {
     waiting: BTreeMap<OrderId, (Waiting, Nanos)>,
     replacing: BTreeMap<OrderId, Replacing>,
+    /// New orders of which the venue has to speak before who asked for the replacement is answered.
+    swapping: BTreeMap<OrderId, (Ticket, Nanos)>,
     /// Amendments of which the venue has to speak, by order.
     amending: BTreeMap<OrderId, (Ticket, Nanos)>,
     flattening: Vec<Flattening>,
@@ -75,6 +79,15 @@ pub struct OrderEntry {
 
 fn lost(id: OrderId) -> ApiError {
     ApiError::new(code::TIMEOUT, format!("no answer in time: what became of {id} is not known"))
+}
+
+/// Whether an order may be refused with this code only because the one that it replaces still counts, or has begun to
+/// fill.
+const fn counts_both(verdict: RejectCode) -> bool {
+    matches!(
+        verdict,
+        RejectCode::MaxPosition | RejectCode::MaxGross | RejectCode::MaxOpen | RejectCode::NoReplace
+    )
 }
 
 impl OrderEntry {
@@ -178,8 +191,9 @@ impl OrderEntry {
         }
     }
 
-    /// Cancels `row`, and places `order` once it has ended, less what it had filled.
-    pub fn replace(
+    /// Replaces `row` by `order` in one request; the reply follows the venue's word. What risk refuses because until then
+    /// both count is done one after the other, if `order` is of no greater quantity: that shrinks before it grows.
+    pub fn swap(
         &mut self,
         intents: &mut Intents,
         row: &OrderRow,
@@ -187,9 +201,28 @@ impl OrderEntry {
         (ticket, now): (Ticket, Nanos),
         desk: &mut Desk,
     ) {
-        match intents.cancel(row.id, row.instrument, now) {
+        match intents.replace(row.id, &order, now) {
             Ok(id) => {
-                let waiting = Waiting::Replace { ticket, target: row.id, order };
+                let in_turn = order.quantity <= row.quantity;
+                let waiting = Waiting::Swap { ticket, target: row.id, order, in_turn };
+                self.waiting.insert(id, (waiting, now.saturating_add(PATIENCE)));
+            }
+            Err(code) => desk.reply(ticket, Err(refused(code))),
+        }
+    }
+
+    /// Cancels `target`, and places `order` once that has ended, less what it had filled.
+    pub fn replace(
+        &mut self,
+        intents: &mut Intents,
+        target: OrderId,
+        order: NewOrder,
+        (ticket, now): (Ticket, Nanos),
+        desk: &mut Desk,
+    ) {
+        match intents.cancel(target, order.instrument, now) {
+            Ok(id) => {
+                let waiting = Waiting::Replace { ticket, target, order };
                 self.waiting.insert(id, (waiting, now.saturating_add(PATIENCE)));
             }
             Err(code) => desk.reply(ticket, Err(refused(code))),
@@ -258,7 +291,7 @@ impl OrderEntry {
             Event::Decision(decision, _, _) => {
                 let Some((waiting, _)) = self.waiting.remove(&decision.intent().id) else { return };
                 let verdict = RejectCode::try_from(decision.code()).unwrap_or(RejectCode::BadRequest);
-                self.on_verdict(decision.intent().id, waiting, verdict, now, desk);
+                self.on_verdict(decision.intent().id, waiting, verdict, intents, now, desk);
             }
             Event::Report(report, row) => self.on_report(report, row, intents, now, desk),
             Event::Swept(report) => {
@@ -275,11 +308,19 @@ impl OrderEntry {
         id: OrderId,
         waiting: Waiting,
         verdict: RejectCode,
+        intents: Option<&mut Intents>,
         now: Nanos,
         desk: &mut Desk,
     ) {
         let ok = verdict == RejectCode::None;
         match waiting {
+            Waiting::Swap { ticket, .. } if ok => {
+                self.swapping.insert(id, (ticket, now.saturating_add(PATIENCE)));
+            }
+            Waiting::Swap { ticket, target, order, in_turn: true } if counts_both(verdict) => match intents {
+                Some(intents) => self.replace(intents, target, order, (ticket, now), desk),
+                None => desk.reply(ticket, Err(refused(verdict))),
+            },
             Waiting::Place { ticket, client_id } if ok => {
                 desk.reply(ticket, result(&Placed { order_id: id.to_string(), client_id }));
             }
@@ -304,6 +345,7 @@ impl OrderEntry {
             | Waiting::Cancel { ticket, .. }
             | Waiting::Amend { ticket, .. }
             | Waiting::Sweep { ticket, .. }
+            | Waiting::Swap { ticket, .. }
             | Waiting::Replace { ticket, .. } => {
                 desk.reply(ticket, Err(refused(verdict)));
             }
@@ -319,6 +361,7 @@ impl OrderEntry {
         desk: &mut Desk,
     ) {
         self.on_amended(report, row, desk);
+        self.on_swapped(row, desk);
         let refused_cancel = report.kind == ReportKind::CancelRejected.code();
         if row.is_open() && !refused_cancel {
             return;
@@ -336,6 +379,21 @@ impl OrderEntry {
                 self.place(intents, &order, (ticket, None), now, desk);
             }
             None => desk.reply(ticket, Err(lost(report.id))),
+        }
+    }
+
+    /// Tells who asked for a replacement what the venue has made of the new order.
+    fn on_swapped(&mut self, row: &OrderRow, desk: &mut Desk) {
+        let outcome = match row.state {
+            None | Some(OrderState::Sent | OrderState::Unknown) => return,
+            Some(OrderState::Rejected | OrderState::NeverPlaced) => {
+                Err(refused(if row.reject == RejectCode::None { RejectCode::Venue } else { row.reject }))
+            }
+            _ if row.reject != RejectCode::None => Err(refused(row.reject)),
+            _ => result(&Placed { order_id: row.id.to_string(), client_id: None }),
+        };
+        if let Some((ticket, _)) = self.swapping.remove(&row.id) {
+            desk.reply(ticket, outcome);
         }
     }
 
@@ -372,12 +430,17 @@ impl OrderEntry {
             | Waiting::Cancel { ticket, .. }
             | Waiting::Amend { ticket, .. }
             | Waiting::Sweep { ticket, .. }
+            | Waiting::Swap { ticket, .. }
             | Waiting::Replace { ticket, .. }) = waiting;
             desk.reply(ticket, Err(lost(id)));
             done += 1;
         }
         for (target, (ticket, _)) in self.amending.extract_if(.., |_, (_, end)| *end <= now) {
             desk.reply(ticket, Err(lost(target)));
+            done += 1;
+        }
+        for (id, (ticket, _)) in self.swapping.extract_if(.., |_, (_, end)| *end <= now) {
+            desk.reply(ticket, Err(lost(id)));
             done += 1;
         }
         for (target, late) in self.replacing.extract_if(.., |_, replacing| replacing.end <= now) {

@@ -2,6 +2,7 @@
 
 use engine::domain::{Nanos, OrderId, Quantity, SourceId};
 use engine::error::RejectCode;
+use engine::message::OrderState;
 use engine::shm::paths::IpcPaths;
 use serde_json::Value;
 
@@ -116,8 +117,15 @@ impl OrderExecution {
             "order.replace" => {
                 let amend: AmendOrder = request.read()?;
                 let (row, order) = self.amended(&amend, ticket)?;
+                let at_once = row.state == Some(OrderState::Open) && row.filled == Quantity::ZERO;
+                let at_once = at_once
+                    && self.views.table()?.get(row.instrument).is_some_and(|facts| facts.cancel_replace);
                 let intents = ring(&mut self.intents, &self.no_ring)?;
-                self.entry.replace(intents, &row, order, (ticket.clone(), now), desk);
+                if at_once {
+                    self.entry.swap(intents, &row, order, (ticket.clone(), now), desk);
+                } else {
+                    self.entry.replace(intents, row.id, order, (ticket.clone(), now), desk);
+                }
                 Ok(None)
             }
             "order.cancel_all" => {

@@ -8,6 +8,7 @@ use super::{Client, Home, Process, Subscriber, endpoint, until};
 /// An engine that trades at an exchange over sockets, and clients of both.
 pub struct World {
     pub orders: Client,
+    pub risk: Client,
     bbo: Subscriber,
     prices: u32,
     pub exchange: Exchange,
@@ -28,8 +29,9 @@ impl World {
         let context = zmq::Context::new();
         let mut orders = Client::connect(&context, &endpoint(&ports, "order_execution"));
         orders.done("subscribe", json!({}));
+        let risk = Client::connect(&context, &endpoint(&ports, "risk_management"));
         let bbo = Subscriber::connect(&context, &endpoint(&ports, "market_data"), "bbo/BTCUSDT/");
-        Self { orders, bbo, prices: 0, exchange, _engine: engine, home }
+        Self { orders, risk, bbo, prices: 0, exchange, _engine: engine, home }
     }
 
     /// A price of a buy that rests, and that risk lets through; each another one (C04).

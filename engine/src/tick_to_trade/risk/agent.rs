@@ -344,7 +344,7 @@ impl Risk {
         let approval = self.ports.journal.append(now, taken, &decision).map_err(|_| RejectCode::Journal)?;
         crash::point("risk.approved");
         match request {
-            Request::New(order) => {
+            Request::New(order) | Request::Replace(order, _) => {
                 self.state.on_approval(order, now);
                 self.counts.orders += 1;
             }

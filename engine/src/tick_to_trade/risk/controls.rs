@@ -1,7 +1,7 @@
 //! The pass: every control on every intent, in one order, without allocation. The first failing code wins.
 
 use crate::counters::halt::HaltState;
-use crate::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
+use crate::domain::{InstrumentIndex, Nanos, OrderId, Quantity, SourceId};
 use crate::error::RejectCode;
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::Intent;
@@ -76,6 +76,10 @@ impl State {
             Err(code) => return Err(*code),
             Ok(Request::New(order)) => self.check_new(order, now, gates)?,
             Ok(Request::Amend(amend)) => self.check_amend(amend, now, gates)?,
+            Ok(Request::Replace(order, target)) => {
+                self.check_replaced(order, *target)?;
+                self.check_new(order, now, gates)?;
+            }
         }
         request
     }
@@ -151,6 +155,15 @@ impl State {
             return Err(RejectCode::Journal);
         }
         if gates.ring_free <= CANCEL_RESERVE { Err(RejectCode::RingFull) } else { Ok(()) }
+    }
+
+    /// What the order must be whose place a new one takes. The new one is judged beside it, as if both were to rest: which
+    /// of the two the venue has at any moment only its events tell.
+    fn check_replaced(&self, order: &NewOrder, target: OrderId) -> Result<(), RejectCode> {
+        self.check_target(order.id.source, target, order.instrument)?;
+        let (_, filled) = self.orders.amendable(target).ok_or(RejectCode::Unresolved)?;
+        let possible = filled == Quantity::ZERO && self.filters[order.instrument as usize].cancel_replace;
+        if possible { Ok(()) } else { Err(RejectCode::NoReplace) }
     }
 
     fn check_new(&self, order: &NewOrder, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {

@@ -14,6 +14,18 @@ pub(super) enum Request {
     Cancel(Cancel),
     Amend(Amend),
     Sweep(Sweep),
+    /// A new order in the place of the one with this id.
+    Replace(NewOrder, OrderId),
+}
+
+impl Request {
+    /// The new order that it asks for, if it does.
+    pub(super) const fn order(&self) -> Option<&NewOrder> {
+        match self {
+            Self::New(order) | Self::Replace(order, _) => Some(order),
+            Self::Cancel(_) | Self::Amend(_) | Self::Sweep(_) => None,
+        }
+    }
 }
 
 /// A new order.
@@ -109,7 +121,11 @@ fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
         return None;
     }
     match kind {
-        IntentKind::New => read_new(intent).map(Request::New),
+        IntentKind::New if intent.target == OrderId::NONE => read_new(intent).map(Request::New),
+        IntentKind::Replace if intent.target != OrderId::NONE => {
+            read_new(intent).map(|order| Request::Replace(order, intent.target))
+        }
+        IntentKind::New | IntentKind::Replace => None,
         IntentKind::Cancel | IntentKind::Amend | IntentKind::Sweep => {
             let codes = [intent.side, intent.order_type, intent.time_in_force, intent.self_trade];
             let unpriced = intent.price == Price::NONE && intent.trigger == Price::NONE;
@@ -123,7 +139,7 @@ fn read_change(kind: IntentKind, intent: &Intent) -> Option<Request> {
     let Intent { id, target, instrument, quantity, valid_until, .. } = *intent;
     let named = target != OrderId::NONE;
     match kind {
-        IntentKind::New => None,
+        IntentKind::New | IntentKind::Replace => None,
         IntentKind::Cancel => (named && quantity == Quantity::ZERO).then_some(Request::Cancel(Cancel {
             id,
             target,
@@ -154,7 +170,7 @@ fn read_new(intent: &Intent) -> Option<NewOrder> {
     let triggered = fits(intent.trigger, order_type.is_conditional());
     // A maker that must not rest is a contradiction.
     let timed = order_type != OrderType::LimitMaker || time_in_force == TimeInForce::GoodTillCancel;
-    if !(priced && triggered && timed) || intent.quantity.0 <= 0 || intent.target != OrderId::NONE {
+    if !(priced && triggered && timed) || intent.quantity.0 <= 0 {
         return None;
     }
     Some(NewOrder {

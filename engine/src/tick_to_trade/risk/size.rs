@@ -139,6 +139,7 @@ mod tests {
             max_applies_to_market: false,
         },
         max_open_orders: None,
+        cancel_replace: false,
     };
 
     fn c05(order: &NewOrder, given: &Filters) -> Result<(), RejectCode> {

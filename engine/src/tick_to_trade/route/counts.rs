@@ -11,6 +11,8 @@ counter_set! {
         cancels,
         /// Amendments sent.
         amends,
+        /// New orders among those sent that took the place of another.
+        replaces,
         /// Orders refused before sending: halted, expired, or the connection took none.
         withheld,
         /// Events taken from the venue.

@@ -9,6 +9,8 @@ mod adopt;
 mod change;
 mod link;
 pub mod orders;
+mod place;
+mod replace;
 pub mod state;
 mod sweep;
 mod trades;
@@ -20,12 +22,12 @@ use crate::clock::Stopwatch;
 use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
 use crate::crash;
-use crate::domain::{Nanos, OrderId, Quantity, Side};
+use crate::domain::{Nanos, OrderId, Quantity};
 use crate::error::RejectCode;
 use crate::journal::Journal;
 use crate::limits::POLL_BATCH;
 use crate::message::report::{OrderState, Report, ReportKind};
-use crate::message::{Intent, IntentKind, Order, SealedOrder};
+use crate::message::{Intent, IntentKind, SealedOrder};
 use crate::ring::spsc;
 use crate::shm::Late;
 use crate::tick_to_trade::route::change::unseen_amend;
@@ -165,61 +167,9 @@ impl<E: OrderEntry> Route<E> {
             Ok(IntentKind::Cancel) => self.cancel(&order, now),
             Ok(IntentKind::Amend) => self.amend(&order, now),
             Ok(IntentKind::Sweep) => self.sweep(&order, now),
+            Ok(IntentKind::Replace) => self.replace(&order, now, taken),
             Err(_) => self.refuse(order.intent(), RejectCode::BadRequest, now),
         }
-    }
-
-    fn place(&mut self, order: &Order, now: Nanos, taken: Nanos) {
-        let intent = *order.intent();
-        if intent.valid_until < now {
-            return self.refuse(&intent, RejectCode::Expired, now);
-        }
-        if let Err(code) = self.permits_new(now) {
-            return self.refuse(&intent, code, now);
-        }
-        if let Err(code) = self.not_halted(&intent) {
-            return self.refuse(&intent, code, now);
-        }
-        let Ok(side) = Side::try_from(intent.side) else {
-            return self.refuse(&intent, RejectCode::BadRequest, now);
-        };
-        let record = OrderRecord::new(intent.id, intent.instrument, side, intent.price, intent.quantity, now);
-        let sent = describe(&record, ReportKind::Sent, now);
-        if !self.orders.insert(record) {
-            return self.refuse(&intent, RejectCode::DuplicateId, now);
-        }
-        if crash::planted() {
-            // The bug that the harness of the crash points must catch.
-            let _ = self.entry.send(order, now);
-            crash::point("route.left");
-        }
-        self.append_at(&sent, now, taken);
-        crash::point("route.sent_journalled");
-        match self.entry.send(order, now) {
-            Ok(()) => {
-                crash::point("route.left");
-                self.counters.sent += 1;
-                let Self { answers, orders, sweeps, .. } = self;
-                answers.shed(|id| match orders.get(id) {
-                    Some(order) => order.state.is_terminal(),
-                    None => !sweeps.iter().any(|sweep| sweep.id == id),
-                });
-                self.answers.start(intent.id, now);
-                self.left = intent.stamp;
-            }
-            Err(_) => {
-                self.counters.withheld += 1;
-                let effect = self.orders.get_mut(intent.id).map(OrderRecord::never_placed);
-                self.settle(intent.id, effect, OrderState::Sent, None, now);
-            }
-        }
-    }
-
-    /// Risk judged what a reduce-only order does; route stops what may not leave at all.
-    fn not_halted(&mut self, intent: &Intent) -> Result<(), RejectCode> {
-        let halt = self.ports.halts.state(intent.id.source, intent.instrument);
-        let stopped = matches!(halt, HaltState::CancelOnly | HaltState::Halted);
-        if stopped { Err(RejectCode::Halted) } else { Ok(()) }
     }
 
     /// From the taking up of the frame that caused a request to its leaving; timers cause requests without one.
@@ -288,7 +238,7 @@ impl<E: OrderEntry> Route<E> {
             return;
         };
         let Some(order) = self.orders.get_mut(id) else { return };
-        let before = order.state;
+        let (before, replaces) = (order.state, order.replaces);
         if before == OrderState::Sent {
             let wait = (now - order.sent).0;
             self.ports.histograms.record(2, wait.max(0).unsigned_abs());
@@ -301,6 +251,7 @@ impl<E: OrderEntry> Route<E> {
         self.settle(id, Some(effect), before, Some(event), now);
         self.spoken_of(id, effect, event, now);
         self.after_refused_amend(id, event, now);
+        self.after_refused_replace(replaces, event, now);
     }
 
     /// Reports what an effect was and keeps the books about the order.

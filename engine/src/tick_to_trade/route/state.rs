@@ -54,6 +54,8 @@ pub struct OrderRecord {
     pub missing_asked: Nanos,
     /// Whether the venue has not spoken of it since the connection was made.
     pub unconfirmed: bool,
+    /// The order in whose place it was sent, by one request; `OrderId::NONE` for any other.
+    pub replaces: OrderId,
     /// Whether a cancel of all on its instrument has left, and the venue has not said since whether it rests on.
     pub swept: bool,
     /// Trades applied, to tell a repeat (F11).
@@ -119,6 +121,7 @@ impl OrderRecord {
             missing: false,
             missing_asked: Nanos::ZERO,
             unconfirmed: false,
+            replaces: OrderId::NONE,
             swept: false,
             trades: Trades::new(),
         }

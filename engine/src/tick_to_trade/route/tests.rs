@@ -6,10 +6,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::*;
 use crate::counters::HistogramReader;
 use crate::counters::halt::HaltReader;
-use crate::domain::{InstrumentIndex, OrderType, Price, Quantity, SourceId, TimeInForce};
-use crate::journal::fixture::Workshop;
-use crate::journal::{Health, JournalWriter, Tail};
+use crate::domain::{InstrumentIndex, Instruments, OrderType, Price, Quantity, Side, SourceId, TimeInForce};
+use crate::journal::fixture::{Workshop, instrument};
+use crate::journal::{Health, InstrumentRow, JournalWriter, Record, Tail};
 use crate::limits::RING_CAPACITY_MIN;
+use crate::message::Order;
 use crate::ring::broadcast::Polled;
 use crate::venue::{NotSent, Question};
 
@@ -23,6 +24,7 @@ enum Seen {
     Cancel(OrderId),
     Amend(OrderId, i64),
     Sweep(InstrumentIndex),
+    Replace(OrderId, OrderId),
     Query(OrderId),
     Ask(Question),
 }
@@ -43,6 +45,7 @@ impl OrderEntry for Script {
             Ok(IntentKind::Cancel) => Seen::Cancel(intent.target),
             Ok(IntentKind::Amend) => Seen::Amend(intent.target, intent.quantity.0),
             Ok(IntentKind::Sweep) => Seen::Sweep(intent.instrument),
+            Ok(IntentKind::Replace) => Seen::Replace(intent.target, intent.id),
             _ => Seen::Place(intent.id),
         };
         self.seen.send(seen).map_err(|_| NotSent)
@@ -167,8 +170,28 @@ impl Bench {
         self.events.send(event).expect("the agent lives");
     }
 
-    fn work(&mut self, now: Nanos) -> Vec<(ReportKind, OrderState)> {
+    /// Works, and leaves the reports to who reads the journal.
+    fn work_unread(&mut self, now: Nanos) {
         while self.route.do_work(now) > 0 {}
+    }
+
+    /// Another life of route with all reports that were not read but the last `missing`, at a venue of its own.
+    fn restarted(&mut self, missing: usize) -> Self {
+        let instrument = instrument("BTCUSDT");
+        let row = InstrumentRow::new(0, &instrument).expect("fits");
+        let mut records = vec![Record::new(1, EPOCH, START, 0, &row)];
+        while let Polled::Message(record) = self.reports.poll() {
+            records.push(record);
+        }
+        records.truncate(records.len() - missing);
+        let mut next = Self::with(self.route.timing);
+        let table = Instruments::new(vec![instrument]).expect("a table");
+        next.route.recover(records.into_iter().map(Ok), &table, EPOCH).expect("recovered");
+        next
+    }
+
+    fn work(&mut self, now: Nanos) -> Vec<(ReportKind, OrderState)> {
+        self.work_unread(now);
         let mut told = Vec::new();
         while let Polled::Message(record) = self.reports.poll() {
             if let Some(report) = record.read::<Report>() {
@@ -417,4 +440,5 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
 mod amend;
 mod adopt;
 mod connection;
+mod replace;
 mod sweep;

@@ -1,5 +1,5 @@
-//! WebSocket API requests about orders: `order.place`, `order.cancel`, `order.amend.keepPriority`, `openOrders.cancelAll`,
-//! `order.status` and `myTrades`, of a session that has logged on, so that they carry a timestamp and no signature (binance.md §7).
+//! WebSocket API requests about orders: `order.place`, `order.cancel`, `order.cancelReplace`, `order.amend.keepPriority`,
+//! `openOrders.cancelAll`, `order.status` and `myTrades`, of a session that has logged on, so that they carry a timestamp and no signature (binance.md §7).
 
 use crate::domain::decimal::Scale;
 use crate::domain::{
@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::message::Intent;
 use crate::wire::UnknownCode;
 
-use super::json::Cursor;
+use super::json::{Cursor, Fields};
 use super::number::{malformed, time};
 use super::{DecodeError, request_id, text};
 
@@ -60,6 +60,56 @@ fn tail(out: &mut Vec<u8>, timestamp: Nanos) {
     out.extend_from_slice(b"}}");
 }
 
+/// What of a new order is a name at the venue.
+struct Names {
+    side: Side,
+    order_type: OrderType,
+    time_in_force: Option<TimeInForce>,
+    self_trade: Option<SelfTrade>,
+}
+
+impl Names {
+    #[inline(always)]
+    fn read(order: &Intent) -> Result<Self, UnknownCode> {
+        let order_type = OrderType::try_from(order.order_type)?;
+        let timed = order_type.has_time_in_force();
+        Ok(Self {
+            side: Side::try_from(order.side)?,
+            order_type,
+            self_trade: (order.self_trade != 0).then(|| SelfTrade::try_from(order.self_trade)).transpose()?,
+            time_in_force: timed.then(|| TimeInForce::try_from(order.time_in_force)).transpose()?,
+        })
+    }
+}
+
+/// Writes the parameters of a new order.
+#[inline(always)]
+fn new_order(out: &mut Vec<u8>, order: &Intent, names: &Names, instrument: &Instrument) {
+    key(out, "side");
+    text::quoted(out, names.side.as_str());
+    key(out, "type");
+    text::quoted(out, names.order_type.as_str());
+    if let Some(time_in_force) = names.time_in_force {
+        key(out, "timeInForce");
+        text::quoted(out, time_in_force.as_str());
+    }
+    number(out, "quantity", order.quantity.0, instrument.quantity_scale);
+    if !names.order_type.is_market() {
+        number(out, "price", order.price.0, instrument.price_scale);
+    }
+    if names.order_type.is_conditional() {
+        number(out, "stopPrice", order.trigger.0, instrument.price_scale);
+    }
+    if let Some(mode) = names.self_trade {
+        key(out, "selfTradePreventionMode");
+        text::quoted(out, mode.as_str());
+    }
+    id(out, "newClientOrderId", order.id);
+    // What becomes of it is told by its user events; the answer need not say it again.
+    key(out, "newOrderRespType");
+    text::quoted(out, "ACK");
+}
+
 /// Appends the `order.place` request of an intent for a new order. `timestamp` is the wall time at the venue.
 ///
 /// # Errors
@@ -70,35 +120,32 @@ pub fn encode_place(
     timestamp: Nanos,
     out: &mut Vec<u8>,
 ) -> Result<(), UnknownCode> {
-    let side = Side::try_from(order.side)?;
-    let order_type = OrderType::try_from(order.order_type)?;
-    let self_trade = (order.self_trade != 0).then(|| SelfTrade::try_from(order.self_trade)).transpose()?;
-    let timed = order_type.has_time_in_force();
-    let time_in_force = timed.then(|| TimeInForce::try_from(order.time_in_force)).transpose()?;
+    let names = Names::read(order)?;
     head(out, Asked::Place, order.id, "order.place", instrument);
-    key(out, "side");
-    text::quoted(out, side.as_str());
-    key(out, "type");
-    text::quoted(out, order_type.as_str());
-    if let Some(time_in_force) = time_in_force {
-        key(out, "timeInForce");
-        text::quoted(out, time_in_force.as_str());
-    }
-    number(out, "quantity", order.quantity.0, instrument.quantity_scale);
-    if !order_type.is_market() {
-        number(out, "price", order.price.0, instrument.price_scale);
-    }
-    if order_type.is_conditional() {
-        number(out, "stopPrice", order.trigger.0, instrument.price_scale);
-    }
-    if let Some(mode) = self_trade {
-        key(out, "selfTradePreventionMode");
-        text::quoted(out, mode.as_str());
-    }
-    id(out, "newClientOrderId", order.id);
-    // What becomes of it is told by its user events; the answer need not say it again.
-    key(out, "newOrderRespType");
-    text::quoted(out, "ACK");
+    new_order(out, order, &names, instrument);
+    tail(out, timestamp);
+    Ok(())
+}
+
+/// Appends the `order.cancelReplace` request of an intent for a new order in the place of its target. Where the target
+/// cannot be cancelled, or has begun to fill, nothing is placed: what was filled would come on top of the new order.
+///
+/// # Errors
+/// As [`encode_place`].
+pub fn encode_replace(
+    order: &Intent,
+    instrument: &Instrument,
+    timestamp: Nanos,
+    out: &mut Vec<u8>,
+) -> Result<(), UnknownCode> {
+    let names = Names::read(order)?;
+    head(out, Asked::Replace, order.id, "order.cancelReplace", instrument);
+    key(out, "cancelReplaceMode");
+    text::quoted(out, "STOP_ON_FAILURE");
+    id(out, "cancelOrigClientOrderId", order.target);
+    key(out, "cancelRestrictions");
+    text::quoted(out, "ONLY_NEW");
+    new_order(out, order, &names, instrument);
     tail(out, timestamp);
     Ok(())
 }
@@ -167,6 +214,8 @@ pub struct Request {
     pub order: OrderId,
     /// Identity of a cancel itself; `OrderId::NONE` otherwise.
     pub cancel: OrderId,
+    /// The order that it takes the place of; `OrderId::NONE` where it takes none.
+    pub replaces: OrderId,
     /// The instrument.
     pub instrument: InstrumentIndex,
     /// Side, of a new order.
@@ -187,15 +236,16 @@ pub struct Request {
     pub timestamp: Nanos,
 }
 
-const METHODS: [(&str, Asked); 5] = [
+const METHODS: [(&str, Asked); 6] = [
     ("order.place", Asked::Place),
     ("order.cancel", Asked::Cancel),
     ("order.amend.keepPriority", Asked::Amend),
     ("order.status", Asked::Query),
     ("openOrders.cancelAll", Asked::Sweep),
+    ("order.cancelReplace", Asked::Replace),
 ];
 
-const PARAMS: [&str; 12] = [
+const PARAMS: [&str; 13] = [
     "symbol",
     "side",
     "type",
@@ -208,13 +258,14 @@ const PARAMS: [&str; 12] = [
     "newQty",
     "stopPrice",
     "selfTradePreventionMode",
+    "cancelOrigClientOrderId",
 ];
 
 /// Reads a request back, as recorded sessions hold it; `None` for requests of another kind.
 ///
 /// # Errors
-/// When it is not JSON, or not one that [`encode_place`], [`encode_cancel`], [`encode_amend`], [`encode_sweep`] or
-/// [`encode_query`] could have written.
+/// When it is not JSON, or not one that [`encode_place`], [`encode_replace`], [`encode_cancel`], [`encode_amend`],
+/// [`encode_sweep`] or [`encode_query`] could have written.
 pub fn decode(
     bytes: &[u8],
     market: Market,
@@ -229,7 +280,7 @@ pub fn decode(
     let index = params.parsed(0, |symbol| instruments.find(market, symbol))?;
     let (_, own) = request.parsed(0, |id| request_id::read(id).filter(|told| told.0 == asked))?;
     let order = match asked {
-        Asked::Place => params.parsed(6, |id| id.parse().ok())?,
+        Asked::Place | Asked::Replace => params.parsed(6, |id| id.parse().ok())?,
         Asked::Sweep => own,
         _ => params.parsed(7, |id| id.parse().ok())?,
     };
@@ -240,6 +291,7 @@ pub fn decode(
         asked,
         order,
         cancel: OrderId::NONE,
+        replaces: OrderId::NONE,
         instrument: index,
         side: None,
         order_type: None,
@@ -257,28 +309,40 @@ pub fn decode(
         let instrument = instruments.get(index).ok_or_else(|| malformed(0))?;
         found.quantity = Quantity(params.decimal(9, instrument.quantity_scale)?);
     }
-    if asked == Asked::Place {
-        let instrument = instruments.get(index).ok_or_else(|| malformed(0))?;
-        let order_type = params.parsed(2, |text| named(OrderType::ALL, OrderType::as_str, text))?;
-        found.side = Some(params.parsed(1, |text| named(Side::ALL, Side::as_str, text))?);
-        found.order_type = Some(order_type);
-        found.quantity = Quantity(params.decimal(4, instrument.quantity_scale)?);
-        if !order_type.is_market() {
-            found.price = Price(params.decimal(5, instrument.price_scale)?);
-        }
-        if order_type.is_conditional() {
-            found.trigger = Price(params.decimal(10, instrument.price_scale)?);
-        }
-        if params.get(11).is_some() {
-            let read = |text: &str| named(SelfTrade::ALL, SelfTrade::as_str, text);
-            found.self_trade = Some(params.parsed(11, read)?);
-        }
-        if order_type.has_time_in_force() {
-            let read = |text: &str| named(TimeInForce::ALL, TimeInForce::as_str, text);
-            found.time_in_force = Some(params.parsed(3, read)?);
-        }
+    if asked == Asked::Replace {
+        found.replaces = params.parsed(12, |id| id.parse().ok())?;
+    }
+    if matches!(asked, Asked::Place | Asked::Replace) {
+        read_new_order(&params, instruments.get(index).ok_or_else(|| malformed(0))?, &mut found)?;
     }
     Ok(Some(found))
+}
+
+/// Reads the parameters of a new order.
+fn read_new_order(
+    params: &Fields<'_, { PARAMS.len() }>,
+    instrument: &Instrument,
+    found: &mut Request,
+) -> Result<(), DecodeError> {
+    let order_type = params.parsed(2, |text| named(OrderType::ALL, OrderType::as_str, text))?;
+    found.side = Some(params.parsed(1, |text| named(Side::ALL, Side::as_str, text))?);
+    found.order_type = Some(order_type);
+    found.quantity = Quantity(params.decimal(4, instrument.quantity_scale)?);
+    if !order_type.is_market() {
+        found.price = Price(params.decimal(5, instrument.price_scale)?);
+    }
+    if order_type.is_conditional() {
+        found.trigger = Price(params.decimal(10, instrument.price_scale)?);
+    }
+    if params.get(11).is_some() {
+        let read = |text: &str| named(SelfTrade::ALL, SelfTrade::as_str, text);
+        found.self_trade = Some(params.parsed(11, read)?);
+    }
+    if order_type.has_time_in_force() {
+        let read = |text: &str| named(TimeInForce::ALL, TimeInForce::as_str, text);
+        found.time_in_force = Some(params.parsed(3, read)?);
+    }
+    Ok(())
 }
 
 /// The value whose text is `text`.
@@ -287,186 +351,4 @@ fn named<T: Copy>(all: &[T], show: fn(T) -> &'static str, text: &str) -> Option<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::SourceId;
-    use crate::message::IntentKind;
-    use crate::venue::binance::decode::tests::{instrument, instruments};
-    use proptest::prelude::*;
-    use std::sync::Arc;
-
-    fn table() -> Arc<Instruments> {
-        instruments(vec![
-            instrument("ETHUSDT", Market::UsdMargined, 2, 3),
-            instrument("BTCUSDT", Market::Spot, 8, 8),
-            instrument("这是测试币456", Market::Spot, 8, 5),
-        ])
-    }
-
-    fn intent(sequence: u64) -> Intent {
-        let id = OrderId { epoch: 7, source: SourceId(2), source_epoch: 1, sequence };
-        Intent {
-            id,
-            price: Price(10_050_000_000),
-            quantity: Quantity(100_000),
-            instrument: 1,
-            kind: IntentKind::New.code(),
-            side: Side::Buy.code(),
-            order_type: OrderType::Limit.code(),
-            time_in_force: TimeInForce::GoodTillCancel.code(),
-            ..Intent::default()
-        }
-    }
-
-    const NOW: Nanos = Nanos::from_millis(1_795_361_214_259);
-
-    #[test]
-    fn requests_are_what_the_venue_documents() {
-        let all = table();
-        let btc = all.get(1).expect("it is listed");
-        let mut out = Vec::new();
-        encode_place(&intent(26), btc, NOW, &mut out).expect("a valid intent");
-        let expected = concat!(
-            r#"{"id":"t-7-2-1-1a","method":"order.place","params":{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","#,
-            r#""timeInForce":"GTC","quantity":"0.001","price":"100.5","newClientOrderId":"t-7-2-1-1a","#,
-            r#""newOrderRespType":"ACK","timestamp":1795361214259}}"#
-        );
-        assert_eq!(String::from_utf8_lossy(&out), expected);
-        out.clear();
-        let trigger = Price(10_150_000_000);
-        let self_trade = SelfTrade::ExpireBoth.code();
-        let stop = Intent { order_type: OrderType::StopLossLimit.code(), trigger, self_trade, ..intent(26) };
-        encode_place(&stop, btc, NOW, &mut out).expect("a valid intent");
-        assert!(String::from_utf8_lossy(&out).contains(
-            r#""type":"STOP_LOSS_LIMIT","timeInForce":"GTC","quantity":"0.001","price":"100.5","stopPrice":"101.5","selfTradePreventionMode":"EXPIRE_BOTH","#
-        ));
-        out.clear();
-        let at_any = Intent { order_type: OrderType::TakeProfit.code(), price: Price::NONE, ..stop };
-        encode_place(&at_any, btc, NOW, &mut out).expect("a valid intent");
-        assert!(String::from_utf8_lossy(&out).contains(
-            r#""type":"TAKE_PROFIT","quantity":"0.001","stopPrice":"101.5","selfTradePreventionMode""#
-        ));
-        out.clear();
-        let cancel = Intent { target: intent(26).id, ..intent(27) };
-        encode_cancel(&cancel, btc, NOW, &mut out);
-        let expected = concat!(
-            r#"{"id":"c-7-2-1-1a","method":"order.cancel","params":{"symbol":"BTCUSDT","#,
-            r#""origClientOrderId":"t-7-2-1-1a","newClientOrderId":"t-7-2-1-1b","timestamp":1795361214259}}"#
-        );
-        assert_eq!(String::from_utf8_lossy(&out), expected);
-        let read = decode(&out, Market::Spot, &all).expect("our own").expect("a cancel");
-        assert_eq!((read.asked, read.order, read.cancel), (Asked::Cancel, intent(26).id, intent(27).id));
-        out.clear();
-        encode_amend(&Intent { quantity: Quantity(40_000), ..cancel }, btc, NOW, &mut out);
-        let expected = concat!(
-            r#"{"id":"a-7-2-1-1a","method":"order.amend.keepPriority","params":{"symbol":"BTCUSDT","#,
-            r#""origClientOrderId":"t-7-2-1-1a","newClientOrderId":"t-7-2-1-1a","newQty":"0.0004","#,
-            r#""timestamp":1795361214259}}"#
-        );
-        assert_eq!(String::from_utf8_lossy(&out), expected);
-        let read = decode(&out, Market::Spot, &all).expect("our own").expect("an amendment");
-        assert_eq!((read.asked, read.order, read.quantity), (Asked::Amend, intent(26).id, Quantity(40_000)));
-        out.clear();
-        encode_sweep(&cancel, btc, NOW, &mut out);
-        let expected = concat!(
-            r#"{"id":"s-7-2-1-1b","method":"openOrders.cancelAll","params":{"symbol":"BTCUSDT","#,
-            r#""timestamp":1795361214259}}"#
-        );
-        assert_eq!(String::from_utf8_lossy(&out), expected);
-        let read = decode(&out, Market::Spot, &all).expect("our own").expect("a cancel of all");
-        assert_eq!((read.asked, read.order, read.instrument), (Asked::Sweep, intent(27).id, 1));
-        out.clear();
-        encode_trades(intent(26).id, (4_711, 9), btc, NOW, &mut out);
-        let expected = concat!(
-            r#"{"id":"m-7-2-1-1a","method":"myTrades","params":{"symbol":"BTCUSDT","orderId":4711,"#,
-            r#""limit":1000,"fromId":9,"timestamp":1795361214259}}"#
-        );
-        assert_eq!(String::from_utf8_lossy(&out), expected);
-        out.clear();
-        encode_query(intent(26).id, btc, NOW, &mut out);
-        let read = decode(&out, Market::Spot, &all).expect("our own").expect("a query");
-        assert_eq!((read.asked, read.order, read.timestamp), (Asked::Query, intent(26).id, NOW));
-    }
-
-    #[test]
-    fn unknown_codes_leave_nothing_behind() {
-        let all = table();
-        let btc = all.get(1).expect("it is listed");
-        let mut out = b"kept".to_vec();
-        for broken in [
-            Intent { side: 0, ..intent(1) },
-            Intent { order_type: 9, ..intent(1) },
-            Intent { time_in_force: 77, ..intent(1) },
-            Intent { self_trade: 7, ..intent(1) },
-        ] {
-            assert!(encode_place(&broken, btc, NOW, &mut out).is_err());
-        }
-        assert_eq!(out, b"kept");
-        let market = Intent { order_type: OrderType::Market.code(), time_in_force: 0, ..intent(1) };
-        encode_place(&market, btc, NOW, &mut out).expect("a market order has no lifetime");
-        assert!(!String::from_utf8_lossy(&out).contains("timeInForce"));
-    }
-
-    #[test]
-    fn damaged_requests_are_refused() {
-        let all = table();
-        let mut out = Vec::new();
-        encode_place(&intent(26), all.get(1).expect("it is listed"), NOW, &mut out).expect("a valid intent");
-        for cut in 0..out.len() {
-            assert!(decode(&out[..cut], Market::Spot, &all).is_err(), "cut at {cut}");
-        }
-        let text = String::from_utf8(out).expect("text");
-        for (from, to) in [
-            ("BTCUSDT", "XRPUSDT"),
-            ("BUY", "BYE"),
-            ("GTC", "GTX"),
-            ("\"100.5\"", "100.5"),
-            ("1a\",\"method", "1b\",\"method"),
-            ("\"id\"", "\"di\""),
-            ("1795361214259", "17953612142"),
-            ("0.001", "0.000000001"),
-            ("\"side\"", "\"type\""),
-        ] {
-            assert!(
-                decode(text.replacen(from, to, 1).as_bytes(), Market::Spot, &all).is_err(),
-                "{from} to {to}"
-            );
-        }
-        let other = br#"{"id":1,"method":"session.status"}"#;
-        assert_eq!(decode(other, Market::Spot, &all), Ok(None));
-        assert!(decode(text.as_bytes(), Market::UsdMargined, &all).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn requests_read_back(
-            index in 0_u32..3, side in 1_u8..=2, order_type in 1_u8..=7, lifetime in 1_u8..=3,
-            price in 1..i64::MAX, trigger in 1..i64::MAX, self_trade in 0_u8..=6, quantity in 1..i64::MAX, sequence: u64, millis in 1_500_000_000_000_i64..4_000_000_000_000,
-        ) {
-            let all = table();
-            let instrument = all.get(index).expect("it is listed");
-            let order = Intent {
-                side, order_type, time_in_force: lifetime, self_trade, instrument: index,
-                price: Price(price), trigger: Price(trigger), quantity: Quantity(quantity), ..intent(sequence)
-            };
-            let mut out = Vec::new();
-            encode_place(&order, instrument, Nanos::from_millis(millis), &mut out).expect("valid codes");
-            let read = decode(&out, instrument.market, &all).expect("our own").expect("a new order");
-            let order_type = OrderType::try_from(order_type).expect("a valid code");
-            prop_assert_eq!(read, Request {
-                asked: Asked::Place,
-                order: order.id,
-                cancel: OrderId::NONE,
-                instrument: index,
-                side: Side::try_from(side).ok(),
-                order_type: Some(order_type),
-                time_in_force: TimeInForce::try_from(lifetime).ok().filter(|_| matches!(order_type.code(), 1 | 5 | 7)),
-                price: if matches!(order_type.code(), 2 | 4 | 6) { Price::NONE } else { order.price },
-                trigger: if order_type.code() >= 4 { order.trigger } else { Price::NONE },
-                self_trade: SelfTrade::try_from(self_trade).ok(),
-                quantity: order.quantity,
-                timestamp: Nanos::from_millis(millis),
-            });
-        }
-    }
-}
+mod tests;

@@ -22,6 +22,8 @@ pub enum Asked {
     Trades,
     /// `order.amend.keepPriority`.
     Amend,
+    /// `order.cancelReplace`: the id is the new order's.
+    Replace,
     /// `openOrders.cancelAll`: the id is the request's own.
     Sweep,
 }
@@ -37,6 +39,7 @@ impl Asked {
             Self::Trades => b'm',
             Self::Amend => b'a',
             Self::Sweep => b's',
+            Self::Replace => b'r',
         }
     }
 }
@@ -58,6 +61,7 @@ pub(super) fn read(id: &str) -> Option<(Asked, OrderId)> {
         b'm' => Asked::Trades,
         b'a' => Asked::Amend,
         b's' => Asked::Sweep,
+        b'r' => Asked::Replace,
         _ => return None,
     };
     let mut buffer = [0; BYTES_MAX];
@@ -80,7 +84,16 @@ mod tests {
             source_epoch: u16::MAX,
             sequence: u64::MAX,
         };
-        for asked in [Asked::Place, Asked::Cancel, Asked::Query, Asked::Trades, Asked::Amend, Asked::Sweep] {
+        let all = [
+            Asked::Place,
+            Asked::Cancel,
+            Asked::Query,
+            Asked::Trades,
+            Asked::Amend,
+            Asked::Replace,
+            Asked::Sweep,
+        ];
+        for asked in all {
             for id in [id, OrderId { sequence: 7, ..OrderId::NONE }] {
                 let mut out = Vec::new();
                 write(&mut out, asked, id);

@@ -60,6 +60,7 @@ mod tests {
                 max_applies_to_market: false,
             },
             max_open_orders: None,
+            cancel_replace: false,
         };
         Instrument { filters, ..instrument() }
     }

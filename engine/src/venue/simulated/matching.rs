@@ -146,6 +146,7 @@ impl Matching {
                 Ok(RequestKind::Query) => self.query(&request),
                 Ok(RequestKind::Amend) => self.amend(&request),
                 Ok(RequestKind::Sweep) => self.sweep(&request),
+                Ok(RequestKind::Replace) => self.replace(&request),
                 Err(_) => self.reject(&request, code::MALFORMED),
             }
         }
@@ -185,6 +186,23 @@ impl Matching {
         self.clearing.answer(self.clock, VenueEventKind::Rejected { code }, request.id, request.instrument);
     }
 
+    /// Cancels an order of which nothing is filled, and places another; where there is none, or the new one breaks a
+    /// rule, neither. What only the book tells, such as that it would take, refuses the new one after the cancel.
+    fn replace(&mut self, request: &Request) {
+        if let Err(code) = self.judge(request) {
+            return self.reject(request, code);
+        }
+        let place = self.clearing.registry.find(request.target);
+        let market = self.markets.get_mut(request.instrument as usize);
+        let order = place.zip(market).and_then(|(place, market)| {
+            market.order(place).filter(|order| order.filled == Quantity::ZERO)?;
+            market.remove(place)
+        });
+        let Some(order) = order else { return self.reject(request, code::CANCEL) };
+        self.clearing.end(self.clock, &order, OrderState::Canceled);
+        self.place(request);
+    }
+
     fn place(&mut self, request: &Request) {
         match self.admit(request) {
             Ok((order, plan)) => self.execute(&order, plan),
@@ -192,8 +210,8 @@ impl Matching {
         }
     }
 
-    /// Judges a new order as the venue would, and plans its trades into `self.trades`. Changes nothing else.
-    fn admit(&mut self, request: &Request) -> Result<(Placement, Plan), i32> {
+    /// Judges a new order by the rules of its instrument.
+    fn judge(&self, request: &Request) -> Result<Placement, i32> {
         let order = Placement::read(request).ok_or(code::MALFORMED)?;
         let instrument = self.instruments.get(order.instrument).ok_or(code::SYMBOL)?;
         let market = self.markets.get(order.instrument as usize).ok_or(code::SYMBOL)?;
@@ -206,13 +224,20 @@ impl Matching {
             Err(_) if request.self_trade == 0 => {}
             Err(_) => return Err(code::MALFORMED),
         }
-        let other = order.side.opposite();
-        let reference = market.depth.best_open(other);
+        let reference = market.depth.best_open(order.side.opposite());
+        if filters::passes(instrument, &order, reference) { Ok(order) } else { Err(code::FILTER) }
+    }
+
+    /// Judges a new order as the venue would, and plans its trades into `self.trades`. Changes nothing else.
+    fn admit(&mut self, request: &Request) -> Result<(Placement, Plan), i32> {
+        let order = self.judge(request)?;
+        let instrument = self.instruments.get(order.instrument).ok_or(code::SYMBOL)?;
+        let market = self.markets.get(order.instrument as usize).ok_or(code::SYMBOL)?;
         let open = market.orders().count();
-        let full = instrument.filters.max_open_orders.is_some_and(|most| open >= most as usize);
-        if full || !filters::passes(instrument, &order, reference) {
+        if instrument.filters.max_open_orders.is_some_and(|most| open >= most as usize) {
             return Err(code::FILTER);
         }
+        let other = order.side.opposite();
         if self.clearing.registry.find(order.id).is_some() {
             return Err(code::NEW_ORDER);
         }

@@ -21,6 +21,8 @@ wire_enum! {
         Amend = 4 => "AMEND",
         /// Cancel every order on the instrument.
         Sweep = 5 => "SWEEP",
+        /// Cancel `target` and place a new order, or neither.
+        Replace = 6 => "REPLACE",
     }
 }
 
@@ -32,7 +34,7 @@ wire_enum! {
 pub struct Request {
     /// Identity of the order to place, or of the request itself; `OrderId::NONE` for a query.
     pub id: OrderId,
-    /// The order to cancel, amend or tell of; `OrderId::NONE` where there is none.
+    /// The order to cancel, amend, replace or tell of; `OrderId::NONE` where there is none.
     pub target: OrderId,
     /// Limit price; 0 for all but a new order with a limit.
     pub price: Price,
@@ -71,6 +73,7 @@ impl Request {
             Ok(IntentKind::Cancel) => RequestKind::Cancel.code(),
             Ok(IntentKind::Amend) => RequestKind::Amend.code(),
             Ok(IntentKind::Sweep) => RequestKind::Sweep.code(),
+            Ok(IntentKind::Replace) => RequestKind::Replace.code(),
             Err(_) => 0,
         };
         Self {

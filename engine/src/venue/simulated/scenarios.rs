@@ -223,6 +223,39 @@ fn a_cancel_of_all_ends_each_and_is_answered_once() {
 }
 
 #[test]
+fn a_replacement_ends_the_one_and_begins_the_other_or_neither() {
+    let mut rig = Rig::new(CONFIG);
+    let replace = |target, request: Request| Request {
+        target: order_id(target),
+        kind: RequestKind::Replace.code(),
+        ..request
+    };
+    rig.send(&limit(1, Side::Buy, 99, 10)).told();
+    assert_eq!(
+        rig.send(&replace(1, limit(2, Side::Buy, 98, 4))).told(),
+        [(1, Canceled, 0), (2, Accepted, 0)]
+    );
+    let none = [(3, Rejected(-2011), 0)];
+    assert_eq!(rig.send(&replace(1, limit(3, Side::Buy, 98, 4))).told(), none, "it has ended");
+    let malformed = Request { quantity: Quantity(0), ..limit(4, Side::Buy, 98, 4) };
+    assert_eq!(rig.send(&replace(2, malformed)).told(), [(4, Rejected(-1102), 0)]);
+    assert_eq!(rig.venue.open_orders().map(|order| order.id).collect::<Vec<_>>(), [order_id(2)]);
+    // That it would take, only the book tells: after the cancel.
+    assert_eq!(
+        rig.send(&replace(2, maker_only(5, Side::Buy, 101, 1))).told(),
+        [(2, Canceled, 0), (5, Rejected(-2010), 0)]
+    );
+    rig.send(&limit(6, Side::Buy, 99, 10)).told();
+    assert_eq!(rig.trade(Side::Sell, 99, 8).told(), [(6, Made(99, 3), 3)]);
+    assert_eq!(
+        rig.send(&replace(6, limit(7, Side::Buy, 98, 4))).told(),
+        [(7, Rejected(-2011), 0)],
+        "in part"
+    );
+    assert_eq!(rig.venue.open_orders().count(), 1);
+}
+
+#[test]
 fn an_amended_order_keeps_its_place() {
     let mut rig = Rig::new(CONFIG);
     let amend = |sequence, quantity| Request {

@@ -107,7 +107,7 @@ pub fn amend(args: &AmendArgs, environment: &Environment) -> Result<(), SetupErr
     Ok(())
 }
 
-/// `trading replace`: asked of port 5556, which cancels the order and places the other in its stead.
+/// `trading replace`: asked of port 5556, which has the order cancelled and the other placed in its stead.
 ///
 /// # Errors
 /// With a code, when it was refused.

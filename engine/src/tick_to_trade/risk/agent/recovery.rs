@@ -210,7 +210,7 @@ impl State {
         }
         let origin = Origin { source, epoch: self.epoch, instruments: self.filters.len() };
         match read(&intent, origin) {
-            Ok(Request::New(order)) => self.count_order(&order, at),
+            Ok(Request::New(order) | Request::Replace(order, _)) => self.count_order(&order, at),
             Ok(Request::Amend(_)) => self.on_amend(source, at),
             Ok(Request::Cancel(_) | Request::Sweep(_)) => self.on_cancel(source, at),
             Err(_) => {}
@@ -286,7 +286,8 @@ impl Risk {
         let (epoch, instruments) = (self.state.epoch, self.state.filters.len());
         for (id, (approval, intent)) in &past.approved {
             let origin = Origin { source: id.source, epoch, instruments };
-            let Ok(Request::New(order)) = read(intent, origin) else { continue };
+            let request = read(intent, origin);
+            let Some(order) = request.as_ref().ok().and_then(Request::order) else { continue };
             if reported.contains(id) || usize::from(id.source.0) >= self.state.sources.len() {
                 continue;
             }
@@ -296,7 +297,7 @@ impl Risk {
                 continue;
             }
             found.unreported += 1;
-            self.state.hold(&order);
+            self.state.hold(order);
         }
         unsent
     }

@@ -2,8 +2,6 @@
 
 use super::connection::{after, filled, trade, trades_of};
 use super::*;
-use crate::domain::Instruments;
-use crate::journal::{InstrumentRow, Record};
 
 /// An order that an earlier epoch sent, of `source`.
 fn earlier(sequence: u64) -> OrderId {
@@ -119,15 +117,7 @@ fn what_is_not_ours_or_has_ended_is_left_alone() {
 fn a_restart_knows_what_was_filled_before() {
     let id = earlier(7);
     let mut bench = found(&[(id, open(OrderState::Partial), 6)]);
-    let instrument = crate::journal::fixture::instrument("BTCUSDT");
-    let row = InstrumentRow::new(0, &instrument).expect("fits");
-    let mut records = vec![Ok(Record::new(1, EPOCH, START, 0, &row))];
-    while let Polled::Message(record) = bench.reports.poll() {
-        records.push(Ok(record));
-    }
-    let mut next = Bench::with(RouteTiming { connection: true, ..RouteTiming::default() });
-    let table = Instruments::new(vec![instrument]).expect("a table");
-    assert_eq!(next.route.recover(records.into_iter(), &table, EPOCH).expect("recovered"), 1);
+    let mut next = bench.restarted(0);
     next.work(START);
     assert_eq!(filled(&next, id), (OrderState::Partial, 6, 4));
     assert_eq!(next.seen(), [trades_of(id)]);

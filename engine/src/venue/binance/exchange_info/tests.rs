@@ -11,7 +11,7 @@ use crate::venue::binance::decode::{Decoder, lines, recordings, source};
 use crate::venue::{Frame, Source};
 
 const SPOT: &str = r#"{"timezone":"UTC","novelty":{"a":[1]},"symbols":[{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT",
-"isSpotTradingAllowed":true,"filters":[{"filterType":"PRICE_FILTER","minPrice":"0.01000000","maxPrice":"1000000.00000000","tickSize":"0.01000000"},
+"isSpotTradingAllowed":true,"cancelReplaceAllowed":true,"filters":[{"filterType":"PRICE_FILTER","minPrice":"0.01000000","maxPrice":"1000000.00000000","tickSize":"0.01000000"},
 {"filterType":"LOT_SIZE","minQty":"0.00001000","maxQty":"9000.00000000","stepSize":"0.00001000"},{"filterType":"NOVEL","limit":{}},
 {"filterType":"MARKET_LOT_SIZE","minQty":"0.00000000","maxQty":"105.07867116","stepSize":"0.00000000"},
 {"filterType":"NOTIONAL","minNotional":"5.00000000","applyMinToMarket":true,"maxNotional":"9000000.00000000","applyMaxToMarket":false,"avgPriceMins":5},
@@ -45,7 +45,9 @@ fn spot_filters_are_read_exactly() {
     assert_eq!(filters.notional.min, Some(5 * 10_i128.pow(16)));
     assert_eq!(filters.notional.max, Some(9_000_000 * 10_i128.pow(16)));
     assert!(filters.notional.min_applies_to_market && !filters.notional.max_applies_to_market);
-    assert_eq!(filters.max_open_orders, Some(200));
+    assert_eq!((filters.max_open_orders, filters.cancel_replace), (Some(200), true));
+    let without = SPOT.replace("cancelReplaceAllowed\":true", "cancelReplaceAllowed\":false");
+    assert!(!one(&without, Market::Spot).filters.cancel_replace);
     // Off the tick, on the wire: NKNUSDT's book held such levels.
     assert_eq!(found.price("0.35213456"), Ok(Price(35_213_456)));
 }
@@ -57,7 +59,7 @@ fn futures_have_kinds_and_multipliers() {
         (coin.kind, coin.multiplier, coin.untradable.as_deref()),
         (InstrumentKind::Inverse, 100, None)
     );
-    assert_eq!(coin.filters.max_open_orders, Some(200));
+    assert_eq!((coin.filters.max_open_orders, coin.filters.cancel_replace), (Some(200), false));
     assert_eq!(coin.filters.notional.min, None);
     let linear = one(LINEAR, Market::UsdMargined);
     assert_eq!(

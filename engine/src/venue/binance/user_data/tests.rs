@@ -11,6 +11,7 @@ use crate::domain::{
     TimeInForce,
 };
 use crate::message::report::FeeAsset;
+use crate::venue::binance::DecodeError;
 use crate::venue::binance::decode::recordings;
 use crate::venue::binance::decode::tests::{instrument, instruments};
 use crate::venue::{VenueEvent, VenueEventKind};
@@ -206,18 +207,21 @@ fn a_fill_is_read_field_by_field() {
     }
 }
 
+/// What an answer means, and of which instrument.
+fn read(text: &str) -> Result<Option<(VenueEventKind, InstrumentIndex)>, DecodeError> {
+    let event = decode(text.as_bytes(), Market::Spot, &table(), RECEIVED);
+    event.map(|event| event.map(|event| (event.kind, event.instrument)))
+}
+
+/// A refusal of a request.
+fn error(id: &str, status: u16, code: i32) -> String {
+    format!(
+        r#"{{"id":"{id}","status":{status},"error":{{"code":{code},"msg":"x","data":{{"serverTime":1,"retryAfter":2}}}},"rateLimits":[]}}"#
+    )
+}
+
 #[test]
 fn answers_say_what_they_can() {
-    let all = table();
-    let read = |text: &str| {
-        decode(text.as_bytes(), Market::Spot, &all, RECEIVED)
-            .map(|event| event.map(|event| (event.kind, event.instrument)))
-    };
-    let error = |id: &str, status: u16, code: i32| {
-        format!(
-            r#"{{"id":"{id}","status":{status},"error":{{"code":{code},"msg":"x","data":{{"serverTime":1,"retryAfter":2}}}},"rateLimits":[]}}"#
-        )
-    };
     for (id, status, code, kind) in [
         ("t-1-1-1-1", 400, -2010, VenueEventKind::Rejected { code: -2010 }),
         ("t-1-1-1-1", 429, -1015, VenueEventKind::Rejected { code: -1015 }),
@@ -252,6 +256,42 @@ fn answers_say_what_they_can() {
     let novel = r#"{"id":"q-1-1-1-1","status":200,"result":{"symbol":"BTCUSDT","orderId":7,"executedQty":"0.5","status":"NOVEL"}}"#;
     let unknown = VenueEventKind::QueryState { state: OrderState::Unknown, quantity: Quantity::ZERO };
     assert_eq!(read(novel), Ok(Some((unknown, 0))));
+}
+
+#[test]
+fn a_refused_replacement_says_what_became_of_the_new_order() {
+    let halves = |status: u16, code: i32, cancel: &str, new: &str| {
+        format!(
+            r#"{{"id":"r-1-1-1-1","status":{status},"error":{{"code":{code},"msg":"x","data":{{{cancel},{new}}}}}}}"#
+        )
+    };
+    let (canceled, kept) = (
+        r#""cancelResult":"SUCCESS","cancelResponse":{"symbol":"BTCUSDT","orderId":7}"#,
+        r#""cancelResult":"FAILURE","cancelResponse":{"code":-2011,"msg":"x"}"#,
+    );
+    let unsaid = r#""cancelResult":"FAILURE","cancelResponse":{"code":-1006,"msg":"x"}"#;
+    let nothing = r#""newOrderResult":"NOT_ATTEMPTED","newOrderResponse":null"#;
+    let refused =
+        |code: i32| format!(r#""newOrderResult":"FAILURE","newOrderResponse":{{"code":{code},"msg":"x"}}"#);
+    for (text, kind) in [
+        (halves(400, -2022, kept, nothing), VenueEventKind::Rejected { code: -2011 }),
+        (halves(400, -2022, unsaid, nothing), VenueEventKind::Rejected { code: -1006 }),
+        (halves(409, -2021, canceled, &refused(-2010)), VenueEventKind::Rejected { code: -2010 }),
+        (halves(409, -2021, canceled, &refused(-1007)), VenueEventKind::Unknown),
+        (halves(409, -2021, canceled, r#""newOrderResult":"NOVEL""#), VenueEventKind::Unknown),
+        (halves(504, -1007, kept, nothing), VenueEventKind::Unknown),
+        (error("r-1-1-1-1", 400, -1013), VenueEventKind::Rejected { code: -1013 }),
+        (error("r-1-1-1-1", 429, -1015), VenueEventKind::Rejected { code: -1015 }),
+        (error("r-1-1-1-1", 400, -1006), VenueEventKind::Unknown),
+    ] {
+        assert_eq!(read(&text), Ok(Some((kind, UNNAMED))), "{text}");
+    }
+    assert!(read(&halves(409, -2021, canceled, r#""newOrderResult":"FAILURE""#)).is_err(), "no code");
+    let placed = halves(409, -2021, kept, r#""newOrderResult":"SUCCESS","newOrderResponse":{}"#);
+    assert_eq!(read(&placed), Ok(None), "its report tells");
+    let done =
+        r#"{"id":"r-1-1-1-1","status":200,"result":{"cancelResult":"SUCCESS","newOrderResult":"SUCCESS"}}"#;
+    assert_eq!(read(done), Ok(None));
 }
 
 #[test]

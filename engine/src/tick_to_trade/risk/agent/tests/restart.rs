@@ -45,6 +45,35 @@ fn a_restarted_risk_counts_what_was_approved_in_full() {
 }
 
 #[test]
+fn a_restarted_risk_counts_a_replacement_beside_the_order_whose_place_it_takes() {
+    let mut rig = Rig::new(limits());
+    begin(&mut rig.risk.ports.journal);
+    rig.settle(NOW);
+    let old = limit(id(0, 1), 0, Side::Buy, 1_000, 20);
+    rig.send(&old);
+    rig.settle(NOW);
+    let kind = crate::message::IntentKind::Replace.code();
+    let new = Intent { target: old.id, kind, ..limit(id(0, 2), 0, Side::Buy, 995, 10) };
+    let elapsed = rig.risk.elapsed();
+    rig.risk.ports.journal.append(NOW, elapsed, &Decision::new(new, RejectCode::None, 0)).expect("room");
+    let mut again = Rig::new(limits());
+    begin(&mut again.route.2);
+    again.tell(&report(&old, ReportKind::Accepted, OrderState::Open, 0));
+    let records = rig.records();
+    let found =
+        again.risk.recover(records.iter().copied().map(Ok), &instruments(), false).expect("recovered");
+    assert_eq!((found.unreported, again.risk.exposure(0)), (1, Some((0, 30, 0))));
+    assert_eq!(
+        again.risk.check(&Intent { target: OrderId::NONE, kind: 1, ..new }, NOW),
+        Err(RejectCode::DuplicateId)
+    );
+    again.tell(&report(&old, ReportKind::Canceled, OrderState::Canceled, 0));
+    again.tell(&report(&new, ReportKind::Rejected, OrderState::Rejected, 0));
+    again.settle(NOW);
+    assert_eq!(again.risk.exposure(0), Some((0, 0, 0)));
+}
+
+#[test]
 fn latches_and_what_never_left_survive_a_restart() {
     let mut rig = Rig::new(limits());
     begin(&mut rig.risk.ports.journal);

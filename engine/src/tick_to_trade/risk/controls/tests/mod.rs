@@ -60,9 +60,10 @@ impl Desk {
     /// Checks an intent that must pass, and counts it.
     fn approve(&mut self, intent: &Intent) {
         let verdict = self.state.check(intent, intent.id.source, self.now, &OPEN);
-        let Ok(Request::New(order)) = verdict else { panic!("{verdict:?} for {intent:?}") };
+        let order = verdict.as_ref().ok().and_then(Request::order);
+        let Some(order) = order else { panic!("{verdict:?} for {intent:?}") };
         self.state.on_identity(intent.id);
-        self.state.on_approval(&order, self.now);
+        self.state.on_approval(order, self.now);
     }
 
     /// Buys or sells `quantity` past all controls, as a report of an order from before would tell.

@@ -96,6 +96,8 @@ fn c02_refuses_what_is_malformed() {
         Intent { kind: 0, ..good },
         Intent { kind: 3, ..good },
         Intent { kind: 4, ..good },
+        Intent { kind: 5, ..good },
+        Intent { kind: 6, ..good },
         Intent { side: 0, ..good },
         Intent { side: 3, ..good },
         Intent { order_type: 0, ..good },
@@ -126,6 +128,48 @@ fn c02_refuses_what_is_malformed() {
     for source in [SourceId(1), SourceId(3), SourceId(u16::MAX)] {
         assert_eq!(desk.state.check(&good, source, NOW, &OPEN), Err(RejectCode::BadRequest));
     }
+}
+
+#[test]
+fn a_replacement_is_judged_with_the_order_that_it_replaces_still_counted() {
+    let mut limits = limits();
+    limits.instruments[0].max_position = Quantity(30);
+    let mut desk = Desk::with(limits);
+    let old = desk.buy(1_000, 20);
+    desk.approve(&old);
+    let new = desk.buy(1_005, 10);
+    let replacing = |intent: &Intent| Intent { kind: IntentKind::Replace.code(), target: old.id, ..*intent };
+    assert_eq!(desk.verdict(&replacing(&new)), RejectCode::NoReplace, "the venue takes none");
+    desk.state.filters[0].cancel_replace = true;
+    assert_eq!(desk.verdict(&replacing(&new)), RejectCode::None);
+    let larger = desk.buy(1_005, 12);
+    assert_eq!(desk.verdict(&replacing(&larger)), RejectCode::MaxPosition, "20 and 12 may both trade");
+    for (intent, code) in [
+        (Intent { target: OrderId::NONE, ..replacing(&new) }, RejectCode::BadRequest),
+        (Intent { target: id(0, 77), ..replacing(&new) }, RejectCode::UnknownOrder),
+        (Intent { id: id(1, 1), ..replacing(&new) }, RejectCode::UnknownOrder),
+        (Intent { instrument: 1, ..replacing(&new) }, RejectCode::BadRequest),
+        (Intent { price: Price(1_003), ..replacing(&new) }, RejectCode::FilterPrice),
+        (Intent { id: old.id, ..replacing(&new) }, RejectCode::DuplicateId),
+        (Intent { valid_until: Nanos(1), ..replacing(&new) }, RejectCode::Expired),
+    ] {
+        assert_eq!(desk.verdict(&intent), code, "{intent:?}");
+    }
+    let under = |halt| desk.state.check(&replacing(&new), ALICE, NOW, &Gates { halt, ..OPEN }).err();
+    assert_eq!(
+        [HaltState::ReduceOnly, HaltState::CancelOnly].map(under),
+        [Some(RejectCode::Halted), Some(RejectCode::Halted)]
+    );
+    // Approved, both count until the venue has spoken of the first.
+    desk.approve(&replacing(&new));
+    assert_eq!(desk.state.orders.left(0, Side::Buy), 30);
+    desk.state.on_report(&report(&old, ReportKind::Canceled, OrderState::Canceled, 0), NOW);
+    assert_eq!(desk.state.orders.left(0, Side::Buy), 10);
+    desk.state.on_report(&fill(&new, 1_005, 4, 4, 1), NOW);
+    let more = Intent { target: new.id, ..replacing(&desk.buy(1_010, 10)) };
+    assert_eq!(desk.verdict(&more), RejectCode::NoReplace, "what is filled would come on top");
+    desk.state.on_report(&report(&new, ReportKind::Unknown, OrderState::Unknown, 4), NOW);
+    assert_eq!(desk.verdict(&more), RejectCode::Unresolved);
 }
 
 #[test]

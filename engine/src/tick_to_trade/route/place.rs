@@ -1,0 +1,76 @@
+//! New orders on their way out.
+
+use crate::counters::halt::HaltState;
+use crate::crash;
+use crate::domain::{Nanos, Side};
+use crate::error::RejectCode;
+use crate::message::report::{OrderState, ReportKind};
+use crate::message::{Intent, Order};
+use crate::tick_to_trade::route::Route;
+use crate::tick_to_trade::route::orders::describe;
+use crate::tick_to_trade::route::state::OrderRecord;
+use crate::venue::OrderEntry;
+
+impl<E: OrderEntry> Route<E> {
+    pub(super) fn place(&mut self, order: &Order, now: Nanos, taken: Nanos) {
+        match self.placeable(order.intent(), now) {
+            Ok(record) => {
+                self.depart(order, record, now, taken);
+            }
+            Err(code) => self.refuse(order.intent(), code, now),
+        }
+    }
+
+    /// The record of a new order that may leave now.
+    #[inline]
+    pub(super) fn placeable(&mut self, intent: &Intent, now: Nanos) -> Result<OrderRecord, RejectCode> {
+        if intent.valid_until < now {
+            return Err(RejectCode::Expired);
+        }
+        self.permits_new(now)?;
+        self.not_halted(intent)?;
+        let side = Side::try_from(intent.side).map_err(|_| RejectCode::BadRequest)?;
+        Ok(OrderRecord::new(intent.id, intent.instrument, side, intent.price, intent.quantity, now))
+    }
+
+    /// Journals that a new order is sent, and sends it; whether it left.
+    #[inline]
+    pub(super) fn depart(&mut self, order: &Order, record: OrderRecord, now: Nanos, taken: Nanos) -> bool {
+        let intent = order.intent();
+        let sent = describe(&record, ReportKind::Sent, now);
+        if !self.orders.insert(record) {
+            self.refuse(intent, RejectCode::DuplicateId, now);
+            return false;
+        }
+        if crash::planted() {
+            // The bug that the harness of the crash points must catch.
+            let _ = self.entry.send(order, now);
+            crash::point("route.left");
+        }
+        self.append_at(&sent, now, taken);
+        crash::point("route.sent_journalled");
+        if self.entry.send(order, now).is_err() {
+            self.counters.withheld += 1;
+            let effect = self.orders.get_mut(intent.id).map(OrderRecord::never_placed);
+            self.settle(intent.id, effect, OrderState::Sent, None, now);
+            return false;
+        }
+        crash::point("route.left");
+        self.counters.sent += 1;
+        let Self { answers, orders, sweeps, .. } = self;
+        answers.shed(|id| match orders.get(id) {
+            Some(order) => order.state.is_terminal(),
+            None => !sweeps.iter().any(|sweep| sweep.id == id),
+        });
+        self.answers.start(intent.id, now);
+        self.left = intent.stamp;
+        true
+    }
+
+    /// Risk judged what a reduce-only order does; route stops what may not leave at all.
+    pub(super) fn not_halted(&mut self, intent: &Intent) -> Result<(), RejectCode> {
+        let halt = self.ports.halts.state(intent.id.source, intent.instrument);
+        let stopped = matches!(halt, HaltState::CancelOnly | HaltState::Halted);
+        if stopped { Err(RejectCode::Halted) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,201 @@
+//! Both directions against each other and against what the venue documents.
+
+use super::*;
+use crate::domain::SourceId;
+use crate::message::IntentKind;
+use crate::venue::binance::decode::tests::{instrument, instruments};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn table() -> Arc<Instruments> {
+    instruments(vec![
+        instrument("ETHUSDT", Market::UsdMargined, 2, 3),
+        instrument("BTCUSDT", Market::Spot, 8, 8),
+        instrument("这是测试币456", Market::Spot, 8, 5),
+    ])
+}
+
+fn intent(sequence: u64) -> Intent {
+    let id = OrderId { epoch: 7, source: SourceId(2), source_epoch: 1, sequence };
+    Intent {
+        id,
+        price: Price(10_050_000_000),
+        quantity: Quantity(100_000),
+        instrument: 1,
+        kind: IntentKind::New.code(),
+        side: Side::Buy.code(),
+        order_type: OrderType::Limit.code(),
+        time_in_force: TimeInForce::GoodTillCancel.code(),
+        ..Intent::default()
+    }
+}
+
+const NOW: Nanos = Nanos::from_millis(1_795_361_214_259);
+
+#[test]
+fn requests_are_what_the_venue_documents() {
+    let all = table();
+    let btc = all.get(1).expect("it is listed");
+    let mut out = Vec::new();
+    encode_place(&intent(26), btc, NOW, &mut out).expect("a valid intent");
+    let expected = concat!(
+        r#"{"id":"t-7-2-1-1a","method":"order.place","params":{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","#,
+        r#""timeInForce":"GTC","quantity":"0.001","price":"100.5","newClientOrderId":"t-7-2-1-1a","#,
+        r#""newOrderRespType":"ACK","timestamp":1795361214259}}"#
+    );
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+    out.clear();
+    let trigger = Price(10_150_000_000);
+    let self_trade = SelfTrade::ExpireBoth.code();
+    let stop = Intent { order_type: OrderType::StopLossLimit.code(), trigger, self_trade, ..intent(26) };
+    encode_place(&stop, btc, NOW, &mut out).expect("a valid intent");
+    assert!(String::from_utf8_lossy(&out).contains(
+        r#""type":"STOP_LOSS_LIMIT","timeInForce":"GTC","quantity":"0.001","price":"100.5","stopPrice":"101.5","selfTradePreventionMode":"EXPIRE_BOTH","#
+    ));
+    out.clear();
+    let at_any = Intent { order_type: OrderType::TakeProfit.code(), price: Price::NONE, ..stop };
+    encode_place(&at_any, btc, NOW, &mut out).expect("a valid intent");
+    assert!(String::from_utf8_lossy(&out).contains(
+        r#""type":"TAKE_PROFIT","quantity":"0.001","stopPrice":"101.5","selfTradePreventionMode""#
+    ));
+    out.clear();
+    let cancel = Intent { target: intent(26).id, ..intent(27) };
+    encode_cancel(&cancel, btc, NOW, &mut out);
+    let expected = concat!(
+        r#"{"id":"c-7-2-1-1a","method":"order.cancel","params":{"symbol":"BTCUSDT","#,
+        r#""origClientOrderId":"t-7-2-1-1a","newClientOrderId":"t-7-2-1-1b","timestamp":1795361214259}}"#
+    );
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+    let read = decode(&out, Market::Spot, &all).expect("our own").expect("a cancel");
+    assert_eq!((read.asked, read.order, read.cancel), (Asked::Cancel, intent(26).id, intent(27).id));
+    out.clear();
+    encode_amend(&Intent { quantity: Quantity(40_000), ..cancel }, btc, NOW, &mut out);
+    let expected = concat!(
+        r#"{"id":"a-7-2-1-1a","method":"order.amend.keepPriority","params":{"symbol":"BTCUSDT","#,
+        r#""origClientOrderId":"t-7-2-1-1a","newClientOrderId":"t-7-2-1-1a","newQty":"0.0004","#,
+        r#""timestamp":1795361214259}}"#
+    );
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+    let read = decode(&out, Market::Spot, &all).expect("our own").expect("an amendment");
+    assert_eq!((read.asked, read.order, read.quantity), (Asked::Amend, intent(26).id, Quantity(40_000)));
+    out.clear();
+    encode_trades(intent(26).id, (4_711, 9), btc, NOW, &mut out);
+    let expected = concat!(
+        r#"{"id":"m-7-2-1-1a","method":"myTrades","params":{"symbol":"BTCUSDT","orderId":4711,"#,
+        r#""limit":1000,"fromId":9,"timestamp":1795361214259}}"#
+    );
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+    out.clear();
+    encode_query(intent(26).id, btc, NOW, &mut out);
+    let read = decode(&out, Market::Spot, &all).expect("our own").expect("a query");
+    assert_eq!((read.asked, read.order, read.timestamp), (Asked::Query, intent(26).id, NOW));
+}
+
+#[test]
+fn requests_for_two_orders_or_all_are_what_the_venue_documents() {
+    let all = table();
+    let btc = all.get(1).expect("it is listed");
+    let mut out = Vec::new();
+    let replace = Intent { target: intent(25).id, ..intent(26) };
+    encode_replace(&replace, btc, NOW, &mut out).expect("a valid intent");
+    let expected = concat!(
+        r#"{"id":"r-7-2-1-1a","method":"order.cancelReplace","params":{"symbol":"BTCUSDT","#,
+        r#""cancelReplaceMode":"STOP_ON_FAILURE","cancelOrigClientOrderId":"t-7-2-1-19","#,
+        r#""cancelRestrictions":"ONLY_NEW","side":"BUY","type":"LIMIT","timeInForce":"GTC","quantity":"0.001","#,
+        r#""price":"100.5","newClientOrderId":"t-7-2-1-1a","newOrderRespType":"ACK","timestamp":1795361214259}}"#
+    );
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+    let read = decode(&out, Market::Spot, &all).expect("our own").expect("a replacement");
+    assert_eq!((read.asked, read.order, read.replaces), (Asked::Replace, intent(26).id, intent(25).id));
+    assert_eq!((read.side, read.price), (Some(Side::Buy), Price(10_050_000_000)));
+    out.clear();
+    encode_sweep(&intent(27), btc, NOW, &mut out);
+    let expected = concat!(
+        r#"{"id":"s-7-2-1-1b","method":"openOrders.cancelAll","params":{"symbol":"BTCUSDT","#,
+        r#""timestamp":1795361214259}}"#
+    );
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+    let read = decode(&out, Market::Spot, &all).expect("our own").expect("a cancel of all");
+    assert_eq!((read.asked, read.order, read.instrument), (Asked::Sweep, intent(27).id, 1));
+}
+
+#[test]
+fn unknown_codes_leave_nothing_behind() {
+    let all = table();
+    let btc = all.get(1).expect("it is listed");
+    let mut out = b"kept".to_vec();
+    for broken in [
+        Intent { side: 0, ..intent(1) },
+        Intent { order_type: 9, ..intent(1) },
+        Intent { time_in_force: 77, ..intent(1) },
+        Intent { self_trade: 7, ..intent(1) },
+    ] {
+        assert!(encode_place(&broken, btc, NOW, &mut out).is_err());
+        assert!(encode_replace(&broken, btc, NOW, &mut out).is_err());
+    }
+    assert_eq!(out, b"kept");
+    let market = Intent { order_type: OrderType::Market.code(), time_in_force: 0, ..intent(1) };
+    encode_place(&market, btc, NOW, &mut out).expect("a market order has no lifetime");
+    assert!(!String::from_utf8_lossy(&out).contains("timeInForce"));
+}
+
+#[test]
+fn damaged_requests_are_refused() {
+    let all = table();
+    let mut out = Vec::new();
+    encode_place(&intent(26), all.get(1).expect("it is listed"), NOW, &mut out).expect("a valid intent");
+    for cut in 0..out.len() {
+        assert!(decode(&out[..cut], Market::Spot, &all).is_err(), "cut at {cut}");
+    }
+    let text = String::from_utf8(out).expect("text");
+    for (from, to) in [
+        ("BTCUSDT", "XRPUSDT"),
+        ("BUY", "BYE"),
+        ("GTC", "GTX"),
+        ("\"100.5\"", "100.5"),
+        ("1a\",\"method", "1b\",\"method"),
+        ("\"id\"", "\"di\""),
+        ("1795361214259", "17953612142"),
+        ("0.001", "0.000000001"),
+        ("\"side\"", "\"type\""),
+    ] {
+        assert!(decode(text.replacen(from, to, 1).as_bytes(), Market::Spot, &all).is_err(), "{from} to {to}");
+    }
+    let other = br#"{"id":1,"method":"session.status"}"#;
+    assert_eq!(decode(other, Market::Spot, &all), Ok(None));
+    assert!(decode(text.as_bytes(), Market::UsdMargined, &all).is_err());
+}
+
+proptest! {
+    #[test]
+    fn requests_read_back(
+        index in 0_u32..3, side in 1_u8..=2, order_type in 1_u8..=7, lifetime in 1_u8..=3,
+        price in 1..i64::MAX, trigger in 1..i64::MAX, self_trade in 0_u8..=6, quantity in 1..i64::MAX, sequence: u64, millis in 1_500_000_000_000_i64..4_000_000_000_000,
+    ) {
+        let all = table();
+        let instrument = all.get(index).expect("it is listed");
+        let order = Intent {
+            side, order_type, time_in_force: lifetime, self_trade, instrument: index,
+            price: Price(price), trigger: Price(trigger), quantity: Quantity(quantity), ..intent(sequence)
+        };
+        let mut out = Vec::new();
+        encode_place(&order, instrument, Nanos::from_millis(millis), &mut out).expect("valid codes");
+        let read = decode(&out, instrument.market, &all).expect("our own").expect("a new order");
+        let order_type = OrderType::try_from(order_type).expect("a valid code");
+        prop_assert_eq!(read, Request {
+            asked: Asked::Place,
+            order: order.id,
+            cancel: OrderId::NONE,
+            replaces: OrderId::NONE,
+            instrument: index,
+            side: Side::try_from(side).ok(),
+            order_type: Some(order_type),
+            time_in_force: TimeInForce::try_from(lifetime).ok().filter(|_| matches!(order_type.code(), 1 | 5 | 7)),
+            price: if matches!(order_type.code(), 2 | 4 | 6) { Price::NONE } else { order.price },
+            trigger: if order_type.code() >= 4 { order.trigger } else { Price::NONE },
+            self_trade: SelfTrade::try_from(self_trade).ok(),
+            quantity: order.quantity,
+            timestamp: Nanos::from_millis(millis),
+        });
+    }
+}
