@@ -59,7 +59,7 @@ pub struct Parameter {
 pub struct Signal {
     /// The strategy's name.
     pub strategy: String,
-    /// `NEW` or `CANCEL`.
+    /// `NEW`, `REPLACE` or `CANCEL`.
     pub kind: String,
     /// The intent's id: of the order for `NEW`, of the request for `CANCEL`.
     pub id: String,

@@ -1,6 +1,6 @@
 //! Port 5558: strategies and their signals.
 
-use engine::domain::{Nanos, Side};
+use engine::domain::{Nanos, OrderId, Side};
 use engine::error::RejectCode;
 use engine::journal::{Decision, InstrumentFacts};
 use engine::message::IntentKind;
@@ -96,17 +96,21 @@ impl StrategyEngine {
 
 fn signal(decision: &Decision, facts: &InstrumentFacts, names: &Names) -> Signal {
     let intent = decision.intent();
-    let is_new = intent.kind == IntentKind::New.code();
+    let kind = match IntentKind::try_from(intent.kind) {
+        Ok(IntentKind::New) => "NEW",
+        Ok(IntentKind::Replace) => "REPLACE",
+        _ => "CANCEL",
+    };
     let verdict = RejectCode::try_from(decision.code()).unwrap_or(RejectCode::BadRequest);
     Signal {
         strategy: names.of(intent.id.source),
-        kind: if is_new { "NEW" } else { "CANCEL" }.to_owned(),
+        kind: kind.to_owned(),
         id: intent.id.to_string(),
-        target: (!is_new).then(|| intent.target.to_string()),
+        target: (intent.target != OrderId::NONE).then(|| intent.target.to_string()),
         symbol: facts.symbol.to_string(),
         side: Side::try_from(intent.side).ok().map(|side| side.to_string()),
         price: intent.price.is_some().then(|| price(facts, intent.price)),
-        quantity: is_new.then(|| quantity(facts, intent.quantity)),
+        quantity: intent.places_order().then(|| quantity(facts, intent.quantity)),
         verdict: verdict.to_string(),
         time_ns: intent.decided.0,
     }

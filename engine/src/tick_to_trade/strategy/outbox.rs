@@ -153,6 +153,37 @@ impl Outbox {
         self.waiting(instrument, side, (trigger, limit), quantity, types)
     }
 
+    /// An order at `price` in the place of the working order `target`, which keeps its side: the venue cancels the one and
+    /// places the other in one request, or neither. Where that cannot be, as at a venue that offers no such request, risk
+    /// or route refuses it, and `target` works on. Until the venue has spoken both count as working. With `maker_only` it is
+    /// refused where it would take, and `target` is cancelled then.
+    ///
+    /// # Errors
+    /// As [`limit`](Self::limit), and `UNKNOWN_ORDER` when no such order works, `UNRESOLVED` when it does not rest, or
+    /// `NO_REPLACE` when it has begun to fill.
+    pub fn replace(
+        &mut self,
+        target: OrderId,
+        price: Price,
+        quantity: Quantity,
+        maker_only: bool,
+    ) -> Result<OrderId, RejectCode> {
+        let order = *self.working.find(target).ok_or(RejectCode::UnknownOrder)?;
+        if order.state != WorkingState::Open {
+            return Err(RejectCode::Unresolved);
+        }
+        if order.filled > Quantity::ZERO {
+            return Err(RejectCode::NoReplace);
+        }
+        if !price.is_some() {
+            return Err(RejectCode::FilterPrice);
+        }
+        let order_type = if maker_only { OrderType::LimitMaker } else { OrderType::Limit };
+        let how = (order_type, TimeInForce::GoodTillCancel);
+        let intent = self.new_intent(order.instrument, order.side, (price, Price::NONE), quantity, how)?;
+        self.send(Intent { target, kind: IntentKind::Replace.code(), ..intent })
+    }
+
     /// Cancels the working order `target`. Returns the id of the request.
     ///
     /// # Errors
@@ -236,10 +267,23 @@ impl Outbox {
         &mut self,
         instrument: InstrumentIndex,
         side: Side,
+        prices: (Price, Price),
+        quantity: Quantity,
+        how: (OrderType, TimeInForce),
+    ) -> Result<OrderId, RejectCode> {
+        let intent = self.new_intent(instrument, side, prices, quantity, how)?;
+        self.send(intent)
+    }
+
+    /// An order that there is room for, of nobody yet.
+    fn new_intent(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: Side,
         (price, trigger): (Price, Price),
         quantity: Quantity,
         (order_type, time_in_force): (OrderType, TimeInForce),
-    ) -> Result<OrderId, RejectCode> {
+    ) -> Result<Intent, RejectCode> {
         if quantity <= Quantity::ZERO {
             return Err(RejectCode::FilterLot);
         }
@@ -249,7 +293,7 @@ impl Outbox {
         if self.producer.free() <= CANCEL_RESERVE {
             return Err(RejectCode::RingFull);
         }
-        self.send(Intent {
+        Ok(Intent {
             price,
             trigger,
             quantity,
@@ -329,6 +373,31 @@ mod tests {
             let refused = rig.outbox.stop_loss(1, Side::Sell, prices, quantity);
             assert_eq!(refused, Err(RejectCode::FilterPrice));
         }
+    }
+
+    #[test]
+    fn what_rests_untouched_is_replaced_on_its_side_and_works_until_the_venue_has_spoken() {
+        let mut rig = rig();
+        let old = place(&mut rig).expect("sent");
+        let placed = rig.sent()[0];
+        let replace = |rig: &mut Rig, target| rig.outbox.replace(target, Price(101), Quantity(6), true);
+        assert_eq!(replace(&mut rig, old), Err(RejectCode::Unresolved), "it does not rest yet");
+        let report = |kind, state, filled| report_of(&placed, kind, state, filled);
+        rig.outbox.working_mut().apply(&report(ReportKind::Accepted, OrderState::Open, 0));
+        let new = replace(&mut rig, old).expect("sent");
+        let [sent] = rig.sent()[..] else { panic!("one intent") };
+        assert_eq!((sent.id, sent.target, sent.kind), (new, old, IntentKind::Replace.code()));
+        assert_eq!((sent.instrument, sent.side, sent.price), (4, Side::Buy.code(), Price(101)));
+        assert_eq!((sent.order_type, sent.quantity), (OrderType::LimitMaker.code(), Quantity(6)));
+        assert_eq!(rig.outbox.working().orders().len(), 2);
+        // Refused by risk: the one works on, and the other never did.
+        assert!(rig.outbox.working_mut().refuse(new, RejectCode::MaxPosition).is_some());
+        assert_eq!(rig.outbox.working().find(old).map(|order| order.state), Some(WorkingState::Open));
+        assert_eq!(rig.outbox.working().find(new), None);
+        rig.outbox.working_mut().apply(&report(ReportKind::Fill, OrderState::Partial, 3));
+        assert_eq!(replace(&mut rig, old), Err(RejectCode::NoReplace));
+        assert_eq!(replace(&mut rig, new), Err(RejectCode::UnknownOrder));
+        assert_eq!(rig.outbox.replace(old, Price(101), Quantity(6), false), Err(RejectCode::NoReplace));
     }
 
     #[test]

@@ -5,12 +5,12 @@ pub mod world;
 use tempfile::TempDir;
 
 use crate::domain::{
-    Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, Price, Quantity, QuantityFilter, Scale,
-    Side, SourceId,
+    Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, OrderId, Price, Quantity,
+    QuantityFilter, Scale, Side, SourceId,
 };
+use crate::message::Intent;
 use crate::message::report::{OrderState, Report, ReportKind};
 use crate::message::tick::{TRUSTED, Tick, TickKind};
-use crate::message::{Intent, IntentKind};
 use crate::ring::spsc::{Consumer, Producer};
 use crate::tick_to_trade::strategy::outbox::{Identity, Outbox};
 use crate::tick_to_trade::strategy::working::Working;
@@ -161,18 +161,19 @@ impl<S: Strategy> Bench<S> {
         self.strategy.on_report(report, self.now, &mut self.rig.outbox);
     }
 
-    /// A venue that accepts every order and cancel; returns what reached it.
+    /// A venue that accepts every order, cancel and replacement; returns what reached it.
     pub fn venue(&mut self) -> Vec<Intent> {
         let sent = self.rig.sent();
         for intent in &sent {
-            if intent.kind == IntentKind::New.code() {
-                self.news.push(*intent);
-                self.tell(&report_of(intent, ReportKind::Accepted, OrderState::Open, 0));
-            } else {
+            if intent.target != OrderId::NONE {
                 let target =
                     *self.news.iter().find(|order| order.id == intent.target).expect("it was placed");
                 let filled = self.rig.outbox.working().find(target.id).map_or(0, |order| order.filled.0);
                 self.tell(&report_of(&target, ReportKind::Canceled, OrderState::Canceled, filled));
+            }
+            if intent.places_order() {
+                self.news.push(*intent);
+                self.tell(&report_of(intent, ReportKind::Accepted, OrderState::Open, 0));
             }
         }
         sent
