@@ -126,6 +126,36 @@ fn a_stop_waits_at_the_exchange_whoever_dies_and_is_replaced_and_cancelled() {
 }
 
 #[test]
+fn both_orders_of_a_replacement_are_known_to_the_next_life_of_route_and_of_risk() {
+    let mut world = World::new();
+    let below = |share: f64| format!("{:.0}", world.best("bids") * share);
+    let [stop, lower] = [0.98, 0.975].map(below);
+    let order = json!({"symbol": "BTCUSDT", "side": "SELL", "type": "STOP_LOSS_LIMIT", "quantity": "0.01",
+        "price": stop, "stop_price": stop, "valid_for_ms": 60_000});
+    let id = world.place(&order);
+    world.until_ours(&id, "OPEN");
+    // The venue does it and tells nothing, and route dies while it waits.
+    for fault in ["fault=lost-ack&method=order.cancelReplace&count=1", "fault=dropped-frame&stream=user"] {
+        world.exchange.admin("POST", &format!("/admin/faults?{fault}"));
+    }
+    let moved =
+        json!({"id": "1000", "op": "order.replace", "order_id": id, "stop_price": lower, "price": lower});
+    world.orders.send(&[moved.to_string().as_bytes()]);
+    until("the venue has replaced it", || (world.theirs(&id)["status"] == "CANCELED").then_some(()));
+    world.exchange.admin("DELETE", "/admin/faults");
+    world.restart(2);
+    world.until_ours(&id, "CANCELED");
+    let open = world.orders.done("orders.open", json!({}));
+    let [next] = &open.as_array().expect("a list")[..] else { panic!("{open}") };
+    let next = next["order_id"].as_str().expect("an id").to_owned();
+    world.restart(1);
+    assert_eq!(world.until_ours(&next, "OPEN")["stop_price"], json!(lower));
+    assert_eq!(world.theirs(&next)["status"], "NEW");
+    world.orders.done("order.cancel", json!({ "order_id": next }));
+    world.until_ours(&next, "CANCELED");
+}
+
+#[test]
 fn a_stop_is_set_off_by_the_last_price_and_one_that_would_be_at_once_is_refused() {
     let world = World::new();
     let buy = |stop: f64| {
