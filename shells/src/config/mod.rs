@@ -242,12 +242,6 @@ impl Settings {
         })
     }
 
-    /// Whether a hosted ingest keeps tapes, which are of JSON.
-    #[must_use]
-    pub fn keeps_tapes(&self) -> bool {
-        self.tapes_max_bytes > 0 && self.market_data_format == MarketDataFormat::Json
-    }
-
     /// Whether symbols were named anywhere: a replay without takes all of its tape.
     #[must_use]
     pub fn has_symbols(&self) -> bool {

@@ -17,7 +17,7 @@ use engine::simulation::recorder::RecordedFeed;
 use engine::venue::binance::{DecodeError, MarketEvent};
 use engine::venue::link::{FeedReader, FeedWriter};
 use engine::venue::replay::{TapeSource, TapeWriter};
-use engine::venue::{Frame, MarketData, Source};
+use engine::venue::{Frame, MarketData};
 
 use crate::config::{Settings, Venue};
 use crate::tapes;
@@ -177,7 +177,7 @@ pub fn keep(
     feed: VenueFeed,
     now: Nanos,
 ) -> Result<(HostFeed, Option<Keeper>), SetupError> {
-    if !settings.keeps_tapes() {
+    if settings.tapes_max_bytes == 0 {
         return Ok((HostFeed::Plain(Box::new(feed)), None));
     }
     let shelf = Shelf {
@@ -231,12 +231,8 @@ impl Shelf {
 
 impl Tape {
     fn write(&mut self, frame: &Frame<'_>) -> Result<(), SetupError> {
-        let source = match frame.source {
-            Source::Stream => TapeSource::Stream,
-            Source::Rest(url) => TapeSource::Rest(url),
-        };
         self.unsealed += frame.payload.len();
-        self.writer.write(frame.received, source, frame.payload)?;
+        self.writer.write(frame.received, frame.source.into(), frame.payload)?;
         if self.unsealed >= PIECE { self.seal() } else { Ok(()) }
     }
 

@@ -2,6 +2,7 @@
 
 use engine::domain::Market;
 use engine::ring::spsc;
+use engine::venue::Source;
 use engine::venue::replay::TapeReader;
 
 use super::*;
