@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::http::{self, Request, Unread};
 use super::json::{members, millis, text};
 use super::method::{Method, Security};
-use super::params::{Params, signed_text};
+use super::params::{Params, raw_value, signed_text};
 use super::render::TimeUnit;
 use super::streams::Wire;
 use super::talk::{Manner, Talk};
@@ -137,45 +137,53 @@ enum Reaction {
 /// holders of an Ed25519 key (binance.md §10). They have a host of their own at Binance, and a path here.
 fn manner(request: &Request, door: &Door) -> Result<Manner, String> {
     let path = request.path.trim_end_matches('/');
+    let refused =
+        |failure: Failure| http::response(failure.status, "application/json", "", &failure.body(), false);
     let unknown = || http::response(404, "text/plain", "", "", false);
-    let Some(path) = path.strip_prefix("/sbe") else { return json_manner(request).ok_or_else(unknown) };
+    let params = Params::of_form(&request.query, "").map_err(refused)?;
+    let unit = unit(params.get("timeUnit")).map_err(refused)?;
+    if path == "/ws-api/v3" {
+        let limits = params.get("returnRateLimits") != Some("false");
+        return Ok(Manner::Api { unit, limits, session: Session::default() });
+    }
+    let Some(path) = path.strip_prefix("/sbe") else {
+        let wire = |combined| if combined { Wire::Combined } else { Wire::Raw };
+        return streams(path, request, unit, wire).ok_or_else(unknown);
+    };
     let key = door.key(request.header("x-mbx-apikey"));
     let key = key.and_then(|key| if key.may_log_on() { Ok(()) } else { Err(only_ed25519()) });
-    key.map_err(|failure| http::response(failure.status, "application/json", "", &failure.body(), false))?;
-    streams(path, request, |_| Wire::Sbe).ok_or_else(unknown)
+    key.map_err(refused)?;
+    streams(path, request, unit, |_| Wire::Sbe).ok_or_else(unknown)
 }
 
 fn only_ed25519() -> Failure {
     Failure::new(-2015, "Invalid API-key, IP, or permissions for action.").with_status(401)
 }
 
-fn json_manner(request: &Request) -> Option<Manner> {
-    let params = Params::of_form(&request.query, "").unwrap_or_default();
-    let unit = match params.get("timeUnit") {
-        Some(unit) if unit.eq_ignore_ascii_case("microsecond") => TimeUnit::Micros,
-        _ => TimeUnit::Millis,
-    };
-    let path = request.path.trim_end_matches('/');
-    if path == "/ws-api/v3" {
-        let limits = params.get("returnRateLimits") != Some("false");
-        return Some(Manner::Api { unit, limits, session: Session::default() });
+/// The unit that a client wants times in.
+fn unit(named: Option<&str>) -> Result<TimeUnit, Failure> {
+    match named {
+        None => Ok(TimeUnit::Millis),
+        Some(name) if name.eq_ignore_ascii_case("millisecond") => Ok(TimeUnit::Millis),
+        Some(name) if name.eq_ignore_ascii_case("microsecond") => Ok(TimeUnit::Micros),
+        Some(_) => Err(Failure::new(
+            -1194,
+            "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.",
+        )),
     }
-    streams(path, request, |combined| if combined { Wire::Combined } else { Wire::Raw })
 }
 
 /// Market streams, by the path of their host.
-fn streams(path: &str, request: &Request, wire: impl Fn(bool) -> Wire) -> Option<Manner> {
-    let names = |names: &str| names.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    if path == "/stream" {
-        let params = Params::of_form(&request.query, "").unwrap_or_default();
-        return Some(Manner::Streams { names: names(params.get("streams").unwrap_or("")), wire: wire(true) });
-    }
-    let raw = path.strip_prefix("/ws")?;
-    if !raw.is_empty() && !raw.starts_with('/') {
-        return None;
-    }
-    let decoded = percent_encoding::percent_decode_str(raw).decode_utf8_lossy();
-    Some(Manner::Streams { names: names(&decoded), wire: wire(false) })
+fn streams(path: &str, request: &Request, unit: TimeUnit, wire: impl Fn(bool) -> Wire) -> Option<Manner> {
+    let (names, combined) = match path.strip_prefix("/ws") {
+        _ if path == "/stream" => (raw_value(&request.query, "streams").unwrap_or(""), true),
+        Some(names) if names.is_empty() || names.starts_with('/') => (names, false),
+        _ => return None,
+    };
+    // The plus of a time zone is a plus here.
+    let names = percent_encoding::percent_decode_str(names).decode_utf8_lossy();
+    let names = names.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    Some(Manner::Streams { names, wire: wire(combined), unit })
 }
 
 /// Answers a REST request.
@@ -198,7 +206,9 @@ async fn answer(
         }
         Err(false) => return Reaction::Respond(http::response(404, "text/html", "", "", keep)),
     };
+    let told_in = unit(request.header("x-mbx-time-unit"));
     let checked = Params::of_form(&request.query, &request.body).and_then(|params| {
+        told_in.clone()?;
         let account = match method.security() {
             Security::Public => None,
             _ => {
@@ -212,9 +222,7 @@ async fn answer(
         Ok((params, account)) => (params, account, None),
         Err(failure) => (Params::default(), None, Some(Err(failure))),
     };
-    let micros =
-        request.header("x-mbx-time-unit").is_some_and(|unit| unit.eq_ignore_ascii_case("microsecond"));
-    let unit = if micros { TimeUnit::Micros } else { TimeUnit::Millis };
+    let unit = told_in.unwrap_or_default();
     let call = Call { connection, address, id: None, method, params, account, unit, known };
     if hall.desk.send(ToDesk::Call(Box::new(call))).await.is_err() {
         return Reaction::Leave;

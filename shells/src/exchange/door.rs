@@ -8,7 +8,7 @@ use engine::venue::exchange::AccountIndex;
 use super::clock::Clock;
 use super::failure::Failure;
 use super::keys::{Accounts, Key};
-use super::params::Params;
+use super::params::{Params, is_micros};
 
 /// Longest `recvWindow`, in milliseconds.
 const WINDOW_MAX: i64 = 60_000;
@@ -69,8 +69,7 @@ impl Door {
             Some(text) => window(text)?,
         };
         let now = self.clock.now();
-        // Milliseconds have thirteen digits now, microseconds sixteen.
-        let unit = if stamp > 100_000_000_000_000 { 1_000 } else { 1_000_000 };
+        let unit = if is_micros(stamp) { 1_000 } else { 1_000_000 };
         let at = Nanos(stamp.saturating_mul(unit));
         if at < EARLIEST {
             return Err(Failure::illegal("timestamp"));

@@ -2,52 +2,17 @@
 
 use std::collections::VecDeque;
 
-use engine::domain::{Instrument, Interval, Nanos, Price, Quantity, Side};
+use engine::domain::{Instrument, Nanos, Price, Quantity, Side};
 use engine::venue::exchange::PublicTrade;
 
+use super::interval::{Interval, just_before};
 use super::json::{millis, price, quantity};
+use super::render::TimeUnit;
 
 /// Trades and aggregates that are kept.
 const TRADES_MAX: usize = 10_000;
 /// Bars of a second that are kept: a day of them.
 const BARS_MAX: usize = 86_400;
-/// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
-
-/// When the bar of an interval that holds `at` opened and closes, in milliseconds.
-#[must_use]
-pub fn bar_of(interval: Interval, at: i64) -> (i64, i64) {
-    match interval.length() {
-        None => {
-            let (mut year, mut month, mut first) = (1970, 1, 0);
-            loop {
-                let next = first + days_of(year, month) * DAY;
-                if next > at || at < 0 {
-                    return (first, next);
-                }
-                first = next;
-                (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
-            }
-        }
-        // The first Monday was the fifth day.
-        Some(length) => {
-            let length = millis(length);
-            let phase = if interval == Interval::Week { 4 * DAY } else { 0 };
-            let open = (at - phase).div_euclid(length) * length + phase;
-            (open, open + length)
-        }
-    }
-}
-
-/// Days of a month of the Gregorian calendar.
-const fn days_of(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
 
 /// Trades of a span of time, summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -182,12 +147,12 @@ impl History {
     pub fn bars(&self, interval: Interval, from: Option<i64>, to: i64, most: usize) -> Vec<Bar> {
         let mut found: VecDeque<Bar> = VecDeque::new();
         for second in &self.bars {
-            let (opened, _) = bar_of(interval, second.opened);
+            let (opened, _) = interval.bar_of(second.opened);
             if opened > to {
                 break;
             }
             while let Some(last) = found.back().copied().filter(|last| last.opened < opened) {
-                let next = bar_of(interval, last.opened).1;
+                let next = interval.bar_of(last.opened).1;
                 let close = last.close;
                 found.push_back(Bar {
                     opened: next,
@@ -218,7 +183,7 @@ impl History {
     /// The present bar of an interval.
     #[must_use]
     pub fn present(&self, interval: Interval, now: i64) -> Option<Bar> {
-        let (opened, _) = bar_of(interval, now);
+        let (opened, _) = interval.bar_of(now);
         let last = *self.bars.back()?;
         let mut sum = Bar { opened, ..Bar::default() };
         let from = self.bars.partition_point(|bar| bar.opened < opened);
@@ -230,11 +195,11 @@ impl History {
         Some(sum)
     }
 
-    /// The sum of the last `span` milliseconds before `now`.
+    /// The sum of what was traded since `opened`, in milliseconds.
     #[must_use]
-    pub fn sum(&self, now: i64, span: i64) -> Bar {
-        let mut sum = Bar { opened: now - span, ..Bar::default() };
-        let from = self.bars.partition_point(|bar| bar.opened < now - span);
+    pub fn since(&self, opened: i64) -> Bar {
+        let mut sum = Bar { opened, ..Bar::default() };
+        let from = self.bars.partition_point(|bar| bar.opened < opened);
         self.bars.range(from..).for_each(|bar| sum.add(bar));
         sum
     }
@@ -242,7 +207,7 @@ impl History {
     /// Average price of the last five minutes by volume; the last price where nothing traded.
     #[must_use]
     pub fn average(&self, now: i64) -> Option<Price> {
-        let sum = self.sum(now, 300_000);
+        let sum = self.since(now - 300_000);
         let average = sum.value.checked_div(sum.volume).and_then(|price| i64::try_from(price).ok());
         average.map(Price).or_else(|| self.bars.back().map(|bar| bar.close))
     }
@@ -250,14 +215,14 @@ impl History {
 
 /// A trade as `trades` lists it.
 #[must_use]
-pub fn trade_json(instrument: &Instrument, trade: &PublicTrade) -> String {
+pub fn trade_json(instrument: &Instrument, trade: &PublicTrade, unit: TimeUnit) -> String {
     format!(
         "{{\"id\":{},\"price\":{},\"qty\":{},\"quoteQty\":{},\"time\":{},\"isBuyerMaker\":{},\"isBestMatch\":true}}",
         trade.id,
         price(instrument, trade.price),
         quantity(instrument, trade.quantity),
         value_json(instrument, i128::from(trade.price.0) * i128::from(trade.quantity.0)),
-        millis(trade.time),
+        unit.show(trade.time),
         trade.aggressor == Side::Sell
     )
 }
@@ -283,17 +248,17 @@ pub fn volume_json(instrument: &Instrument, volume: i128) -> String {
 
 /// A bar as `klines` lists it.
 #[must_use]
-pub fn bar_json(instrument: &Instrument, bar: &Bar, closes: i64) -> String {
+pub fn bar_json(instrument: &Instrument, bar: &Bar, closes: i64, unit: TimeUnit) -> String {
     let shown = |value| price(instrument, value);
     format!(
         "[{},{},{},{},{},{},{},{},{},{},{},\"0\"]",
-        bar.opened,
+        unit.show(Nanos::from_millis(bar.opened)),
         shown(bar.open),
         shown(bar.high),
         shown(bar.low),
         shown(bar.close),
         volume_json(instrument, bar.volume),
-        closes - 1,
+        unit.show(just_before(closes)),
         value_json(instrument, bar.value),
         bar.trades,
         volume_json(instrument, bar.bought),
@@ -330,25 +295,20 @@ mod tests {
     }
 
     #[test]
-    fn bars_of_every_interval_are_aligned_and_without_holes() {
-        assert_eq!(bar_of(Interval::Minute, 61_234), (60_000, 120_000));
-        // 1970-01-05 was a Monday.
-        assert_eq!(bar_of(Interval::Week, 5 * DAY), (4 * DAY, 11 * DAY));
-        assert_eq!(bar_of(Interval::Month, 31 * DAY + 5), (31 * DAY, 59 * DAY));
-        // 2024-02-29 is of the month that began at 1706745600.
-        assert_eq!(bar_of(Interval::Month, 1_709_164_800_000), (1_706_745_600_000, 1_709_251_200_000));
+    fn bars_are_without_holes() {
+        let interval = |name| Interval::named(name, 0).expect("an interval");
         let mut history = History::default();
         history.add(&[trade(1, 500, 10, 1), trade(2, 700, 12, 2)]);
         history.add(&[trade(3, 3_100, 9, 4)]);
-        let bars = history.bars(Interval::Second, None, i64::MAX, 10);
+        let bars = history.bars(interval("1s"), None, i64::MAX, 10);
         let shape: Vec<_> =
             bars.iter().map(|bar| (bar.opened, bar.open.0, bar.close.0, bar.trades)).collect();
         assert_eq!(shape, [(0, 10, 12, 2), (1_000, 12, 12, 0), (2_000, 12, 12, 0), (3_000, 9, 9, 1)]);
         assert_eq!((bars[0].volume, bars[0].value, bars[0].bought), (3, 34, 2));
-        assert_eq!(history.bars(Interval::Second, None, i64::MAX, 2).len(), 2);
-        assert_eq!(history.bars(Interval::Second, Some(1_000), i64::MAX, 2)[0].opened, 1_000);
+        assert_eq!(history.bars(interval("1s"), None, i64::MAX, 2).len(), 2);
+        assert_eq!(history.bars(interval("1s"), Some(1_000), i64::MAX, 2)[0].opened, 1_000);
         assert_eq!(
-            history.present(Interval::Minute, 5_000).map(|bar| (bar.high.0, bar.low.0, bar.trades)),
+            history.present(interval("1m"), 5_000).map(|bar| (bar.high.0, bar.low.0, bar.trades)),
             Some((12, 9, 3))
         );
         assert_eq!(history.average(5_000), Some(Price(10)), "70 / 7");

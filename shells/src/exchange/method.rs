@@ -69,7 +69,11 @@ methods! {
     UiKlines "uiKlines" "GET" "/api/v3/uiKlines" Public 2,
     /// The average price.
     AvgPrice "avgPrice" "GET" "/api/v3/avgPrice" Public 2,
-    /// Statistics of a day.
+    /// Statistics of a span that ends now.
+    TickerWindow "ticker" "GET" "/api/v3/ticker" Public 4,
+    /// Statistics of the trading day.
+    TickerToday "ticker.tradingDay" "GET" "/api/v3/ticker/tradingDay" Public 4,
+    /// Statistics of the last 24 hours.
     Ticker24 "ticker.24hr" "GET" "/api/v3/ticker/24hr" Public 2,
     /// The last price.
     TickerPrice "ticker.price" "GET" "/api/v3/ticker/price" Public 2,

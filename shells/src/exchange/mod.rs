@@ -5,6 +5,7 @@
 
 pub mod failure;
 pub mod json;
+pub mod interval;
 pub mod params;
 pub mod keys;
 pub mod method;

@@ -6,6 +6,7 @@ use engine::domain::{Decimal, DecimalError, Scale};
 use percent_encoding::percent_decode_str;
 
 use super::failure::Failure;
+use super::interval;
 use super::json::members;
 
 /// Parameters by name, with their values decoded.
@@ -106,6 +107,24 @@ impl Params {
         self.integer(name)?.ok_or_else(|| Failure::missing(name))
     }
 
+    /// A time in milliseconds, which may be sent in microseconds.
+    ///
+    /// # Errors
+    /// When it is there and no whole number.
+    pub fn time(&self, name: &str) -> Result<Option<i64>, Failure> {
+        Ok(self.integer(name)?.map(|stamp| if is_micros(stamp) { stamp.div_euclid(1_000) } else { stamp }))
+    }
+
+    /// A time zone, as milliseconds ahead of UTC; UTC without one.
+    ///
+    /// # Errors
+    /// When it is there and none.
+    pub fn zone(&self) -> Result<i64, Failure> {
+        let Some(text) = self.maybe("timeZone")? else { return Ok(0) };
+        // Who does not encode a plus sends a space.
+        interval::zone(text.trim_start()).ok_or_else(|| Failure::illegal("timeZone"))
+    }
+
     /// A positive decimal, at `scale`; more digits than `scale` holds are refused.
     ///
     /// # Errors
@@ -187,6 +206,19 @@ pub fn signed_text(query: &str, body: &str) -> String {
         kept.join("&")
     };
     without(query) + &without(body)
+}
+
+/// A value of a query as it was sent.
+#[must_use]
+pub fn raw_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
+/// Whether a timestamp is in microseconds: milliseconds have thirteen digits now, microseconds sixteen.
+#[must_use]
+pub const fn is_micros(stamp: i64) -> bool {
+    stamp > 100_000_000_000_000
 }
 
 /// A list of names: `["A","B"]`.

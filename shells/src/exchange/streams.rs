@@ -1,10 +1,12 @@
 //! Market streams: their names, who follows them, and what they say (binance.md §4).
 
-use engine::domain::{BySide, Instrument, InstrumentIndex, Instruments, Interval, Market, Nanos, Side};
+use engine::domain::{BySide, Instrument, InstrumentIndex, Instruments, Market, Nanos, Side};
 use engine::venue::exchange::{DepthChange, PublicTrade};
 
-use super::history::{Aggregate, Bar, bar_of, value_json, volume_json};
-use super::json::{millis, price, quantity, text};
+use super::history::{Aggregate, Bar, value_json, volume_json};
+use super::interval::{DAY, Interval, STREAMED_ZONE, just_before};
+use super::json::{price, quantity, text};
+use super::render::TimeUnit;
 use super::sbe::SbeTopic;
 
 /// What a stream tells.
@@ -34,8 +36,14 @@ pub enum Topic {
     Ticker,
     /// The same, short.
     MiniTicker,
+    /// Statistics of a rolling window, by its place in [`WINDOWS`].
+    Window(usize),
     /// The average price.
     AvgPrice,
+    /// The reference price. No symbol has one, so nothing comes.
+    ReferencePrice,
+    /// Block trades. There are none, so nothing comes.
+    BlockTrade,
     /// A stream of SBE.
     Sbe(SbeTopic),
 }
@@ -51,10 +59,27 @@ pub enum Wire {
     Sbe,
 }
 
-/// What a name of a stream stands for; `None` where it is none. The instrument is absent where it is not listed:
-/// the name is sound, and nothing will come.
+/// Rolling windows that are told, with their milliseconds.
+pub const WINDOWS: [(&str, i64); 3] = [("1h", 3_600_000), ("4h", 4 * 3_600_000), ("1d", DAY)];
+
+/// What a stream is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// One instrument.
+    One(InstrumentIndex),
+    /// Every instrument, those that changed in one message.
+    All,
+    /// A symbol that is not listed: the name is sound, and nothing will come.
+    Unlisted,
+}
+
+/// What a name of a stream stands for; `None` where it is none.
 #[must_use]
-pub fn parse(name: &str, wire: Wire, instruments: &Instruments) -> Option<(Option<InstrumentIndex>, Topic)> {
+pub fn parse(name: &str, wire: Wire, instruments: &Instruments) -> Option<(Subject, Topic)> {
+    if let Some(topic) = name.strip_prefix('!') {
+        let topic = if wire == Wire::Sbe { None } else { market_topic(topic) };
+        return topic.map(|topic| (Subject::All, topic));
+    }
     let (symbol, topic) = name.split_once('@')?;
     let topic = match wire {
         Wire::Sbe => SbeTopic::named(topic).map(Topic::Sbe),
@@ -64,14 +89,32 @@ pub fn parse(name: &str, wire: Wire, instruments: &Instruments) -> Option<(Optio
         return None;
     }
     let listed = instruments.find(Market::Spot, &symbol.to_uppercase());
-    Some((listed, topic))
+    Some((listed.map_or(Subject::Unlisted, Subject::One), topic))
+}
+
+/// A stream of all symbols. That of full tickers (`!ticker@arr`) was retired on 2026-03-26.
+fn market_topic(topic: &str) -> Option<Topic> {
+    let (topic, rest) = topic.split_once('@')?;
+    match (topic, rest) {
+        // Clients name a speed, which is not documented and changes nothing.
+        ("miniTicker", "arr" | "arr@1000ms" | "arr@3000ms") => Some(Topic::MiniTicker),
+        (topic, "arr") => window_topic(topic),
+        _ => None,
+    }
+}
+
+fn window_topic(topic: &str) -> Option<Topic> {
+    let name = topic.strip_prefix("ticker_")?;
+    WINDOWS.iter().position(|(known, _)| *known == name).map(Topic::Window)
 }
 
 fn json_topic(topic: &str) -> Option<Topic> {
     let (topic, speed) = match topic.split_once('@') {
         Some((topic, "100ms")) => (topic, Some(false)),
         Some((topic, "1000ms")) => (topic, Some(true)),
-        // A time zone shifts where bars begin: not offered.
+        Some((topic, "+08:00")) => {
+            return Interval::named(topic.strip_prefix("kline_")?, STREAMED_ZONE).map(Topic::Kline);
+        }
         Some(_) => return None,
         None => (topic, None),
     };
@@ -84,12 +127,14 @@ fn json_topic(topic: &str) -> Option<Topic> {
         "ticker" => Topic::Ticker,
         "miniTicker" => Topic::MiniTicker,
         "avgPrice" => Topic::AvgPrice,
+        "referencePrice" => Topic::ReferencePrice,
+        "blockTrade" => Topic::BlockTrade,
         _ => match (topic.strip_prefix("kline_"), topic.strip_prefix("depth")) {
-            (Some(name), _) => Topic::Kline(Interval::named(name)?),
+            (Some(name), _) => Topic::Kline(Interval::named(name, 0)?),
             (None, Some(levels)) => {
                 Topic::Partial { levels: levels.parse().ok().filter(|n| [5, 10, 20].contains(n))?, slow }
             }
-            _ => return None,
+            _ => window_topic(topic)?,
         },
     };
     if speed.is_some() && !matches!(topic, Topic::Depth { .. } | Topic::Partial { .. }) {
@@ -100,31 +145,31 @@ fn json_topic(topic: &str) -> Option<Topic> {
 
 /// A `trade`.
 #[must_use]
-pub fn trade(instrument: &Instrument, trade: &PublicTrade, now: Nanos) -> String {
+pub fn trade(instrument: &Instrument, trade: &PublicTrade, now: Nanos, unit: TimeUnit) -> String {
     format!(
         "{{\"e\":\"trade\",\"E\":{},\"s\":{},\"t\":{},\"p\":{},\"q\":{},\"T\":{},\"m\":{},\"M\":true}}",
-        millis(now),
+        unit.show(now),
         text(&instrument.symbol),
         trade.id,
         price(instrument, trade.price),
         quantity(instrument, trade.quantity),
-        millis(trade.time),
+        unit.show(trade.time),
         trade.aggressor == Side::Sell
     )
 }
 
 /// An `aggTrade`.
 #[must_use]
-pub fn agg_trade(instrument: &Instrument, aggregate: &Aggregate, now: Nanos) -> String {
+pub fn agg_trade(instrument: &Instrument, aggregate: &Aggregate, now: Nanos, unit: TimeUnit) -> String {
     let Aggregate { id, trade, last } = aggregate;
     format!(
         "{{\"e\":\"aggTrade\",\"E\":{},\"s\":{},\"a\":{id},\"p\":{},\"q\":{},\"f\":{},\"l\":{last},\"T\":{},\"m\":{},\"M\":true}}",
-        millis(now),
+        unit.show(now),
         text(&instrument.symbol),
         price(instrument, trade.price),
         quantity(instrument, trade.quantity),
         trade.id,
-        millis(trade.time),
+        unit.show(trade.time),
         trade.aggressor == Side::Sell
     )
 }
@@ -149,10 +194,10 @@ pub fn levels(instrument: &Instrument, levels: &[engine::book::Level]) -> String
 
 /// A `depthUpdate`.
 #[must_use]
-pub fn depth(instrument: &Instrument, change: &DepthChange, now: Nanos) -> String {
+pub fn depth(instrument: &Instrument, change: &DepthChange, now: Nanos, unit: TimeUnit) -> String {
     format!(
         "{{\"e\":\"depthUpdate\",\"E\":{},\"s\":{},\"U\":{},\"u\":{},\"b\":{},\"a\":{}}}",
-        millis(now),
+        unit.show(now),
         text(&instrument.symbol),
         change.first,
         change.last,
@@ -200,15 +245,16 @@ pub fn book_ticker(
 
 /// A `kline`.
 #[must_use]
-pub fn kline(instrument: &Instrument, interval: Interval, bar: &Bar, now: i64) -> String {
-    let (_, closes) = bar_of(interval, bar.opened);
+pub fn kline(instrument: &Instrument, interval: Interval, bar: &Bar, now: Nanos, unit: TimeUnit) -> String {
+    let (_, closes) = interval.bar_of(bar.opened);
     let shown = |value| price(instrument, value);
     let id = |id: u64| if bar.trades == 0 { -1 } else { i128::from(id) };
     format!(
-        "{{\"e\":\"kline\",\"E\":{now},\"s\":{symbol},\"k\":{{\"t\":{},\"T\":{},\"s\":{symbol},\"i\":\"{}\",\"f\":{},\"L\":{},\"o\":{},\"c\":{},\"h\":{},\"l\":{},\"v\":{},\"n\":{},\"x\":{},\"q\":{},\"V\":{},\"Q\":{},\"B\":\"0\"}}}}",
-        bar.opened,
-        closes - 1,
-        interval.as_str(),
+        "{{\"e\":\"kline\",\"E\":{},\"s\":{symbol},\"k\":{{\"t\":{},\"T\":{},\"s\":{symbol},\"i\":\"{}\",\"f\":{},\"L\":{},\"o\":{},\"c\":{},\"h\":{},\"l\":{},\"v\":{},\"n\":{},\"x\":{},\"q\":{},\"V\":{},\"Q\":{},\"B\":\"0\"}}}}",
+        unit.show(now),
+        unit.show(Nanos::from_millis(bar.opened)),
+        unit.show(just_before(closes)),
+        interval.name(),
         id(bar.first),
         id(bar.last),
         shown(bar.open),
@@ -217,7 +263,7 @@ pub fn kline(instrument: &Instrument, interval: Interval, bar: &Bar, now: i64) -
         shown(bar.low),
         volume_json(instrument, bar.volume),
         bar.trades,
-        now >= closes,
+        now >= Nanos::from_millis(closes),
         value_json(instrument, bar.value),
         volume_json(instrument, bar.bought),
         value_json(instrument, bar.bought_value),
@@ -225,7 +271,7 @@ pub fn kline(instrument: &Instrument, interval: Interval, bar: &Bar, now: i64) -
     )
 }
 
-/// A `24hrMiniTicker`.
+/// A `24hrMiniTicker`, told at `now` in its unit.
 #[must_use]
 pub fn mini_ticker(instrument: &Instrument, day: &Bar, now: i64) -> String {
     let shown = |value| price(instrument, value);
@@ -253,7 +299,12 @@ mod tests {
         assert_eq!(topic("btcusdt@depth"), Some(Topic::Depth { slow: true }));
         assert_eq!(topic("btcusdt@depth@100ms"), Some(Topic::Depth { slow: false }));
         assert_eq!(topic("btcusdt@depth20@100ms"), Some(Topic::Partial { levels: 20, slow: false }));
-        assert_eq!(topic("btcusdt@kline_1m"), Some(Topic::Kline(Interval::Minute)));
+        let interval = |zone| Interval::named("1m", zone).expect("an interval");
+        assert_eq!(topic("btcusdt@kline_1m"), Some(Topic::Kline(interval(0))));
+        assert_eq!(topic("btcusdt@kline_1m@+08:00"), Some(Topic::Kline(interval(STREAMED_ZONE))));
+        assert_eq!(topic("btcusdt@ticker_4h"), Some(Topic::Window(1)));
+        assert_eq!(parse("!ticker_1d@arr", Wire::Raw, &instruments), Some((Subject::All, Topic::Window(2))));
+        assert_eq!(topic("!miniTicker@arr"), Some(Topic::MiniTicker));
         for bad in [
             "btcusdt",
             "@trade",
@@ -261,13 +312,24 @@ mod tests {
             "btcusdt@depth7",
             "btcusdt@kline_2m",
             "btcusdt@trade@100ms",
+            "btcusdt@trade@+08:00",
+            "btcusdt@ticker_2h",
+            "!ticker@arr",
+            "!bookTicker",
+            "!trade@arr",
         ] {
             assert_eq!(topic(bad), None, "{bad}");
         }
         let topic = |name| parse(name, Wire::Sbe, &instruments).map(|(_, topic)| topic);
         assert_eq!(topic("btcusdt@bestBidAsk"), Some(Topic::Sbe(SbeTopic::BestBidAsk)));
         assert_eq!(topic("btcusdt@depth20"), Some(Topic::Sbe(SbeTopic::Levels)));
-        for bad in ["btcusdt@bookTicker", "btcusdt@depth@100ms", "btcusdt@kline_1m", "BTCUSDT@trade"] {
+        for bad in [
+            "btcusdt@bookTicker",
+            "btcusdt@depth@100ms",
+            "btcusdt@kline_1m",
+            "!miniTicker@arr",
+            "BTCUSDT@trade",
+        ] {
             assert_eq!(topic(bad), None, "{bad}");
         }
     }

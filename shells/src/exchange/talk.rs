@@ -26,6 +26,8 @@ pub enum Manner {
         names: Vec<String>,
         /// How they are told.
         wire: Wire,
+        /// In what times are told.
+        unit: TimeUnit,
     },
     /// The WebSocket API.
     Api {
@@ -92,7 +94,9 @@ impl Talk {
     /// Talks to the end.
     pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S) {
         let opened = match &mut self.manner {
-            Manner::Streams { names, wire } => ToDesk::Follow(self.id, std::mem::take(names), *wire),
+            Manner::Streams { names, wire, unit } => {
+                ToDesk::Follow(self.id, std::mem::take(names), *wire, *unit)
+            }
             Manner::Api { .. } => ToDesk::Api(self.id),
         };
         if self.hall.desk.send(opened).await.is_err() {

@@ -5,6 +5,7 @@ mod rest;
 mod websocket;
 mod streams;
 mod sbe;
+mod statistics;
 mod faults;
 mod orders;
 mod time;

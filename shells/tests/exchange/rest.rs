@@ -30,7 +30,7 @@ fn public_requests_answer() {
         "trades?symbol=BTCUSDT&limit=3",
         "aggTrades?symbol=BTCUSDT&limit=3",
         "klines?symbol=BTCUSDT&interval=1m&limit=3",
-        "ticker/24hr?symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22,%22BTCUSDT%22%5D",
+        "uiKlines?symbol=ETHUSDT&interval=1s&limit=3",
     ] {
         let (status, _, body) = get(&format!("/api/v3/{target}"));
         assert_eq!((status, body.as_array().map(Vec::len)), (200, Some(3)), "{target}: {body}");

@@ -81,7 +81,7 @@ impl Desk {
         let instrument = self.symbol(params.need("symbol")?)?;
         let order = params.integer("orderId")?.map(|id| u64::try_from(id).unwrap_or(0));
         let from = params.integer("fromId")?.map(|id| u64::try_from(id).unwrap_or(0));
-        let (start, end) = (params.integer("startTime")?, params.integer("endTime")?);
+        let (start, end) = (params.time("startTime")?, params.time("endTime")?);
         let most = usize::try_from(params.integer("limit")?.unwrap_or(500)).unwrap_or(0).min(1_000);
         let wanted = |fill: &&Fill| {
             let at = fill.time.0 / 1_000_000;

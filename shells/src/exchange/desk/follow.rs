@@ -6,8 +6,9 @@ use std::sync::Arc;
 use engine::domain::{Instrument, InstrumentIndex, Nanos};
 
 use super::super::json::{members, text};
+use super::super::render::TimeUnit;
 use super::super::sbe::SbeTopic;
-use super::super::streams::{Topic, Wire, parse};
+use super::super::streams::{Subject, Topic, Wire, parse};
 use super::{Connection, Desk, Out};
 
 /// Streams of one connection (binance.md §4).
@@ -17,6 +18,7 @@ const STREAMS_MAX: usize = 1_024;
 #[derive(Debug)]
 struct Follower {
     wire: Wire,
+    unit: TimeUnit,
     names: Vec<String>,
 }
 
@@ -32,17 +34,17 @@ pub(super) struct Channel {
 #[derive(Debug)]
 pub(super) struct Followers {
     open: BTreeMap<Connection, Follower>,
-    /// By instrument.
+    /// By instrument; the last are about all of them.
     channels: Vec<Vec<Channel>>,
 }
 
 impl Followers {
     pub(super) fn new(instruments: usize) -> Self {
-        Self { open: BTreeMap::new(), channels: (0..instruments).map(|_| Vec::new()).collect() }
+        Self { open: BTreeMap::new(), channels: (0..=instruments).map(|_| Vec::new()).collect() }
     }
 
-    pub(super) fn open(&mut self, connection: Connection, wire: Wire) {
-        self.open.insert(connection, Follower { wire, names: Vec::new() });
+    pub(super) fn open(&mut self, connection: Connection, wire: Wire, unit: TimeUnit) {
+        self.open.insert(connection, Follower { wire, unit, names: Vec::new() });
     }
 
     pub(super) fn close(&mut self, connection: Connection) {
@@ -67,23 +69,34 @@ impl Followers {
         self.open.get(&connection).map_or(Wire::Raw, |follower| follower.wire)
     }
 
-    /// The streams of an instrument that someone follows and whose topic is wanted.
-    pub(super) fn wanted(
-        &self,
-        instrument: InstrumentIndex,
-        wants: impl Fn(Topic) -> bool,
-    ) -> impl Iterator<Item = &Channel> {
-        let channels = self.channels.get(instrument as usize).into_iter().flatten();
+    /// How a connection is told times.
+    fn unit(&self, connection: Connection) -> TimeUnit {
+        self.open.get(&connection).map_or(TimeUnit::Millis, |follower| follower.unit)
+    }
+
+    /// Where the channels about a subject are.
+    fn place(&self, subject: Subject) -> Option<usize> {
+        match subject {
+            Subject::One(instrument) => Some(instrument as usize),
+            Subject::All => self.channels.len().checked_sub(1),
+            Subject::Unlisted => None,
+        }
+    }
+
+    /// The streams about a subject that someone follows and whose topic is wanted.
+    fn wanted(&self, subject: Subject, wants: impl Fn(Topic) -> bool) -> impl Iterator<Item = &Channel> {
+        let channels = self.place(subject).and_then(|at| self.channels.get(at)).into_iter().flatten();
         channels.filter(move |channel| wants(channel.topic))
     }
 
-    fn add(&mut self, connection: Connection, name: &str, at: Option<InstrumentIndex>, topic: Topic) {
+    fn add(&mut self, connection: Connection, name: &str, subject: Subject, topic: Topic) {
+        let place = self.place(subject);
         let Some(follower) = self.open.get_mut(&connection) else { return };
         if follower.names.iter().any(|known| known == name) {
             return;
         }
         follower.names.push(name.to_owned());
-        let Some(channels) = at.and_then(|at| self.channels.get_mut(at as usize)) else { return };
+        let Some(channels) = place.and_then(|at| self.channels.get_mut(at)) else { return };
         match channels.iter_mut().find(|channel| channel.name == name && channel.topic == topic) {
             Some(channel) => channel.followers.push(connection),
             None => channels.push(Channel { topic, name: name.to_owned(), followers: vec![connection] }),
@@ -110,8 +123,8 @@ fn refused(code: i32, message: &str, id: &str) -> String {
 impl Desk {
     pub(super) fn follow(&mut self, connection: Connection, name: &str) {
         let wire = self.followers.wire(connection);
-        if let Some((at, topic)) = parse(name, wire, self.exchange.instruments()) {
-            self.followers.add(connection, name, at, topic);
+        if let Some((subject, topic)) = parse(name, wire, self.exchange.instruments()) {
+            self.followers.add(connection, name, subject, topic);
         }
     }
 
@@ -200,20 +213,23 @@ impl Desk {
         format!("{{\"result\":null,\"id\":{id}}}")
     }
 
-    /// Sends `payload` to everyone who follows these streams, each as it wants it.
-    pub(super) fn spread(&mut self, to: Vec<(String, Vec<Connection>)>, payload: &str) {
+    /// Sends what `write` makes of it to everyone who follows these streams, each as it wants it.
+    pub(super) fn spread(&mut self, to: Vec<(String, Vec<Connection>)>, write: impl Fn(TimeUnit) -> String) {
         let now = self.clock.now();
-        let plain: Arc<str> = payload.into();
+        // Most want the same, so each form is written once: by unit, and with the stream's name or without.
+        let mut plain: [Option<Arc<str>>; 2] = [None, None];
         for (name, followers) in to {
-            let mut wrapped: Option<Arc<str>> = None;
+            let mut wrapped: [Option<Arc<str>>; 2] = [None, None];
             for connection in followers {
+                let unit = self.followers.unit(connection);
+                let plain = plain[unit as usize].get_or_insert_with(|| write(unit).into());
                 let frame = if self.followers.wire(connection) == Wire::Combined {
-                    let wrapped = wrapped.get_or_insert_with(|| {
-                        format!("{{\"stream\":{},\"data\":{payload}}}", text(&name)).into()
+                    let wrapped = wrapped[unit as usize].get_or_insert_with(|| {
+                        format!("{{\"stream\":{},\"data\":{plain}}}", text(&name)).into()
                     });
                     Arc::clone(wrapped)
                 } else {
-                    Arc::clone(&plain)
+                    Arc::clone(plain)
                 };
                 self.send_frame(connection, Out::Frame(frame), &name, None, now);
             }
@@ -228,7 +244,7 @@ impl Desk {
         now: Nanos,
         write: impl FnOnce(&Desk, &Instrument) -> Option<Vec<u8>>,
     ) {
-        let to = self.following(instrument, |wanted| wanted == Topic::Sbe(topic));
+        let to = self.following(Subject::One(instrument), |wanted| wanted == Topic::Sbe(topic));
         if to.is_empty() {
             return;
         }
@@ -245,10 +261,10 @@ impl Desk {
     /// Streams whose topic is wanted, with their followers.
     pub(super) fn following(
         &self,
-        instrument: InstrumentIndex,
+        subject: Subject,
         wants: impl Fn(Topic) -> bool,
     ) -> Vec<(String, Vec<Connection>)> {
-        let wanted = self.followers.wanted(instrument, wants);
+        let wanted = self.followers.wanted(subject, wants);
         wanted.map(|channel| (channel.name.clone(), channel.followers.clone())).collect()
     }
 }

@@ -6,11 +6,12 @@ use engine::domain::{Instrument, InstrumentIndex, Nanos};
 
 use super::super::failure::Failure;
 use super::super::history::value_json;
-use super::super::json::{millis, price, quantity, text};
+use super::super::json::{price, quantity, text};
 use super::super::limits::orders_json;
 use super::super::params::{Params, names};
-use super::super::render::list;
+use super::super::render::{TimeUnit, list};
 use super::Desk;
+use super::tickers::wanted_status;
 
 /// What every symbol has in common.
 const COMMON: &str = concat!(
@@ -19,6 +20,14 @@ const COMMON: &str = concat!(
     r#""quoteOrderQtyMarketAllowed":true,"allowTrailingStop":false,"cancelReplaceAllowed":true,"amendAllowed":true,"#,
     r#""pegInstructionsAllowed":false,"isSpotTradingAllowed":true,"isMarginTradingAllowed":false"#,
 );
+/// The permission that lists every symbol, and all there are.
+const PERMISSION: &str = "SPOT";
+
+/// The status of a symbol.
+pub(super) const fn status(instrument: &Instrument) -> &'static str {
+    if instrument.untradable.is_none() { "TRADING" } else { "BREAK" }
+}
+
 /// The modes that are allowed, and the one that holds without a word.
 const STP: &str = concat!(
     r#""defaultSelfTradePreventionMode":"EXPIRE_MAKER","#,
@@ -26,20 +35,14 @@ const STP: &str = concat!(
 );
 
 impl Desk {
-    pub(super) fn exchange_info(&self, params: &Params, now: Nanos) -> Result<String, Failure> {
+    pub(super) fn exchange_info(
+        &self,
+        params: &Params,
+        now: Nanos,
+        unit: TimeUnit,
+    ) -> Result<String, Failure> {
         let instruments = self.exchange.instruments();
-        let one = params.maybe("symbol")?;
-        let several = params.maybe("symbols")?.map(|text| names("symbols", text)).transpose()?;
-        if one.is_some() && several.is_some() {
-            return Err(Failure::new(-1128, "Combination of optional parameters invalid."));
-        }
-        let wanted: Vec<InstrumentIndex> = match (one, several) {
-            (Some(symbol), _) => vec![self.symbol(symbol)?],
-            (_, Some(symbols)) => {
-                symbols.iter().map(|symbol| self.symbol(symbol)).collect::<Result<_, _>>()?
-            }
-            _ => instruments.iter().map(|(index, _)| index).collect(),
-        };
+        let wanted = self.wanted(params)?;
         let sets = params.flag("showPermissionSets")? != Some(false);
         let allowed = self.limits.allowed();
         let symbols = wanted.iter().filter_map(|&index| {
@@ -47,7 +50,7 @@ impl Desk {
         });
         Ok(format!(
             "{{\"timezone\":\"UTC\",\"serverTime\":{},\"rateLimits\":[{{\"rateLimitType\":\"REQUEST_WEIGHT\",\"interval\":\"MINUTE\",\"intervalNum\":1,\"limit\":{}}},{},{{\"rateLimitType\":\"RAW_REQUESTS\",\"interval\":\"MINUTE\",\"intervalNum\":5,\"limit\":{}}}],\"exchangeFilters\":[],\"symbols\":{}}}",
-            millis(now),
+            unit.show(now),
             allowed.weight,
             orders_json(&allowed, None),
             allowed.raw,
@@ -55,8 +58,35 @@ impl Desk {
         ))
     }
 
+    /// The symbols that are asked for: by name, or all with a status and a permission.
+    fn wanted(&self, params: &Params) -> Result<Vec<InstrumentIndex>, Failure> {
+        let (one, several) = (params.maybe("symbol")?, params.maybe("symbols")?);
+        let status = wanted_status(params)?;
+        let permissions = params.maybe("permissions")?;
+        let by_kind = status.is_some() || permissions.is_some();
+        match (one, several) {
+            (Some(_), Some(_)) => Err(Failure::new(-1128, "Combination of optional parameters invalid.")),
+            (Some(_), _) | (_, Some(_)) if by_kind => {
+                Err(Failure::new(-1128, "Combination of optional parameters invalid."))
+            }
+            (Some(symbol), _) => Ok(vec![self.symbol(symbol)?]),
+            (_, Some(symbols)) => self.symbols(symbols),
+            (None, None) => {
+                let permitted = match permissions {
+                    None => true,
+                    Some(list) if list.starts_with('[') => {
+                        names("permissions", list)?.iter().any(|name| name == PERMISSION)
+                    }
+                    Some(name) => name == PERMISSION,
+                };
+                let all = self.exchange.instruments().iter().map(|(index, _)| index);
+                Ok(all.filter(|index| permitted && self.has_status(*index, status).is_ok()).collect())
+            }
+        }
+    }
+
     fn symbol_json(&self, index: InstrumentIndex, instrument: &Instrument, sets: bool) -> String {
-        let status = if instrument.untradable.is_none() { "TRADING" } else { "BREAK" };
+        let status = status(instrument);
         let sets = if sets { r#"[["SPOT"]]"# } else { "[]" };
         format!(
             "{{\"symbol\":{},\"status\":\"{status}\",\"baseAsset\":{},\"baseAssetPrecision\":8,\"quoteAsset\":{},\"quotePrecision\":8,\"quoteAssetPrecision\":8,\"baseCommissionPrecision\":8,\"quoteCommissionPrecision\":8,{COMMON},\"filters\":{},\"permissions\":[],\"permissionSets\":{sets},{STP}}}",

@@ -79,7 +79,7 @@ impl Desk {
 
     fn all_lists(&self, account: AccountIndex, call: &Call) -> Result<String, Failure> {
         let params = &call.params;
-        let (start, end) = (params.integer("startTime")?, params.integer("endTime")?);
+        let (start, end) = (params.time("startTime")?, params.time("endTime")?);
         let from = params.integer("fromId")?;
         if from.is_some() && (start.is_some() || end.is_some()) {
             return Err(Failure::new(-1128, "Combination of optional parameters invalid."));

@@ -1,18 +1,16 @@
 //! Requests about the market.
 
-use engine::domain::{Instrument, InstrumentIndex, Interval, Nanos};
+use engine::domain::{Instrument, InstrumentIndex, Nanos};
 
 use super::super::failure::Failure;
-use super::super::history::{Bar, bar_json, bar_of, trade_json, value_json, volume_json};
-use super::super::json::{amount, millis, price, quantity, text};
+use super::super::history::{bar_json, trade_json};
+use super::super::interval::Interval;
+use super::super::json::{millis, price, quantity};
 use super::super::method::Method;
-use super::super::params::{Params, names};
+use super::super::params::Params;
 use super::super::render::list;
 use super::super::streams;
 use super::{Call, Desk};
-
-/// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
 
 /// `limit`, or what holds without it; at most `most`.
 fn limit(params: &Params, usual: usize, most: usize) -> Result<usize, Failure> {
@@ -30,6 +28,8 @@ impl Desk {
     pub(super) fn weight(&self, call: &Call) -> u32 {
         let params = &call.params;
         let whole = params.get("symbol").is_none();
+        let several = params.get("symbols").map_or(0, |names| names.matches(',').count() + 1);
+        let several = u32::try_from(several).unwrap_or(u32::MAX);
         match call.method {
             Method::Depth => match params.get("limit").and_then(|text| text.parse().ok()).unwrap_or(100) {
                 0..=100 => 5,
@@ -39,7 +39,12 @@ impl Desk {
             },
             Method::OpenOrders if whole => 80,
             Method::MyTrades if params.get("orderId").is_some() => 5,
-            Method::Ticker24 if whole && params.get("symbols").is_none() => 80,
+            Method::TickerWindow | Method::TickerToday => 4 * several.clamp(1, 50),
+            Method::Ticker24 if whole => match several {
+                1..=20 => 2,
+                21..=100 => 40,
+                _ => 80,
+            },
             Method::TickerPrice | Method::TickerBook if whole => 4,
             _ => call.method.weight(),
         }
@@ -48,15 +53,11 @@ impl Desk {
     pub(super) fn about_market(&self, call: &Call, now: Nanos) -> Result<String, Failure> {
         let params = &call.params;
         match call.method {
-            Method::Ticker24 => self.each(params, |index, listed| self.day_json(index, listed, now)),
-            Method::TickerPrice => self.each(params, |index, listed| {
-                let last = self.exchange.last_price(index).unwrap_or_default();
-                format!("{{\"symbol\":{},\"price\":{}}}", text(&listed.symbol), price(listed, last))
-            }),
-            Method::TickerBook => self.each(params, |index, listed| {
-                let (last, top) = self.exchange.top(index).unwrap_or_default();
-                streams::book_ticker(listed, last, &top, false)
-            }),
+            Method::TickerWindow
+            | Method::TickerToday
+            | Method::Ticker24
+            | Method::TickerPrice
+            | Method::TickerBook => self.tickers(call, now),
             _ => {
                 let index = self.symbol(params.need("symbol")?)?;
                 let listed = self.exchange.instruments().get(index);
@@ -85,13 +86,13 @@ impl Desk {
                 let most = limit(params, 500, 1_000)?;
                 let from = params.integer("fromId")?.and_then(|id| u64::try_from(id).ok());
                 let trades = history.trades();
-                let shown = |trade| trade_json(listed, trade);
+                let shown = |trade| trade_json(listed, trade, call.unit);
                 Ok(match from {
                     Some(from) => list(trades.filter(|trade| trade.id >= from).take(most).map(shown)),
                     None => list(trades.clone_skip(most).map(shown)),
                 })
             }
-            Method::AggTrades => self.agg_trades(params, index, listed),
+            Method::AggTrades => self.agg_trades(call, index, listed),
             Method::AvgPrice => {
                 let average = history.average(millis(now)).unwrap_or_default();
                 let closed = history.trades().next_back().map_or(now, |trade| trade.time);
@@ -103,26 +104,29 @@ impl Desk {
             }
             _ => {
                 let name = params.need("interval")?;
-                let interval =
-                    Interval::named(name).ok_or_else(|| Failure::new(-1120, "Invalid interval."))?;
+                let interval = Interval::named(name, params.zone()?);
+                let interval = interval.ok_or_else(|| Failure::new(-1120, "Invalid interval."))?;
                 let most = limit(params, 500, 1_000)?;
-                let from = params.integer("startTime")?;
-                let to = params.integer("endTime")?.unwrap_or(i64::MAX);
+                let from = params.time("startTime")?;
+                let to = params.time("endTime")?.unwrap_or(i64::MAX);
                 let bars = history.bars(interval, from, to, most);
-                Ok(list(bars.iter().map(|bar| bar_json(listed, bar, bar_of(interval, bar.opened).1))))
+                Ok(list(
+                    bars.iter().map(|bar| bar_json(listed, bar, interval.bar_of(bar.opened).1, call.unit)),
+                ))
             }
         }
     }
 
     fn agg_trades(
         &self,
-        params: &Params,
+        call: &Call,
         index: InstrumentIndex,
         listed: &Instrument,
     ) -> Result<String, Failure> {
+        let params = &call.params;
         let most = limit(params, 500, 1_000)?;
         let from = params.integer("fromId")?.and_then(|id| u64::try_from(id).ok());
-        let (start, end) = (params.integer("startTime")?, params.integer("endTime")?);
+        let (start, end) = (params.time("startTime")?, params.time("endTime")?);
         let aggregates = self.history[index as usize].aggregates();
         let all: Vec<_> = aggregates
             .filter(|aggregate| {
@@ -143,119 +147,11 @@ impl Desk {
                 quantity(listed, trade.quantity),
                 trade.id,
                 aggregate.last,
-                millis(trade.time),
+                call.unit.show(trade.time),
                 trade.aggressor == engine::domain::Side::Sell
             )
         })))
     }
-
-    /// One answer a symbol: an object where one is asked for, else a list.
-    fn each(
-        &self,
-        params: &Params,
-        tell: impl Fn(InstrumentIndex, &Instrument) -> String,
-    ) -> Result<String, Failure> {
-        let instruments = self.exchange.instruments();
-        let told = |index: InstrumentIndex| instruments.get(index).map(|listed| tell(index, listed));
-        match (params.maybe("symbol")?, params.maybe("symbols")?) {
-            (Some(_), Some(_)) => Err(Failure::new(-1128, "Combination of optional parameters invalid.")),
-            (Some(symbol), None) => Ok(told(self.symbol(symbol)?).unwrap_or_default()),
-            (None, Some(symbols)) => {
-                let symbols = names("symbols", symbols)?;
-                let indices: Vec<_> =
-                    symbols.iter().map(|symbol| self.symbol(symbol)).collect::<Result<_, _>>()?;
-                Ok(list(indices.into_iter().filter_map(told)))
-            }
-            (None, None) => Ok(list(instruments.iter().map(|(index, listed)| tell(index, listed)))),
-        }
-    }
-
-    /// The statistics of the last day.
-    pub(super) fn day(&self, index: InstrumentIndex, now: Nanos) -> Bar {
-        self.history[index as usize].sum(millis(now), DAY)
-    }
-
-    fn day_json(&self, index: InstrumentIndex, listed: &Instrument, now: Nanos) -> String {
-        let day = self.day(index, now);
-        let (_, top) = self.exchange.top(index).unwrap_or_default();
-        let level = |level: Option<engine::book::Level>| {
-            let (at, size) = level.map_or_else(Default::default, |level| (level.price, level.quantity));
-            (price(listed, at), quantity(listed, size))
-        };
-        let ((bid, bid_size), (ask, ask_size)) = (level(top.buy), level(top.sell));
-        let shown = |value| price(listed, value);
-        let change = engine::domain::Price(day.close.0 - day.open.0);
-        let last =
-            self.history[index as usize].trades().next_back().map_or_else(Default::default, |t| t.quantity);
-        let (first, last_id) =
-            if day.trades == 0 { (-1, -1) } else { (i128::from(day.first), i128::from(day.last)) };
-        format!(
-            "{{\"symbol\":{},\"priceChange\":{},\"priceChangePercent\":\"{}\",\"weightedAvgPrice\":{},\"prevClosePrice\":{},\"lastPrice\":{},\"lastQty\":{},\"bidPrice\":{bid},\"bidQty\":{bid_size},\"askPrice\":{ask},\"askQty\":{ask_size},\"openPrice\":{},\"highPrice\":{},\"lowPrice\":{},\"volume\":{},\"quoteVolume\":{},\"openTime\":{},\"closeTime\":{},\"firstId\":{first},\"lastId\":{last_id},\"count\":{}}}",
-            text(&listed.symbol),
-            shown(change),
-            percent(change.0, day.open.0),
-            shown(average(&day)),
-            shown(day.open),
-            shown(day.close),
-            quantity(listed, last),
-            shown(day.open),
-            shown(day.high),
-            shown(day.low),
-            volume_json(listed, day.volume),
-            value_json(listed, day.value),
-            millis(now) - DAY,
-            millis(now),
-            day.trades
-        )
-    }
-
-    /// A `24hrTicker` of a stream.
-    pub(super) fn day_event(&self, index: InstrumentIndex, listed: &Instrument, now: Nanos) -> String {
-        let day = self.day(index, now);
-        let (_, top) = self.exchange.top(index).unwrap_or_default();
-        let level = |level: Option<engine::book::Level>| {
-            let (at, size) = level.map_or_else(Default::default, |level| (level.price, level.quantity));
-            (price(listed, at), quantity(listed, size))
-        };
-        let ((bid, bid_size), (ask, ask_size)) = (level(top.buy), level(top.sell));
-        let shown = |value| price(listed, value);
-        let change = engine::domain::Price(day.close.0 - day.open.0);
-        let last =
-            self.history[index as usize].trades().next_back().map_or_else(Default::default, |t| t.quantity);
-        let (first, last_id) =
-            if day.trades == 0 { (-1, -1) } else { (i128::from(day.first), i128::from(day.last)) };
-        format!(
-            "{{\"e\":\"24hrTicker\",\"E\":{now_ms},\"s\":{},\"p\":{},\"P\":\"{}\",\"w\":{},\"x\":{},\"c\":{},\"Q\":{},\"b\":{bid},\"B\":{bid_size},\"a\":{ask},\"A\":{ask_size},\"o\":{},\"h\":{},\"l\":{},\"v\":{},\"q\":{},\"O\":{},\"C\":{now_ms},\"F\":{first},\"L\":{last_id},\"n\":{}}}",
-            text(&listed.symbol),
-            shown(change),
-            percent(change.0, day.open.0),
-            shown(average(&day)),
-            shown(day.open),
-            shown(day.close),
-            quantity(listed, last),
-            shown(day.open),
-            shown(day.high),
-            shown(day.low),
-            volume_json(listed, day.volume),
-            value_json(listed, day.value),
-            millis(now) - DAY,
-            day.trades,
-            now_ms = millis(now)
-        )
-    }
-}
-
-fn average(day: &Bar) -> engine::domain::Price {
-    let average = day.value.checked_div(day.volume).and_then(|price| i64::try_from(price).ok());
-    engine::domain::Price(average.unwrap_or(0))
-}
-
-/// `part` of `whole` in percent, with three decimals.
-fn percent(part: i64, whole: i64) -> String {
-    let thousandths = (i128::from(part) * 100_000).checked_div(i128::from(whole)).unwrap_or(0);
-    let shown = amount(thousandths * 100_000).to_string();
-    let shown = shown.trim_matches('"');
-    shown[..shown.len() - 5].to_owned()
 }
 
 /// The newest of a list, in its order.
@@ -267,18 +163,5 @@ impl<I: ExactSizeIterator> Newest for I {
     fn clone_skip(self, most: usize) -> std::iter::Skip<Self> {
         let skipped = self.len().saturating_sub(most);
         self.skip(skipped)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percents_have_three_decimals() {
-        assert_eq!(
-            (percent(-1, 200).as_str(), percent(1, 3).as_str(), percent(5, 0).as_str()),
-            ("-0.500", "33.333", "0.000")
-        );
     }
 }

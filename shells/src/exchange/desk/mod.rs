@@ -6,12 +6,14 @@ mod replace;
 mod lists;
 mod account;
 mod look;
+mod tickers;
 mod listing;
 mod follow;
 mod user;
 mod slow;
 mod fault;
 mod publish;
+mod seconds;
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::IpAddr;
@@ -79,8 +81,8 @@ pub enum ToDesk {
     Closed(Connection),
     /// A request.
     Call(Box<Call>),
-    /// A stream connection's first streams, and how they are told.
-    Follow(Connection, Vec<String>, Wire),
+    /// A stream connection's first streams, and how they and their times are told.
+    Follow(Connection, Vec<String>, Wire, TimeUnit),
     /// A control message of a stream connection.
     Control(Connection, String),
     /// The operator asks.
@@ -243,8 +245,8 @@ impl Desk {
             }
             ToDesk::Closed(connection) => self.forget(connection),
             ToDesk::Call(call) => self.call(*call),
-            ToDesk::Follow(connection, names, wire) => {
-                self.followers.open(connection, wire);
+            ToDesk::Follow(connection, names, wire, unit) => {
+                self.followers.open(connection, wire, unit);
                 for name in names {
                     self.follow(connection, &name);
                 }
@@ -327,7 +329,7 @@ impl Desk {
         match call.method {
             Method::Ping => Ok("{}".to_owned()),
             Method::Time => Ok(format!("{{\"serverTime\":{}}}", call.unit.show(now))),
-            Method::ExchangeInfo => self.exchange_info(&call.params, now),
+            Method::ExchangeInfo => self.exchange_info(&call.params, now, call.unit),
             Method::OrderTest
             | Method::OrderPlace
             | Method::OrderStatus

@@ -53,7 +53,7 @@ impl Desk {
         let params = &call.params;
         let instrument = self.symbol(params.need("symbol")?)?;
         let from = params.integer("orderId")?.map_or(0, |id| u64::try_from(id).unwrap_or(0));
-        let (start, end) = (params.integer("startTime")?, params.integer("endTime")?);
+        let (start, end) = (params.time("startTime")?, params.time("endTime")?);
         let most = usize::try_from(params.integer("limit")?.unwrap_or(500)).unwrap_or(0).min(1_000);
         let within = |at: Nanos| {
             let at = at.0 / 1_000_000;

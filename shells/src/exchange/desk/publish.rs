@@ -1,12 +1,12 @@
 //! Telling what happened: reports to their accounts, the market to those who follow it.
 
-use engine::domain::{InstrumentIndex, Interval, Nanos};
+use engine::domain::{InstrumentIndex, Nanos};
 use engine::venue::exchange::{AccountIndex, Event, Execution, ExecutionKind, PublicTrade};
 
 use super::super::json::millis;
-use super::super::render::{Render, TimeUnit};
+use super::super::render::Render;
 use super::super::sbe::{self, SbeTopic};
-use super::super::streams::{self, Topic};
+use super::super::streams::{self, Subject, Topic};
 use super::{Desk, Out};
 
 impl Desk {
@@ -66,9 +66,8 @@ impl Desk {
         if self.listeners.of(account).is_empty() {
             return;
         }
-        let render = Render { exchange: &self.exchange, unit: TimeUnit::Millis };
-        let event = write(&render);
         for listener in self.listeners.of(account).to_vec() {
+            let event = write(&Render { exchange: &self.exchange, unit: listener.unit });
             let frame = format!("{{\"subscriptionId\":{},\"event\":{event}}}", listener.id);
             self.send_frame(listener.connection, Out::Frame(frame.into()), "user", report, now);
         }
@@ -80,19 +79,19 @@ impl Desk {
         let aggregates = self.history[index as usize].add(trades);
         let instruments = std::sync::Arc::clone(self.exchange.instruments());
         let Some(instrument) = instruments.get(index) else { return };
-        let to = self.following(index, |topic| topic == Topic::Trade);
+        let to = self.following(Subject::One(index), |topic| topic == Topic::Trade);
         if !to.is_empty() {
             for trade in trades {
-                self.spread(to.clone(), &streams::trade(instrument, trade, now));
+                self.spread(to.clone(), |unit| streams::trade(instrument, trade, now, unit));
             }
         }
         self.spread_sbe(index, SbeTopic::Trade, now, |_, instrument| {
             Some(sbe::trades(instrument, trades, now))
         });
-        let to = self.following(index, |topic| topic == Topic::AggTrade);
+        let to = self.following(Subject::One(index), |topic| topic == Topic::AggTrade);
         if !to.is_empty() {
             for aggregate in &aggregates {
-                self.spread(to.clone(), &streams::agg_trade(instrument, aggregate, now));
+                self.spread(to.clone(), |unit| streams::agg_trade(instrument, aggregate, now, unit));
             }
         }
     }
@@ -102,13 +101,13 @@ impl Desk {
             let (last, best) = desk.exchange.top(index)?;
             Some(sbe::best_bid_ask(instrument, last, &best, now))
         });
-        let to = self.following(index, |topic| topic == Topic::BookTicker);
+        let to = self.following(Subject::One(index), |topic| topic == Topic::BookTicker);
         if to.is_empty() {
             return;
         }
         let instruments = std::sync::Arc::clone(self.exchange.instruments());
         if let Some((instrument, (last, top))) = instruments.get(index).zip(self.exchange.top(index)) {
-            self.spread(to, &streams::book_ticker(instrument, last, &top, true));
+            self.spread(to, |_| streams::book_ticker(instrument, last, &top, true));
         }
     }
 
@@ -140,6 +139,9 @@ impl Desk {
                 self.publish_second(index, instrument, now);
             }
         }
+        if slow {
+            self.publish_market(&instruments, now);
+        }
     }
 
     fn publish_depth(
@@ -150,9 +152,9 @@ impl Desk {
         now: Nanos,
     ) {
         let change = self.exchange.take_depth(index);
-        let to = self.following(index, |topic| topic == Topic::Depth { slow: false });
+        let to = self.following(Subject::One(index), |topic| topic == Topic::Depth { slow: false });
         if let Some(change) = change.as_ref().filter(|_| !to.is_empty()) {
-            self.spread(to, &streams::depth(instrument, change, now));
+            self.spread(to, |unit| streams::depth(instrument, change, now, unit));
         }
         if let Some(change) = &change {
             self.spread_sbe(index, SbeTopic::Depth, now, |_, instrument| {
@@ -167,63 +169,21 @@ impl Desk {
             self.slow_depth.gather(index, &change);
         }
         if slow && let Some(change) = self.slow_depth.take(index, &self.exchange) {
-            let to = self.following(index, |topic| topic == Topic::Depth { slow: true });
+            let to = self.following(Subject::One(index), |topic| topic == Topic::Depth { slow: true });
             if !to.is_empty() {
-                self.spread(to, &streams::depth(instrument, &change, now));
+                self.spread(to, |unit| streams::depth(instrument, &change, now, unit));
             }
         }
         for levels in [5, 10, 20] {
             let wants =
                 |topic| matches!(topic, Topic::Partial { levels: n, slow: s } if n == levels && (!s || slow));
-            let to = self.following(index, wants);
+            let to = self.following(Subject::One(index), wants);
             if to.is_empty() {
                 continue;
             }
             if let Some((last, sides)) = self.exchange.depth(index, levels) {
-                self.spread(to, &streams::book(instrument, last, &sides));
+                self.spread(to, |_| streams::book(instrument, last, &sides));
             }
-        }
-    }
-
-    fn publish_second(
-        &mut self,
-        index: InstrumentIndex,
-        instrument: &engine::domain::Instrument,
-        now: Nanos,
-    ) {
-        let at = millis(now);
-        for &interval in Interval::ALL {
-            let to = self.following(index, |topic| topic == Topic::Kline(interval));
-            // A bar of more than a second is told every two.
-            if to.is_empty() || interval != Interval::Second && !self.publications.is_multiple_of(20) {
-                continue;
-            }
-            // Right after the end of a bar it is the finished one that is told.
-            let told = at.div_euclid(1_000) * 1_000 - 1;
-            let history = &self.history[index as usize];
-            if let Some(bar) = history.present(interval, told) {
-                self.spread(to, &streams::kline(instrument, interval, &bar, at));
-            }
-        }
-        let to = self.following(index, |topic| topic == Topic::Ticker);
-        if !to.is_empty() {
-            let event = self.day_event(index, instrument, now);
-            self.spread(to, &event);
-        }
-        let to = self.following(index, |topic| topic == Topic::MiniTicker);
-        if !to.is_empty() {
-            let event = streams::mini_ticker(instrument, &self.day(index, now), at);
-            self.spread(to, &event);
-        }
-        let to = self.following(index, |topic| topic == Topic::AvgPrice);
-        if !to.is_empty() {
-            let average = self.history[index as usize].average(at).unwrap_or_default();
-            let event = format!(
-                "{{\"e\":\"avgPrice\",\"E\":{at},\"s\":{},\"i\":\"5m\",\"w\":{},\"T\":{at}}}",
-                super::super::json::text(&instrument.symbol),
-                super::super::json::price(instrument, average)
-            );
-            self.spread(to, &event);
         }
     }
 }

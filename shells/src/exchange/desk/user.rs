@@ -6,8 +6,8 @@ use engine::domain::Nanos;
 use engine::venue::exchange::AccountIndex;
 
 use super::super::failure::Failure;
-use super::super::json::millis;
 use super::super::method::Method;
+use super::super::render::TimeUnit;
 use super::{Call, Connection, Desk, Out};
 
 /// Active subscriptions of one connection.
@@ -20,6 +20,8 @@ const LIFETIME_MAX: u32 = 65_535;
 pub(super) struct Listener {
     pub(super) connection: Connection,
     pub(super) id: u32,
+    /// In what times are told.
+    pub(super) unit: TimeUnit,
     /// Made by a session, so that it ends with it.
     by_session: bool,
 }
@@ -66,9 +68,11 @@ impl Desk {
                 let one = |listener: &Listener| {
                     listener.connection == connection && id.is_none_or(|id| listener.id == id)
                 };
-                if self.listeners.remove(one).is_empty() {
+                let removed = self.listeners.remove(one);
+                if removed.is_empty() {
                     return Err(Failure::new(-2036, "Invalid subscription ID."));
                 }
+                self.terminate(&removed, now);
                 Ok("{}".to_owned())
             }
             Method::Subscriptions => {
@@ -81,17 +85,23 @@ impl Desk {
             Method::SessionLogout => {
                 let by_session =
                     |listener: &Listener| listener.connection == connection && listener.by_session;
-                for listener in self.listeners.remove(by_session) {
-                    let ended = format!(
-                        "{{\"subscriptionId\":{},\"event\":{{\"e\":\"eventStreamTerminated\",\"E\":{}}}}}",
-                        listener.id,
-                        millis(now)
-                    );
-                    self.send(connection, Out::Frame(ended.into()));
-                }
+                let removed = self.listeners.remove(by_session);
+                self.terminate(&removed, now);
                 Ok(super::super::connection::session_json(None, now))
             }
             _ => self.listen(call),
+        }
+    }
+
+    /// Tells listeners that nothing comes to them any more.
+    fn terminate(&mut self, removed: &[Listener], now: Nanos) {
+        for listener in removed {
+            let ended = format!(
+                "{{\"subscriptionId\":{},\"event\":{{\"e\":\"eventStreamTerminated\",\"E\":{}}}}}",
+                listener.id,
+                listener.unit.show(now)
+            );
+            self.send(listener.connection, Out::Frame(ended.into()));
         }
     }
 
@@ -111,7 +121,12 @@ impl Desk {
         let id = *made;
         *made += 1;
         let by_session = call.method == Method::UserSubscribe;
-        self.listeners.by_account.entry(account).or_default().push(Listener { connection, id, by_session });
+        self.listeners.by_account.entry(account).or_default().push(Listener {
+            connection,
+            id,
+            unit: call.unit,
+            by_session,
+        });
         Ok(format!("{{\"subscriptionId\":{id}}}"))
     }
 }
