@@ -204,7 +204,7 @@ async fn answer(
         Err(false) if request.path == "/api/v3/userDataStream" => {
             return json(410, "", "{\"code\":-1000,\"msg\":\"This endpoint is no longer available.\"}");
         }
-        Err(false) => return Reaction::Respond(http::response(404, "text/html", "", "", keep)),
+        Err(false) => return Reaction::Respond(http::response(404, "text/html", "", http::NOT_FOUND, keep)),
     };
     let told_in = unit(request.header("x-mbx-time-unit"));
     let checked = Params::of_form(&request.query, &request.body).and_then(|params| {
@@ -318,7 +318,7 @@ impl Session {
             .and_then(|name| serde_json::from_str::<String>(name).ok())
             .ok_or_else(invalid)?;
         let method = Method::by_name(&name).filter(|_| !name.is_empty());
-        let method = method.ok_or_else(|| Failure::new(-1020, "Unsupported operation."))?;
+        let method = method.ok_or_else(|| Failure::new(-1020, "This operation is not supported."))?;
         let params = member("params").map_or_else(|| Ok(Params::default()), Params::of_json)?;
         let door = &hall.door;
         match method {

@@ -136,6 +136,10 @@ const fn reason(status: u16) -> &'static str {
     }
 }
 
+/// The page for a path that leads nowhere: clients show it as it is.
+pub const NOT_FOUND: &str =
+    "<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1></body></html>";
+
 /// A response.
 #[must_use]
 pub fn response(status: u16, content_type: &str, headers: &str, body: &str, keep_alive: bool) -> String {

@@ -69,6 +69,14 @@ methods! {
     UiKlines "uiKlines" "GET" "/api/v3/uiKlines" Public 2,
     /// The average price.
     AvgPrice "avgPrice" "GET" "/api/v3/avgPrice" Public 2,
+    /// The price that filters and execution rules refer to.
+    ReferencePrice "referencePrice" "GET" "/api/v3/referencePrice" Public 2,
+    /// How that price comes about.
+    ReferenceCalculation "referencePrice.calculation" "GET" "/api/v3/referencePrice/calculation" Public 2,
+    /// Rules that hold when orders trade.
+    ExecutionRules "executionRules" "GET" "/api/v3/executionRules" Public 2,
+    /// Block trades.
+    BlockTrades "blockTrades.historical" "GET" "/api/v3/historicalBlockTrades" Public 25,
     /// Statistics of a span that ends now.
     TickerWindow "ticker" "GET" "/api/v3/ticker" Public 4,
     /// Statistics of the trading day.
@@ -91,6 +99,8 @@ methods! {
     CancelReplace "order.cancelReplace" "POST" "/api/v3/order/cancelReplace" Signed 1,
     /// Makes an order smaller.
     Amend "order.amend.keepPriority" "PUT" "/api/v3/order/amend/keepPriority" Signed 4,
+    /// The amendments of an order.
+    Amendments "order.amendments" "GET" "/api/v3/order/amendments" Signed 4,
     /// Open orders.
     OpenOrders "openOrders.status" "GET" "/api/v3/openOrders" Signed 6,
     /// Cancels the open orders of a symbol.
@@ -99,6 +109,20 @@ methods! {
     AllOrders "allOrders" "GET" "/api/v3/allOrders" Signed 20,
     /// Places two orders of which one cancels the other.
     OcoPlace "orderList.place.oco" "POST" "/api/v3/orderList/oco" Signed 1,
+    /// The same as it was asked for before there were other lists.
+    OcoPlaceOld "orderList.place" "POST" "/api/v3/order/oco" Signed 1,
+    /// Places an order that places another.
+    OtoPlace "orderList.place.oto" "POST" "/api/v3/orderList/oto" Signed 1,
+    /// Places an order that places a pair.
+    OtocoPlace "orderList.place.otoco" "POST" "/api/v3/orderList/otoco" Signed 1,
+    /// Places an order that pays for another.
+    OpoPlace "orderList.place.opo" "POST" "/api/v3/orderList/opo" Signed 1,
+    /// Places an order that pays for a pair.
+    OpocoPlace "orderList.place.opoco" "POST" "/api/v3/orderList/opoco" Signed 1,
+    /// Places an order by smart order routing.
+    SorPlace "sor.order.place" "POST" "/api/v3/sor/order" Signed 1,
+    /// Judges such an order and places none.
+    SorTest "sor.order.test" "POST" "/api/v3/sor/order/test" Signed 1,
     /// Tells of an order list.
     ListStatus "orderList.status" "GET" "/api/v3/orderList" Signed 4,
     /// Cancels an order list.
@@ -111,12 +135,26 @@ methods! {
     Account "account.status" "GET" "/api/v3/account" Signed 20,
     /// Fills.
     MyTrades "myTrades" "GET" "/api/v3/myTrades" Signed 20,
+    /// Matches that self-trade prevention kept from trading.
+    Prevented "myPreventedMatches" "GET" "/api/v3/myPreventedMatches" Signed 20,
+    /// What smart order routing allotted.
+    Allocations "myAllocations" "GET" "/api/v3/myAllocations" Signed 20,
     /// How many orders the limits have counted.
     OrderRate "account.rateLimits.orders" "GET" "/api/v3/rateLimit/order" Signed 40,
     /// Rates of fees.
     Commission "account.commission" "GET" "/api/v3/account/commission" Signed 20,
     /// The filters that apply to the account.
     MyFilters "myFilters" "GET" "/api/v3/myFilters" Signed 40,
+    /// Whether the exchange is up.
+    SystemStatus "" "GET" "/sapi/v1/system/status" Public 1,
+    /// Assets, and what the account holds of each.
+    Coins "" "GET" "/sapi/v1/capital/config/getall" Signed 10,
+    /// Rates of fees by symbol.
+    TradeFee "" "GET" "/sapi/v1/asset/tradeFee" Signed 1,
+    /// Pairs that can be traded on margin.
+    MarginPairs "" "GET" "/sapi/v1/margin/allPairs" Public 1,
+    /// Pairs that can be traded on isolated margin.
+    IsolatedPairs "" "GET" "/sapi/v1/margin/isolated/allPairs" Signed 10,
     /// Starts user data of the session's account.
     UserSubscribe "userDataStream.subscribe" "" "" Session 2,
     /// Starts user data of the account that signs.
@@ -166,6 +204,7 @@ impl Method {
                 | Self::CancelReplace
                 | Self::CancelAll
                 | Self::OcoPlace
+                | Self::OcoPlaceOld
                 | Self::ListCancel
         )
     }

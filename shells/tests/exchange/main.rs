@@ -6,6 +6,7 @@ mod websocket;
 mod streams;
 mod sbe;
 mod statistics;
+mod clients;
 mod faults;
 mod orders;
 mod time;

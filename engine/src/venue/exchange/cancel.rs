@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::AccountIndex;
 use super::core::Exchange;
-use super::event::{ExecutionKind, ListStatus};
+use super::event::{Event, ExecutionKind, ListStatus};
 use super::filters::AMENDS_MAX;
 use super::matching::open_lock;
 use super::order::Status;
@@ -121,6 +121,9 @@ impl Exchange {
         self.books[amend.instrument as usize].sides.get_mut(side).reduce(id, price, by);
         self.credit(owner, self.pays_with(&order), release, -release);
         self.report(ExecutionKind::Replaced, id, None, Some(former));
+        if let Some(Event::Execution(execution)) = self.events.last_mut() {
+            execution.former = Quantity(amend.quantity.0 + by);
+        }
         if order.list != 0 {
             self.tell_list(order.list, ListStatus::Updated);
         }

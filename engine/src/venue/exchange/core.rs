@@ -335,7 +335,8 @@ impl Exchange {
         order.updated = time;
         self.executions += 1;
         let (order, id) = (order.clone(), self.executions);
-        let execution = Execution { kind, order, fill, request_id, prevented: Quantity::ZERO, id, time };
+        let (prevented, former) = (Quantity::ZERO, Quantity::ZERO);
+        let execution = Execution { kind, order, fill, request_id, prevented, former, id, time };
         self.events.push(Event::Execution(Box::new(execution)));
     }
 

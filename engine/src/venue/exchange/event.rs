@@ -59,6 +59,8 @@ pub struct Execution {
     pub request_id: Option<Box<str>>,
     /// Quantity of the prevented match, for a prevention.
     pub prevented: Quantity,
+    /// The order's quantity before, for an amendment.
+    pub former: Quantity,
     /// Unique, rising.
     pub id: u64,
     /// When.

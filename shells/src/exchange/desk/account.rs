@@ -11,7 +11,7 @@ use super::super::render::list;
 use super::{Call, Desk};
 
 /// A rate of millionths, with eight decimals.
-fn rate(millionths: i32) -> String {
+pub(super) fn rate(millionths: i32) -> String {
     amount(i128::from(millionths) * 100).to_string()
 }
 
@@ -21,6 +21,12 @@ impl Desk {
         match call.method {
             Method::Account => self.balances(account, call),
             Method::MyTrades => self.my_trades(account, call),
+            Method::Prevented => self.prevented(account, call),
+            Method::Allocations => {
+                self.symbol(call.params.need("symbol")?)?;
+                // Smart order routing is not offered, so nothing was ever allotted.
+                Ok("[]".to_owned())
+            }
             Method::OrderRate => {
                 let used = self.limits.usage(call.address, Some(account), now).orders;
                 Ok(format!("[{}]", orders_json(&self.limits.allowed(), used)))

@@ -85,6 +85,15 @@ impl Desk {
         }
     }
 
+    /// The rules that hold when orders trade: none of any symbol.
+    pub(super) fn execution_rules(&self, params: &Params) -> Result<String, Failure> {
+        let instruments = self.exchange.instruments();
+        let wanted = self.wanted(params)?.into_iter().filter_map(|index| instruments.get(index));
+        let rules =
+            list(wanted.map(|listed| format!("{{\"symbol\":{},\"rules\":[]}}", text(&listed.symbol))));
+        Ok(format!("{{\"symbolRules\":{rules}}}"))
+    }
+
     fn symbol_json(&self, index: InstrumentIndex, instrument: &Instrument, sets: bool) -> String {
         let status = status(instrument);
         let sets = if sets { r#"[["SPOT"]]"# } else { "[]" };

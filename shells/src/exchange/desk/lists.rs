@@ -23,11 +23,47 @@ fn named<'a>(params: &'a Params, client: &str) -> Result<ListName<'a>, Failure> 
     Ok(ListName { id, client_id })
 }
 
+/// Today's parameters of an OCO that is asked for as before 2024: its limit order is the one that waits for a better
+/// price, its stop order the other.
+fn todays(old: &Params) -> Result<Params, Failure> {
+    let (limit, stop) = if old.need("side")? == "SELL" { ("above", "below") } else { ("below", "above") };
+    old.need("price")?;
+    old.need("stopPrice")?;
+    let limited = old.maybe("stopLimitPrice")?.is_some();
+    if limited {
+        old.need("stopLimitTimeInForce")?;
+    }
+    let mut params = old.clone();
+    params.set(&format!("{limit}Type"), "LIMIT_MAKER");
+    params.set(&format!("{stop}Type"), if limited { "STOP_LOSS_LIMIT" } else { "STOP_LOSS" });
+    for (name, leg, now) in [
+        ("price", limit, "Price"),
+        ("limitClientOrderId", limit, "ClientOrderId"),
+        ("limitIcebergQty", limit, "IcebergQty"),
+        ("limitStrategyId", limit, "StrategyId"),
+        ("limitStrategyType", limit, "StrategyType"),
+        ("stopPrice", stop, "StopPrice"),
+        ("stopLimitPrice", stop, "Price"),
+        ("stopLimitTimeInForce", stop, "TimeInForce"),
+        ("stopClientOrderId", stop, "ClientOrderId"),
+        ("stopIcebergQty", stop, "IcebergQty"),
+        ("stopStrategyId", stop, "StrategyId"),
+        ("stopStrategyType", stop, "StrategyType"),
+        ("trailingDelta", stop, "TrailingDelta"),
+    ] {
+        if let Some(value) = old.get(name) {
+            params.set(&format!("{leg}{now}"), value);
+        }
+    }
+    Ok(params)
+}
+
 impl Desk {
     pub(super) fn about_lists(&mut self, call: &Call, now: Nanos) -> Result<String, Failure> {
         let account = Self::owner(call)?;
         match call.method {
-            Method::OcoPlace => self.place_oco(account, call, now),
+            Method::OcoPlace => self.place_oco(account, call, &call.params, now),
+            Method::OcoPlaceOld => self.place_oco(account, call, &todays(&call.params)?, now),
             Method::ListCancel => self.cancel_list(account, call, now),
             Method::ListStatus => {
                 let found = self.exchange.find_list(account, named(&call.params, "origClientOrderId")?)?;
@@ -37,12 +73,31 @@ impl Desk {
                 let render = self.render(call);
                 Ok(list(self.exchange.open_lists(account).map(|open| render.list(open))))
             }
-            _ => self.all_lists(account, call),
+            Method::AllLists => self.all_lists(account, call),
+            _ => self.not_offered(call),
         }
     }
 
-    fn place_oco(&mut self, account: AccountIndex, call: &Call, now: Nanos) -> Result<String, Failure> {
-        let params = &call.params;
+    /// Orders that no symbol takes, as `exchangeInfo` says.
+    fn not_offered(&self, call: &Call) -> Result<String, Failure> {
+        self.symbol(call.params.need("symbol")?)?;
+        Err(Failure::new(
+            -1013,
+            match call.method {
+                Method::OtoPlace | Method::OtocoPlace => "OTO orders are not supported for this symbol.",
+                Method::OpoPlace | Method::OpocoPlace => "OPO orders are not supported for this symbol.",
+                _ => "SOR orders are not supported for this symbol.",
+            },
+        ))
+    }
+
+    fn place_oco(
+        &mut self,
+        account: AccountIndex,
+        call: &Call,
+        params: &Params,
+        now: Nanos,
+    ) -> Result<String, Failure> {
         let (below, detail) = self.new_order(params, "below")?;
         let (above, _) = self.new_order(params, "above")?;
         let client_id = self.client_id(params, "listClientOrderId")?;

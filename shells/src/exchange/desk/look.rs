@@ -39,6 +39,14 @@ impl Desk {
             },
             Method::OpenOrders if whole => 80,
             Method::MyTrades if params.get("orderId").is_some() => 5,
+            Method::Prevented if params.get("preventedMatchId").is_some() => 2,
+            Method::ExecutionRules if whole => {
+                if several == 0 {
+                    40
+                } else {
+                    (2 * several).min(40)
+                }
+            }
             Method::TickerWindow | Method::TickerToday => 4 * several.clamp(1, 50),
             Method::Ticker24 if whole => match several {
                 1..=20 => 2,
@@ -58,6 +66,7 @@ impl Desk {
             | Method::Ticker24
             | Method::TickerPrice
             | Method::TickerBook => self.tickers(call, now),
+            Method::ExecutionRules => self.execution_rules(params),
             _ => {
                 let index = self.symbol(params.need("symbol")?)?;
                 let listed = self.exchange.instruments().get(index);
@@ -93,6 +102,11 @@ impl Desk {
                 })
             }
             Method::AggTrades => self.agg_trades(call, index, listed),
+            Method::ReferencePrice | Method::ReferenceCalculation => {
+                Err(Failure::new(-2043, "This symbol doesn't have a reference price."))
+            }
+            // There never were any.
+            Method::BlockTrades => Ok("[]".to_owned()),
             Method::AvgPrice => {
                 let average = history.average(millis(now)).unwrap_or_default();
                 let closed = history.trades().next_back().map_or(now, |trade| trade.time);

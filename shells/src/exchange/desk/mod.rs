@@ -5,12 +5,14 @@ mod orders;
 mod replace;
 mod lists;
 mod account;
+mod wallet;
 mod look;
 mod tickers;
 mod listing;
 mod follow;
 mod user;
 mod slow;
+mod records;
 mod fault;
 mod publish;
 mod seconds;
@@ -36,6 +38,7 @@ use super::render::{Render, TimeUnit};
 use super::streams::Wire;
 use fault::{Due, Later, Memory};
 use follow::Followers;
+use records::Records;
 use slow::SlowDepth;
 use user::Listeners;
 
@@ -131,6 +134,7 @@ pub struct Desk {
     followers: Followers,
     slow_depth: SlowDepth,
     listeners: Listeners,
+    records: Records,
     /// What happened and was not told yet.
     events: Vec<Event>,
     ids: ClientIds,
@@ -182,6 +186,7 @@ impl Desk {
             followers: Followers::new(instruments),
             slow_depth: SlowDepth::new(instruments),
             listeners: Listeners::default(),
+            records: Records::default(),
             connections: BTreeMap::new(),
             api: BTreeSet::new(),
             events: Vec::new(),
@@ -338,17 +343,32 @@ impl Desk {
             | Method::Amend
             | Method::OpenOrders
             | Method::CancelAll
-            | Method::AllOrders => self.about_orders(call, now),
+            | Method::AllOrders
+            | Method::Amendments => self.about_orders(call, now),
             Method::OcoPlace
+            | Method::OcoPlaceOld
+            | Method::OtoPlace
+            | Method::OtocoPlace
+            | Method::OpoPlace
+            | Method::OpocoPlace
+            | Method::SorPlace
+            | Method::SorTest
             | Method::ListStatus
             | Method::ListCancel
             | Method::OpenLists
             | Method::AllLists => self.about_lists(call, now),
             Method::Account
             | Method::MyTrades
+            | Method::Prevented
+            | Method::Allocations
             | Method::OrderRate
             | Method::Commission
             | Method::MyFilters => self.about_account(call, now),
+            Method::SystemStatus
+            | Method::Coins
+            | Method::TradeFee
+            | Method::MarginPairs
+            | Method::IsolatedPairs => self.about_wallet(call),
             Method::UserSubscribe
             | Method::UserSubscribeSigned
             | Method::UserUnsubscribe

@@ -37,6 +37,7 @@ impl Desk {
             Method::OrderCancel => self.cancel(account, &call.params, now, call.unit),
             Method::CancelReplace => self.cancel_replace(account, call, now),
             Method::Amend => self.amend(account, call, now),
+            Method::Amendments => self.amendments(account, call),
             Method::CancelAll => self.cancel_all(account, call, now),
             Method::OpenOrders => {
                 let symbol = call.params.maybe("symbol")?;
@@ -165,7 +166,7 @@ impl Desk {
         };
         let strategy_type = params.integer(&own(prefix, "strategyType"))?;
         if strategy_type.is_some_and(|kind| kind < 1_000_000) {
-            return Err(Failure::new(-1127, "strategyType must be 1000000 or more."));
+            return Err(Failure::new(-1134, "strategyType was less than 1000000."));
         }
         let new = NewOrder {
             instrument,
@@ -184,7 +185,7 @@ impl Desk {
         Ok((new, detail))
     }
 
-    fn listed(&self, instrument: InstrumentIndex) -> Result<&Instrument, Failure> {
+    pub(super) fn listed(&self, instrument: InstrumentIndex) -> Result<&Instrument, Failure> {
         self.exchange.instruments().get(instrument).ok_or_else(|| Failure::new(-1121, "Invalid symbol."))
     }
 
@@ -263,11 +264,16 @@ impl Desk {
         };
         let amend = AmendOrder { instrument, name, client_id, quantity: Quantity(quantity) };
         let id = self.exchange.amend(now, account, amend)?;
+        self.exchange.take_events(&mut self.events);
+        let execution = self.events.iter().rev().find_map(|event| match event {
+            Event::Execution(execution) if execution.order.id == id => Some(execution.id),
+            _ => None,
+        });
         let order = self.exchange.order(id).ok_or_else(|| Failure::new(-1000, "Internal error."))?;
         Ok(format!(
             "{{\"transactTime\":{},\"executionId\":{},\"amendedOrder\":{}}}",
             call.unit.show(now),
-            order.id,
+            execution.unwrap_or(0),
             self.render(call).amended(order, &former)
         ))
     }

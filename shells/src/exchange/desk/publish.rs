@@ -21,6 +21,7 @@ impl Desk {
             match event {
                 Event::Execution(execution) => {
                     let order = &execution.order;
+                    self.records.note(execution);
                     if let Some(fill) = execution.fill.filter(|_| execution.kind == ExecutionKind::Trade)
                         && order.filled == fill.quantity
                     {
