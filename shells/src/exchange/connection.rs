@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::http::{self, Request, Unread};
 use super::json::{members, millis, text};
 use super::method::{Method, Security};
-use super::params::{Params, raw_value, signed_text};
+use super::params::{Params, RETURN_LIMITS, raw_value, signed_text};
 use super::render::TimeUnit;
 use super::streams::Wire;
 use super::talk::{Manner, Talk};
@@ -143,7 +143,7 @@ fn manner(request: &Request, door: &Door) -> Result<Manner, String> {
     let params = Params::of_form(&request.query, "").map_err(refused)?;
     let unit = unit(params.get("timeUnit")).map_err(refused)?;
     if path == "/ws-api/v3" {
-        let limits = params.get("returnRateLimits") != Some("false");
+        let limits = params.flag(RETURN_LIMITS).map_err(refused)? != Some(false);
         return Ok(Manner::Api { unit, limits, session: Session::default() });
     }
     let Some(path) = path.strip_prefix("/sbe") else {
@@ -263,11 +263,15 @@ fn respond(answer: Answer, keep: bool) -> String {
     http::response(status, "application/json;charset=UTF-8", &headers, &body, keep)
 }
 
-/// An answer as a WebSocket API frame.
+/// An answer as a WebSocket API frame; `limits` says whether it tells the limits where the request does not say.
 #[must_use]
 pub fn envelope(answer: &Answer, limits: bool) -> String {
     let id = answer.id.as_deref().unwrap_or("null");
-    let limits = if limits { format!(",\"rateLimits\":{}", answer.usage.list()) } else { String::new() };
+    let limits = if answer.limits.unwrap_or(limits) {
+        format!(",\"rateLimits\":{}", answer.usage.list())
+    } else {
+        String::new()
+    };
     match &answer.result {
         Ok(result) => format!("{{\"id\":{id},\"status\":200,\"result\":{result}{limits}}}"),
         Err(failure) => {
@@ -289,7 +293,7 @@ impl Session {
         let mut id: Option<Box<str>> = None;
         let (method, params, account, known) = match self.read(message, &mut id, hall) {
             Ok(Read::Ask(method, params, account)) => (method, params, account, None),
-            Ok(Read::Say(result)) => (Method::SessionStatus, Params::default(), None, Some(Ok(result))),
+            Ok(Read::Say(params, result)) => (Method::SessionStatus, params, None, Some(Ok(result))),
             // What cannot be understood costs as little as anything.
             Err(failure) => (Method::Ping, Params::default(), None, Some(Err(failure))),
         };
@@ -320,10 +324,11 @@ impl Session {
         let method = Method::by_name(&name).filter(|_| !name.is_empty());
         let method = method.ok_or_else(|| Failure::new(-1020, "This operation is not supported."))?;
         let params = member("params").map_or_else(|| Ok(Params::default()), Params::of_json)?;
+        params.flag(RETURN_LIMITS)?;
         let door = &hall.door;
         match method {
-            Method::SessionLogon => self.log_on(&params, door).map(Read::Say),
-            Method::SessionStatus => Ok(Read::Say(self.json(door))),
+            Method::SessionLogon => self.log_on(&params, door).map(|result| Read::Say(params, result)),
+            Method::SessionStatus => Ok(Read::Say(params, self.json(door))),
             _ => {
                 let account = match method.security() {
                     Security::Public => None,
@@ -373,5 +378,5 @@ impl Session {
 /// A message that was understood.
 enum Read {
     Ask(Method, Params, Option<engine::venue::exchange::AccountIndex>),
-    Say(String),
+    Say(Params, String),
 }

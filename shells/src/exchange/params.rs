@@ -9,6 +9,9 @@ use super::failure::Failure;
 use super::interval;
 use super::json::members;
 
+/// The parameter of an address or a request that says whether answers tell what was used of the limits.
+pub const RETURN_LIMITS: &str = "returnRateLimits";
+
 /// Parameters by name, with their values decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Params(Vec<(Box<str>, Box<str>)>);

@@ -123,3 +123,18 @@ fn signed_requests_need_no_session() {
         assert_eq!(socket.until(|answer| answer["error"].is_object())["error"]["code"], code);
     }
 }
+
+#[test]
+fn a_request_says_for_itself_whether_its_answer_tells_the_limits() {
+    let exchange = Exchange::start(&[]);
+    let told = |path: &str, params: Value| {
+        let answer = exchange.socket(path).ask(&json!({"id": 1, "method": "time", "params": params}));
+        assert!(answer["result"]["serverTime"].is_u64(), "{answer}");
+        answer["rateLimits"].is_array()
+    };
+    assert!(told("/ws-api/v3", json!({})));
+    assert!(!told("/ws-api/v3", json!({"returnRateLimits": false})));
+    assert!(told("/ws-api/v3?returnRateLimits=false", json!({"returnRateLimits": true})));
+    let bad = json!({"id": 1, "method": "time", "params": {"returnRateLimits": "perhaps"}});
+    assert_eq!(exchange.socket("/ws-api/v3").ask(&bad)["error"]["code"], -1100);
+}

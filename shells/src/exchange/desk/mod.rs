@@ -33,7 +33,7 @@ use super::keys::Accounts;
 use super::limits::{Limits, Usage};
 use super::market::Source;
 use super::method::Method;
-use super::params::Params;
+use super::params::{Params, RETURN_LIMITS};
 use super::render::{Render, TimeUnit};
 use super::streams::Wire;
 use fault::{Due, Later, Memory};
@@ -101,6 +101,8 @@ pub struct Answer {
     pub result: Result<String, Failure>,
     /// What was used of the limits.
     pub usage: Usage,
+    /// Whether that is told, where the request says.
+    pub limits: Option<bool>,
 }
 
 /// What a connection is told.
@@ -324,7 +326,8 @@ impl Desk {
                 Some(fault) => self.send(call.connection, Out::Cut(fault.bytes)),
                 None => {}
             }
-            let answer = Answer { id: call.id, result, usage };
+            let limits = call.params.flag(RETURN_LIMITS).unwrap_or_default();
+            let answer = Answer { id: call.id, result, usage, limits };
             self.answer_with(fault.as_ref(), call.connection, answer, now);
         }
         self.tell(now);
