@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use engine::domain::{Instrument, Nanos, Price, Quantity, Side};
 use engine::venue::exchange::PublicTrade;
 
-use super::interval::{Interval, just_before};
+use super::interval::{ZonedInterval, just_before};
 use super::json::{millis, price, quantity};
 use super::render::TimeUnit;
 
@@ -144,7 +144,7 @@ impl History {
     /// Bars of an interval that opened in `from..=to`, oldest first, at most `most`; the newest ones without `from`.
     /// A span without trades stands at the close of the one before.
     #[must_use]
-    pub fn bars(&self, interval: Interval, from: Option<i64>, to: i64, most: usize) -> Vec<Bar> {
+    pub fn bars(&self, interval: ZonedInterval, from: Option<i64>, to: i64, most: usize) -> Vec<Bar> {
         let mut found: VecDeque<Bar> = VecDeque::new();
         for second in &self.bars {
             let (opened, _) = interval.bar_of(second.opened);
@@ -182,7 +182,7 @@ impl History {
 
     /// The present bar of an interval.
     #[must_use]
-    pub fn present(&self, interval: Interval, now: i64) -> Option<Bar> {
+    pub fn present(&self, interval: ZonedInterval, now: i64) -> Option<Bar> {
         let (opened, _) = interval.bar_of(now);
         let last = *self.bars.back()?;
         let mut sum = Bar { opened, ..Bar::default() };
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn bars_are_without_holes() {
-        let interval = |name| Interval::named(name, 0).expect("an interval");
+        let interval = |name| ZonedInterval::named(name, 0).expect("an interval");
         let mut history = History::default();
         history.add(&[trade(1, 500, 10, 1), trade(2, 700, 12, 2)]);
         history.add(&[trade(3, 3_100, 9, 4)]);

@@ -14,13 +14,13 @@ pub const STREAMED_ZONE: i64 = 8 * 3_600_000;
 
 /// An interval of bars, with the time zone in which its bars begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Interval {
+pub struct ZonedInterval {
     span: domain::Interval,
     /// Milliseconds ahead of UTC.
     zone: i64,
 }
 
-impl Interval {
+impl ZonedInterval {
     /// The interval of this name.
     #[must_use]
     pub fn named(name: &str, zone: i64) -> Option<Self> {
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn bars_of_every_interval_are_aligned() {
-        let bar_of = |name, at| Interval::named(name, 0).expect("an interval").bar_of(at);
+        let bar_of = |name, at| ZonedInterval::named(name, 0).expect("an interval").bar_of(at);
         assert_eq!(bar_of("1m", 61_234), (60_000, 120_000));
         // 1970-01-05 was a Monday.
         assert_eq!(bar_of("1w", 5 * DAY), (4 * DAY, 11 * DAY));
@@ -125,7 +125,7 @@ mod tests {
         // 2024-02-29 is of the month that began at 1706745600.
         assert_eq!(bar_of("1M", 1_709_164_800_000), (1_706_745_600_000, 1_709_251_200_000));
         // A day in Singapore begins eight hours before.
-        let ahead = Interval::named("1d", STREAMED_ZONE).expect("an interval");
+        let ahead = ZonedInterval::named("1d", STREAMED_ZONE).expect("an interval");
         assert_eq!(ahead.bar_of(3 * DAY), (3 * DAY - STREAMED_ZONE, 4 * DAY - STREAMED_ZONE));
     }
 

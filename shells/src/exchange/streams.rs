@@ -4,7 +4,7 @@ use engine::domain::{BySide, Instrument, InstrumentIndex, Instruments, Market, N
 use engine::venue::exchange::{DepthChange, PublicTrade};
 
 use super::history::{Aggregate, Bar, value_json, volume_json};
-use super::interval::{DAY, Interval, STREAMED_ZONE, just_before};
+use super::interval::{DAY, STREAMED_ZONE, ZonedInterval, just_before};
 use super::json::{price, quantity, text};
 use super::render::TimeUnit;
 use super::sbe::SbeTopic;
@@ -31,7 +31,7 @@ pub enum Topic {
         slow: bool,
     },
     /// Bars of an interval.
-    Kline(Interval),
+    Kline(ZonedInterval),
     /// Statistics of a day.
     Ticker,
     /// The same, short.
@@ -113,7 +113,7 @@ fn json_topic(topic: &str) -> Option<Topic> {
         Some((topic, "100ms")) => (topic, Some(false)),
         Some((topic, "1000ms")) => (topic, Some(true)),
         Some((topic, "+08:00")) => {
-            return Interval::named(topic.strip_prefix("kline_")?, STREAMED_ZONE).map(Topic::Kline);
+            return ZonedInterval::named(topic.strip_prefix("kline_")?, STREAMED_ZONE).map(Topic::Kline);
         }
         Some(_) => return None,
         None => (topic, None),
@@ -130,7 +130,7 @@ fn json_topic(topic: &str) -> Option<Topic> {
         "referencePrice" => Topic::ReferencePrice,
         "blockTrade" => Topic::BlockTrade,
         _ => match (topic.strip_prefix("kline_"), topic.strip_prefix("depth")) {
-            (Some(name), _) => Topic::Kline(Interval::named(name, 0)?),
+            (Some(name), _) => Topic::Kline(ZonedInterval::named(name, 0)?),
             (None, Some(levels)) => {
                 Topic::Partial { levels: levels.parse().ok().filter(|n| [5, 10, 20].contains(n))?, slow }
             }
@@ -245,7 +245,13 @@ pub fn book_ticker(
 
 /// A `kline`.
 #[must_use]
-pub fn kline(instrument: &Instrument, interval: Interval, bar: &Bar, now: Nanos, unit: TimeUnit) -> String {
+pub fn kline(
+    instrument: &Instrument,
+    interval: ZonedInterval,
+    bar: &Bar,
+    now: Nanos,
+    unit: TimeUnit,
+) -> String {
     let (_, closes) = interval.bar_of(bar.opened);
     let shown = |value| price(instrument, value);
     let id = |id: u64| if bar.trades == 0 { -1 } else { i128::from(id) };
@@ -299,7 +305,7 @@ mod tests {
         assert_eq!(topic("btcusdt@depth"), Some(Topic::Depth { slow: true }));
         assert_eq!(topic("btcusdt@depth@100ms"), Some(Topic::Depth { slow: false }));
         assert_eq!(topic("btcusdt@depth20@100ms"), Some(Topic::Partial { levels: 20, slow: false }));
-        let interval = |zone| Interval::named("1m", zone).expect("an interval");
+        let interval = |zone| ZonedInterval::named("1m", zone).expect("an interval");
         assert_eq!(topic("btcusdt@kline_1m"), Some(Topic::Kline(interval(0))));
         assert_eq!(topic("btcusdt@kline_1m@+08:00"), Some(Topic::Kline(interval(STREAMED_ZONE))));
         assert_eq!(topic("btcusdt@ticker_4h"), Some(Topic::Window(1)));

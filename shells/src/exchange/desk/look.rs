@@ -4,7 +4,7 @@ use engine::domain::{Instrument, InstrumentIndex, Nanos};
 
 use super::super::failure::Failure;
 use super::super::history::{bar_json, trade_json};
-use super::super::interval::Interval;
+use super::super::interval::ZonedInterval;
 use super::super::json::{millis, price, quantity};
 use super::super::method::Method;
 use super::super::params::Params;
@@ -118,7 +118,7 @@ impl Desk {
             }
             _ => {
                 let name = params.need("interval")?;
-                let interval = Interval::named(name, params.zone()?);
+                let interval = ZonedInterval::named(name, params.zone()?);
                 let interval = interval.ok_or_else(|| Failure::new(-1120, "Invalid interval."))?;
                 let most = limit(params, 500, 1_000)?;
                 let from = params.time("startTime")?;

@@ -2,7 +2,7 @@
 
 use engine::domain::{Instrument, InstrumentIndex, Instruments, Nanos};
 
-use super::super::interval::Interval;
+use super::super::interval::ZonedInterval;
 use super::super::json::{millis, price, text};
 use super::super::render::list;
 use super::super::streams::{self, Subject, Topic, WINDOWS};
@@ -48,7 +48,7 @@ impl Desk {
     }
 
     fn publish_bars(&mut self, index: InstrumentIndex, instrument: &Instrument, now: Nanos) {
-        for interval in Interval::streamed() {
+        for interval in ZonedInterval::streamed() {
             // A bar of more than a second is told every two.
             if !interval.is_second() && !self.publications.is_multiple_of(20) {
                 continue;

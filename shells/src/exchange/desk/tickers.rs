@@ -6,7 +6,7 @@ use engine::domain::{BySide, Instrument, InstrumentIndex, Nanos, Price};
 
 use super::super::failure::Failure;
 use super::super::history::{Bar, value_json, volume_json};
-use super::super::interval::{DAY, Interval, just_before};
+use super::super::interval::{DAY, ZonedInterval, just_before};
 use super::super::json::{Shown, amount, millis, price, quantity, text};
 use super::super::method::Method;
 use super::super::params::{Params, names};
@@ -273,7 +273,7 @@ fn span(call: &Call, now: Nanos) -> Result<(i64, Nanos), Failure> {
     let params = &call.params;
     if call.method == Method::TickerToday {
         let zone = params.zone()?;
-        let day = Interval::named("1d", zone).ok_or_else(|| Failure::new(-1120, "Invalid interval."))?;
+        let day = ZonedInterval::named("1d", zone).ok_or_else(|| Failure::new(-1120, "Invalid interval."))?;
         let (opens, closes) = day.bar_of(millis(now));
         return Ok((opens, just_before(closes)));
     }
