@@ -1,9 +1,11 @@
 //! What `cancel_all` and `flatten` do, decided from what is known: which orders to cancel, which to place.
 
+use std::collections::BTreeSet;
+
 use engine::domain::{InstrumentIndex, OrderId, Quantity, Side, SourceId};
 use engine::error::RejectCode;
 use engine::ledger::Ledger;
-use engine::message::{OrderState, Report, ReportKind};
+use engine::message::{IntentKind, OrderState, Report, ReportKind};
 
 use crate::api::orders::{CancelAll, OrderFilter};
 use crate::api::{ApiError, code};
@@ -49,12 +51,16 @@ impl Scope {
         self.instrument.is_none_or(|only| only == instrument) && self.source.is_none_or(|only| only == source)
     }
 
-    /// The open orders that are meant and are not being cancelled yet.
+    /// The open orders that are meant and are not being cancelled yet. One that another was to replace is not: the venue
+    /// may refuse that whole.
     #[must_use]
     pub fn to_cancel(&self, orders: &Orders) -> Vec<(OrderId, InstrumentIndex)> {
+        let intents = orders.iter().filter_map(|row| row.intent);
+        let replacing = intents.filter(|intent| intent.kind == IntentKind::Replace.code());
+        let replaced: BTreeSet<OrderId> = replacing.map(|intent| intent.target).collect();
         let meant = orders.iter().filter(|row| {
             row.is_open()
-                && row.state != Some(OrderState::PendingCancel)
+                && (row.state != Some(OrderState::PendingCancel) || replaced.contains(&row.id))
                 && self.takes(row.instrument, row.id.source)
         });
         meant.map(|row| (row.id, row.instrument)).collect()

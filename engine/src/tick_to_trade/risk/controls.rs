@@ -45,6 +45,8 @@ struct Subject<'a> {
     after: Exposure,
     /// Whether it can only shrink a position that is known.
     reduces: bool,
+    /// The order in whose place it comes: never both of them trade.
+    replaced: Option<OrderId>,
 }
 
 impl State {
@@ -74,11 +76,11 @@ impl State {
             _ if gates.halt > HaltState::ReduceOnly => return Err(RejectCode::Halted),
             // C02.
             Err(code) => return Err(*code),
-            Ok(Request::New(order)) => self.check_new(order, now, gates)?,
+            Ok(Request::New(order)) => self.check_new((order, None), now, gates)?,
             Ok(Request::Amend(amend)) => self.check_amend(amend, now, gates)?,
             Ok(Request::Replace(order, target)) => {
                 self.check_replaced(order, *target)?;
-                self.check_new(order, now, gates)?;
+                self.check_new((order, Some(*target)), now, gates)?;
             }
         }
         request
@@ -166,10 +168,18 @@ impl State {
         if possible { Ok(()) } else { Err(RejectCode::NoReplace) }
     }
 
-    fn check_new(&self, order: &NewOrder, now: Nanos, gates: &Gates) -> Result<(), RejectCode> {
-        let after = self.exposure(order.instrument).with(order);
-        let reduces = self.is_reconciled(order.instrument) && after.only_shrinks(order.side);
-        let subject = Subject { state: self, order, now, after, reduces };
+    fn check_new(
+        &self,
+        (order, replaced): (&NewOrder, Option<OrderId>),
+        now: Nanos,
+        gates: &Gates,
+    ) -> Result<(), RejectCode> {
+        let before = self.exposure(order.instrument);
+        let after = before.with(order);
+        let in_place = replaced.and_then(|id| self.orders.working(id));
+        let in_place = in_place.map_or(before, |(_, side, left)| before.without(side, left)).with(order);
+        let reduces = self.is_reconciled(order.instrument) && in_place.only_shrinks(order.side);
+        let subject = Subject { state: self, order, now, after, reduces, replaced };
         // C01: the stricter states were refused before.
         if gates.halt == HaltState::ReduceOnly && !reduces {
             return Err(RejectCode::Halted);
@@ -230,7 +240,7 @@ impl Subject<'_> {
 
     /// C11, C12.
     fn position(&self) -> Result<(), RejectCode> {
-        let Self { state, order, now, after, reduces } = self;
+        let Self { state, order, now, after, reduces, .. } = self;
         if !state.is_reconciled(order.instrument) {
             return Err(RejectCode::MaxPosition);
         }
@@ -250,15 +260,19 @@ impl Subject<'_> {
 
     /// C11 for the source alone. What shrinks its own position passes, whatever it does to the account's.
     fn own_position(&self) -> Result<(), RejectCode> {
-        let Self { state, order, now, .. } = self;
+        let Self { state, order, now, replaced, .. } = self;
         let limit = state.limits.sources[slot(order.id.source)].max_position_value;
         if limit == UNLIMITED {
             return Ok(());
         }
-        let own = state.exposure_of(order.id.source, order.instrument).with(order);
-        if own.only_shrinks(order.side) {
+        let before = state.exposure_of(order.id.source, order.instrument);
+        let in_place = replaced.and_then(|id| state.orders.working(id));
+        let in_place = in_place.filter(|(source, ..)| *source == order.id.source);
+        let in_place = in_place.map_or(before, |(_, side, left)| before.without(side, left));
+        if in_place.with(order).only_shrinks(order.side) {
             return Ok(());
         }
+        let own = before.with(order);
         let value = state.worst_value(order.instrument, &own, *now);
         let value = value.map_err(|error| error.code(RejectCode::MaxPosition))?;
         if value <= limit { Ok(()) } else { Err(RejectCode::MaxPosition) }

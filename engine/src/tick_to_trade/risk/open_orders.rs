@@ -196,6 +196,12 @@ impl OpenOrders {
         (slot.phase == Phase::Live).then_some((Quantity(slot.quantity), Quantity(slot.filled)))
     }
 
+    /// Source, side and what is left of an order that may still trade.
+    pub(super) fn working(&self, id: OrderId) -> Option<(SourceId, Side, i128)> {
+        let slot = &self.slots[self.find(id)? as usize];
+        (slot.phase != Phase::Settling).then(|| (slot.id.source, slot.side, slot.left()))
+    }
+
     /// The instrument of an order that may still be cancelled.
     pub(super) fn instrument_of(&self, id: OrderId) -> Option<InstrumentIndex> {
         let slot = &self.slots[self.find(id)? as usize];

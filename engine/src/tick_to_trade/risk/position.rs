@@ -28,6 +28,15 @@ impl Exposure {
         self
     }
 
+    /// The same without `left` of an order on `side`.
+    pub(super) fn without(mut self, side: Side, left: i128) -> Self {
+        match side {
+            Side::Buy => self.buys -= left,
+            Side::Sell => self.sells -= left,
+        }
+        self
+    }
+
     fn highest(&self) -> i128 {
         i128::from(self.position) + self.buys
     }

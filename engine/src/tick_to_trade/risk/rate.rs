@@ -78,6 +78,7 @@ pub(super) const fn counts_as_storm(code: RejectCode) -> bool {
             | RejectCode::Expired
             | RejectCode::UnknownOrder
             | RejectCode::KeepPriority
+            | RejectCode::NoReplace
     )
 }
 
@@ -161,6 +162,7 @@ mod tests {
     fn c21_counts_conduct_and_not_conditions() {
         assert!(counts_as_storm(RejectCode::MaxQuantity) && counts_as_storm(RejectCode::BadRequest));
         assert!(!counts_as_storm(RejectCode::StaleMarketData) && !counts_as_storm(RejectCode::None));
+        assert!(!counts_as_storm(RejectCode::NoReplace), "a fill was faster");
     }
 
     #[test]

@@ -11,11 +11,12 @@ use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
 impl<E: OrderEntry> Route<E> {
     pub(super) fn cancel(&mut self, order: &Order, now: Nanos) {
         let target = order.intent().target;
-        let cancellable = self
-            .orders
-            .get(target)
-            .is_some_and(|order| !order.state.is_terminal() && order.state != OrderState::PendingCancel);
-        if !cancellable {
+        // A cancel that is half of a replacement may never be tried: another one leaves. If it comes first, the
+        // replacement is not attempted.
+        let cancellable = |order: &OrderRecord| {
+            !order.state.is_terminal() && (order.state != OrderState::PendingCancel || order.half_cancel)
+        };
+        if !self.orders.get(target).is_some_and(cancellable) {
             return self.refuse(order.intent(), RejectCode::UnknownOrder, now);
         }
         if self.link.is_throttled(now) {
@@ -30,6 +31,7 @@ impl<E: OrderEntry> Route<E> {
             // An unknown order stays unknown: its cancel may be refused for an order that is only late.
             if record.state != OrderState::Unknown {
                 record.cancel_sent();
+                record.half_cancel = false;
             }
             self.report(target, ReportKind::CancelSent, RejectCode::None, now);
             self.answers.start(target, now);

@@ -25,6 +25,7 @@ impl<E: OrderEntry> Route<E> {
         self.counters.replaces += 1;
         if let Some(target) = self.orders.get_mut(intent.target) {
             target.cancel_sent();
+            target.half_cancel = true;
             self.report(intent.target, ReportKind::CancelSent, RejectCode::None, now);
             self.answers.start(intent.target, now);
         }

@@ -56,6 +56,8 @@ pub struct OrderRecord {
     pub unconfirmed: bool,
     /// The order in whose place it was sent, by one request; `OrderId::NONE` for any other.
     pub replaces: OrderId,
+    /// Whether the cancel on its way is one half of a replacement, which may be refused whole before anything is cancelled.
+    pub half_cancel: bool,
     /// Whether a cancel of all on its instrument has left, and the venue has not said since whether it rests on.
     pub swept: bool,
     /// Trades applied, to tell a repeat (F11).
@@ -122,6 +124,7 @@ impl OrderRecord {
             missing_asked: Nanos::ZERO,
             unconfirmed: false,
             replaces: OrderId::NONE,
+            half_cancel: false,
             swept: false,
             trades: Trades::new(),
         }

@@ -160,7 +160,8 @@ impl Outbox {
     ///
     /// # Errors
     /// As [`limit`](Self::limit), and `UNKNOWN_ORDER` when no such order works, `UNRESOLVED` when it does not rest, or
-    /// `NO_REPLACE` when it has begun to fill.
+    /// `NO_REPLACE` when it has begun to fill, waits for a trigger, or was sent before this source began, so that nobody
+    /// here knows whether it does.
     pub fn replace(
         &mut self,
         target: OrderId,
@@ -172,7 +173,7 @@ impl Outbox {
         if order.state != WorkingState::Open {
             return Err(RejectCode::Unresolved);
         }
-        if order.filled > Quantity::ZERO {
+        if order.filled > Quantity::ZERO || !order.plain {
             return Err(RejectCode::NoReplace);
         }
         if !price.is_some() {
@@ -191,7 +192,7 @@ impl Outbox {
     /// or the ring is full.
     pub fn cancel(&mut self, target: OrderId) -> Result<OrderId, RejectCode> {
         let order = self.working.find(target).ok_or(RejectCode::UnknownOrder)?;
-        if order.state == WorkingState::Cancelling {
+        if order.state == WorkingState::Cancelling && !order.half_cancel {
             return Err(RejectCode::DuplicateId);
         }
         let kind = IntentKind::Cancel.code();
@@ -207,7 +208,7 @@ impl Outbox {
         for at in 0..self.working.orders().len() {
             let order = self.working.orders()[at];
             let meant = instrument.is_none_or(|instrument| instrument == order.instrument);
-            if meant && order.state != WorkingState::Cancelling {
+            if meant && (order.state != WorkingState::Cancelling || order.half_cancel) {
                 self.cancel(order.id)?;
                 sent += 1;
             }
@@ -373,6 +374,29 @@ mod tests {
             let refused = rig.outbox.stop_loss(1, Side::Sell, prices, quantity);
             assert_eq!(refused, Err(RejectCode::FilterPrice));
         }
+    }
+
+    #[test]
+    fn what_waits_for_a_trigger_is_not_replaced_by_what_does_not() {
+        let mut rig = rig();
+        let stop =
+            rig.outbox.stop_loss(1, Side::Sell, (Price(95), Some(Price(94))), Quantity(2)).expect("sent");
+        let placed = rig.sent()[0];
+        rig.outbox.working_mut().apply(&report_of(&placed, ReportKind::Accepted, OrderState::Open, 0));
+        assert_eq!(rig.outbox.replace(stop, Price(93), Quantity(2), false), Err(RejectCode::NoReplace));
+    }
+
+    #[test]
+    fn an_order_can_be_cancelled_though_another_is_to_take_its_place() {
+        let mut rig = rig();
+        let old = place(&mut rig).expect("sent");
+        let placed = rig.sent()[0];
+        rig.outbox.working_mut().apply(&report_of(&placed, ReportKind::Accepted, OrderState::Open, 0));
+        rig.outbox.replace(old, Price(101), Quantity(6), true).expect("sent");
+        let report = report_of(&placed, ReportKind::CancelSent, OrderState::PendingCancel, 0);
+        rig.outbox.working_mut().apply(&report);
+        assert_eq!(rig.outbox.cancel_all(None), Ok(2));
+        assert_eq!(rig.outbox.cancel(old), Err(RejectCode::DuplicateId), "one is enough");
     }
 
     #[test]

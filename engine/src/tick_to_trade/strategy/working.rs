@@ -56,10 +56,14 @@ pub struct WorkingOrder {
     answer_by: Nanos,
     /// Whether any report of it has come.
     heard: bool,
+    /// Whether it is known to rest at its price from the start, not to wait for a trigger: reports do not tell.
+    pub(super) plain: bool,
+    /// Whether the cancel on its way may be half of a replacement, which may be refused whole.
+    pub(super) half_cancel: bool,
 }
 
 impl WorkingOrder {
-    /// Fills the room for orders.
+    /// Fills the room for orders; one that nobody has answered yet.
     const VACANT: Self = Self {
         id: OrderId::NONE,
         instrument: 0,
@@ -71,6 +75,8 @@ impl WorkingOrder {
         cancel: OrderId::NONE,
         answer_by: Nanos::NEVER,
         heard: false,
+        plain: false,
+        half_cancel: false,
     };
 
     /// What of it may still trade.
@@ -160,19 +166,21 @@ impl Working {
                 order.state = WorkingState::Cancelling;
                 order.cancel = intent.id;
                 order.answer_by = answer_by;
+                order.half_cancel = false;
             }
         } else if let Ok(side) = Side::try_from(intent.side) {
+            if let Some(replaced) = self.orders.iter_mut().find(|order| order.id == intent.target) {
+                replaced.half_cancel = true;
+            }
             self.orders.push(WorkingOrder {
                 id: intent.id,
                 instrument: intent.instrument,
                 side,
-                state: WorkingState::Pending,
                 price: intent.price,
                 quantity: intent.quantity,
-                filled: Quantity::ZERO,
-                cancel: OrderId::NONE,
                 answer_by,
-                heard: false,
+                plain: intent.trigger == Price::NONE,
+                ..WorkingOrder::VACANT
             });
         }
     }
@@ -215,13 +223,11 @@ impl Working {
                 id: report.id,
                 instrument: report.instrument,
                 side,
-                state: WorkingState::Pending,
                 price: report.price,
                 quantity: Quantity(filled.0.saturating_add(report.leaves.0)),
                 filled,
-                cancel: OrderId::NONE,
-                answer_by: Nanos::NEVER,
                 heard: true,
+                ..WorkingOrder::VACANT
             });
             self.orders.len() - 1
         });

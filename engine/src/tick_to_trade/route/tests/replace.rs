@@ -74,6 +74,23 @@ fn what_is_not_attempted_leaves_the_other_as_the_venue_says_that_it_is() {
 }
 
 #[test]
+fn a_cancel_leaves_though_a_replacement_is_on_its_way_for_that_may_be_refused_whole() {
+    let mut bench = Bench::new();
+    let old = resting(&mut bench);
+    let new = replace(&mut bench, 2, old);
+    bench.approve(cancel(old, 3));
+    assert_eq!(bench.work(START), [CANCEL_SENT]);
+    assert_eq!(bench.seen(), [Seen::Cancel(old)]);
+    bench.approve(cancel(old, 4));
+    bench.work(START);
+    assert_eq!(bench.seen(), [], "one is enough");
+    bench.tell(old, VenueEventKind::Canceled);
+    bench.tell(new, VenueEventKind::Rejected { code: -2011 });
+    assert_eq!(bench.work(START), [CANCELED, REFUSED]);
+    assert_eq!(bench.route.orders().live(), 0);
+}
+
+#[test]
 fn a_new_order_that_is_refused_after_the_cancel_leaves_neither() {
     let mut bench = Bench::new();
     let old = resting(&mut bench);

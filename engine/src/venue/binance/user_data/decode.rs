@@ -228,7 +228,10 @@ impl Reader<'_> {
             (Asked::Cancel, _) | (Asked::Place, CANCEL_REJECTED) => VenueEventKind::CancelRejected { code },
             (Asked::Place, _) => VenueEventKind::Rejected { code },
             (Asked::Amend, _) => VenueEventKind::AmendRejected { code },
-            (Asked::Replace, _) => return self.replacement(code, error.get(1), id),
+            (Asked::Replace, _) => match replacement(code, error.get(1))? {
+                Some(kind) => kind,
+                None => return Ok(None),
+            },
             // There was nothing to cancel.
             (Asked::Sweep, CANCEL_REJECTED) => VenueEventKind::Swept,
             (Asked::Sweep, _) => VenueEventKind::SweepRejected { code },
@@ -245,35 +248,6 @@ impl Reader<'_> {
         Ok(Some(self.event(kind, id, data.need(1)?.unsigned()?, cumulative, instrument)))
     }
 
-    /// What a refused replacement means for the new order; what it does for the other, that order's own events and
-    /// questions tell. Without a word on each half nothing was tried.
-    fn replacement(
-        &self,
-        code: i32,
-        data: Option<Cursor<'_>>,
-        id: OrderId,
-    ) -> Result<Option<VenueEvent>, DecodeError> {
-        let told = |kind| Ok(Some(self.event(kind, id, 0, Quantity::ZERO, UNNAMED)));
-        let Some(mut data) = data.filter(|data| data.peek() == Some(b'{')) else {
-            return told(VenueEventKind::Rejected { code });
-        };
-        let data = data.fields(&["newOrderResult", "newOrderResponse", "cancelResponse"])?;
-        if data.get(0).is_none() {
-            return told(VenueEventKind::Rejected { code });
-        }
-        let half = match data.text(0)? {
-            "SUCCESS" => return Ok(None),
-            "FAILURE" => 1,
-            "NOT_ATTEMPTED" => 2,
-            _ => return told(VenueEventKind::Unknown),
-        };
-        let code = data.need(half)?.fields(&["code"])?.need(0)?.signed()?;
-        let code = i32::try_from(code).map_err(|_| malformed(0))?;
-        // A new order that was not attempted is none, whatever is not known of the cancel.
-        let open = half == 1 && OPEN_OUTCOMES.contains(&code);
-        told(if open { VenueEventKind::Unknown } else { VenueEventKind::Rejected { code } })
-    }
-
     /// The result of a query.
     fn state(&self, mut result: Cursor<'_>, id: OrderId) -> Result<Option<VenueEvent>, DecodeError> {
         let result = result.fields(&["symbol", "orderId", "executedQty", "status", "origQty"])?;
@@ -286,6 +260,29 @@ impl Reader<'_> {
         let kind = VenueEventKind::QueryState { state, quantity };
         Ok(Some(self.event(kind, id, result.need(1)?.unsigned()?, cumulative, instrument)))
     }
+}
+
+/// What a refused replacement means for the new order; what it does for the other, that order's own events and questions
+/// tell. Without a word on each half nothing was tried.
+fn replacement(code: i32, data: Option<Cursor<'_>>) -> Result<Option<VenueEventKind>, DecodeError> {
+    let Some(mut data) = data.filter(|data| data.peek() == Some(b'{')) else {
+        return Ok(Some(VenueEventKind::Rejected { code }));
+    };
+    let data = data.fields(&["newOrderResult", "newOrderResponse", "cancelResponse"])?;
+    if data.get(0).is_none() {
+        return Ok(Some(VenueEventKind::Rejected { code }));
+    }
+    let half = match data.text(0)? {
+        "SUCCESS" => return Ok(None),
+        "FAILURE" => 1,
+        "NOT_ATTEMPTED" => 2,
+        _ => return Ok(Some(VenueEventKind::Unknown)),
+    };
+    let code = data.need(half)?.fields(&["code"])?.need(0)?.signed()?;
+    let code = i32::try_from(code).map_err(|_| malformed(0))?;
+    // A new order that was not attempted is none, whatever is not known of the cancel.
+    let open = half == 1 && OPEN_OUTCOMES.contains(&code);
+    Ok(Some(if open { VenueEventKind::Unknown } else { VenueEventKind::Rejected { code } }))
 }
 
 fn fee_asset(name: &str, instrument: &Instrument) -> FeeAsset {

@@ -224,6 +224,10 @@ fn fee(report: &mut Report<'_>, fill: &Fill) {
 /// venue's own keep such facts, so that a recorded session of the simulated exchange replays exactly.
 pub fn encode_answer(event: &VenueEvent, instrument: &Instrument, out: &mut Vec<u8>) -> bool {
     let (asked, code, message) = match event.kind {
+        // Only of a replacement: the order that it names is gone. Of a new order it would speak of a cancel.
+        VenueEventKind::Rejected { code: CANCEL_REJECTED } => {
+            (Asked::Replace, CANCEL_REJECTED, "Order cancel-replace failed.")
+        }
         VenueEventKind::Rejected { code } => (Asked::Place, code, "New order rejected."),
         VenueEventKind::CancelRejected { code: CANCEL_REJECTED } => {
             (Asked::Cancel, CANCEL_REJECTED, "Unknown order sent.")

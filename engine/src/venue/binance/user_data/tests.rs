@@ -78,6 +78,7 @@ fn kinds() -> impl Strategy<Value = VenueEventKind> {
         Just(VenueEventKind::Expired),
         codes.clone().prop_map(|code| VenueEventKind::Rejected { code }),
         Just(VenueEventKind::Rejected { code: -2010 }),
+        Just(VenueEventKind::Rejected { code: -2011 }),
         codes.prop_map(|code| VenueEventKind::CancelRejected { code }),
         Just(VenueEventKind::CancelRejected { code: -2011 }),
         Just(VenueEventKind::Unknown),

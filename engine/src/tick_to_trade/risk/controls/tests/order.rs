@@ -80,6 +80,14 @@ fn c01_halts_by_degrees() {
     desk.approve(&exact);
     let second = desk.sell(1_010, 2);
     assert_eq!(at(&desk, &second, HaltState::ReduceOnly), Some(RejectCode::Halted));
+    // In its place another may come, for only one of them ever trades; it may not flip either.
+    desk.state.filters[0].cancel_replace = true;
+    let in_place = |intent: Intent| Intent { kind: IntentKind::Replace.code(), target: exact.id, ..intent };
+    let (moved, larger) = (in_place(desk.sell(1_010, 10)), in_place(desk.sell(1_010, 12)));
+    assert_eq!(at(&desk, &moved, HaltState::ReduceOnly), None);
+    assert_eq!(at(&desk, &larger, HaltState::ReduceOnly), Some(RejectCode::Halted));
+    let more = in_place(desk.buy(1_000, 2));
+    assert_eq!(at(&desk, &more, HaltState::ReduceOnly), Some(RejectCode::Halted));
     // Cancels pass whatever the halt.
     let cancel = cancel(desk.next(), exact.id, 0);
     assert_eq!(at(&desk, &cancel, HaltState::Halted), None);
