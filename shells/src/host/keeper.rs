@@ -17,7 +17,7 @@ use engine::simulation::recorder::RecordedFeed;
 use engine::venue::binance::{DecodeError, MarketEvent};
 use engine::venue::link::{FeedReader, FeedWriter};
 use engine::venue::replay::{TapeSource, TapeWriter};
-use engine::venue::{Frame, MarketData};
+use engine::venue::{Frame, MarketData, Source};
 
 use crate::config::{Settings, Venue};
 use crate::tapes;
@@ -170,7 +170,7 @@ pub struct Keeper {
 /// Feed and keeper, where the settings want tapes.
 ///
 /// # Errors
-/// When the first tape cannot be begun, or the ring not be made.
+/// When the ring cannot be made.
 pub fn keep(
     (settings, listing): (&Settings, &Listing),
     (ipc, epoch): (&IpcPaths, u32),
@@ -204,11 +204,14 @@ impl Shelf {
         let mut frames = FeedReader::new(bytes::Consumer::attach(&ring, &cursor)?);
         // What another life left in the ring is older than the tape; nobody writes to it yet.
         while frames.read(&mut |_| {}) {}
-        let tape = Some(self.begin(now)?);
+        let (tape, begin_at) = match self.begin(now) {
+            Ok(tape) => (Some(tape), Nanos::NEVER),
+            Err(failure) => (None, missed(&failure, now)),
+        };
         let begun = Arc::new(AtomicU64::new(0));
         let inner = RecordedFeed::new(feed, tap);
         let feed = KeptFeed { inner, instruments, begun: Arc::clone(&begun), asked: (0, 0), ask_next: now };
-        Ok((feed, Keeper { frames, shelf: self, tape, begun, begin_at: Nanos::NEVER }))
+        Ok((feed, Keeper { frames, shelf: self, tape, begun, begin_at }))
     }
 
     /// Begins a tape at `now`, after room was made for it.
@@ -218,8 +221,12 @@ impl Shelf {
         tapes::make_room(directory, self.most - self.share())?;
         let path = directory.join(tapes::name(self.venue, now));
         let mut writer = TapeWriter::create(&path)?;
-        writer.write(now, TapeSource::Rest(&self.listing.0), &self.listing.1)?;
-        writer.seal()?;
+        let listed = writer.write(now, TapeSource::Rest(&self.listing.0), &self.listing.1);
+        if let Err(failure) = listed.and_then(|()| writer.seal()) {
+            // One without its beginning is no tape. What keeps it from being removed is in its name's way only.
+            let _ = fs::remove_file(&path);
+            return Err(failure);
+        }
         let seal_at = now.saturating_add(SEALED_WITHIN);
         Ok(Tape { path, writer, end: now.saturating_add(LENGTH), unsealed: 0, seal_at })
     }
@@ -231,7 +238,12 @@ impl Shelf {
 
 impl Tape {
     fn write(&mut self, frame: &Frame<'_>) -> Result<(), SetupError> {
-        self.unsealed += frame.payload.len();
+        if frame.payload.is_empty() {
+            // It tells nothing, and a tape cannot hold it.
+            return Ok(());
+        }
+        // SBE stands in two digits a byte.
+        self.unsealed += frame.payload.len() * if frame.source == Source::Sbe { 2 } else { 1 };
         self.writer.write(frame.received, frame.source.into(), frame.payload)?;
         if self.unsealed >= PIECE { self.seal() } else { Ok(()) }
     }
@@ -244,6 +256,12 @@ impl Tape {
     fn bytes(&self) -> u64 {
         size(&self.path)
     }
+}
+
+/// Says that nothing is kept for a minute; when the next tape is begun.
+fn missed(failure: &SetupError, now: Nanos) -> Nanos {
+    tracing::error!(%failure, "nothing is kept for a minute");
+    now.saturating_add(AGAIN)
 }
 
 fn size(path: &Path) -> u64 {
@@ -306,9 +324,8 @@ impl Agent for Keeper {
 
     fn do_work(&mut self, now: Nanos) -> usize {
         self.turn(now).and_then(|()| self.take()).unwrap_or_else(|failure| {
-            tracing::error!(%failure, "nothing is kept for a minute");
             self.tape = None;
-            self.begin_at = now.saturating_add(AGAIN);
+            self.begin_at = missed(&failure, now);
             0
         })
     }

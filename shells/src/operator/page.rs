@@ -90,6 +90,16 @@ impl LoggedPage {
         Err(SetupError::file(log.path(), "does not rest: nobody knows what is halted"))
     }
 
+    /// Halts everything on the page at `path`, whose log cannot be had: nobody knows what else it should say.
+    ///
+    /// # Errors
+    /// When the page cannot be written.
+    pub fn halt_unlogged(path: &Path) -> Result<(), SetupError> {
+        path.parent().map_or(Ok(()), made)?;
+        let page = HaltPage::reopen(path).or_else(|_| HaltPage::create(path, 0));
+        page.map(|mut page| page.set_global(HaltState::Halted))
+    }
+
     /// What the page says of everything.
     #[must_use]
     pub fn global(&self) -> HaltState {

@@ -49,8 +49,11 @@ impl<M: MarketData> MarketData for Taped<M> {
         let Self { inner, tape, failure, frames } = self;
         let Some(tape) = tape.as_mut().filter(|_| failure.is_none()) else { return false };
         inner.poll(now, &mut |frame| {
-            *failure = tape.write(frame.received, frame.source.into(), frame.payload).err();
-            *frames += 1;
+            // One without a word tells nothing, and a tape cannot hold it.
+            if !frame.payload.is_empty() {
+                *failure = tape.write(frame.received, frame.source.into(), frame.payload).err();
+                *frames += 1;
+            }
             on_frame(frame);
         })
     }

@@ -94,7 +94,8 @@ impl ServicePage {
     /// Sets what may be traded within `scope`, of what `names` lists.
     ///
     /// # Errors
-    /// `UNKNOWN_SYMBOL` or `UNKNOWN_STRATEGY`; `INTERNAL` when the page cannot be written, or, to let go, its log.
+    /// `UNKNOWN_SYMBOL` or `UNKNOWN_STRATEGY`; `INTERNAL` when the page or its log cannot be written. A halt holds even
+    /// so, until risk starts again; where the log cannot be read, everything is halted.
     pub fn set(
         &mut self,
         scope: &Scope,
@@ -102,12 +103,9 @@ impl ServicePage {
         reason: Option<String>,
         names: Names,
     ) -> Result<(), ApiError> {
-        let internal = |error: SetupError| ApiError::new(code::INTERNAL, error.to_string());
         let page = match &mut self.page {
             Some(page) => page,
-            None => self
-                .page
-                .insert(LoggedPage::open(self.ipc.halts(RISK_SERVICE), log(&self.places)).map_err(internal)?),
+            None => self.page.insert(open(&self.ipc, &self.places, state)?),
         };
         page.learn(names);
         if !page.knows(scope) {
@@ -117,9 +115,77 @@ impl ServicePage {
             };
             return Err(ApiError::new(code, format!("{scope}: there is no such thing")));
         }
-        if let Some(warning) = page.apply(scope, state, reason, WHO.to_owned()).map_err(internal)? {
-            tracing::error!(warning);
+        match page.apply(scope, state, reason, WHO.to_owned()) {
+            Ok(None) => Ok(()),
+            Ok(Some(warning)) => Err(internal(format!("{scope}: {warning}; risk's next start forgets it"))),
+            Err(error) => Err(internal(error.to_string())),
         }
-        Ok(())
+    }
+}
+
+fn internal(reason: String) -> ApiError {
+    ApiError::new(code::INTERNAL, reason)
+}
+
+/// Opens the page to set `state`. A halt needs no log: without one it is of everything.
+fn open(ipc: &IpcPaths, places: &Places, state: HaltState) -> Result<LoggedPage, ApiError> {
+    let path = ipc.halts(RISK_SERVICE);
+    LoggedPage::open(path.clone(), log(places)).map_err(|error| {
+        if state != HaltState::Halted {
+            return internal(error.to_string());
+        }
+        match LoggedPage::halt_unlogged(&path) {
+            Ok(()) => {
+                internal(format!("everything is halted, for what was halted before cannot be read: {error}"))
+            }
+            Err(failure) => internal(format!("nothing is halted: {failure}; {error}")),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::counters::HaltReader;
+
+    #[test]
+    fn a_halt_holds_whatever_became_of_its_log_and_says_what_it_could_not_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let places = Places {
+            instance: "t".into(),
+            ipc: at("ipc"),
+            data: at("data"),
+            apart: crate::config::places::DataDirs::default(),
+        };
+        let ipc = IpcPaths::new(at("ipc"));
+        let names = || Names { instruments: vec![(0, "A".to_owned()), (1, "B".to_owned())], sources: vec![] };
+        let read = |index| {
+            let page = HaltReader::attach(&ipc.halts(RISK_SERVICE)).expect("a page");
+            page.state(SourceId(0), index)
+        };
+        let symbol = Scope::Symbol("A".to_owned());
+        let refused = |page: &mut ServicePage, state| {
+            page.set(&symbol, state, None, names()).expect_err("not logged").message
+        };
+        // The log is a directory: it can neither be read nor written.
+        std::fs::create_dir_all(at("data/risk_service.log")).expect("made");
+        let mut page = ServicePage::new(&ipc, &places);
+        assert!(HaltReader::attach(&ipc.halts(RISK_SERVICE)).is_err());
+        refused(&mut page, HaltState::ReduceOnly);
+        assert!(refused(&mut page, HaltState::Halted).starts_with("everything is halted"));
+        assert_eq!((read(0), read(1)), (HaltState::Halted, HaltState::Halted));
+        // With a log again it is what was asked for; everything stays halted until it is let go.
+        std::fs::remove_dir(at("data/risk_service.log")).expect("removed");
+        page.set(&symbol, HaltState::Halted, None, names()).expect("logged");
+        page.set(&Scope::Global, HaltState::Active, None, names()).expect("logged");
+        assert_eq!((read(0), read(1)), (HaltState::Halted, HaltState::Active));
+        // It can be read no more, and what is halted then is halted all the same.
+        std::fs::rename(at("data/risk_service.log"), at("data/kept")).expect("moved");
+        std::fs::create_dir(at("data/risk_service.log")).expect("made");
+        let other = Scope::Symbol("B".to_owned());
+        let told = page.set(&other, HaltState::Halted, None, names()).expect_err("not logged").message;
+        assert!(told.contains("symbol B: halted, but not logged"), "{told}");
+        assert_eq!(read(1), HaltState::Halted);
     }
 }

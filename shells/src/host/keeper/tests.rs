@@ -2,7 +2,6 @@
 
 use engine::domain::Market;
 use engine::ring::spsc;
-use engine::venue::Source;
 use engine::venue::replay::TapeReader;
 
 use super::*;
@@ -22,7 +21,10 @@ struct Desk {
 
 impl Desk {
     fn new(most: u64) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::at(tempfile::tempdir().expect("a folder"), most)
+    }
+
+    fn at(folder: tempfile::TempDir, most: u64) -> Self {
         let ipc = IpcPaths::new(folder.path().join("ipc"));
         ipc.create().expect("made");
         let (feed, venue, wishes) = Link::feed(&ipc, 64, 1).expect("rings");
@@ -131,6 +133,22 @@ fn a_tape_that_cannot_be_begun_is_tried_again_and_the_feed_goes_on() {
     desk.pass(SEALED_WITHIN);
     assert_eq!(desk.wished(), [0, 1]);
     assert_eq!(desk.tapes(), [["y"]]);
+}
+
+#[test]
+fn a_disk_that_takes_no_tape_from_the_start_stops_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = folder.path().join("tapes");
+    fs::write(&directory, "in the way").expect("written");
+    let mut desk = Desk::at(folder, 1 << 30);
+    desk.hear("x");
+    fs::remove_file(&directory).expect("removed");
+    desk.pass(AGAIN);
+    // It cannot be told on a tape, and ends none.
+    desk.hear("");
+    desk.hear("y");
+    desk.pass(SEALED_WITHIN);
+    assert_eq!((desk.wished(), desk.tapes()), (vec![0, 1], vec![vec!["y".to_owned()]]));
 }
 
 #[test]
