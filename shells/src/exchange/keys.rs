@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::config::secret::mode_in;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use engine::error::SetupError;
 use engine::venue::exchange::{AMOUNT_SCALE, AccountIndex, AccountSpec, Amount};
 use engine::venue::simulated::FeeRate;
@@ -40,26 +41,15 @@ impl Key {
     #[must_use]
     pub fn signed(&self, text: &str, signature: &str) -> bool {
         match &self.proof {
-            Proof::Hmac(key) => {
-                unhex(signature).is_some_and(|tag| hmac::verify(key, text.as_bytes(), &tag).is_ok())
-            }
+            Proof::Hmac(key) => HEXLOWER_PERMISSIVE
+                .decode(signature.as_bytes())
+                .is_ok_and(|tag| hmac::verify(key, text.as_bytes(), &tag).is_ok()),
             Proof::Ed25519(public) => STANDARD.decode(signature).is_ok_and(|signature| {
                 let key = signature::UnparsedPublicKey::new(&signature::ED25519, public);
                 key.verify(text.as_bytes(), &signature).is_ok()
             }),
         }
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// All accounts: what they start with, their names and keys.
@@ -195,8 +185,8 @@ impl Accounts {
             let mut bytes = [0; 32];
             random.fill(&mut bytes).map(|()| bytes).map_err(|_| lost())
         };
-        let (seed, secret) = (fresh()?, hex(&fresh()?));
-        let (hmac_key, ed25519_key) = (hex(&fresh()?), hex(&fresh()?));
+        let (seed, secret) = (fresh()?, HEXLOWER.encode(&fresh()?));
+        let (hmac_key, ed25519_key) = (HEXLOWER.encode(&fresh()?), HEXLOWER.encode(&fresh()?));
         let pair = signature::Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| lost())?;
         let public: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| lost())?;
         let pem = format!(

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::HEXLOWER;
 use engine::error::SetupError;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -133,9 +134,9 @@ impl TokenFile {
             return Err(SetupError::Invalid(reason));
         }
         let (id, secret) = (random::<6>()?, Zeroizing::new(random::<32>()?));
-        let id = hex(&id);
+        let id = HEXLOWER.encode(&id);
         let text = Zeroizing::new(format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret.as_slice())));
-        let sha256 = hex(digest(&SHA256, text.as_bytes()).as_ref());
+        let sha256 = HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref());
         let token = Token { id, role, name, sha256, created_ns: wall_clock().0, revoked_ns: None };
         self.change(|tokens| {
             if tokens.len() >= TOKENS_MAX {
@@ -201,10 +202,6 @@ fn random<const N: usize>() -> Result<[u8; N], SetupError> {
     Ok(bytes)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The tokens as a running gateway knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
@@ -221,7 +218,7 @@ impl Known {
     #[must_use]
     pub fn find(&self, text: &str) -> Option<&Token> {
         let Self::Tokens(tokens) = self else { return None };
-        let sha256 = hex(digest(&SHA256, text.as_bytes()).as_ref());
+        let sha256 = HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref());
         let mut found = None;
         for token in tokens {
             if bool::from(token.sha256.as_bytes().ct_eq(sha256.as_bytes())) && token.revoked_ns.is_none() {

@@ -1,32 +1,19 @@
 //! Bytes as pairs of hexadecimal digits: binary frames, on tapes of lines.
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 /// Appends `bytes` to `text`.
 pub(super) fn write(bytes: &[u8], text: &mut Vec<u8>) {
-    for byte in bytes {
-        text.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
+    let at = text.len();
+    text.resize(at + HEXLOWER.encode_len(bytes.len()), 0);
+    HEXLOWER.encode_mut(bytes, &mut text[at..]);
 }
 
 /// Puts what `text` stands for in place of `bytes`; `false` where it is no pairs of digits.
 pub(super) fn read(text: &[u8], bytes: &mut Vec<u8>) -> bool {
-    bytes.clear();
-    let (pairs, rest) = text.as_chunks::<2>();
-    for &pair in pairs {
-        let [Some(high), Some(low)] = pair.map(digit) else { return false };
-        bytes.push(high << 4 | low);
-    }
-    rest.is_empty()
-}
-
-const fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
+    let Ok(length) = HEXLOWER_PERMISSIVE.decode_len(text.len()) else { return false };
+    bytes.resize(length, 0);
+    HEXLOWER_PERMISSIVE.decode_mut(text, bytes).is_ok()
 }
 
 #[cfg(test)]
