@@ -13,8 +13,11 @@ use crate::venue::Frame;
 use crate::venue::binance::frames::{FrameDecoder, Read};
 use crate::venue::binance::{Bar, DecodeError, MarketEvent, Skip};
 
-/// How often a book's cell is refreshed, at most: readers of cells see a book at most this old.
+/// How often a book's cell is refreshed, at most, in a duty cycle that took nothing: readers of cells see a book this old.
 const CELL_INTERVAL: Nanos = Nanos::from_millis(1);
+
+/// How much longer a cell may wait for such a cycle.
+const CELL_PATIENCE: Nanos = Nanos::from_millis(4);
 
 /// Everything that an event borrowed from the feed and the decoder is applied to.
 pub(super) struct Markets {
@@ -295,8 +298,9 @@ impl Markets {
         }
     }
 
-    pub(super) fn write_cells(&mut self, now: Nanos) {
-        if now < self.cells_due {
+    /// Writes the cells that are due; `idle` when nothing else waits for it.
+    pub(super) fn write_cells(&mut self, now: Nanos, idle: bool) {
+        if now < self.cells_due || !(idle || now >= self.cells_due.saturating_add(CELL_PATIENCE)) {
             return;
         }
         for index in self.dirty.drain(..) {

@@ -145,8 +145,9 @@ impl<M: MarketData> Agent for Ingest<M> {
         }
         work += self.ask_for_snapshots(now);
         work += self.markets.find_silence(now);
-        // Cells are a view for people and shells: writing one changes no decision, so it is no work to replay.
-        self.markets.write_cells(now);
+        // Cells are a view for people and shells: writing one changes no decision, so it is no work to replay, and what a
+        // frame has just caused need not wait for it.
+        self.markets.write_cells(now, work == 0);
         work
     }
 

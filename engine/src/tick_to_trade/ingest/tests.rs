@@ -198,6 +198,18 @@ fn cells_follow_the_book_within_a_millisecond() {
 }
 
 #[test]
+fn a_cell_waits_for_a_cycle_without_frames_but_not_for_ever() {
+    let mut bench = Bench::synchronised();
+    let cells = CellReader::<BookCell>::attach(&bench.folder.path().join("cells")).expect("attached");
+    let trade = r#"{"e":"trade","E":1700000000000,"s":"ABCUSDT","t":1,"p":"10.00","q":"1.00","T":1700000000000,"m":true,"M":true}"#;
+    for (after, written) in [(1, false), (4, false), (5, true)] {
+        bench.stream(trade);
+        bench.ingest.do_work(START + Nanos::from_millis(after));
+        assert_eq!(cells.read(0).is_some_and(|cell| cell.is_trusted()), written, "{after} ms");
+    }
+}
+
+#[test]
 fn both_ticks_of_a_bar_know_its_interval() {
     let mut bench = Bench::synchronised();
     let mut told = Vec::new();

@@ -6,92 +6,141 @@
 use crate::book::DiffIds;
 use crate::domain::{InstrumentIndex, Market, Nanos, Price, Quantity, Side};
 use crate::message::tick::Top;
-use crate::venue::binance::MarketEvent;
 use crate::venue::binance::json::Cursor;
-use crate::venue::binance::number::{Closing, Shape, milliseconds, time, unsigned};
+use crate::venue::binance::number::{Closing, Reading, Shape, load, time};
+use crate::venue::binance::{DecodeError, MarketEvent};
 
 use super::levels::{self, Shapes, Sides};
 use super::symbols::SymbolTable;
 
 /// What reading one frame needs of the decoder.
-pub(super) struct Documented<'d, 'f> {
-    pub(super) cursor: Cursor<'f>,
+pub(super) struct Documented<'d, 'f, R> {
+    pub(super) reading: R,
+    /// What has not been read yet. A slice and no index: what is ahead is then compared with its length alone.
+    pub(super) rest: &'f [u8],
     pub(super) market: Market,
     pub(super) symbols: &'d SymbolTable,
     pub(super) shapes: &'d mut [Shapes],
     pub(super) sides: &'d mut Sides,
 }
 
-/// Reads a decimal and the text that must close it, quote included.
-#[inline(always)]
-fn decimal<const AGAIN: bool>(cursor: &mut Cursor<'_>, shape: &mut Shape, closing: Closing) -> Option<i64> {
-    let (value, end) = shape.closed::<AGAIN>(cursor.bytes, cursor.at, closing)?;
-    cursor.at = end;
-    Some(value)
+/// A price, a quantity, and the texts that must close them, however they are written.
+#[cold]
+#[inline(never)]
+fn any_pair(
+    text: &[u8],
+    Shapes { price, quantity, .. }: &mut Shapes,
+    [between, closing]: [Closing; 2],
+) -> Option<([i64; 2], usize)> {
+    price.learn(text, 0);
+    let read = |shape: &mut Shape, at: usize, closing: Closing| {
+        let (value, end) = shape.read(text, at).ok()?;
+        closing.rest().starts(load(text, end)).then_some((value, end + closing.length() - 1))
+    };
+    let (first, end) = read(price, 0, between)?;
+    let (second, end) = read(quantity, end, closing)?;
+    Some(([first, second], end))
 }
 
-impl Documented<'_, '_> {
+impl<'f, R: Reading> Documented<'_, 'f, R> {
+    /// Passes exactly `literal`, or stays and says `None`.
+    #[inline(always)]
+    fn literal<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
+        let (found, rest) = self.rest.split_first_chunk::<N>()?;
+        if found != literal {
+            return None;
+        }
+        self.rest = rest;
+        Some(())
+    }
+
+    /// Passes what a cursor passes.
+    #[inline(always)]
+    fn passed<T>(&mut self, pass: impl FnOnce(&mut Cursor<'f>) -> Result<T, DecodeError>) -> Option<T> {
+        let mut cursor = Cursor::new(self.rest, 0);
+        let value = pass(&mut cursor).ok()?;
+        self.rest = self.rest.get(cursor.at..)?;
+        Some(value)
+    }
+
     /// The event of a stream frame in documented order; levels go to `sides`.
     #[inline(always)]
     pub(super) fn read(mut self) -> Option<MarketEvent<'static>> {
-        let wrapped = self.cursor.literal(b"{\"stream\":\"").is_some();
+        let wrapped = self.literal(b"{\"stream\":\"").is_some();
         if wrapped {
-            self.cursor.string_rest().ok()?;
-            self.cursor.literal(b",\"data\":{\"")?;
+            self.passed(Cursor::string_rest)?;
+            self.literal(b",\"data\":{\"")?;
         } else {
-            self.cursor.literal(b"{\"")?;
+            self.literal(b"{\"")?;
         }
-        let event = if self.cursor.literal(b"u\":").is_some() {
+        let event = if self.literal(b"u\":").is_some() {
             let update_id = self.unsigned()?;
             if self.market != Market::Spot {
-                self.cursor.literal(b",\"e\":\"bookTicker\"")?;
+                self.literal(b",\"e\":\"bookTicker\"")?;
             }
             self.book_ticker(update_id)?
-        } else if self.cursor.literal(b"e\":\"depthUpdate\",\"E\":").is_some() {
+        } else if self.literal(b"e\":\"depthUpdate\",\"E\":").is_some() {
             self.depth()?
-        } else if self.cursor.literal(b"e\":\"trade\",\"E\":").is_some() {
+        } else if self.literal(b"e\":\"trade\",\"E\":").is_some() {
             self.trade()?
         } else {
-            self.cursor.literal(b"e\":\"bookTicker\",\"u\":")?;
+            self.literal(b"e\":\"bookTicker\",\"u\":")?;
             let update_id = self.unsigned()?;
             self.book_ticker(update_id)?
         };
         if wrapped {
-            self.cursor.literal(b"}")?;
+            self.literal(b"}")?;
         }
-        (self.cursor.at == self.cursor.bytes.len()).then_some(event)
+        self.rest.is_empty().then_some(event)
     }
 
     /// An unsigned integer. What follows it is compared with a literal, so a point or an exponent is seen there.
     #[inline(always)]
     fn unsigned(&mut self) -> Option<u64> {
-        let (value, end) = unsigned(self.cursor.bytes, self.cursor.at)?;
-        self.cursor.at = end;
+        let (value, end) = self.reading.unsigned(self.rest, 0)?;
+        self.rest = self.rest.get(end..)?;
+        Some(value)
+    }
+
+    #[inline(always)]
+    fn milliseconds(&mut self) -> Option<u64> {
+        let (value, end) = self.reading.milliseconds(self.rest, 0)?;
+        self.rest = self.rest.get(end..)?;
         Some(value)
     }
 
     #[inline(always)]
     fn time(&mut self) -> Option<Nanos> {
-        let (value, end) = milliseconds(self.cursor.bytes, self.cursor.at)?;
-        self.cursor.at = end;
-        time(value).map(|(time, _)| time)
+        time(self.milliseconds()?).map(|(time, _)| time)
     }
 
     /// `,"T":` and a number that is not used.
     #[inline(always)]
     fn transaction_time(&mut self) -> Option<()> {
-        self.cursor.literal(b",\"T\":")?;
-        let (_, end) = milliseconds(self.cursor.bytes, self.cursor.at)?;
-        self.cursor.at = end;
-        Some(())
+        self.literal(b",\"T\":")?;
+        self.milliseconds().map(|_| ())
+    }
+
+    /// A price and a quantity of `instrument`, and the texts that must close them, quotes included.
+    #[inline(always)]
+    fn pair_of(&mut self, instrument: InstrumentIndex, closings: [Closing; 2]) -> Option<(Price, Quantity)> {
+        let Self { reading, rest, .. } = self;
+        let shapes = self.shapes.get_mut(instrument as usize)?;
+        let found = reading.pair(*rest, 0, [&shapes.price, &shapes.quantity], closings);
+        let ([price, quantity], end) = match found {
+            Some(found) => found,
+            None => any_pair(rest, shapes, closings)?,
+        };
+        *rest = rest.get(end..)?;
+        Some((Price(price), Quantity(quantity)))
     }
 
     /// `,"s":"..."`.
     #[inline(always)]
     fn symbol(&mut self) -> Option<InstrumentIndex> {
-        self.cursor.literal(b",\"s\":\"")?;
-        let (instrument, end) = self.symbols.find_quoted(self.cursor.bytes, self.cursor.at)?;
-        self.cursor.at = end + 1;
+        self.literal(b",\"s\":\"")?;
+        let (instrument, end) = self.symbols.find_quoted(self.rest, 0)?;
+        self.rest = self.rest.get(end + 1..)?;
         Some(instrument)
     }
 
@@ -99,9 +148,23 @@ impl Documented<'_, '_> {
     #[inline(always)]
     fn pair(&mut self) -> Option<()> {
         if self.market == Market::CoinMargined {
-            self.cursor.literal(b",\"ps\":\"")?;
-            self.cursor.string_rest().ok()?;
+            self.literal(b",\"ps\":\"")?;
+            self.passed(Cursor::string_rest)?;
         }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn levels(
+        &mut self,
+        instrument: InstrumentIndex,
+        side: impl Fn(&mut Sides) -> &mut levels::Side,
+    ) -> Option<()> {
+        let Self { shapes, sides, .. } = self;
+        let shapes = shapes.get_mut(instrument as usize)?;
+        let mut cursor = Cursor::new(self.rest, 0);
+        levels::read(&mut cursor, shapes, side(sides)).ok()?;
+        self.rest = self.rest.get(cursor.at..)?;
         Some(())
     }
 
@@ -115,21 +178,20 @@ impl Documented<'_, '_> {
         }
         let instrument = self.symbol()?;
         self.pair()?;
-        self.cursor.literal(b",\"U\":")?;
+        self.literal(b",\"U\":")?;
         let first = self.unsigned()?;
-        self.cursor.literal(b",\"u\":")?;
+        self.literal(b",\"u\":")?;
         let last = self.unsigned()?;
         let mut previous = None;
         if futures {
-            self.cursor.literal(b",\"pu\":")?;
+            self.literal(b",\"pu\":")?;
             previous = Some(self.unsigned()?);
         }
-        let shapes = self.shapes.get_mut(instrument as usize)?;
-        self.cursor.literal(b",\"b\":")?;
-        levels::read(&mut self.cursor, shapes, &mut self.sides.bids).ok()?;
-        self.cursor.literal(b",\"a\":")?;
-        levels::read(&mut self.cursor, shapes, &mut self.sides.asks).ok()?;
-        self.cursor.literal(b"}")?;
+        self.literal(b",\"b\":")?;
+        self.levels(instrument, |sides| &mut sides.bids)?;
+        self.literal(b",\"a\":")?;
+        self.levels(instrument, |sides| &mut sides.asks)?;
+        self.literal(b"}")?;
         let ids = DiffIds { first, last, previous };
         Some(MarketEvent::Depth { instrument, ids, event_time, bids: &[], asks: &[] })
     }
@@ -137,62 +199,51 @@ impl Documented<'_, '_> {
     /// From behind the value of `u`. Futures end with `T` and `E`.
     #[inline(always)]
     fn book_ticker(&mut self, update_id: u64) -> Option<MarketEvent<'static>> {
-        const BID: Closing = Closing::new(b"\",\"B\":\"");
-        const BID_QUANTITY: Closing = Closing::new(b"\",\"a\":\"");
-        const ASK: Closing = Closing::new(b"\",\"A\":\"");
-        const ASK_QUANTITY: Closing = Closing::new(b"\"");
+        const BID: [Closing; 2] = [Closing::new(b"\",\"B\":\""), Closing::new(b"\",\"a\":\"")];
+        const ASK: [Closing; 2] = [Closing::new(b"\",\"A\":\""), Closing::new(b"\"")];
         let instrument = self.symbol()?;
         self.pair()?;
-        let cursor = &mut self.cursor;
-        let Shapes { price, quantity } = self.shapes.get_mut(instrument as usize)?;
-        cursor.literal(b",\"b\":\"")?;
-        let top = Top {
-            bid: Price(decimal::<false>(cursor, price, BID)?),
-            bid_quantity: Quantity(decimal::<false>(cursor, quantity, BID_QUANTITY)?),
-            ask: Price(decimal::<false>(cursor, price, ASK)?),
-            ask_quantity: Quantity(decimal::<false>(cursor, quantity, ASK_QUANTITY)?),
-        };
+        self.literal(b",\"b\":\"")?;
+        let (bid, bid_quantity) = self.pair_of(instrument, BID)?;
+        let (ask, ask_quantity) = self.pair_of(instrument, ASK)?;
+        let top = Top { bid, bid_quantity, ask, ask_quantity };
         let mut event_time = None;
         if self.market != Market::Spot {
             self.transaction_time()?;
-            self.cursor.literal(b",\"E\":")?;
+            self.literal(b",\"E\":")?;
             event_time = Some(self.time()?);
         }
-        self.cursor.literal(b"}")?;
+        self.literal(b"}")?;
         Some(MarketEvent::BookTicker { instrument, update_id, top, event_time })
     }
 
     /// From behind `"E":`. Spot has `T` behind the quantity, futures before the symbol; futures add `X`.
     #[inline(always)]
     fn trade(&mut self) -> Option<MarketEvent<'static>> {
-        const PRICE: Closing = Closing::new(b"\",\"q\":\"");
-        const QUANTITY: Closing = Closing::new(b"\"");
+        const CLOSINGS: [Closing; 2] = [Closing::new(b"\",\"q\":\""), Closing::new(b"\"")];
         let futures = self.market != Market::Spot;
         let event_time = self.time()?;
         if futures {
             self.transaction_time()?;
         }
         let instrument = self.symbol()?;
-        self.cursor.literal(b",\"t\":")?;
+        self.literal(b",\"t\":")?;
         let trade_id = self.unsigned()?;
-        let cursor = &mut self.cursor;
-        let Shapes { price, quantity } = self.shapes.get_mut(instrument as usize)?;
-        cursor.literal(b",\"p\":\"")?;
-        let price = Price(decimal::<false>(cursor, price, PRICE)?);
-        let quantity = Quantity(decimal::<false>(cursor, quantity, QUANTITY)?);
+        self.literal(b",\"p\":\"")?;
+        let (price, quantity) = self.pair_of(instrument, CLOSINGS)?;
         if futures {
-            self.cursor.literal(b",\"X\":\"")?;
-            self.cursor.string_rest().ok()?;
+            self.literal(b",\"X\":\"")?;
+            self.passed(Cursor::string_rest)?;
         } else {
             self.transaction_time()?;
         }
-        self.cursor.literal(b",\"m\":")?;
-        let aggressor = if self.cursor.boolean().ok()? { Side::Sell } else { Side::Buy };
+        self.literal(b",\"m\":")?;
+        let aggressor = if self.passed(Cursor::boolean)? { Side::Sell } else { Side::Buy };
         if !futures {
-            self.cursor.literal(b",\"M\":")?;
-            self.cursor.boolean().ok()?;
+            self.literal(b",\"M\":")?;
+            self.passed(Cursor::boolean)?;
         }
-        self.cursor.literal(b"}")?;
+        self.literal(b"}")?;
         Some(MarketEvent::Trade {
             instrument,
             trade_id,

@@ -1,10 +1,10 @@
 //! Arrays of levels: `[["price","quantity"],...]`, nine tenths of all bytes that arrive.
 
 use crate::book::Level;
-use crate::domain::{Price, Quantity};
+use crate::domain::{Instrument, Price, Quantity};
 use crate::venue::binance::DecodeError;
 use crate::venue::binance::json::Cursor;
-use crate::venue::binance::number::{Shape, Words, malformed, window};
+use crate::venue::binance::number::{Avx2, ByWords, Closing, Reading, Shape, Words, malformed};
 
 /// How the numbers of one instrument are read.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,16 @@ pub(super) struct Shapes {
     pub(super) price: Shape,
     /// Its quantities.
     pub(super) quantity: Shape,
+    /// By what, if the processor has it.
+    pub(super) avx2: Option<Avx2>,
+}
+
+impl Shapes {
+    /// For the numbers of `instrument`.
+    pub(super) fn new(instrument: &Instrument, avx2: Option<Avx2>) -> Self {
+        let (price, quantity) = (Shape::new(instrument.price_scale), Shape::new(instrument.quantity_scale));
+        Self { price, quantity, avx2 }
+    }
 }
 
 /// The levels of one side, in storage that is kept from frame to frame.
@@ -74,70 +84,82 @@ const WINDOW: usize = 64;
 /// Reads a level without white space and of the expected shape, from the first character of its price to behind its
 /// bracket. `None` where it is otherwise.
 #[inline(always)]
-fn level<const EIGHT: bool>(
+fn level(
+    reading: impl Reading,
     text: &(impl Words + ?Sized),
     at: usize,
     shapes: &Shapes,
 ) -> Option<(Level, usize)> {
-    let (price, end) = shapes.price.expected_again::<EIGHT>(text, at)?;
-    if text.pair(end)? != *b"\"," || text.byte(end + 2)? != b'"' {
-        return None;
-    }
-    let (quantity, end) = shapes.quantity.expected::<EIGHT>(text, end + 3)?;
-    if text.pair(end)? != *b"\"]" {
-        return None;
-    }
-    Some((Level { price: Price(price), quantity: Quantity(quantity) }, end + 2))
+    const CLOSINGS: [Closing; 2] = [Closing::new(b"\",\""), Closing::new(b"\"]")];
+    let ([price, quantity], end) = reading.pair(text, at, [&shapes.price, &shapes.quantity], CLOSINGS)?;
+    Some((Level { price: Price(price), quantity: Quantity(quantity) }, end))
 }
 
 /// Reads levels as long as [`level`] can, from the first character of a price on. Says where the first character of
 /// the next price is, or where the array ends and that it did; and how many levels of `slots` it has filled.
 #[inline(always)]
-fn run<const EIGHT: bool>(
+fn run(
+    reading: impl Reading,
     bytes: &[u8],
-    mut at: usize,
+    at: usize,
     shapes: &mut Shapes,
     slots: &mut [Level],
 ) -> (usize, bool, usize) {
-    let mut used = 0;
-    while let Some(window) = window::<WINDOW>(bytes, at) {
-        let Some((level, end)) = level::<EIGHT>(window, 0, shapes) else {
+    let (mut rest, mut used) = (bytes.get(at..).unwrap_or_default(), 0);
+    let stopped = |rest: &[u8], ended: bool, used: usize| (bytes.len() - rest.len(), ended, used);
+    while let Some(window) = rest.first_chunk::<WINDOW>() {
+        let Some((level, end)) = level(reading, window, 0, shapes) else {
             if shapes.price.learn(window, 0) {
                 continue;
             }
-            return (at, false, used);
+            return stopped(rest, false, used);
         };
-        let Some(slot) = slots.get_mut(used) else { return (at, false, used) };
+        let Some(slot) = slots.get_mut(used) else { return stopped(rest, false, used) };
         *slot = level;
-        if window.pair(end) == Some(*b",[") && window.byte(end + 2) == Some(b'"') {
+        let Some(behind) = rest.get(end..) else { return stopped(rest, false, used) };
+        if let Some(behind) = behind.strip_prefix(b",[\"") {
             used += 1;
-            at += end + 3;
-        } else if window.byte(end) == Some(b']') {
-            return (at + end + 1, true, used + 1);
+            rest = behind;
+        } else if let Some(behind) = behind.strip_prefix(b"]") {
+            return stopped(behind, true, used + 1);
         } else {
-            return (at, false, used);
+            return stopped(rest, false, used);
         }
     }
     // The last level of a frame has less than a window behind it.
-    match (level::<EIGHT>(bytes, at, shapes), slots.get_mut(used)) {
-        (Some((level, end)), Some(slot)) if bytes.byte(end) == Some(b']') => {
+    match (level(reading, rest, 0, shapes), slots.get_mut(used)) {
+        (Some((level, end)), Some(slot)) if rest.byte(end) == Some(b']') => {
             *slot = level;
-            (end + 1, true, used + 1)
+            (bytes.len() - rest.len() + end + 1, true, used + 1)
         }
-        _ => (at, false, used),
+        _ => stopped(rest, false, used),
     }
 }
 
-/// [`run`] for shapes of eight decimals, or for any.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+fn run_avx2(
+    reading: Avx2,
+    bytes: &[u8],
+    at: usize,
+    shapes: &mut Shapes,
+    slots: &mut [Level],
+) -> (usize, bool, usize) {
+    run(reading, bytes, at, shapes, slots)
+}
+
+/// [`run`] in the fastest way that the processor has.
 #[inline(never)]
+#[allow(unsafe_code)]
 fn fast(bytes: &[u8], at: usize, shapes: &mut Shapes, side: &mut Side) -> (usize, bool) {
     // A copy, because the compiler cannot know that `side` is elsewhere.
     let mut local = *shapes;
     let free = &mut side.slots[side.used..];
-    let (at, ended, used) = if local.price.is_eight() && local.quantity.is_eight() {
-        run::<true>(bytes, at, &mut local, free)
-    } else {
-        run::<false>(bytes, at, &mut local, free)
+    let (at, ended, used) = match local.avx2 {
+        // SAFETY: the processor has what it was compiled for.
+        #[cfg(target_arch = "x86_64")]
+        Some(avx2) => unsafe { run_avx2(avx2, bytes, at, &mut local, free) },
+        _ => run(ByWords, bytes, at, &mut local, free),
     };
     *shapes = local;
     side.used += used;
@@ -214,12 +236,17 @@ mod tests {
 
     fn decode(text: &str) -> Result<Vec<(i64, i64)>, DecodeReason> {
         let shape = |digits| Shape::new(Scale::new(digits).expect("a valid scale"));
-        let mut shapes = Shapes { price: shape(8), quantity: shape(3) };
-        let mut levels = Side { slots: vec![Level::default()], used: 1 };
-        let mut cursor = Cursor::new(text.as_bytes(), 0);
-        read(&mut cursor, &mut shapes, &mut levels).map_err(|error| error.reason)?;
-        assert_eq!(cursor.at, text.len());
-        Ok(levels.levels().iter().map(|level| (level.price.0, level.quantity.0)).collect())
+        let shapes = |avx2| Shapes { price: shape(8), quantity: shape(3), avx2 };
+        let decode = |avx2| {
+            let mut levels = Side { slots: vec![Level::default()], used: 1 };
+            let mut cursor = Cursor::new(text.as_bytes(), 0);
+            read(&mut cursor, &mut shapes(avx2), &mut levels).map_err(|error| error.reason)?;
+            assert_eq!(cursor.at, text.len());
+            Ok(levels.levels().iter().map(|level| (level.price.0, level.quantity.0)).collect())
+        };
+        let found = decode(None);
+        assert_eq!(decode(Avx2::detect()), found, "{text}");
+        found
     }
 
     #[test]

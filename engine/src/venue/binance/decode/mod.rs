@@ -26,7 +26,7 @@ use crate::domain::{InstrumentIndex, Instruments, Market};
 use crate::venue::{Frame, Source};
 
 use super::json::{Cursor, TEXT_BYTES_MAX};
-use super::number::Shape;
+use super::number::{Avx2, ByWords};
 use super::{DecodeError, MarketEvent};
 
 use documented::Documented;
@@ -44,6 +44,8 @@ pub struct Decoder {
     /// By instrument.
     shapes: Box<[Shapes]>,
     sides: Sides,
+    /// What numbers are read by, if the processor has it.
+    avx2: Option<Avx2>,
 }
 
 /// Place of a market's table.
@@ -61,14 +63,16 @@ impl Decoder {
     pub fn new(instruments: Arc<Instruments>) -> Self {
         let table = |market| SymbolTable::new(&instruments, market);
         let symbols = [table(Market::Spot), table(Market::UsdMargined), table(Market::CoinMargined)];
-        let shapes = instruments
-            .iter()
-            .map(|(_, instrument)| Shapes {
-                price: Shape::new(instrument.price_scale),
-                quantity: Shape::new(instrument.quantity_scale),
-            })
-            .collect();
-        Self { instruments, symbols, shapes, sides: Sides::new() }
+        let avx2 = Avx2::detect();
+        let shapes = instruments.iter().map(|(_, instrument)| Shapes::new(instrument, avx2)).collect();
+        Self { instruments, symbols, shapes, sides: Sides::new(), avx2 }
+    }
+
+    /// As on a processor without AVX2.
+    #[cfg(test)]
+    fn by_words(&mut self) {
+        self.avx2 = None;
+        self.shapes.iter_mut().for_each(|shapes| shapes.avx2 = None);
     }
 
     /// The instruments it decodes for.
@@ -104,14 +108,14 @@ impl Decoder {
         if frame.source != Source::Stream {
             return None;
         }
-        Documented {
-            cursor: Cursor::new(frame.payload, 0),
-            market: frame.market,
-            symbols: &self.symbols[slot(frame.market)],
-            shapes: &mut self.shapes,
-            sides: &mut self.sides,
+        let Self { symbols, shapes, sides, avx2, .. } = self;
+        let (rest, market) = (frame.payload, frame.market);
+        let symbols = &symbols[slot(market)];
+        match *avx2 {
+            #[cfg(target_arch = "x86_64")]
+            Some(reading) => read_avx2(Documented { reading, rest, market, symbols, shapes, sides }),
+            _ => Documented { reading: ByWords, rest, market, symbols, shapes, sides }.read(),
         }
-        .read()
     }
 
     /// The general way; levels are left in `sides`.
@@ -154,4 +158,17 @@ impl Decoder {
         symbol.make_ascii_uppercase();
         self.symbols[slot(frame.market)].find(symbol, 0, name.len())
     }
+}
+
+/// The same, compiled for the processors that the proof is of.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(unsafe_code)]
+fn read_avx2(documented: Documented<'_, '_, Avx2>) -> Option<MarketEvent<'static>> {
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn read(documented: Documented<'_, '_, Avx2>) -> Option<MarketEvent<'static>> {
+        documented.read()
+    }
+    // SAFETY: the processor has them, for there is an `Avx2`.
+    unsafe { read(documented) }
 }

@@ -97,6 +97,8 @@ fn every_recorded_frame_agrees_with_the_oracle() {
         };
         let instruments = symbols(&path, market);
         let mut decoder = Decoder::new(Arc::clone(&instruments));
+        let mut by_words = Decoder::new(Arc::clone(&instruments));
+        by_words.by_words();
         let mut counts = Counts::default();
         let mut straight = BTreeMap::new();
         for (origin, payload) in lines(&path) {
@@ -105,6 +107,7 @@ fn every_recorded_frame_agrees_with_the_oracle() {
             *straight.entry(decoder.documented(&frame).is_some()).or_insert(0_usize) += 1;
             let told = oracle::decode(&frame, &instruments).unwrap_or_else(|| panic!("{name}: {payload}"));
             assert_eq!(decoder.decode(&frame), Ok(told.event()), "{name}: {payload}");
+            assert_eq!(by_words.decode(&frame), Ok(told.event()), "{name}: {payload}");
             let general = decoder.general(&frame).map(|event| kind(&event));
             let event = decoder.decode(&frame).expect("it was accepted");
             counts[kind(&event)] += 1;

@@ -149,10 +149,16 @@ fn sides(decoder: &Decoder) -> (Vec<Level>, Vec<Level>) {
     (decoder.sides.bids.levels().to_vec(), decoder.sides.asks.levels().to_vec())
 }
 
-/// Decodes both ways, checks that they agree with each other and that what is accepted agrees with the oracle, and
-/// says whether the frame was accepted.
+/// Decodes both ways, by words too, checks that they agree with each other and that what is accepted agrees with the
+/// oracle, and says whether the frame was accepted.
 fn check(decoder: &mut Decoder, frame: &Frame<'_>) -> Result<bool, String> {
     let text = String::from_utf8_lossy(frame.payload).into_owned();
+    let mut by_words = Decoder::new(Arc::clone(decoder.instruments()));
+    by_words.by_words();
+    let (found, by_words) = (decoder.decode(frame), by_words.decode(frame));
+    if found != by_words {
+        return Err(format!("by words it is otherwise: {found:?} {by_words:?} of {text}"));
+    }
     let straight = decoder.documented(frame);
     let straight_sides = sides(decoder);
     let general = decoder.general(frame);

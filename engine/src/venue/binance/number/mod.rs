@@ -1,14 +1,32 @@
-//! Numbers out of text, eight digits at a time.
+//! Numbers out of text, eight digits at a time, or sixteen where the processor can.
 //!
 //! Eight bytes are loaded as one little-endian word, so the first digit is the lowest byte; adding and comparing
 //! such words works on all eight at once. Everything unusual goes to `domain::decimal`, which is the authority.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(not(target_arch = "x86_64"))]
+mod avx2 {
+    /// Nothing has it here.
+    #[derive(Clone, Copy, Debug)]
+    pub(in crate::venue::binance) enum Avx2 {}
+
+    impl Avx2 {
+        pub(in crate::venue::binance) fn detect() -> Option<Self> {
+            None
+        }
+    }
+}
+mod layout;
+mod reading;
 mod shape;
 
 use crate::domain::{InstrumentIndex, Nanos};
 
 use super::{DecodeError, DecodeReason};
 
+pub(super) use avx2::Avx2;
+pub(super) use reading::{ByWords, Reading};
 pub(super) use shape::{Closing, Shape, Words};
 
 /// `'0'` in every byte.

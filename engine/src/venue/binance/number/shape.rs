@@ -5,7 +5,8 @@ use std::num::NonZero;
 use crate::domain::decimal::{self, DecimalError, Scale};
 use crate::venue::binance::{DecodeError, DecodeReason};
 
-use super::{POW10, TOPS, ZEROS, eight, fault, leading_digits, load, malformed, others, value, window};
+use super::layout::Layouts;
+use super::{POW10, TOPS, ZEROS, eight, fault, leading_digits, load, malformed, others, window};
 
 /// A bit that every digit has, and no point, quote, comma or sign.
 const NOT_DIGITS: u64 = 0x1010_1010_1010_1010;
@@ -16,8 +17,8 @@ pub(in crate::venue::binance) trait Words {
     fn word(&self, at: usize) -> Option<u64>;
     /// The byte at `at`.
     fn byte(&self, at: usize) -> Option<u8>;
-    /// The two bytes from `at`.
-    fn pair(&self, at: usize) -> Option<[u8; 2]>;
+    /// The sixteen bytes from `at`, if there are as many.
+    fn sixteen(&self, at: usize) -> Option<&[u8; 16]>;
 }
 
 /// A window: where `at` is known to be inside, nothing is checked.
@@ -33,8 +34,8 @@ impl<const N: usize> Words for [u8; N] {
     }
 
     #[inline(always)]
-    fn pair(&self, at: usize) -> Option<[u8; 2]> {
-        self.get(at..)?.first_chunk::<2>().copied()
+    fn sixteen(&self, at: usize) -> Option<&[u8; 16]> {
+        self.get(at..)?.first_chunk::<16>()
     }
 }
 
@@ -51,8 +52,8 @@ impl Words for [u8] {
     }
 
     #[inline(always)]
-    fn pair(&self, at: usize) -> Option<[u8; 2]> {
-        self.get(at..)?.first_chunk::<2>().copied()
+    fn sixteen(&self, at: usize) -> Option<&[u8; 16]> {
+        window::<16>(self, at)
     }
 }
 
@@ -77,6 +78,12 @@ impl Closing {
         closing
     }
 
+    /// How many they are.
+    #[inline(always)]
+    pub(in crate::venue::binance) const fn length(&self) -> usize {
+        self.length
+    }
+
     /// Whether a word starts with them.
     #[inline(always)]
     pub(in crate::venue::binance) const fn starts(&self, word: u64) -> bool {
@@ -84,7 +91,8 @@ impl Closing {
     }
 
     /// Those behind the first.
-    const fn rest(&self) -> Self {
+    #[inline(always)]
+    pub(in crate::venue::binance) const fn rest(&self) -> Self {
         Self { word: self.word >> 8, mask: self.mask >> 8, length: self.length - 1 }
     }
 }
@@ -102,12 +110,27 @@ pub(in crate::venue::binance) struct Shape {
     digits: usize,
     /// Bytes of a word that are such decimals.
     mask: u64,
+    /// Those of them that are finer than the scale: zeros, or the number is not exact here.
+    finer: u64,
+    /// Half of the bits above the decimals that count.
+    spare: u32,
     /// `10^scale`.
     unit: u64,
     /// `10^(scale - digits)`, or 1.
     factor: u64,
-    /// `10^(digits - scale)`, or 1.
-    divisor: u64,
+    /// How its bytes lie, as far as it is known.
+    layouts: &'static Layouts,
+}
+
+/// What sixteen bytes of a number are read by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// How they lie.
+    pub(super) layouts: &'static Layouts,
+    /// Digits before the point of the last number, 1 to 7; 0 where that is not known.
+    pub(super) whole: usize,
+    /// What the digits are multiplied by.
+    pub(super) factor: u64,
 }
 
 /// Bytes that hold any number of the fast way and what closes it.
@@ -119,7 +142,17 @@ impl Shape {
 
     /// Numbers at `scale`, expected with eight decimals as spot writes them.
     pub(in crate::venue::binance) fn new(scale: Scale) -> Self {
-        let mut shape = Self { scale, whole: 0, digits: 0, mask: 0, unit: 0, factor: 1, divisor: 1 };
+        let mut shape = Self {
+            scale,
+            whole: 0,
+            digits: 0,
+            mask: 0,
+            finer: 0,
+            spare: 0,
+            unit: 0,
+            factor: 1,
+            layouts: Layouts::of(0, 0),
+        };
         shape.expect(Self::FINEST);
         shape
     }
@@ -131,23 +164,21 @@ impl Shape {
             self.digits = usize::MAX;
             return;
         }
+        let bytes = |count: usize| u64::MAX.checked_shr(64 - 8 * count as u32).unwrap_or(0);
+        let counting = digits.min(scale);
         self.digits = digits;
-        self.mask = TOPS.checked_shr(64 - 8 * digits as u32).unwrap_or(0);
+        self.mask = TOPS & bytes(digits);
+        self.finer = bytes(digits) & !bytes(counting);
+        self.spare = 32 - 4 * counting as u32;
         self.unit = POW10[scale];
-        self.factor = POW10[scale.saturating_sub(digits)];
-        self.divisor = POW10[digits.saturating_sub(scale)];
-    }
-
-    /// Whether it is what nearly all of spot is: eight decimals read at a scale of eight.
-    #[inline(always)]
-    pub(in crate::venue::binance) fn is_eight(&self) -> bool {
-        self.digits == Self::FINEST && self.unit == POW10[Self::FINEST]
+        self.factor = POW10[scale - counting];
+        self.layouts = Layouts::of(digits, counting);
     }
 
     /// Reads the decimal of the expected shape at `at` of `text`: its value and where it ends, which the caller
-    /// checks. `EIGHT` is [`is_eight`](Self::is_eight), known beforehand.
+    /// checks.
     #[inline(always)]
-    pub(in crate::venue::binance) fn expected<const EIGHT: bool>(
+    pub(in crate::venue::binance) fn expected(
         &self,
         text: &(impl Words + ?Sized),
         at: usize,
@@ -159,13 +190,13 @@ impl Shape {
         if ends == 0 {
             return None;
         }
-        self.joined::<EIGHT>(text, (word ^ ZEROS) << (64 - ends), at + (ends >> 3) as usize)
+        self.joined(text, (word ^ ZEROS) << (64 - ends), at + (ends >> 3) as usize)
     }
 
     /// The same of a number that is expected to have as many digits before the point as the last one: then nothing
     /// waits for where the point is. Prices have; quantities have not.
     #[inline(always)]
-    pub(in crate::venue::binance) fn expected_again<const EIGHT: bool>(
+    pub(in crate::venue::binance) fn expected_again(
         &self,
         text: &(impl Words + ?Sized),
         at: usize,
@@ -176,7 +207,7 @@ impl Shape {
             return None;
         }
         let whole = (text.word(at)? ^ ZEROS) << (64 - 8 * count);
-        self.joined::<EIGHT>(text, whole, at + count)
+        self.joined(text, whole, at + count)
     }
 
     /// Notes how many digits stand before the point of the number at `at`; whether that is news and can be expected.
@@ -188,23 +219,18 @@ impl Shape {
         news
     }
 
+    /// What sixteen bytes of its next number are read by; `None` where nothing is expected.
+    #[inline(always)]
+    pub(super) fn expectation(&self) -> Option<Expected> {
+        let Self { layouts, whole, factor, .. } = *self;
+        (self.digits <= Self::FINEST).then_some(Expected { layouts, whole, factor })
+    }
+
     /// The number whose digits before the point are the last ones of `whole`, and whose point is at `point`.
     #[inline(always)]
-    fn joined<const EIGHT: bool>(
-        &self,
-        text: &(impl Words + ?Sized),
-        whole: u64,
-        point: usize,
-    ) -> Option<(i64, usize)> {
+    fn joined(&self, text: &(impl Words + ?Sized), whole: u64, point: usize) -> Option<(i64, usize)> {
         if others(whole) != 0 {
             return None;
-        }
-        if EIGHT {
-            let fraction = text.word(point + 1)? ^ ZEROS;
-            if text.byte(point)? != b'.' || others(fraction) != 0 {
-                return None;
-            }
-            return Some(((eight(whole) * POW10[8] + eight(fraction)) as i64, point + 9));
         }
         // Below 10^15: at most seven digits before the point and a scale of at most eight.
         let units = eight(whole) * self.unit;
@@ -212,64 +238,20 @@ impl Shape {
             return Some((units as i64, point));
         }
         let fraction = text.word(point + 1)? ^ ZEROS;
-        if text.byte(point)? != b'.' || others(fraction) & self.mask != 0 || self.digits > Self::FINEST {
+        let odd = others(fraction) & self.mask | fraction & self.finer;
+        if text.byte(point)? != b'.' || odd != 0 || self.digits > Self::FINEST {
             return None;
         }
-        let mut part = value(fraction, self.digits);
-        if self.divisor != 1 {
-            if !part.is_multiple_of(self.divisor) {
-                return None;
-            }
-            part = part.checked_div(self.divisor)?;
-        }
+        // In two steps: none of the decimals may count, and a shift by a whole word is none.
+        let part = eight((fraction << self.spare) << self.spare);
         Some(((units + part * self.factor) as i64, point + 1 + self.digits))
     }
 
-    /// Reads a decimal that is not negative and what closes it, its quote first. `None` where it is no such decimal or
-    /// is closed by something else. `AGAIN` as in [`expected_again`](Self::expected_again).
+    /// Reads the decimal of the expected shape at `at`, from behind its opening quote to behind its closing one.
     #[inline(always)]
-    pub(in crate::venue::binance) fn closed<const AGAIN: bool>(
-        &mut self,
-        bytes: &[u8],
-        at: usize,
-        closing: Closing,
-    ) -> Option<(i64, usize)> {
-        if let Some(found) = self.closed_near::<AGAIN>(bytes, at, closing) {
-            return Some(found);
-        }
-        let (value, end) = self.read_any(bytes, at).ok()?;
-        closing.rest().starts(load(bytes, end)).then_some((value, end + closing.length - 1))
-    }
-
-    #[inline(always)]
-    fn closed_near<const AGAIN: bool>(
-        &self,
-        bytes: &[u8],
-        at: usize,
-        closing: Closing,
-    ) -> Option<(i64, usize)> {
-        match window::<WINDOW>(bytes, at) {
-            Some(window) => {
-                self.closed_in::<AGAIN>(window, 0, closing).map(|(value, length)| (value, at + length))
-            }
-            None => self.closed_in::<AGAIN>(bytes, at, closing),
-        }
-    }
-
-    #[inline(always)]
-    fn closed_in<const AGAIN: bool>(
-        &self,
-        text: &(impl Words + ?Sized),
-        at: usize,
-        closing: Closing,
-    ) -> Option<(i64, usize)> {
-        let (value, end) = match (self.is_eight(), AGAIN) {
-            (true, true) => self.expected_again::<true>(text, at)?,
-            (true, false) => self.expected::<true>(text, at)?,
-            (false, true) => self.expected_again::<false>(text, at)?,
-            (false, false) => self.expected::<false>(text, at)?,
-        };
-        closing.starts(text.word(end)?).then_some((value, end + closing.length))
+    fn quoted(&self, text: &(impl Words + ?Sized), at: usize) -> Option<(i64, usize)> {
+        let (value, end) = self.expected(text, at)?;
+        (text.byte(end)? == b'"').then_some((value, end + 1))
     }
 
     /// Reads a decimal that is not negative, from behind its opening quote to behind its closing one.
@@ -281,8 +263,11 @@ impl Shape {
         bytes: &[u8],
         at: usize,
     ) -> Result<(i64, usize), DecodeError> {
-        const QUOTE: Closing = Closing::new(b"\"");
-        match self.closed_near::<false>(bytes, at, QUOTE) {
+        let found = match window::<WINDOW>(bytes, at) {
+            Some(window) => self.quoted(window, 0).map(|(value, length)| (value, at + length)),
+            None => self.quoted(bytes, at),
+        };
+        match found {
             Some(found) => Ok(found),
             None => self.read_any(bytes, at),
         }
