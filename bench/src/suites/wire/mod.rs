@@ -4,8 +4,11 @@
 //! ```text
 //! core 0                                  core 1
 //! post ──depth frame──▶ BinanceFeed ▶ ingest ▶ strategy ▶ risk ▶ route ▶ BinanceEntry ──order──▶ post ▶ simulated_exchange
-//! post ──the same bytes──▶ WebSocketClient ──as many bytes as an order──▶ post
+//! post ──the same bytes──▶ WebSocketClient ▶ WebSocketClient ──as many bytes as an order──▶ post
 //! ```
+//!
+//! The echo answers by a second connection, as an order leaves by another than the frame came by: an answer on the same one
+//! takes the acknowledgement of the frame along, and is cheaper for the kernel by a packet each way.
 
 mod post;
 
@@ -68,6 +71,7 @@ struct Between {
 struct Places {
     endpoints: Endpoints,
     echo: Url,
+    answers: Url,
     signer: Arc<Signer>,
     instruments: Arc<Instruments>,
 }
@@ -78,6 +82,7 @@ struct Post {
     streams: Door,
     relay: Relay,
     echo: Door,
+    answers: Door,
     /// Frames for the agents, and equal ones for the echo: a book follows every one of its own.
     script: Script,
     echo_script: Script,
@@ -92,7 +97,8 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     // Its market hardly moves.
     let flags = ["--rate", "1", "--balances", "USDT=10000000000"];
     let exchange = Server::start(&runtime, bench.scratch, &flags)?;
-    let [rest, streams, api, echo] = [Door::new()?, Door::new()?, Door::new()?, Door::new()?];
+    let [rest, streams, api, echo, answers] =
+        [Door::new()?, Door::new()?, Door::new()?, Door::new()?, Door::new()?];
     let instrument = instrument("BTCUSDT", Market::Spot);
     let url = |scheme: &str, address: SocketAddr, path: &str| {
         format!("{scheme}://{address}{path}").parse::<Url>().map_err(SetupError::Invalid)
@@ -105,12 +111,13 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
             ws_api: url("ws", api.address()?, "/ws-api/v3")?,
         },
         echo: url("ws", echo.address()?, "/")?,
+        answers: url("ws", answers.address()?, "/")?,
         signer: Arc::clone(&exchange.signer),
         instruments: Arc::new(Instruments::new(vec![instrument.clone()])?),
     };
     let relay = Relay::new(api, exchange.running.address);
     let script = Script::new(instrument, 1).around(BELOW_MARKET);
-    let mut post = Post { rest, streams, relay, echo, echo_script: script.clone(), script };
+    let mut post = Post { rest, streams, relay, echo, answers, echo_script: script.clone(), script };
     let between = Between { task: AtomicU64::new(task::AGENTS), answer_bytes: AtomicU64::new(0) };
     let (rig, scratch) = (bench.rig, bench.scratch);
     let clock = LiveClock::new(rig.stopwatch);
@@ -170,7 +177,7 @@ impl Post {
             between.task.store(task::ECHO, Ordering::Release);
             for trip in done..done + turn {
                 let frame = frame(&mut self.echo_script);
-                let time = self.echo.echo(&frame, bench.rig.stopwatch)?;
+                let time = self.echo.echo(&frame, &mut self.answers, bench.rig.stopwatch)?;
                 if trip >= warm {
                     measured.echo.record(time);
                 }
@@ -240,17 +247,18 @@ impl Post {
         between.task.store(task::ECHO, Ordering::Release);
         self.wait(bench, "the echo", |post| {
             failed = failed.take().or_else(|| post.welcome().err());
-            failed.is_some() || post.echo.is_open()
+            failed.is_some() || (post.echo.is_open() && post.answers.is_open())
         })?;
         failed.map_or(Ok(()), Err)
     }
 
     /// Takes connections, and answers those who ask for a book.
     fn welcome(&mut self) -> Result<(), SetupError> {
-        let Self { rest, streams, echo, script, .. } = self;
+        let Self { rest, streams, echo, answers, script, .. } = self;
         rest.serve(&mut || script.snapshot(1_000).1)?;
         streams.serve(&mut Vec::new)?;
         echo.serve(&mut Vec::new)?;
+        answers.serve(&mut Vec::new)?;
         Ok(())
     }
 }
@@ -275,7 +283,7 @@ fn second_core(
 ) -> Result<(), SetupError> {
     let sockets = |error| SetupError::io("sockets", "making a poll", error);
     let trust = TlsTrust::public();
-    let Places { endpoints, echo, signer, instruments } = places;
+    let Places { endpoints, echo, answers, signer, instruments } = places;
     let streams = Streams::default();
     let feed = BinanceFeed::new(endpoints, &trust, Arc::clone(instruments), &streams, 1).map_err(sockets)?;
     let entry = BinanceEntry::new(endpoints, &trust, Arc::clone(signer), Arc::clone(instruments), 1)
@@ -283,9 +291,7 @@ fn second_core(
     let start = clock.now();
     let plan = Plan { remote: true, start, rate: BURSTS, ..Plan::new(Arc::clone(instruments), Vec::new()) };
     let mut desk = Desk::between((feed, entry), &plan, stopwatch, scratch)?;
-    let mut reactor = Reactor::new().map_err(sockets)?;
-    let mut client = WebSocketClient::connect(echo, &trust, &[], Nanos::from_secs(3_600), start);
-    let mut answer = String::new();
+    let mut echo = Echo::new(echo, answers, &trust, start)?;
     loop {
         let now = clock.now();
         match between.task.load(Ordering::Acquire) {
@@ -305,22 +311,50 @@ fn second_core(
                 );
             }
             task::ECHO => {
-                reactor.turn();
-                let client = client.as_mut().map_err(|reason| broken("the echo's client", reason))?;
-                match client.poll(&mut reactor, now, &mut |_, _| {}) {
-                    WsEvent::Message => {
-                        client.send(&answer).map_err(|error| broken("the echo", format!("{error:?}")))?;
-                    }
-                    WsEvent::Closed(reason) => return Err(broken("the echo's client", reason)),
-                    WsEvent::Idle | WsEvent::Opened => {}
-                }
-                let bytes = usize::try_from(between.answer_bytes.load(Ordering::Relaxed)).unwrap_or(0);
-                if answer.len() != bytes {
-                    answer = "x".repeat(bytes);
-                }
+                let bytes = between.answer_bytes.load(Ordering::Relaxed);
+                echo.turn(usize::try_from(bytes).unwrap_or(0), now)?;
             }
             task::END => return Ok(()),
             _ => std::hint::spin_loop(),
         }
+    }
+}
+
+/// Answers whatever comes by one connection on another.
+struct Echo {
+    reactor: Reactor,
+    heard: WebSocketClient,
+    answers: WebSocketClient,
+    answer: String,
+}
+
+impl Echo {
+    fn new(heard: &Url, answers: &Url, trust: &TlsTrust, now: Nanos) -> Result<Self, SetupError> {
+        let open = |url: &Url| {
+            let client = WebSocketClient::connect(url, trust, &[], Nanos::from_secs(3_600), now);
+            client.map_err(|reason| broken("the echo's client", reason))
+        };
+        let reactor = Reactor::new().map_err(|error| SetupError::io("sockets", "making a poll", error))?;
+        Ok(Self { reactor, heard: open(heard)?, answers: open(answers)?, answer: String::new() })
+    }
+
+    /// Looks once, and answers with `bytes` bytes.
+    fn turn(&mut self, bytes: usize, now: Nanos) -> Result<(), SetupError> {
+        let Self { reactor, heard, answers, answer } = self;
+        reactor.turn();
+        match heard.poll(reactor, now, &mut |_, _| {}) {
+            WsEvent::Message => {
+                answers.send(answer).map_err(|error| broken("the echo", format!("{error:?}")))?;
+            }
+            WsEvent::Closed(reason) => return Err(broken("the echo's client", reason)),
+            WsEvent::Idle | WsEvent::Opened => {}
+        }
+        if let WsEvent::Closed(reason) = answers.poll(reactor, now, &mut |_, _| {}) {
+            return Err(broken("the echo's client", reason));
+        }
+        if answer.len() != bytes {
+            *answer = "x".repeat(bytes);
+        }
+        Ok(())
     }
 }

@@ -130,16 +130,24 @@ impl Door {
         stream.write_all(frame).map_err(|error| broken("a connection", error))
     }
 
-    /// Sends `frame`, and waits for the first bytes that come back on it: from before the sending to after the arrival.
+    /// Sends `frame`, and waits for the first bytes that come back by `answers`: from before the sending to after the
+    /// arrival.
     ///
     /// # Errors
     /// When nothing comes back.
-    pub fn echo(&mut self, frame: &[u8], stopwatch: Stopwatch) -> Result<Nanos, SetupError> {
-        let stream = self.stream.as_mut().ok_or_else(|| broken("the echo", "not connected"))?;
+    pub fn echo(
+        &mut self,
+        frame: &[u8],
+        answers: &mut Self,
+        stopwatch: Stopwatch,
+    ) -> Result<Nanos, SetupError> {
+        let (Some(out), Some(back)) = (&mut self.stream, &mut answers.stream) else {
+            return Err(broken("the echo", "not connected"));
+        };
         let start = stopwatch.elapsed();
-        stream.write_all(frame).map_err(|error| broken("the echo", error))?;
-        self.heard.clear();
-        while !take(stream, &mut self.heard)? {
+        out.write_all(frame).map_err(|error| broken("the echo", error))?;
+        answers.heard.clear();
+        while !take(back, &mut answers.heard)? {
             if stopwatch.elapsed() - start > PATIENCE {
                 return Err(broken("the echo", "nothing came back"));
             }
