@@ -162,6 +162,12 @@ fn hexadecimal(word: u64) -> [u8; 16] {
     std::array::from_fn(|at| if at < 8 { high[at] } else { low[at - 8] })
 }
 
+/// Writes a name that has nothing to escape.
+#[inline(always)]
+pub(super) fn plain(out: &mut Vec<u8>, name: &'static str) {
+    push_few(out, name.as_bytes());
+}
+
 /// Writes a string in quotes.
 #[inline]
 pub(super) fn quoted(out: &mut Vec<u8>, text: &str) {
