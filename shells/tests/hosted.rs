@@ -53,8 +53,7 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
         assert!(before > 0, "what was filled before is known still");
         until_within(PATIENCE_WITH_FILLS, "trading goes on", || (fills(&home) > before).then_some(()));
     }
-    // Most quotes are caused by a timer, not by a tick.
-    until_within(PATIENCE_WITH_FILLS, "an order is told from the venue's frame on", || {
+    until("an order is told from the venue's frame on", || {
         let orders = look(&home, &["orders", "--all", "--data-dirs", apart[1]]);
         let ids = orders.as_array()?.iter().filter_map(|order| order["order_id"].as_str());
         let mut lives = ids.map(|id| look(&home, &["trace", id, "--data-dirs", apart[1]]));

@@ -101,7 +101,7 @@ pub static PARAMETERS: Table<Parameters> = Table {
         },
         Parameter {
             key: "refresh",
-            doc: "least time between two looks at the quotes; 0s looks at every tick",
+            doc: "least time between two looks at the quotes, and most that a change waits then for a tick; 0s looks at every tick",
             kind: Kind::Duration { min: Nanos::ZERO, max: HOUR, slot: |p| &mut p.refresh },
         },
         Parameter {
