@@ -6,6 +6,9 @@ pub const CACHE_LINE: usize = 64;
 /// Longest symbol, in bytes of UTF-8. Binance's longest listed in 2026 is under 30; a longer one is refused.
 pub const SYMBOL_BYTES_MAX: usize = 40;
 
+/// Longest name of an asset, in bytes.
+pub const ASSET_BYTES_MAX: usize = 39;
+
 /// Most instruments in one engine. Binance Spot lists about 3,500.
 pub const INSTRUMENTS_MAX: usize = 16_384;
 

@@ -32,6 +32,17 @@ wire_enum! {
     }
 }
 
+impl InstrumentKind {
+    /// Which of its two assets an instrument's values are in.
+    #[must_use]
+    pub const fn money<'a>(self, base: &'a str, quote: &'a str) -> &'a str {
+        match self {
+            Self::Spot | Self::Linear => quote,
+            Self::Inverse => base,
+        }
+    }
+}
+
 /// One instrument of the venue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instrument {

@@ -6,6 +6,7 @@
 
 pub mod record;
 pub mod payload;
+pub mod listing;
 pub mod input;
 pub mod limit_change;
 pub mod digest;
@@ -33,6 +34,7 @@ pub use drain::JournalWriter;
 pub use health::{Health, JournalState};
 pub use input::{InputRecord, Unsent};
 pub use limit_change::LimitChange;
+pub use listing::ListedInstrument;
 pub use payload::{DayStart, Decision, EpochStart, Halt, HaltScope, InstrumentFacts, InstrumentRow};
 pub use reader::{JournalReader, Summary, verify};
 pub use record::{Payload, Record, RecordKind};

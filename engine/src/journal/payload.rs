@@ -145,6 +145,10 @@ pub struct InstrumentFacts {
     pub tradable: bool,
     /// Whether the venue cancels an order and places another in one request.
     pub cancel_replace: bool,
+    /// What is bought and sold; empty in a journal's row, which does not say.
+    pub base: Box<str>,
+    /// What it is priced in; likewise.
+    pub quote: Box<str>,
 }
 
 impl InstrumentRow {
@@ -199,6 +203,8 @@ impl InstrumentRow {
             min_notional: (self.min_notional >= 0).then_some(self.min_notional),
             tradable: self.untradable == 0,
             cancel_replace: self.cancel_replace == 1,
+            base: "".into(),
+            quote: "".into(),
         })
     }
 }

@@ -12,7 +12,9 @@ pub struct Fees {
     pub quote: i128,
     /// In the instrument's base asset.
     pub base: i128,
-    /// In another asset, such as BNB: never valued here. The day's loss counts the venue's highest rate for it (C19).
+    /// In BNB: never valued here. The day's loss counts the venue's highest rate for it (C19).
+    pub bnb: i128,
+    /// In yet another asset, likewise.
     pub other: i128,
 }
 
@@ -24,6 +26,7 @@ impl Fees {
             FeeAsset::Quote => self.quote,
             FeeAsset::Base => self.base,
             FeeAsset::Other => self.other,
+            FeeAsset::Bnb => self.bnb,
         }
     }
 
@@ -32,6 +35,7 @@ impl Fees {
             FeeAsset::Quote => &mut self.quote,
             FeeAsset::Base => &mut self.base,
             FeeAsset::Other => &mut self.other,
+            FeeAsset::Bnb => &mut self.bnb,
         };
         *sum = sum.checked_add(i128::from(fee)).ok_or(LedgerError::Overflow)?;
         Ok(self)

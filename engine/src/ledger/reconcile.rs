@@ -45,14 +45,15 @@ impl fmt::Display for LedgerBreak {
 
 impl std::error::Error for LedgerBreak {}
 
-/// position, cash, quote fees, base fees, other fees, bought, sold.
-type Sums = [i128; 7];
+/// position, cash, quote fees, base fees, BNB fees, other fees, bought, sold.
+type Sums = [i128; 8];
 
-const FIGURES: [&str; 7] = ["position", "cash", "quote fees", "base fees", "other fees", "bought", "sold"];
+const FIGURES: [&str; 8] =
+    ["position", "cash", "quote fees", "base fees", "BNB fees", "other fees", "bought", "sold"];
 
 fn sums_of(account: &Account) -> Sums {
     let Account { position, cash, cost: _, fees, bought, sold } = account;
-    [i128::from(position.0), *cash, fees.quote, fees.base, fees.other, *bought, *sold]
+    [i128::from(position.0), *cash, fees.quote, fees.base, fees.bnb, fees.other, *bought, *sold]
 }
 
 impl Ledger {
@@ -101,6 +102,7 @@ impl Ledger {
             cash,
             fee(FeeAsset::Quote),
             fee(FeeAsset::Base),
+            fee(FeeAsset::Bnb),
             fee(FeeAsset::Other),
             volume(Side::Buy),
             volume(Side::Sell),

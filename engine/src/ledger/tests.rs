@@ -62,7 +62,8 @@ fn a_spot_round_trip_by_hand() {
     for report in [
         with_fee(fill(0, 0, Side::Buy, 10_000, 100_000, 1), FeeAsset::Base, 100_000),
         with_fee(fill(0, 0, Side::Buy, 10_300, 200_000, 2), FeeAsset::Quote, 5_000_000),
-        with_fee(fill(0, 1, Side::Sell, 11_000, 200_000, 3), FeeAsset::Other, 7),
+        with_fee(fill(0, 1, Side::Sell, 11_000, 150_000, 3), FeeAsset::Other, 7),
+        with_fee(fill(0, 1, Side::Sell, 11_000, 50_000, 4), FeeAsset::Bnb, 9),
     ] {
         assert!(matches!(ledger.apply(&report), Ok(Applied::Fill(_))));
     }
@@ -75,7 +76,8 @@ fn a_spot_round_trip_by_hand() {
     assert_eq!(pnl.total, 25 * UNIT - pnl.fees);
     assert_eq!(ledger.position(0), Some(Quantity(100_000)));
     let account = ledger.account(0).expect("instrument 0");
-    assert_eq!((account.bought, account.sold, account.fees.other), (300_000, 200_000, 7));
+    assert_eq!((account.bought, account.sold), (300_000, 200_000));
+    assert_eq!((account.fees.other, account.fees.bnb), (7, 9));
     assert_eq!(ledger.account_of(0, SourceId(1)).expect("source 1").position, Quantity(-200_000));
     assert_eq!(ledger.pnl(0, Price::NONE), Err(LedgerError::NoMark));
 }
@@ -115,7 +117,7 @@ fn what_it_cannot_hold_changes_nothing() {
     let refused = [
         (Report { kind: 99, ..good }, LedgerError::Malformed),
         (Report { side: 0, ..good }, LedgerError::Malformed),
-        (Report { detail: 0x41, ..good }, LedgerError::Malformed),
+        (Report { detail: 0x51, ..good }, LedgerError::Malformed),
         (Report { price: Price(0), ..good }, LedgerError::Malformed),
         (Report { quantity: Quantity(i64::MIN), ..good }, LedgerError::Malformed),
         (Report { trade_id: 0, ..good }, LedgerError::Malformed),

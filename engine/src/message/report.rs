@@ -124,8 +124,9 @@ wire_enum! {
     /// What a fee was taken in.
     FeeAsset { /// The instrument's quote asset.
         Quote = 1 => "quote", /// The instrument's base asset.
-        Base = 2 => "base", /// Another asset, such as BNB.
-        Other = 3 => "other" }
+        Base = 2 => "base", /// An asset that is neither, and not BNB.
+        Other = 3 => "other", /// BNB, where the instrument is not of it: the one other asset that Binance charges.
+        Bnb = 4 => "BNB" }
 }
 
 /// Decimals of a fee (binance.md §8: commissions have eight).

@@ -209,7 +209,8 @@ pub struct Fill {
     pub quantity: String,
     /// The fee; a rebate is negative.
     pub fee: String,
-    /// `quote`, `base` or `other`.
+    /// The asset that the fee was taken in, such as `USDT`; `other` where the venue took one that is neither of the
+    /// instrument's nor BNB.
     pub fee_asset: String,
     /// `MAKER` or `TAKER`.
     pub liquidity: String,

@@ -26,7 +26,9 @@ pub struct Position {
     pub strategy: Option<String>,
     /// Signed quantity.
     pub quantity: String,
-    /// What it is worth at the mark, in the instrument's money; absent without a mark.
+    /// The asset that `value` is in: the instrument's quote, or for inverse contracts its base.
+    pub asset: String,
+    /// What it is worth at the mark; absent without a mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// Average cost per unit, truncated; absent when flat.
@@ -37,7 +39,7 @@ pub struct Position {
     pub mark: Option<String>,
 }
 
-/// Profit and loss, in the instrument's money (quote; base for inverse contracts).
+/// Profit and loss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Pnl {
     /// The symbol.
@@ -45,14 +47,19 @@ pub struct Pnl {
     /// Whose: a strategy's name, or absent for the whole account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
+    /// The asset that these figures are in: the instrument's quote, or for inverse contracts its base.
+    pub asset: String,
     /// Of what was closed, before fees.
     pub realised: String,
     /// Of what is open, at the mark, before fees.
     pub unrealised: String,
-    /// Fees that this money can express.
+    /// Fees that `asset` can express.
     pub fees: String,
     /// realised + unrealised − fees.
     pub total: String,
+    /// Fees in assets that it cannot, such as `BNB`, by asset: they are in none of the figures above.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_fees: BTreeMap<String, String>,
 }
 
 /// `risk.state`.

@@ -59,6 +59,10 @@ pub struct Instrument {
     pub market: String,
     /// `spot`, `linear` or `inverse`.
     pub kind: String,
+    /// The asset that is bought and sold.
+    pub base: String,
+    /// The asset in which it is priced.
+    pub quote: String,
     /// Grid of prices; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick_size: Option<String>,

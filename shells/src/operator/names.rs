@@ -3,7 +3,7 @@
 use engine::counters::cell::CellReader;
 use engine::domain::{InstrumentIndex, SourceId};
 use engine::error::SetupError;
-use engine::journal::{InstrumentFacts, InstrumentRow};
+use engine::journal::{InstrumentFacts, ListedInstrument};
 use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::strategy::row::StrategyRow;
 
@@ -15,7 +15,7 @@ const NAMED_MAX: usize = 10;
 /// # Errors
 /// When their table is missing or cannot be read.
 pub fn instruments(ipc: &IpcPaths) -> Result<Vec<(InstrumentIndex, InstrumentFacts)>, SetupError> {
-    let rows = CellReader::<InstrumentRow>::attach(&ipc.instruments())?;
+    let rows = CellReader::<ListedInstrument>::attach(&ipc.instruments())?;
     let rows = (0..).zip((0..rows.count()).map(|index| rows.read(index)));
     Ok(rows.filter_map(|(index, row)| Some((index, row?.facts()?))).collect())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::domain::{Decimal, InstrumentIndex, InstrumentKind, Instruments, Nanos, Price};
+use engine::domain::{Decimal, InstrumentIndex, Instruments, Nanos, Price};
 use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
 use engine::simulation::audit::Audit;
@@ -257,14 +257,10 @@ fn line_of<M: MarketData, E: OrderEntry>(
         SetupError::Invalid(format!("{}: its PnL cannot be told: {error}", instrument.symbol))
     })?;
     let money = |value: i128| Decimal { value, scale: terms.scale() };
-    let asset = match instrument.kind {
-        InstrumentKind::Inverse => &instrument.base,
-        InstrumentKind::Spot | InstrumentKind::Linear => &instrument.quote,
-    };
     Ok(Some(Line {
         strategy: strategy.map(|hosted| hosted.name().to_owned()),
         symbol: instrument.symbol.to_string(),
-        money: asset.to_string(),
+        money: instrument.kind.money(&instrument.base, &instrument.quote).to_owned(),
         position: instrument.show_quantity(account.position),
         realised: money(pnl.realised),
         unrealised: money(pnl.unrealised),

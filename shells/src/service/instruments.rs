@@ -7,7 +7,7 @@ use engine::domain::{
     Decimal, Filters, Instrument, InstrumentIndex, Instruments, Price, Quantity, QuantityFilter, decimal,
 };
 use engine::error::SetupError;
-use engine::journal::{InstrumentFacts, InstrumentRow};
+use engine::journal::{InstrumentFacts, ListedInstrument};
 use engine::ledger::Terms;
 
 use crate::api::{ApiError, code, service};
@@ -24,7 +24,7 @@ impl Table {
     ///
     /// # Errors
     /// When a row is not written yet, or is not valid.
-    pub fn read(cells: &CellReader<InstrumentRow>) -> Result<Self, SetupError> {
+    pub fn read(cells: &CellReader<ListedInstrument>) -> Result<Self, SetupError> {
         let mut table = Self::default();
         for (index, at) in (0..).zip(0..cells.count()) {
             let facts = cells.read(at).and_then(|row| row.facts()).filter(|facts| facts.index == index);
@@ -71,7 +71,7 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// A table for a ledger: names, kinds and scales, without assets and without most filters.
+    /// A table for a ledger: names, kinds, assets and scales, without most filters.
     ///
     /// # Errors
     /// When a symbol stands twice on one market.
@@ -80,8 +80,8 @@ impl Table {
             symbol: facts.symbol.clone(),
             market: facts.market,
             kind: facts.kind,
-            base: "".into(),
-            quote: "".into(),
+            base: facts.base.clone(),
+            quote: facts.quote.clone(),
             price_scale: facts.price_scale,
             quantity_scale: facts.quantity_scale,
             multiplier: facts.multiplier,
@@ -108,6 +108,8 @@ fn show(facts: &InstrumentFacts) -> service::Instrument {
         symbol: facts.symbol.to_string(),
         market: facts.market.to_string(),
         kind: facts.kind.to_string(),
+        base: facts.base.to_string(),
+        quote: facts.quote.to_string(),
         tick_size: facts.tick.is_some().then(|| price(facts, facts.tick)),
         lot_size: (facts.lot.0 > 0).then(|| quantity(facts, facts.lot)),
         min_notional: facts
@@ -176,20 +178,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("cells");
         let mut writer = CellWriter::create(&path, 2, 1).expect("made");
-        for (index, symbol) in (0..).zip(["BTCUSDT", "ETHUSDT"]) {
+        for (index, base) in (0..).zip(["BTC", "ETH"]) {
             let instrument = Instrument {
-                symbol: symbol.into(),
+                symbol: format!("{base}USDT").into(),
                 market: Market::Spot,
                 kind: InstrumentKind::Spot,
-                base: "".into(),
-                quote: "".into(),
+                base: base.into(),
+                quote: "USDT".into(),
                 price_scale: Scale::new(2).expect("a scale"),
                 quantity_scale: Scale::new(5).expect("a scale"),
                 multiplier: 1,
                 filters: Filters { tick: Price(1), ..Filters::default() },
                 untradable: None,
             };
-            writer.write(index as usize, &InstrumentRow::new(index, &instrument).expect("fits"));
+            writer.write(index as usize, &ListedInstrument::new(index, &instrument).expect("fits"));
         }
         Table::read(&CellReader::attach(&path).expect("attached")).expect("two rows")
     }
@@ -206,7 +208,9 @@ mod tests {
             let error = read_price(row, "price", bad).expect_err(bad);
             assert!(error.message.starts_with("price: "), "{error}");
         }
-        assert_eq!(table.show()[0].tick_size.as_deref(), Some("0.01"));
+        let shown = &table.show()[0];
+        assert_eq!(shown.tick_size.as_deref(), Some("0.01"));
+        assert_eq!((shown.base.as_str(), shown.quote.as_str()), ("BTC", "USDT"));
         assert_eq!(table.instruments().expect("a table").len(), 2);
     }
 }

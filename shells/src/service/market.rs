@@ -3,7 +3,7 @@
 use engine::book::BookCell;
 use engine::counters::CellReader;
 use engine::domain::{InstrumentIndex, Nanos, Price};
-use engine::journal::InstrumentRow;
+use engine::journal::ListedInstrument;
 use engine::message::Tick;
 use engine::ring::broadcast::{Polled, Reader};
 use engine::shm::paths::IpcPaths;
@@ -13,7 +13,7 @@ use crate::service::instruments::Table;
 
 /// Books and instruments.
 pub struct BookView {
-    rows: Attached<CellReader<InstrumentRow>>,
+    rows: Attached<CellReader<ListedInstrument>>,
     cells: Attached<CellReader<BookCell>>,
     table: Option<Table>,
     reason: String,

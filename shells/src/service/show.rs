@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use engine::counters::CellReader;
 use engine::domain::{
-    Decimal, InstrumentIndex, Liquidity, OrderType, Price, SelfTrade, Side, SourceId, TimeInForce,
+    Decimal, InstrumentIndex, InstrumentKind, Liquidity, OrderType, Price, SelfTrade, Side, SourceId,
+    TimeInForce,
 };
 use engine::error::RejectCode;
 use engine::journal::{Halt, HaltScope, InstrumentFacts};
@@ -101,6 +102,30 @@ pub fn order(row: &OrderRow, facts: &InstrumentFacts, names: &Names) -> orders::
     }
 }
 
+/// The name of what a fee was taken in.
+fn fee_asset(asset: FeeAsset, facts: &InstrumentFacts) -> &str {
+    match asset {
+        FeeAsset::Quote => &facts.quote,
+        FeeAsset::Base => &facts.base,
+        FeeAsset::Bnb | FeeAsset::Other => asset.as_str(),
+    }
+}
+
+/// Fees that the instrument's money cannot express, by asset.
+fn other_fees(figures: &Figures, facts: &InstrumentFacts) -> BTreeMap<String, String> {
+    let outside = |asset: FeeAsset| match asset {
+        FeeAsset::Quote => facts.kind == InstrumentKind::Inverse,
+        FeeAsset::Base => facts.kind == InstrumentKind::Linear,
+        FeeAsset::Bnb | FeeAsset::Other => true,
+    };
+    let paid = |&asset: &FeeAsset| {
+        let value = figures.fees.get(asset);
+        let shown = Decimal { value, scale: FEE_SCALE }.to_string();
+        (value != 0 && outside(asset)).then(|| (fee_asset(asset, facts).to_owned(), shown))
+    };
+    FeeAsset::ALL.iter().filter_map(paid).collect()
+}
+
 /// A fill.
 #[must_use]
 pub fn fill(report: &Report, facts: &InstrumentFacts, names: &Names) -> orders::Fill {
@@ -112,7 +137,10 @@ pub fn fill(report: &Report, facts: &InstrumentFacts, names: &Names) -> orders::
         price: price(facts, report.price),
         quantity: quantity(facts, report.quantity),
         fee: Decimal { value: report.fee.into(), scale: FEE_SCALE }.to_string(),
-        fee_asset: named::<FeeAsset>(report.detail >> 4),
+        fee_asset: FeeAsset::try_from(report.detail >> 4).map_or_else(
+            |unknown| format!("code-{}", unknown.code),
+            |asset| fee_asset(asset, facts).to_owned(),
+        ),
         liquidity: named::<Liquidity>(report.detail & 15),
         trade_id: report.trade_id,
         time_ns: report.at.0,
@@ -219,6 +247,7 @@ pub fn positions(
             symbol: facts.symbol.to_string(),
             strategy,
             quantity: quantity(facts, figures.position),
+            asset: facts.money().to_owned(),
             value: value.map(|value| money(terms, value)),
             average_price: average.map(|value| Decimal { value, scale: digits }.to_string()),
             mark: mark.map(|mark| price(facts, mark)),
@@ -241,10 +270,12 @@ pub fn pnl(
         Some(risk::Pnl {
             symbol: facts.symbol.to_string(),
             strategy,
+            asset: facts.money().to_owned(),
             realised: money(terms, pnl.realised),
             unrealised: money(terms, pnl.unrealised),
             fees: money(terms, pnl.fees),
             total: money(terms, pnl.total),
+            other_fees: other_fees(figures, facts),
         })
     };
     lines(books, symbol, names, mark).filter_map(show).collect::<Vec<_>>()
@@ -254,4 +285,51 @@ pub fn pnl(
 #[must_use]
 pub fn counters(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
     pairs.iter().map(|&(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::instruments::sample;
+    use engine::message::report::OrderState;
+
+    /// A fill of 1 BTC at 100 USDT, the `trade`th, with a fee of 0.001 in `asset`.
+    fn filled(asset: FeeAsset, trade: u64) -> Report {
+        Report {
+            kind: ReportKind::Fill.code(),
+            state: OrderState::Partial.code(),
+            side: Side::Buy.code(),
+            price: Price(10_000),
+            quantity: engine::domain::Quantity(100_000),
+            fee: 100_000,
+            detail: asset.code() << 4 | Liquidity::Maker.code(),
+            trade_id: trade,
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn fees_positions_and_results_name_their_assets() {
+        let table = sample();
+        let names = Names::new(&IpcPaths::new(std::path::Path::new("/nonexistent")));
+        let mut ledger = Ledger::new(&table.instruments().expect("a table"), SOURCES_MAX).expect("fits");
+        let paid: Vec<String> = (1..)
+            .zip(FeeAsset::ALL)
+            .map(|(trade, &asset)| {
+                let report = filled(asset, trade);
+                ledger.apply(&report).expect("a fill");
+                fill(&report, table.get(0).expect("listed"), &names).fee_asset
+            })
+            .collect();
+        assert_eq!(paid, ["USDT", "BTC", "other", "BNB"]);
+        let mark = |_| Some(Price(10_000));
+        let position = positions((&table, &ledger), None, &names, &mark).remove(0);
+        assert_eq!((position.value.as_deref(), position.asset.as_str()), (Some("400"), "USDT"));
+        let result = pnl((&table, &ledger), None, &names, &mark).remove(0);
+        // 0.001 USDT, and 0.001 BTC at 100; what is neither stands apart.
+        assert_eq!((result.fees.as_str(), result.asset.as_str()), ("0.101", "USDT"));
+        let other: Vec<_> =
+            result.other_fees.iter().map(|(asset, fee)| (asset.as_str(), fee.as_str())).collect();
+        assert_eq!(other, [("BNB", "0.001"), ("other", "0.001")]);
+    }
 }

@@ -124,7 +124,7 @@ impl Books {
             let buys = fill["side"] == "BUY";
             let (price, quantity, fee) =
                 (units(&fill["price"]), units(&fill["quantity"]), units(&fill["fee"]));
-            let fee_asset = if fill["fee_asset"] == "base" { base(&symbol) } else { "USDT".to_owned() };
+            let fee_asset = text(&fill["fee_asset"]);
             let value = price * quantity / UNIT;
             let sign = if buys { 1 } else { -1 };
             *books.balances.entry(base(&symbol)).or_default() += sign * quantity;

@@ -14,7 +14,7 @@ use crate::agent::Published;
 use crate::counters::CellReader;
 use crate::domain::Instruments;
 use crate::error::SetupError;
-use crate::journal::{InstrumentRow, Tail};
+use crate::journal::{ListedInstrument, Tail};
 use crate::shm::paths::IpcPaths;
 use crate::tick_to_trade::assembly::builders;
 use crate::tick_to_trade::assembly::config::{PathConfig, StrategySlot};
@@ -39,13 +39,13 @@ pub fn epoch(ipc: &IpcPaths) -> Result<u32, SetupError> {
 /// When there is none yet, or it is another one: the row is named.
 pub fn check_instruments(ipc: &IpcPaths, instruments: &Instruments) -> Result<(), SetupError> {
     let path = ipc.instruments();
-    let rows = CellReader::<InstrumentRow>::attach(&path)?;
+    let rows = CellReader::<ListedInstrument>::attach(&path)?;
     if rows.count() != instruments.len() {
         let reason = format!("lists {} instruments, not {}", rows.count(), instruments.len());
         return Err(SetupError::file(path, reason));
     }
     for (index, instrument) in instruments.iter() {
-        if rows.read(index as usize) != Some(InstrumentRow::new(index, instrument)?) {
+        if rows.read(index as usize) != Some(ListedInstrument::new(index, instrument)?) {
             let reason = format!("instrument {index} is not {} as we know it", instrument.symbol);
             return Err(SetupError::file(path, reason));
         }

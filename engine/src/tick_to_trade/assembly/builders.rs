@@ -8,7 +8,7 @@ use crate::counters::halt::{HaltPage, HaltPages, HaltReader, HaltState};
 use crate::counters::{Counters, Heartbeat, Histograms};
 use crate::domain::SourceId;
 use crate::error::SetupError;
-use crate::journal::{InstrumentRow, Journal, JournalReader, Tail};
+use crate::journal::{Journal, JournalReader, ListedInstrument, Tail};
 use crate::limits::SOURCES_MAX;
 use crate::message::{Intent, Tick};
 use crate::ring::{broadcast, spsc};
@@ -47,7 +47,7 @@ pub(super) fn ingest<M: MarketData>(
     let PathConfig { ipc, epoch, instruments, .. } = config;
     let mut rows = CellWriter::create(&ipc.instruments(), instruments.len(), *epoch)?;
     for (index, instrument) in instruments.iter() {
-        rows.write(index as usize, &InstrumentRow::new(index, instrument)?);
+        rows.write(index as usize, &ListedInstrument::new(index, instrument)?);
     }
     let ports = IngestPorts {
         ticks: broadcast::Producer::create(&ipc.ticks(), config.rings.ticks, *epoch)?,

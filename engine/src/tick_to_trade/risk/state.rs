@@ -246,7 +246,7 @@ impl State {
         match self.ledger.apply(report) {
             Ok(Applied::Fill(fill)) => {
                 traded = fill.quantity.0;
-                if fill.fee_asset == FeeAsset::Other && fill.fee > 0 {
+                if matches!(fill.fee_asset, FeeAsset::Other | FeeAsset::Bnb) && fill.fee > 0 {
                     let worth = self.prices.terms(fill.instrument).worth(traded, fill.price);
                     let most = worth.map(|worth| worth.unsigned_abs().div_ceil(HIGHEST_FEE));
                     let most = most.and_then(|most| i128::try_from(most).ok()).unwrap_or(i128::MAX);

@@ -1,6 +1,5 @@
 //! `trading orders|fills|positions|pnl|risk`: the account, out of the engine's journals.
 
-use engine::domain::InstrumentKind;
 use engine::error::SetupError;
 use serde::Serialize;
 
@@ -121,15 +120,6 @@ pub fn fills(args: &FillListArgs, environment: &Environment) -> Result<(), Setup
     Ok(())
 }
 
-/// The asset that a symbol's values are in: its quote, or for inverse contracts its base.
-fn money(view: &View, symbol: &str) -> String {
-    let facts = view.views().table().ok().and_then(|table| table.find(symbol).ok());
-    facts.map_or_else(String::new, |facts| match facts.kind {
-        InstrumentKind::Inverse => "base".to_owned(),
-        InstrumentKind::Spot | InstrumentKind::Linear => "quote".to_owned(),
-    })
-}
-
 /// Positions: the account's, and each strategy's.
 ///
 /// # Errors
@@ -156,7 +146,7 @@ pub fn positions(args: &LookArgs, environment: &Environment) -> Result<(), Setup
                 row.strategy.clone().unwrap_or_else(|| "all".to_owned()),
                 row.quantity.clone(),
                 row.value.clone().unwrap_or_default(),
-                money(&view, &row.symbol),
+                row.asset.clone(),
                 row.average_price.clone().unwrap_or_default(),
                 row.mark.clone().unwrap_or_default(),
             ]);
@@ -184,8 +174,10 @@ pub fn pnl(args: &LookArgs, environment: &Environment) -> Result<(), SetupError>
     let view = View::open(args, environment)?;
     let rows = list_pnl(&view)?;
     print(&rows, args.json, || {
-        let mut table = Table::new(&["symbol", "strategy", "realised", "unrealised", "fees", "PnL", "in"]);
+        let heading = ["symbol", "strategy", "realised", "unrealised", "fees", "PnL", "in", "fees beside"];
+        let mut table = Table::new(&heading);
         for row in &rows {
+            let beside = row.other_fees.iter().map(|(asset, fee)| format!("{fee} {asset}"));
             table.row(vec![
                 row.symbol.clone(),
                 row.strategy.clone().unwrap_or_else(|| "all".to_owned()),
@@ -193,7 +185,8 @@ pub fn pnl(args: &LookArgs, environment: &Environment) -> Result<(), SetupError>
                 row.unrealised.clone(),
                 row.fees.clone(),
                 row.total.clone(),
-                money(&view, &row.symbol),
+                row.asset.clone(),
+                beside.collect::<Vec<_>>().join(", "),
             ]);
         }
         table

@@ -92,12 +92,12 @@ fn draw_books(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot) {
             number(best.ask[1].clone()),
             if trusted { Cell::from("trusted").style(GOOD) } else { Cell::from("NOT TRUSTED").style(BAD) },
             number(position.map_or("0", |row| row.quantity.as_str())),
-            number(pnl.map_or("0", |row| row.total.as_str())),
+            number(pnl.map_or_else(|| "0".to_owned(), |row| format!("{} {}", row.total, row.asset))),
         ])
     };
     let rows = snapshot.best.iter().map(row).collect();
     let head = ["symbol", "bid size", "bid", "ask", "ask size", "book", "position", "PnL"];
-    frame.render_widget(table(&head, &[12, 10, 11, 11, 10, 11, 12, 14], rows, "books, positions, PnL"), area);
+    frame.render_widget(table(&head, &[12, 10, 11, 11, 10, 11, 12, 20], rows, "books, positions, PnL"), area);
 }
 
 fn draw_agents(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot) {

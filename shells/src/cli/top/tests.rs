@@ -49,7 +49,7 @@ fn everything_of_a_snapshot_is_on_the_screen() {
         "trading ACTIVE",
         &best.bid[0],
         &best.ask[1],
-        &pnl.total,
+        &format!("{} {}", pnl.total, pnl.asset),
         &order.order_id,
         order.price.as_deref().expect("a limit price"),
         "tick_to_order",

@@ -289,6 +289,7 @@ fn fee_asset(name: &str, instrument: &Instrument) -> FeeAsset {
     match name {
         name if name == &*instrument.quote => FeeAsset::Quote,
         name if name == &*instrument.base => FeeAsset::Base,
+        "BNB" => FeeAsset::Bnb,
         _ => FeeAsset::Other,
     }
 }

@@ -207,12 +207,11 @@ fn fee(report: &mut Report<'_>, fill: &Fill) {
     };
     report.decimal("n", fill.fee, FEE_SCALE);
     let instrument = report.instrument;
-    let is_traded = |asset: &str| *instrument.base == *asset || *instrument.quote == *asset;
     let asset = match asset {
         FeeAsset::Quote => &instrument.quote,
         FeeAsset::Base => &instrument.base,
-        FeeAsset::Other if is_traded("BNB") => "OTHER",
-        FeeAsset::Other => "BNB",
+        FeeAsset::Other => "OTHER",
+        FeeAsset::Bnb => "BNB",
     };
     report.text("N", asset);
 }

@@ -180,6 +180,8 @@ fn c19_counts_a_fee_in_a_third_asset_at_the_highest_rate() {
     assert_eq!(without - with, 10 * USD);
     desk.state.on_report(&paid_in(FeeAsset::Other, -12, 3), NOW);
     assert_eq!(total(&mut desk), Some(with), "a rebate costs nothing");
+    desk.state.on_report(&paid_in(FeeAsset::Bnb, 12, 4), NOW);
+    assert_eq!(total(&mut desk), Some(with - 10 * USD), "BNB is such an asset");
 }
 
 #[test]
