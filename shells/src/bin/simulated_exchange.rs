@@ -1,11 +1,10 @@
 //! `simulated_exchange`: an exchange to test against.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory};
 use engine::error::SetupError;
-use shells::config::layers::{Layers, Secrets};
+use shells::config::layers::Layers;
 use shells::config::{Environment, Places};
 use shells::exchange::admin::Question;
 use shells::exchange::server;
@@ -13,7 +12,7 @@ use shells::exchange::settings::Settings;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) fn main() -> ExitCode {
-    match run(&Settings::parse()) {
+    match run(&Settings::command().get_matches()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("simulated_exchange: {error}");
@@ -22,22 +21,22 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run(settings: &Settings) -> Result<(), SetupError> {
+fn run(flags: &ArgMatches) -> Result<(), SetupError> {
+    let environment = Environment::of_process();
+    let (settings, layers) = Settings::read(std::env::args_os(), flags, &environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| SetupError::Invalid(format!("no threads to serve with: {error}")))?;
-    runtime.block_on(serve(settings))
+    runtime.block_on(serve(&settings, &layers, &environment))
 }
 
-async fn serve(settings: &Settings) -> Result<(), SetupError> {
+async fn serve(settings: &Settings, layers: &Layers, environment: &Environment) -> Result<(), SetupError> {
     shells::config::secret::shield()?;
     let keys = match &settings.keys {
         Some(path) => path.clone(),
         None => {
-            let environment = Environment::of_process();
-            let layers = Layers::find(&BTreeMap::new(), &environment, Secrets::Withhold)?;
-            let places = Places::of(&layers, &environment)?;
+            let places = Places::of(layers, environment)?;
             std::fs::create_dir_all(&places.data)
                 .map_err(|error| SetupError::io(&places.data, "making it", error))?;
             places.data.join("simulated_exchange.json")

@@ -9,11 +9,26 @@ use engine::tick_to_trade::strategy::registry;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::keys::KEYS;
+use crate::config::keys::{EXCHANGE_KEYS, KEYS};
 use crate::trade::OWN_LIMIT;
 
 /// Section of strategies' parameters: `[strategy.NAME]`.
 const STRATEGY: &str = "strategy";
+
+/// Section of what `simulated_exchange` alone is told.
+pub const EXCHANGE: &str = "simulated_exchange";
+
+/// A key of `[simulated_exchange]`: its values, one unless it is a list, and its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Their texts.
+    pub values: Vec<String>,
+    /// Its line, from 1.
+    pub line: usize,
+}
+
+/// `[simulated_exchange]`, by key.
+pub type Items = BTreeMap<String, Item>;
 
 /// Parameters of strategies, by strategy and key.
 pub type Parameters = BTreeMap<String, BTreeMap<String, String>>;
@@ -33,6 +48,7 @@ pub struct Document {
     path: PathBuf,
     entries: BTreeMap<String, Entry>,
     parameters: Parameters,
+    exchange: Items,
 }
 
 impl Document {
@@ -80,6 +96,12 @@ impl Document {
         self.parameters.clone()
     }
 
+    /// What `simulated_exchange` is told; whether the values do, it judges.
+    #[must_use]
+    pub fn exchange(&self) -> Items {
+        self.exchange.clone()
+    }
+
     fn take(&mut self, text: &str, prefix: &str, table: &DeTable<'_>) -> Result<(), SetupError> {
         for (name, value) in table {
             let name_text = name.get_ref();
@@ -87,6 +109,7 @@ impl Document {
             let line = line_of(text, &name.span());
             match value.get_ref() {
                 DeValue::Table(strategies) if key == STRATEGY => self.take_strategies(text, strategies)?,
+                DeValue::Table(exchange) if key == EXCHANGE => self.take_exchange(text, exchange)?,
                 DeValue::Table(section) if is_section(&key) => self.take(text, &key, section)?,
                 _ if is_key(&key) => {
                     let text = self.text_of(&key, line, value)?;
@@ -124,6 +147,30 @@ impl Document {
                 taken.insert(key.to_string(), text);
             }
             self.parameters.insert(name.to_string(), taken);
+        }
+        Ok(())
+    }
+
+    fn take_exchange(&mut self, text: &str, table: &DeTable<'_>) -> Result<(), SetupError> {
+        for (name, value) in table {
+            let line = line_of(text, &name.span());
+            let name = name.get_ref();
+            if !EXCHANGE_KEYS.iter().any(|known| known == name) {
+                let reason = format!("unknown key {EXCHANGE}.{name}; there are {}", EXCHANGE_KEYS.join(", "));
+                return Err(self.refuse(line, reason));
+            }
+            let key = format!("{EXCHANGE}.{name}");
+            let one = |value: &DeValue<'_>| {
+                let unfit = || self.refuse(line, format!("{key}: a {} does not do", value.type_str()));
+                scalar(value).ok_or_else(unfit)
+            };
+            let values = match value.get_ref() {
+                DeValue::Array(values) => {
+                    values.iter().map(|value| one(value.get_ref())).collect::<Result<_, _>>()?
+                }
+                value => vec![one(value)?],
+            };
+            self.exchange.insert(name.to_string(), Item { values, line });
         }
         Ok(())
     }
@@ -181,7 +228,7 @@ fn known(prefix: &str) -> String {
     let mut names: Vec<&str> = KEYS.iter().filter_map(|key| inside(key.toml)).collect();
     if prefix.is_empty() {
         names.extend(["[limits]", "[binance]", "[engine]", "[service]", "[endpoints]"]);
-        names.extend(["[zmq]", "[gateway]", "[log]", "[strategy.NAME]"]);
+        names.extend(["[zmq]", "[gateway]", "[log]", "[simulated_exchange]", "[strategy.NAME]"]);
     }
     format!("there are {}", names.join(", "))
 }
@@ -238,6 +285,11 @@ mod tests {
             ("venue = \"\"\n", "line 1: venue is empty"),
             ("\nvenue = \"a\"\nvenue = \"b\"\n", "line 3: "),
             ("a = \"se cret\n", "line 1: "),
+            (
+                "[simulated_exchange]\n\nsed = 1\n",
+                "line 3: unknown key simulated_exchange.sed; there are bind, port,",
+            ),
+            ("[simulated_exchange]\ntape = [[1]]\n", "line 2: simulated_exchange.tape: a array does not do"),
             ("[strategy.hodl]\nx = 1\n", "line 1: no strategy hodl; there are market_making"),
             ("[strategy.momentum]\ngamma = 1\n", "line 2: momentum has no parameter gamma; it has fast"),
             ("[strategy]\nmomentum = 1\n", "line 2: strategy.momentum is no table"),

@@ -92,6 +92,31 @@ const fn key(variable: &'static str, toml: &'static str, flag: &'static str) -> 
 /// The variable that names the TOML file, and its flag.
 pub const CONFIG: (&str, &str) = ("TRADING_CONFIG", "config");
 
+/// What `simulated_exchange` can be told in its own section of the TOML file: its flags, with `_` for `-`.
+pub const EXCHANGE_KEYS: [&str; 21] = [
+    "bind",
+    "port",
+    "symbols",
+    "seed",
+    "rate",
+    "past",
+    "tape",
+    "speed",
+    "accounts",
+    "keys",
+    "balances",
+    "maker_fee",
+    "taker_fee",
+    "limits",
+    "cert",
+    "key",
+    "ping",
+    "pong",
+    "life",
+    "fault",
+    "ledger",
+];
+
 /// Every setting.
 pub static KEYS: [Key; 41] = [
     Key {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use engine::error::SetupError;
 
-use crate::config::document::{Document, Parameters, file_key};
+use crate::config::document::{Document, Items, Parameters, file_key};
 use crate::config::environment::Environment;
 use crate::config::flags::flag_of;
 use crate::config::keys::{CONFIG, KEYS, Key};
@@ -89,6 +89,7 @@ pub struct Layers {
     rows: Vec<Row>,
     file: Option<PathBuf>,
     parameters: Parameters,
+    exchange: Items,
 }
 
 /// The secret that opens market data.
@@ -122,7 +123,8 @@ impl Layers {
         };
         let rows = KEYS.iter().map(row).collect::<Result<_, _>>()?;
         let parameters = document.as_ref().map(Document::parameters).unwrap_or_default();
-        Ok(Self { rows, file: document.map(|document| document.path().to_owned()), parameters })
+        let exchange = document.as_ref().map(Document::exchange).unwrap_or_default();
+        Ok(Self { rows, file: document.map(|document| document.path().to_owned()), parameters, exchange })
     }
 
     /// All rows.
@@ -141,6 +143,12 @@ impl Layers {
     #[must_use]
     pub const fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// What the TOML file tells `simulated_exchange` alone.
+    #[must_use]
+    pub const fn exchange(&self) -> &Items {
+        &self.exchange
     }
 
     /// The row of a variable.
