@@ -142,42 +142,52 @@ impl History {
     }
 
     /// Bars of an interval that opened in `from..=to`, oldest first, at most `most`; the newest ones without `from`.
-    /// A span without trades stands at the close of the one before.
+    /// A span without trades stands at the close of the one before. The work is bounded by the bars that are kept and by
+    /// `most`, however long nothing traded.
     #[must_use]
     pub fn bars(&self, interval: ZonedInterval, from: Option<i64>, to: i64, most: usize) -> Vec<Bar> {
-        let mut found: VecDeque<Bar> = VecDeque::new();
-        for second in &self.bars {
-            let (opened, _) = interval.bar_of(second.opened);
-            if opened > to {
-                break;
-            }
-            while let Some(last) = found.back().copied().filter(|last| last.opened < opened) {
-                let next = interval.bar_of(last.opened).1;
-                let close = last.close;
-                found.push_back(Bar {
-                    opened: next,
-                    open: close,
-                    high: close,
-                    low: close,
-                    close,
-                    ..Bar::default()
-                });
-                if found.len() > most && from.is_none() {
-                    found.pop_front();
+        let end = self.bars.partition_point(|bar| interval.bar_of(bar.opened).0 <= to);
+        let Some(newest) = end.checked_sub(1).map(|at| self.bars[at].opened) else { return Vec::new() };
+        if most == 0 || from.is_some_and(|from| from > newest) {
+            return Vec::new();
+        }
+        let from = from.map_or_else(
+            || (1..most).fold(interval.bar_of(newest).0, |opened, _| interval.bar_of(opened - 1).0),
+            |from| from.max(0),
+        );
+        // Where the next bar opens: at first, the first one of the span.
+        let mut next = match interval.bar_of(from) {
+            (opens, closes) if opens < from => closes,
+            (opens, _) => opens,
+        };
+        let start = self.bars.partition_point(|bar| bar.opened < next);
+        let mut close = start.checked_sub(1).map(|at| self.bars[at].close);
+        let mut found: Vec<Bar> = Vec::new();
+        for second in self.bars.range(start..end.max(start)) {
+            if let Some(last) = found.last_mut().filter(|_| second.opened < next) {
+                last.add(second);
+            } else {
+                let (opened, closes) = interval.bar_of(second.opened);
+                while let Some(close) = close.filter(|_| next < opened && found.len() < most) {
+                    found.push(Bar {
+                        opened: next,
+                        open: close,
+                        high: close,
+                        low: close,
+                        close,
+                        ..Bar::default()
+                    });
+                    next = interval.bar_of(next).1;
                 }
+                if found.len() >= most {
+                    break;
+                }
+                found.push(Bar { opened, ..*second });
+                next = closes;
             }
-            match found.back_mut() {
-                Some(last) => last.add(second),
-                None => found.push_back(Bar { opened, ..*second }),
-            }
+            close = Some(second.close);
         }
-        found.retain(|bar| from.is_none_or(|from| bar.opened >= from));
-        if from.is_some() {
-            found.truncate(most);
-        } else {
-            found.drain(..found.len().saturating_sub(most));
-        }
-        found.into()
+        found
     }
 
     /// The present bar of an interval.
@@ -307,11 +317,32 @@ mod tests {
         assert_eq!((bars[0].volume, bars[0].value, bars[0].bought), (3, 34, 2));
         assert_eq!(history.bars(interval("1s"), None, i64::MAX, 2).len(), 2);
         assert_eq!(history.bars(interval("1s"), Some(1_000), i64::MAX, 2)[0].opened, 1_000);
+        let from = |from| history.bars(interval("1s"), Some(from), i64::MAX, 10);
+        assert_eq!(from(2_500).iter().map(|bar| bar.opened).collect::<Vec<_>>(), [3_000]);
+        assert_eq!(from(1_000).iter().map(|bar| bar.close.0).collect::<Vec<_>>(), [12, 12, 9]);
+        assert_eq!((from(3_001).len(), from(i64::MAX).len()), (0, 0));
         assert_eq!(
             history.present(interval("1m"), 5_000).map(|bar| (bar.high.0, bar.low.0, bar.trades)),
             Some((12, 9, 3))
         );
         assert_eq!(history.average(5_000), Some(Price(10)), "70 / 7");
+    }
+
+    #[test]
+    fn a_hole_of_decades_costs_no_more_than_the_bars_that_are_asked_for() {
+        let interval = |name| ZonedInterval::named(name, 0).expect("an interval");
+        let mut history = History::default();
+        let late = 50 * 365 * super::super::interval::DAY;
+        history.add(&[trade(1, 500, 10, 1)]);
+        // Second by second through decades this would not end, nor fit.
+        history.add(&[trade(2, late, 12, 2)]);
+        let opened = |bars: Vec<Bar>| bars.iter().map(|bar| bar.opened).collect::<Vec<_>>();
+        assert_eq!(opened(history.bars(interval("1s"), Some(0), i64::MAX, 3)), [0, 1_000, 2_000]);
+        assert_eq!(opened(history.bars(interval("1s"), Some(7), i64::MAX, 2)), [1_000, 2_000]);
+        assert_eq!(opened(history.bars(interval("1s"), None, i64::MAX, 2)), [late - 1_000, late]);
+        assert_eq!(opened(history.bars(interval("1s"), None, 999, 9)), [0]);
+        assert_eq!(history.bars(interval("1M"), Some(0), i64::MAX, 1_000).len(), 50 * 12);
+        assert_eq!(history.bars(interval("1M"), Some(i64::MAX), i64::MAX, 9).len(), 0);
     }
 
     #[test]
