@@ -1,6 +1,7 @@
 //! `simulated_exchange` over real sockets, as clients see it.
 
 mod support;
+mod replace;
 mod rest;
 mod websocket;
 mod streams;

@@ -1,26 +1,16 @@
-//! New orders: judged, accepted, and matched with what stands on the other side.
+//! New orders: accepted, and matched with what stands on the other side.
 
 use super::AccountIndex;
 use super::balances::{Amount, AssetIndex, base_amount, fee, quote_amount, quote_reserve};
 use super::core::{Exchange, Fill};
 use super::event::{Event, ExecutionKind, FillFacts, PublicTrade};
-use super::filters::{self, ALGO_ORDERS_MAX};
 use super::order::{Expiry, Order, Status};
-use super::plan::{Plan, Step, Taker, plan};
-use super::reject::{self, Reject};
+use super::plan::{Plan, Step};
+use super::reject::Reject;
 use super::request::NewOrder;
-use crate::domain::{Instrument, InstrumentIndex, Nanos, OrderType, Price, Quantity, Side, TimeInForce};
+use crate::domain::{Instrument, InstrumentIndex, Nanos, Price, Quantity, Side, TimeInForce};
 
 impl Exchange {
-    /// Judges a new order as [`place`](Self::place) would, and changes nothing.
-    ///
-    /// # Errors
-    /// What `place` would refuse it with.
-    pub fn judge(&mut self, now: Nanos, account: AccountIndex, new: &NewOrder) -> Result<(), Reject> {
-        self.advance(now);
-        self.admit(account, new).map(|_| ())
-    }
-
     /// Places an order. What becomes of it is in the events and in [`order`](Self::order).
     ///
     /// # Errors
@@ -41,104 +31,6 @@ impl Exchange {
         }
         self.finish(new.instrument);
         Ok(id)
-    }
-
-    /// What an order would do, where it acts at once, and what has to be reserved for it, which the account has.
-    pub(super) fn admit(
-        &self,
-        account: AccountIndex,
-        new: &NewOrder,
-    ) -> Result<(Option<Plan>, Amount), Reject> {
-        let (plan, lock) = self.appraise(account, new, 0)?;
-        self.pays(account, new, lock)?;
-        Ok((plan, lock))
-    }
-
-    /// Whether the account has `lock` of what the order pays with.
-    pub(super) fn pays(&self, account: AccountIndex, new: &NewOrder, lock: Amount) -> Result<(), Reject> {
-        let book = self.books.get(new.instrument as usize).ok_or(reject::SYMBOL)?;
-        let asset = match new.side {
-            Side::Buy => book.quote,
-            Side::Sell => book.base,
-        };
-        let free = self.accounts.get(account as usize).map(|account| account.balances[asset as usize].free);
-        if free.is_none_or(|free| free < lock) { Err(reject::BALANCE) } else { Ok(()) }
-    }
-
-    /// As [`admit`](Self::admit), whatever the account has, and beside `others` orders of the same request.
-    pub(super) fn appraise(
-        &self,
-        account: AccountIndex,
-        new: &NewOrder,
-        others: usize,
-    ) -> Result<(Option<Plan>, Amount), Reject> {
-        let instrument = Self::instrument_of(&self.instruments, new.instrument)?;
-        let book = &self.books[new.instrument as usize];
-        if instrument.untradable.is_some() || book.feed.is_none() {
-            return Err(reject::CLOSED);
-        }
-        filters::judge(instrument, new, book.last)?;
-        if new.quote_quantity > 0 {
-            filters::judge_value(instrument, new.quote_quantity)?;
-        }
-        self.counts_allow(account, instrument, new, others)?;
-        let plan = if new.kind.is_conditional() {
-            if self.triggers(new.instrument, new.kind, new.side, new.stop_price) {
-                return Err(reject::WOULD_TRIGGER);
-            }
-            None
-        } else {
-            Some(self.plan(account, instrument, new))
-        };
-        if new.kind == OrderType::LimitMaker && plan.as_ref().is_some_and(|plan| !plan.steps.is_empty()) {
-            return Err(reject::WOULD_TAKE);
-        }
-        let lock = reserve(instrument, new, plan.as_ref()).ok_or_else(|| Reject::filter("NOTIONAL"))?;
-        Ok((plan, lock))
-    }
-
-    fn counts_allow(
-        &self,
-        account: AccountIndex,
-        instrument: &Instrument,
-        new: &NewOrder,
-        others: usize,
-    ) -> Result<(), Reject> {
-        let name = super::request::OrderName { id: None, client_id: Some(&new.client_id) };
-        if self.orders.find(account, new.instrument, name)?.is_some_and(|order| order.status.is_open()) {
-            return Err(reject::DUPLICATE);
-        }
-        let most = instrument.filters.max_open_orders.map_or(usize::MAX, |most| most as usize);
-        if self.orders.has_open(account, new.instrument, most.saturating_sub(others)) {
-            return Err(Reject::filter("MAX_NUM_ORDERS"));
-        }
-        let waiting = |order: &&Order| order.kind.is_conditional() && order.working.is_none();
-        if new.kind.is_conditional()
-            && self.orders.open_of(account, Some(new.instrument)).filter(waiting).count() + others
-                >= ALGO_ORDERS_MAX
-        {
-            return Err(Reject::filter("MAX_NUM_ALGO_ORDERS"));
-        }
-        Ok(())
-    }
-
-    fn plan(&self, account: AccountIndex, instrument: &Instrument, new: &NewOrder) -> Plan {
-        let by_value = new.quote_quantity > 0;
-        let step = instrument.filters.lot_of(true).step.0;
-        let taker = Taker {
-            account,
-            limit: (!new.kind.is_market()).then_some(new.price),
-            quantity: if by_value { i64::MAX } else { new.quantity.0 },
-            value: by_value.then_some((new.quote_quantity, step)),
-            stp: new.stp,
-        };
-        let side = self.books[new.instrument as usize].sides.get(new.side.opposite());
-        let mut plan = plan(instrument, side, &taker);
-        if new.time_in_force == TimeInForce::FillOrKill && plan.filled < new.quantity.0 {
-            plan.steps.clear();
-            (plan.filled, plan.value, plan.prevented) = (0, Some(0), 0);
-        }
-        plan
     }
 
     /// Makes the order, of `list` if that is not 0, and reserves for it. One that is `working` does not wait.
@@ -383,88 +275,6 @@ impl Exchange {
         if let Some((order, request_id)) = list {
             self.leg_ended(&order, request_id.as_deref());
         }
-    }
-
-    /// Whether the last price meets a condition.
-    fn triggers(&self, instrument: InstrumentIndex, kind: OrderType, side: Side, stop: Price) -> bool {
-        let last = self.books.get(instrument as usize).and_then(|book| book.last);
-        last.is_some_and(|last| kind.is_triggered(side, stop, last))
-    }
-
-    /// Starts the conditional orders whose condition the last price meets, oldest first; what they trade may meet the
-    /// next one's. Each starts once, so this ends.
-    pub(super) fn trigger(&mut self, instrument: InstrumentIndex) {
-        loop {
-            let Some(book) = self.books.get(instrument as usize) else { return };
-            let ready = |id: &&u64| {
-                self.orders
-                    .get(**id)
-                    .is_some_and(|order| self.triggers(instrument, order.kind, order.side, order.stop_price))
-            };
-            let Some(id) = book.waiting.iter().find(ready).copied() else { return };
-            self.books[instrument as usize].waiting.retain(|waiting| *waiting != id);
-            self.start(id);
-        }
-    }
-
-    /// A conditional order comes alive.
-    fn start(&mut self, id: u64) {
-        let now = self.clock;
-        let instruments = std::sync::Arc::clone(&self.instruments);
-        if let Some(list) = self.orders.get(id).map(|order| order.list).filter(|&list| list != 0) {
-            self.activate(id, list);
-        }
-        let Some(order) = self.orders.get_mut(id) else { return };
-        order.working = Some(now);
-        let order = order.clone();
-        let Some(instrument) = instruments.get(order.instrument) else { return };
-        self.report(ExecutionKind::New, id, None, None);
-        let new = NewOrder {
-            instrument: order.instrument,
-            client_id: order.client_id.clone(),
-            side: order.side,
-            kind: order.kind,
-            time_in_force: order.time_in_force,
-            price: order.price,
-            stop_price: order.stop_price,
-            quantity: order.leaves(),
-            quote_quantity: 0,
-            stp: order.stp,
-            strategy_id: None,
-            strategy_type: None,
-        };
-        let plan = self.plan(order.account, instrument, &new);
-        // What a market order reserved at its stop price may not be what it costs now.
-        if order.kind.is_market() && order.side == Side::Buy {
-            let wanted = plan.value.unwrap_or(Amount::MAX);
-            let asset = self.pays_with(&order);
-            let free = self.accounts[order.account as usize].balances[asset as usize].free;
-            if wanted > free + order.locked {
-                self.end(id, Status::Expired, Some(Expiry::Rejected), None);
-                return;
-            }
-            let more = wanted - order.locked;
-            if let Some(order) = self.orders.get_mut(id) {
-                order.locked = wanted;
-            }
-            self.credit(order.account, asset, -more, more);
-        }
-        self.execute(id, &plan);
-    }
-}
-
-/// What has to be reserved for a new order; `None` where it does not fit.
-fn reserve(instrument: &Instrument, new: &NewOrder, plan: Option<&Plan>) -> Option<Amount> {
-    match (new.side, new.kind) {
-        (Side::Sell, _) if new.quote_quantity > 0 => {
-            plan.map(|plan| base_amount(instrument, Quantity(plan.filled + plan.prevented)))
-        }
-        (Side::Sell, _) => Some(base_amount(instrument, new.quantity)),
-        (Side::Buy, OrderType::Market) => plan?.value,
-        (Side::Buy, OrderType::StopLoss | OrderType::TakeProfit) => {
-            quote_reserve(instrument, new.stop_price, new.quantity)
-        }
-        (Side::Buy, _) => quote_reserve(instrument, new.price, new.quantity),
     }
 }
 

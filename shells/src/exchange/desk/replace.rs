@@ -29,7 +29,7 @@ impl Desk {
                 "Param 'cancelOrigClientOrderId' or 'cancelOrderId' must be sent, but both were empty/null!",
             ));
         }
-        // Parameters and the order count are judged before anything is cancelled.
+        // Parameters, filters and the order count are judged before anything is cancelled.
         let (new, detail) = self.new_order(params, "")?;
         let cancel_id = self.client_id(params, "cancelNewClientOrderId")?;
         let cancel_only = match params.maybe("orderRateLimitExceededMode")? {
@@ -37,6 +37,7 @@ impl Desk {
             Some("CANCEL_ONLY") => true,
             Some(_) => return Err(Failure::illegal("orderRateLimitExceededMode")),
         };
+        self.exchange.judge_filters(now, account, &new)?;
         let exhausted = self.limits.may_order(account, now).err();
         if let Some(failure) = exhausted.clone().filter(|_| !cancel_only) {
             return Err(failure);
@@ -48,19 +49,28 @@ impl Desk {
             let order = self.exchange.order(id).ok_or_else(|| Failure::new(-1000, "Internal error."))?;
             Ok(self.render(call).cancelled(order, &cancel_id))
         });
+        let status = exhausted.as_ref().filter(|_| stops).map(|failure| failure.status);
         let placed = match (&cancelled, exhausted) {
+            (Err(_), exhausted) if stops => {
+                // What was not attempted counts all the same.
+                if exhausted.is_none() {
+                    self.limits.ordered(account, now);
+                }
+                None
+            }
             (_, Some(failure)) => Some(Err(failure)),
-            (Err(_), None) if stops => None,
             _ => Some(self.carry_out(account, &new, detail, now, call.unit)),
         };
-        settle(&cancelled, placed.as_ref())
+        settle(&cancelled, placed.as_ref(), status)
     }
 }
 
-/// The answer to both halves; `None` is a new order that was not attempted.
+/// The answer to both halves; `None` is a new order that was not attempted. `status` is that of a failure where the
+/// order count, and not the halves, says it.
 fn settle(
     cancelled: &Result<String, Failure>,
     placed: Option<&Result<String, Failure>>,
+    status: Option<u16>,
 ) -> Result<String, Failure> {
     let told = |half: &Result<String, Failure>| match half {
         Ok(body) => ("SUCCESS", body.clone()),
@@ -71,17 +81,36 @@ fn settle(
     let body = format!(
         "{{\"cancelResult\":\"{cancel_result}\",\"newOrderResult\":\"{new_result}\",\"cancelResponse\":{cancel_body},\"newOrderResponse\":{new_body}}}"
     );
-    let limited = placed.is_some_and(|half| half.as_ref().is_err_and(|failure| failure.status == 429));
-    let failed = |code, message, status| Failure {
+    let failed = |code, message, otherwise| Failure {
         data: Some(body.clone()),
-        ..Failure::new(code, message).with_status(status)
+        ..Failure::new(code, message).with_status(status.unwrap_or(otherwise))
     };
     match (cancelled.is_ok(), placed.is_some_and(Result::is_ok)) {
         (true, true) => Ok(body),
         (false, false) => Err(failed(-2022, "Order cancel-replace failed.", 400)),
-        _ => {
-            let status = if limited { 429 } else { 409 };
-            Err(failed(-2021, "Order cancel-replace partially failed.", status))
+        _ => Err(failed(-2021, "Order cancel-replace partially failed.", 409)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pair_of_halves_has_the_status_and_code_of_the_venues_table() {
+        let (ok, failed) = (Ok("{}".to_owned()), Err(Failure::new(-2010, "no")));
+        for (cancelled, placed, limited, outcome) in [
+            (&ok, Some(&ok), None, None),
+            (&failed, None, None, Some((400, -2022))),
+            (&ok, Some(&failed), None, Some((409, -2021))),
+            (&failed, Some(&failed), None, Some((400, -2022))),
+            (&failed, Some(&ok), None, Some((409, -2021))),
+            // The count of orders is exhausted, and only a cancel was asked for then.
+            (&failed, None, Some(429), Some((429, -2022))),
+            (&ok, Some(&failed), Some(429), Some((429, -2021))),
+        ] {
+            let told = settle(cancelled, placed, limited).err().map(|failure| (failure.status, failure.code));
+            assert_eq!(told, outcome, "{cancelled:?} {placed:?}");
         }
     }
 }
