@@ -28,8 +28,9 @@ impl Render<'_> {
             )
         }));
         format!(
-            "{{\"orderListId\":{},\"contingencyType\":\"OCO\",\"listStatusType\":\"{kind}\",\"listOrderStatus\":\"{status}\",\"listClientOrderId\":{},\"transactionTime\":{},\"symbol\":{symbol},\"orders\":{orders}{more}}}",
+            "{{\"orderListId\":{},\"contingencyType\":\"{}\",\"listStatusType\":\"{kind}\",\"listOrderStatus\":\"{status}\",\"listClientOrderId\":{},\"transactionTime\":{},\"symbol\":{symbol},\"orders\":{orders}{more}}}",
             of.id,
+            of.contingency,
             text(&of.client_id),
             self.unit.show(of.updated)
         )
@@ -58,9 +59,10 @@ impl Render<'_> {
                 format!("{{\"s\":{symbol},\"i\":{},\"c\":{}}}", order.id, text(&order.client_id))
             }));
         format!(
-            "{{\"e\":\"listStatus\",\"E\":{},\"s\":{symbol},\"g\":{},\"c\":\"OCO\",\"l\":\"{status}\",\"L\":\"{}\",\"r\":\"NONE\",\"C\":{},\"T\":{},\"O\":{orders}}}",
+            "{{\"e\":\"listStatus\",\"E\":{},\"s\":{symbol},\"g\":{},\"c\":\"{}\",\"l\":\"{status}\",\"L\":\"{}\",\"r\":\"NONE\",\"C\":{},\"T\":{},\"O\":{orders}}}",
             self.unit.show(now),
             of.id,
+            of.contingency,
             if *status == ListStatus::Done { "ALL_DONE" } else { "EXECUTING" },
             text(&of.client_id),
             self.unit.show(*time)

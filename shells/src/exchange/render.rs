@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use engine::domain::{Instruments, Nanos, Side};
+use engine::domain::{Instruments, Nanos, Quantity, Side};
 use engine::venue::exchange::{
     BalanceChange, Exchange, Execution, ExecutionKind, Fill, FillFacts, Order, Status,
 };
@@ -69,6 +69,13 @@ impl Render<'_> {
         if order.stop_price.is_some() {
             let _ = write!(out, ",\"stopPrice\":{}", price(instrument, order.stop_price));
         }
+        if order.iceberg != Quantity::ZERO {
+            let _ = write!(out, ",\"icebergQty\":{}", quantity(instrument, order.iceberg));
+        }
+        if order.trailing_delta > 0 {
+            let since = order.trailing_since.map_or(-1, |at| self.unit.show(at));
+            let _ = write!(out, ",\"trailingDelta\":{},\"trailingTime\":{since}", order.trailing_delta);
+        }
         if let Some(strategy) = order.strategy_id {
             let _ = write!(out, ",\"strategyId\":{strategy}");
         }
@@ -105,9 +112,10 @@ impl Render<'_> {
         );
         let mut out = self.state(order, &names);
         let stop = if order.stop_price.is_some() { "" } else { ",\"stopPrice\":\"0.00000000\"" };
+        let iceberg = if order.iceberg == Quantity::ZERO { ",\"icebergQty\":\"0.00000000\"" } else { "" };
         let _ = write!(
             out,
-            "{stop},\"icebergQty\":\"0.00000000\",\"time\":{},\"updateTime\":{},\"isWorking\":{},\"workingTime\":{}}}",
+            "{stop}{iceberg},\"time\":{},\"updateTime\":{},\"isWorking\":{},\"workingTime\":{}}}",
             self.unit.show(order.created),
             self.unit.show(order.updated),
             order.working.is_some(),
@@ -250,7 +258,7 @@ impl Render<'_> {
         let unit = self.unit;
         let zero = amount(0);
         let mut out = format!(
-            "{{\"e\":\"executionReport\",\"E\":{},\"s\":{},\"c\":{},\"S\":\"{}\",\"o\":\"{}\",\"f\":\"{}\",\"q\":{},\"p\":{},\"P\":{},\"F\":{zero},\"g\":{},\"C\":{},\"x\":\"{}\",\"X\":\"{}\",\"r\":\"NONE\",\"i\":{}",
+            "{{\"e\":\"executionReport\",\"E\":{},\"s\":{},\"c\":{},\"S\":\"{}\",\"o\":\"{}\",\"f\":\"{}\",\"q\":{},\"p\":{},\"P\":{},\"F\":{},\"g\":{},\"C\":{},\"x\":\"{}\",\"X\":\"{}\",\"r\":\"NONE\",\"i\":{}",
             unit.show(now),
             text(&instrument.symbol),
             text(client),
@@ -260,6 +268,7 @@ impl Render<'_> {
             quantity(instrument, order.quantity),
             price(instrument, order.price),
             price(instrument, order.stop_price),
+            quantity(instrument, order.iceberg),
             list_id(order.list),
             text(original),
             execution.kind,
@@ -313,6 +322,12 @@ impl Render<'_> {
         let order = &execution.order;
         let Some(instrument) = self.instruments().get(order.instrument) else { return };
         // Writing to a string does not fail.
+        if order.trailing_delta > 0 {
+            let _ = write!(out, ",\"d\":{}", order.trailing_delta);
+        }
+        if let Some(since) = order.trailing_since {
+            let _ = write!(out, ",\"D\":{}", self.unit.show(since));
+        }
         if let Some(strategy) = order.strategy_id {
             let _ = write!(out, ",\"j\":{strategy}");
         }

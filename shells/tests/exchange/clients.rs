@@ -116,8 +116,6 @@ fn a_pair_is_placed_as_it_used_to_be() {
 fn what_is_not_offered_is_refused_and_what_never_was_is_empty() {
     let exchange = Exchange::start(&[]);
     for (path, word) in [
-        ("orderList/oto", "OTO"),
-        ("orderList/otoco", "OTO"),
         ("orderList/opo", "OPO"),
         ("orderList/opoco", "OPO"),
         ("sor/order", "SOR"),

@@ -14,7 +14,7 @@ fn around(exchange: &Exchange) -> Value {
         "belowPrice": format!("{:.2}", bid * 0.94), "belowTimeInForce": "GTC"})
 }
 
-fn query(params: &Value) -> String {
+pub fn query(params: &Value) -> String {
     let pairs = params.as_object().expect("an object").iter();
     pairs
         .map(|(name, value)| format!("{name}={}", value.as_str().expect("text")))
@@ -32,7 +32,7 @@ fn place(exchange: &Exchange, name: &str) -> String {
 }
 
 /// The next user event of a kind.
-fn event(socket: &mut Socket, kind: &str) -> Value {
+pub fn event(socket: &mut Socket, kind: &str) -> Value {
     socket.until(|message| message["event"]["e"] == kind)["event"].clone()
 }
 

@@ -16,3 +16,5 @@ mod feed;
 mod tape;
 mod garbage;
 mod lists;
+mod triggers;
+mod hidden;

@@ -110,15 +110,16 @@ impl Exchange {
         let (id, side, price, former) = (order.id, order.side, order.price, order.client_id.clone());
         let owner = order.account;
         self.orders.rename(id, amend.client_id);
+        let shared = self.shares_lock(id);
         let Some(order) = self.orders.get_mut(id) else { return Err(reject::NO_SUCH_ORDER) };
         order.quantity = amend.quantity;
         order.amends += 1;
         // What a list has reserved is not of one of its orders: it stays until one is set off.
-        let keep = if order.list == 0 { open_lock(instrument, order) } else { order.locked };
+        let keep = if shared { order.locked } else { open_lock(instrument, order) };
         let release = order.locked - keep;
         order.locked = keep;
         let order = order.clone();
-        self.books[amend.instrument as usize].sides.get_mut(side).reduce(id, price, by);
+        self.books[amend.instrument as usize].sides.get_mut(side).shrink(id, price, by);
         self.credit(owner, self.pays_with(&order), release, -release);
         self.report(ExecutionKind::Replaced, id, None, Some(former));
         if let Some(Event::Execution(execution)) = self.events.last_mut() {

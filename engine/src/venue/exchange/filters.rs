@@ -9,6 +9,12 @@ use crate::domain::{Instrument, OrderType, Price, Quantity};
 pub const ALGO_ORDERS_MAX: usize = 5;
 /// Most open lists of an account on a symbol: MAX_NUM_ORDER_LISTS, as spot lists it.
 pub const ORDER_LISTS_MAX: usize = 20;
+/// Most open icebergs of an account on a symbol: MAX_NUM_ICEBERG_ORDERS, as the venue lists it.
+pub const ICEBERG_ORDERS_MAX: usize = 5;
+/// Most parts of an iceberg: ICEBERG_PARTS, as the venue lists it.
+pub const ICEBERG_PARTS_MAX: i64 = 100;
+/// Least and most that an order may trail by, in ten-thousandths: TRAILING_DELTA, as the venue lists it.
+pub const TRAILING_DELTA: [u32; 2] = [10, 2_000];
 /// Most amendments of an order: MAX_NUM_ORDER_AMENDS, as spot lists it.
 pub const AMENDS_MAX: u32 = 10;
 
@@ -41,7 +47,9 @@ pub(super) fn judge(
     reference: Option<Price>,
 ) -> Result<(), Reject> {
     let filters = &instrument.filters;
-    let priced = [(order.price, !order.kind.is_market()), (order.stop_price, order.kind.is_conditional())];
+    // A stop that trails may have no price to begin at.
+    let stops = order.kind.is_conditional() && (order.stop_price.is_some() || order.trailing_delta == 0);
+    let priced = [(order.price, !order.kind.is_market()), (order.stop_price, stops)];
     for (price, _) in priced.iter().filter(|(_, present)| *present) {
         if !filters.price_passes(*price) {
             return Err(Reject::filter("PRICE_FILTER"));
@@ -67,6 +75,30 @@ pub(super) fn judge(
         if let Some(price) = valued {
             notional(instrument, price, order.quantity, order.kind.is_market())?;
         }
+    }
+    iceberg(instrument, order)?;
+    let [least, most] = TRAILING_DELTA;
+    if order.trailing_delta != 0 && !(least..=most).contains(&order.trailing_delta) {
+        return Err(Reject::filter("TRAILING_DELTA"));
+    }
+    Ok(())
+}
+
+/// Judges the part of an iceberg that is shown.
+fn iceberg(instrument: &Instrument, order: &NewOrder) -> Result<(), Reject> {
+    let part = order.iceberg;
+    if part == Quantity::ZERO {
+        return Ok(());
+    }
+    if part > order.quantity {
+        return Err(Reject::new(-2010, "IcebergQty exceeds QTY."));
+    }
+    if !instrument.filters.lot.passes(part) {
+        return Err(Reject::filter("LOT_SIZE"));
+    }
+    let whole = order.quantity.0 / part.0;
+    if whole > ICEBERG_PARTS_MAX || whole == ICEBERG_PARTS_MAX && order.quantity.0 % part.0 != 0 {
+        return Err(Reject::filter("ICEBERG_PARTS"));
     }
     Ok(())
 }

@@ -157,6 +157,8 @@ pub(super) fn limit(side: Side, price: i64, quantity: i64) -> NewOrder {
         stop_price: Price::NONE,
         quantity: Quantity(quantity),
         quote_quantity: 0,
+        iceberg: Quantity::ZERO,
+        trailing_delta: 0,
         stp: SelfTrade::ExpireMaker,
         strategy_id: None,
         strategy_type: None,

@@ -42,7 +42,7 @@ fn lists(rig: &Rig) -> Vec<&'static str> {
 fn one_reservation_serves_both_and_a_fill_ends_the_other() {
     let (mut rig, totals) = rig();
     let list = protected(&mut rig);
-    let [below, above] = rig.exchange.list(list).expect("a list").legs;
+    let [below, above] = rig.exchange.list(list).expect("a list").legs[..] else { panic!("two") };
     assert_eq!(rig.told(), [(below, "NEW", "NEW", 0, 0), (above, "NEW", "NEW", 0, 0)]);
     assert_eq!(lists(&rig), ["EXEC_STARTED"]);
     assert_eq!(rig.balance(0, 0), (997, 3), "3 and not 6");
@@ -63,7 +63,7 @@ fn one_reservation_serves_both_and_a_fill_ends_the_other() {
 fn a_trigger_ends_the_other_before_it_trades() {
     let (mut rig, totals) = rig();
     let list = protected(&mut rig);
-    let [below, above] = rig.exchange.list(list).expect("a list").legs;
+    let [below, above] = rig.exchange.list(list).expect("a list").legs[..] else { panic!("two") };
     rig.told();
     rig.print(Side::Sell, 95, 1);
     let told = rig.told();
@@ -99,7 +99,7 @@ fn a_cancel_of_one_or_of_the_list_ends_both() {
     for whole in [true, false] {
         let (mut rig, totals) = rig();
         let list = protected(&mut rig);
-        let [below, above] = rig.exchange.list(list).expect("a list").legs;
+        let [below, above] = rig.exchange.list(list).expect("a list").legs[..] else { panic!("two") };
         rig.told();
         let now = rig.now();
         if whole {

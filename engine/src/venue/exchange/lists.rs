@@ -1,21 +1,30 @@
-//! Order lists: one cancels the other (binance.md §6). Two orders of one side and quantity, one above the last price and
-//! one below; what one of them does ends the other, so one reservation, the larger, serves both.
+//! Order lists (binance.md §6). One cancels the other: two orders of one side and quantity, one above the last price and
+//! one below; what one of them does ends the other, so one reservation, the larger, serves both. One triggers the other:
+//! a working order, and one or such a pair that comes on the book, and is reserved for, when it has filled whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::AccountIndex;
-use super::balances::Amount;
 use super::core::Exchange;
-use super::event::{Event, ExecutionKind, ListChange, ListStatus};
-use super::filters::ORDER_LISTS_MAX;
+use super::event::{Event, ListChange, ListStatus};
 use super::matching::open_lock;
 use super::order::{Expiry, Order, Status};
 use super::reject::{self, Reject};
-use super::request::NewOrder;
-use crate::domain::{InstrumentIndex, Nanos, OrderType, Price, Side};
+use crate::domain::{InstrumentIndex, Nanos, Side};
+use crate::wire::wire_enum;
 
 /// Lists that are remembered; of those that have ended the oldest goes first.
 const REMEMBERED_MAX: usize = 100_000;
+
+wire_enum! {
+    /// What the orders of a list have to do with each other (`contingencyType`).
+    Contingency {
+        /// One cancels the other.
+        Oco = 1 => "OCO",
+        /// One triggers the other, or a pair of which one cancels the other.
+        Oto = 2 => "OTO",
+    }
+}
 
 /// A list of orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +37,11 @@ pub struct OrderList {
     pub instrument: InstrumentIndex,
     /// Its owner's id of it.
     pub client_id: Box<str>,
-    /// Its orders: the one below, the one above.
-    pub legs: [u64; 2],
-    /// Whether one of them trades or was triggered: the other has ended.
+    /// What its orders have to do with each other.
+    pub contingency: Contingency,
+    /// Its orders: the working one, if there is one; then the one below, the one above, or the single one.
+    pub legs: Vec<u64>,
+    /// Whether one of the pair trades or was triggered: the other has ended.
     activated: bool,
     /// Whether none of its orders is open any more.
     pub done: bool,
@@ -38,15 +49,58 @@ pub struct OrderList {
     pub updated: Nanos,
 }
 
+impl OrderList {
+    /// A list just placed.
+    pub(super) const fn new(
+        (id, account, instrument): (u64, AccountIndex, InstrumentIndex),
+        client_id: Box<str>,
+        contingency: Contingency,
+        legs: Vec<u64>,
+        updated: Nanos,
+    ) -> Self {
+        let (activated, done) = (false, false);
+        Self { id, account, instrument, client_id, contingency, legs, activated, done, updated }
+    }
+
+    /// The order that the others wait for, if there is one.
+    #[must_use]
+    pub fn working(&self) -> Option<u64> {
+        (self.contingency == Contingency::Oto).then(|| self.legs.first().copied()).flatten()
+    }
+
+    /// The orders that are not the working one.
+    pub(super) fn others(&self) -> &[u64] {
+        &self.legs[usize::from(self.contingency == Contingency::Oto)..]
+    }
+
+    /// The two of which one ends the other, if there are two.
+    fn pair(&self) -> Option<[u64; 2]> {
+        self.others().try_into().ok()
+    }
+}
+
 /// All lists.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     by_id: BTreeMap<u64, OrderList>,
     last: u64,
+    /// Those whose working order has filled and whose other orders are not placed yet.
+    ready: VecDeque<u64>,
 }
 
 impl Lists {
-    fn insert(&mut self, list: OrderList) {
+    /// The next list whose other orders are to be placed.
+    pub(super) fn next_ready(&mut self) -> Option<u64> {
+        self.ready.pop_front()
+    }
+
+    /// The id of the next list.
+    pub(super) const fn next_id(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    pub(super) fn insert(&mut self, list: OrderList) {
         self.by_id.insert(list.id, list);
         while self.by_id.len() > REMEMBERED_MAX
             && let Some(oldest) = self.by_id.first_entry().filter(|oldest| oldest.get().done)
@@ -65,117 +119,7 @@ pub struct ListName<'a> {
     pub client_id: Option<&'a str>,
 }
 
-/// A leg's place: where its price, or what sets it off, stands against the last price.
-const fn level(leg: &NewOrder) -> Price {
-    if leg.kind.is_conditional() { leg.stop_price } else { leg.price }
-}
-
-/// Whether both legs are of types that a list of `side` may have where they are.
-fn judge_types(side: Side, [below, above]: [&NewOrder; 2]) -> Result<(), Reject> {
-    use OrderType::{Limit, LimitMaker, Market, StopLoss, StopLossLimit, TakeProfit, TakeProfitLimit};
-    if below.kind == LimitMaker && above.kind == LimitMaker {
-        return Err(Reject::new(-1168, "At least one OCO order must be contingent."));
-    }
-    for (leg, is_above) in [(below, false), (above, true)] {
-        let misplaced = match (leg.kind, side) {
-            (Limit | Market, _) => Some((-1158, "Order type not supported in OCO.")),
-            (LimitMaker, Side::Buy) if is_above => Some((-1165, "A limit order in a buy OCO must be below.")),
-            (LimitMaker, Side::Sell) if !is_above => {
-                Some((-1166, "A limit order in a sell OCO must be above."))
-            }
-            (StopLoss | StopLossLimit, Side::Buy) if !is_above => {
-                Some((-1196, "A stop loss order in a buy OCO must be above."))
-            }
-            (StopLoss | StopLossLimit, Side::Sell) if is_above => {
-                Some((-1197, "A stop loss order in a sell OCO must be below."))
-            }
-            (TakeProfit | TakeProfitLimit, Side::Buy) if is_above => {
-                Some((-1198, "A take profit order in a buy OCO must be below."))
-            }
-            (TakeProfit | TakeProfitLimit, Side::Sell) if !is_above => {
-                Some((-1199, "A take profit order in a sell OCO must be above."))
-            }
-            _ => None,
-        };
-        if let Some((code, message)) = misplaced {
-            return Err(Reject::new(code, message));
-        }
-    }
-    Ok(())
-}
-
 impl Exchange {
-    /// Places two orders of which one ends the other. What becomes of them is in the events.
-    ///
-    /// # Errors
-    /// When either is refused, or they do not fit each other: nothing has changed.
-    pub fn place_oco(
-        &mut self,
-        now: Nanos,
-        account: AccountIndex,
-        client_id: Box<str>,
-        legs: [&NewOrder; 2],
-    ) -> Result<u64, Reject> {
-        self.advance(now);
-        let [below, above] = legs;
-        let locks = self.admit_oco(account, &client_id, legs)?;
-        self.lists.last += 1;
-        let id = self.lists.last;
-        let mut placed = [0; 2];
-        for ((at, leg), lock) in placed.iter_mut().zip(legs).zip(locks) {
-            let working = !leg.kind.is_conditional();
-            *at = self.accept(account, leg, working, lock, id);
-        }
-        let (instrument, updated) = (below.instrument, self.clock);
-        let (activated, done) = (false, false);
-        let list = OrderList { id, account, instrument, client_id, legs: placed, activated, done, updated };
-        self.lists.insert(list);
-        for (order, leg) in placed.into_iter().zip([below, above]) {
-            self.report(ExecutionKind::New, order, None, None);
-            let book = &mut self.books[instrument as usize];
-            if leg.kind.is_conditional() {
-                book.waiting.push(order);
-            } else {
-                book.sides.get_mut(leg.side).insert(order, account, leg.price, leg.quantity.0);
-            }
-        }
-        self.tell_list(id, ListStatus::Started);
-        self.finish(instrument);
-        Ok(id)
-    }
-
-    /// What each leg reserves: the first that needs the more of the two, the other nothing.
-    fn admit_oco(
-        &self,
-        account: AccountIndex,
-        client_id: &str,
-        legs: [&NewOrder; 2],
-    ) -> Result<[Amount; 2], Reject> {
-        let [below, above] = legs;
-        judge_types(below.side, legs)?;
-        let last = self.books.get(below.instrument as usize).and_then(|book| book.last);
-        let apart = match last {
-            Some(last) => level(below) < last && last < level(above),
-            None => level(below) < level(above),
-        };
-        if !apart {
-            return Err(reject::RELATIONSHIP);
-        }
-        let open = self.open_lists(account).filter(|list| list.instrument == below.instrument);
-        if open.count() >= ORDER_LISTS_MAX {
-            return Err(Reject::filter("MAX_NUM_ORDER_LISTS"));
-        }
-        let mut open = self.open_lists(account);
-        if below.client_id == above.client_id || open.any(|list| *list.client_id == *client_id) {
-            return Err(reject::DUPLICATE);
-        }
-        let (_, first) = self.appraise(account, below, 0)?;
-        let (_, second) = self.appraise(account, above, 1)?;
-        let lock = first.max(second);
-        self.pays(account, below, lock)?;
-        Ok(if first >= second { [lock, 0] } else { [0, lock] })
-    }
-
     /// The list that an account means.
     ///
     /// # Errors
@@ -205,7 +149,7 @@ impl Exchange {
         self.lists.by_id.get(&id)
     }
 
-    /// Cancels both orders of a list. Returns its id.
+    /// Cancels the orders of a list. Returns its id.
     ///
     /// # Errors
     /// When no such list is open (-2011).
@@ -219,22 +163,31 @@ impl Exchange {
         self.advance(now);
         let list = self.find_list(account, name).ok().filter(|list| list.instrument == instrument);
         let list = list.filter(|list| !list.done).ok_or(reject::UNKNOWN_LIST)?;
-        let (id, legs) = (list.id, list.legs);
+        let (id, legs) = (list.id, list.legs.clone());
         let open = |id: &u64| self.orders.get(*id).is_some_and(|order| order.status.is_open());
         if let Some(leg) = legs.into_iter().find(open) {
-            // The other one, if it is open, ends with it.
+            // The others, if they are open, end with it.
             self.end(leg, Status::Canceled, None, Some(cancel_id.into()));
         }
         self.finish(instrument);
         Ok(id)
     }
 
+    /// Whether what is reserved for an order is not its own: it waits for another order of its list, or the other one of
+    /// its pair may use it as well.
+    pub(super) fn shares_lock(&self, id: u64) -> bool {
+        let Some(order) = self.orders.get(id).filter(|order| order.list != 0) else { return false };
+        let pair = self.lists.by_id.get(&order.list).filter(|list| !list.activated).and_then(OrderList::pair);
+        order.status == Status::PendingNew || pair.is_some_and(|pair| pair.contains(&id))
+    }
+
     /// An order of a list is about to trade or to be triggered: what was reserved is its own from now on, and the other
     /// one ends.
     pub(super) fn activate(&mut self, id: u64, list: u64) {
         let Some(found) = self.lists.by_id.get_mut(&list).filter(|list| !list.activated) else { return };
+        let Some(pair) = found.pair().filter(|pair| pair.contains(&id)) else { return };
         found.activated = true;
-        let Some(other) = found.legs.into_iter().find(|&leg| leg != id) else { return };
+        let Some(other) = pair.into_iter().find(|&leg| leg != id) else { return };
         let lock = self.orders.get_mut(other).map_or(0, |order| std::mem::take(&mut order.locked));
         let instruments = std::sync::Arc::clone(&self.instruments);
         let Some(order) = self.orders.get_mut(id) else { return };
@@ -250,16 +203,24 @@ impl Exchange {
         self.end(other, Status::Expired, Some(Expiry::OcoTrigger), None);
     }
 
-    /// An order of a list has ended: if nothing else ended the other one, this does. A list without open orders is done.
+    /// An order of a list has ended: if nothing else ended the others, this does. A working order that has filled sets them
+    /// off instead. A list without open orders is done.
     pub(super) fn leg_ended(&mut self, order: &Order, request_id: Option<&str>) {
         let Some(list) = self.lists.by_id.get(&order.list) else { return };
+        let worked = list.working() == Some(order.id);
+        let (id, activated) = (list.id, list.activated);
+        if worked && order.status == Status::Filled {
+            self.lists.ready.push_back(id);
+            return;
+        }
         let open = |id: &u64| self.orders.get(*id).is_some_and(|order| order.status.is_open());
-        let (id, activated, other) = (list.id, list.activated, list.legs.into_iter().find(open));
-        match other {
+        match list.legs.iter().copied().find(open) {
             Some(other) if !activated => {
-                let expiry =
-                    order.expiry.or((order.status != Status::Canceled).then_some(Expiry::OcoTrigger));
-                let status = if order.status == Status::Canceled { order.status } else { Status::Expired };
+                let (status, expiry) = match order.status {
+                    Status::Canceled => (Status::Canceled, None),
+                    _ if worked => (Status::Expired, Some(Expiry::OtoPhaseOneExpired)),
+                    _ => (Status::Expired, order.expiry.or(Some(Expiry::OcoTrigger))),
+                };
                 self.end(other, status, expiry, request_id.map(Into::into));
             }
             Some(_) => {}

@@ -24,10 +24,13 @@ impl Exchange {
         {
             order.quantity = Quantity(plan.filled + plan.prevented);
         }
+        if plan.is_none() {
+            self.follow_price(id);
+        }
         self.report(ExecutionKind::New, id, None, None);
         match plan {
             Some(plan) => self.execute(id, &plan),
-            None => self.books[new.instrument as usize].waiting.push(id),
+            None => self.wait(id),
         }
         self.finish(new.instrument);
         Ok(id)
@@ -61,6 +64,10 @@ impl Exchange {
             prevented: Quantity::ZERO,
             prevented_match: 0,
             status: Status::New,
+            iceberg: new.iceberg,
+            trailing_delta: new.trailing_delta,
+            trail: None,
+            trailing_since: None,
             stp: new.stp,
             expiry: None,
             list,
@@ -70,11 +77,14 @@ impl Exchange {
             updated: now,
             working: working.then_some(now),
             amends: 0,
+            reserved_at: self.reserve_price(new),
             locked: lock,
         };
         let asset = self.pays_with(&order);
         self.orders.insert(order);
-        self.credit(account, asset, -lock, lock);
+        if lock != 0 {
+            self.credit(account, asset, -lock, lock);
+        }
         id
     }
 
@@ -104,8 +114,9 @@ impl Exchange {
         if expiry.is_some() {
             self.end(id, Status::Expired, expiry, None);
         } else {
+            let part = order.iceberg.0;
             let book = &mut self.books[instrument as usize];
-            book.sides.get_mut(side).insert(id, account, price, leaves.0);
+            book.sides.get_mut(side).insert(id, account, price, leaves.0, part);
         }
     }
 
@@ -142,11 +153,12 @@ impl Exchange {
     /// A match of `quantity` was prevented, and the order loses `by`.
     fn prevent(&mut self, id: u64, quantity: i64, by: i64, ends: bool) {
         let (number, instruments) = (self.preventions, std::sync::Arc::clone(&self.instruments));
+        let shared = self.shares_lock(id);
         let Some(order) = self.orders.get_mut(id) else { return };
         order.prevented.0 += by;
         order.prevented_match = number;
         // A market buy has reserved for its trades alone; what a list has reserved is not of one of its orders.
-        if by > 0 && order.list == 0 && !(order.kind.is_market() && order.side == Side::Buy) {
+        if by > 0 && !shared && !(order.kind.is_market() && order.side == Side::Buy) {
             let account = order.account;
             let keep = instruments.get(order.instrument).map_or(0, |instrument| open_lock(instrument, order));
             let release = order.locked - keep;
@@ -280,9 +292,8 @@ impl Exchange {
 
 /// What an open order with a limit, a sell, or one that waits needs for the rest of its life.
 pub(super) fn open_lock(instrument: &Instrument, order: &Order) -> Amount {
-    let price = if order.kind.is_market() { order.stop_price } else { order.price };
     match order.side {
         Side::Sell => base_amount(instrument, order.leaves()),
-        Side::Buy => quote_reserve(instrument, price, order.leaves()).unwrap_or(order.locked),
+        Side::Buy => quote_reserve(instrument, order.reserved_at, order.leaves()).unwrap_or(order.locked),
     }
 }

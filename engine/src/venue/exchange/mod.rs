@@ -6,8 +6,8 @@
 //! [`Exchange::take_events`]. binance.md §2, §6 and §8 say what it imitates.
 
 pub mod reject;
-pub mod order;
 pub mod request;
+pub mod order;
 pub mod event;
 mod balances;
 mod side;
@@ -21,12 +21,17 @@ mod waiting;
 mod flow;
 mod cancel;
 mod lists;
+mod place_list;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod list_scenarios;
+#[cfg(test)]
+mod trigger_scenarios;
+#[cfg(test)]
+mod hidden_scenarios;
 #[cfg(test)]
 mod properties;
 
@@ -36,7 +41,10 @@ pub use cancel::AmendOrder;
 pub use event::{
     BalanceChange, Event, Execution, ExecutionKind, FillFacts, ListChange, ListStatus, PublicTrade,
 };
-pub use lists::{ListName, OrderList};
+pub use filters::{
+    ALGO_ORDERS_MAX, AMENDS_MAX, ICEBERG_ORDERS_MAX, ICEBERG_PARTS_MAX, ORDER_LISTS_MAX, TRAILING_DELTA,
+};
+pub use lists::{Contingency, ListName, OrderList};
 pub use order::{Expiry, Order, Status};
 pub use reject::Reject;
 pub use request::{CancelOrder, NewOrder, OrderName, Restriction};

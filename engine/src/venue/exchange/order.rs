@@ -2,6 +2,7 @@
 
 use super::AccountIndex;
 use super::balances::Amount;
+use super::request::NewOrder;
 use crate::domain::{InstrumentIndex, Nanos, OrderType, Price, Quantity, SelfTrade, Side, TimeInForce};
 use crate::wire::wire_enum;
 
@@ -88,6 +89,15 @@ pub struct Order {
     pub prevented_match: u64,
     /// Where it is in its life.
     pub status: Status,
+    /// How much of it the book shows at a time; 0 for all.
+    pub iceberg: Quantity,
+    /// How far the price has to turn to set it off, in ten-thousandths of its best price; 0 for an order that does not
+    /// trail.
+    pub trailing_delta: u32,
+    /// The best price since it trails; `None` for one that does not, or not yet.
+    pub trail: Option<Price>,
+    /// Since when it trails.
+    pub trailing_since: Option<Nanos>,
     /// What it does about trades with its own account.
     pub stp: SelfTrade,
     /// Why it expired, if it did.
@@ -106,6 +116,8 @@ pub struct Order {
     pub working: Option<Nanos>,
     /// How often its quantity was amended.
     pub amends: u32,
+    /// The price that its reservation was made at.
+    pub(super) reserved_at: Price,
     /// Reserved for it of what it pays with.
     pub(super) locked: Amount,
 }
@@ -115,6 +127,26 @@ impl Order {
     #[must_use]
     pub const fn leaves(&self) -> Quantity {
         Quantity(self.quantity.0 - self.filled.0 - self.prevented.0)
+    }
+
+    /// Asked for again, with what is left of it.
+    pub(super) fn again(&self) -> NewOrder {
+        NewOrder {
+            instrument: self.instrument,
+            client_id: self.client_id.clone(),
+            side: self.side,
+            kind: self.kind,
+            time_in_force: self.time_in_force,
+            price: self.price,
+            stop_price: self.stop_price,
+            quantity: self.leaves(),
+            quote_quantity: 0,
+            iceberg: self.iceberg,
+            trailing_delta: self.trailing_delta,
+            stp: self.stp,
+            strategy_id: self.strategy_id,
+            strategy_type: self.strategy_type,
+        }
     }
 
     /// What is reserved for it, in the asset it pays with.

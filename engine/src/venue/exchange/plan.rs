@@ -88,10 +88,11 @@ pub(super) fn plan(instrument: &Instrument, side: &BookSide, taker: &Taker) -> P
                 plan.trade(instrument, price, quantity, Step::Market { price, quantity });
                 true
             }
-            Offer::Order { id, account, quantity, .. }
+            // All of an iceberg is prevented at its first part.
+            Offer::Order { id, account, whole, first, .. }
                 if account == taker.account && taker.stp != SelfTrade::None =>
             {
-                plan.prevent(taker, id, price, quantity, left)
+                !first || plan.prevent(taker, id, price, whole, left)
             }
             Offer::Order { id, quantity, .. } => {
                 let quantity = quantity.min(left);

@@ -3,13 +3,15 @@
 use proptest::prelude::*;
 
 use super::fixture::{Rig, instrument, limit, market};
-use super::{CancelOrder, NewOrder, OrderName, Restriction, Status};
-use crate::domain::{OrderType, Price, SelfTrade, Side, TimeInForce};
+use super::{AmendOrder, CancelOrder, Contingency, NewOrder, OrderName, Restriction, Status};
+use crate::domain::{OrderType, Price, Quantity, SelfTrade, Side, TimeInForce};
 
 #[derive(Clone, Debug)]
 enum Action {
     Place(u32, NewOrder),
     Oco(u32, [NewOrder; 2]),
+    Oto(u32, Box<NewOrder>, Vec<NewOrder>),
+    Amend(u32, u64, i64),
     Cancel(u32, u64),
     Diff(Vec<(i64, i64)>, Vec<(i64, i64)>),
     Print(Side, i64, i64),
@@ -36,12 +38,19 @@ fn order() -> impl Strategy<Value = NewOrder> {
         1 => Just(TimeInForce::ImmediateOrCancel),
         1 => Just(TimeInForce::FillOrKill),
     ];
-    (side(), kind, tif, stp, 95..106_i64, 1..300_i64, 95..106_i64).prop_map(
-        |(side, kind, tif, stp, price, quantity, stop)| {
+    let parts = prop_oneof![3 => Just(0), 1 => 2..9_i64];
+    let delta = prop_oneof![2 => Just(0), 1 => 100..600_u32];
+    (side(), kind, tif, stp, 95..106_i64, 1..300_i64, 95..106_i64, (parts, delta)).prop_map(
+        |(side, kind, tif, stp, price, quantity, stop, (parts, delta))| {
             let base = if kind.is_market() { market(side, quantity) } else { limit(side, price, quantity) };
             let stop_price = if kind.is_conditional() { Price(stop) } else { Price::NONE };
             let time_in_force = if kind == OrderType::Limit { tif } else { TimeInForce::GoodTillCancel };
-            NewOrder { kind, stp, time_in_force, stop_price, ..base }
+            let rests = !kind.is_market() && time_in_force == TimeInForce::GoodTillCancel;
+            let iceberg = Quantity(if rests && parts > 0 { (quantity / parts).max(1) } else { 0 });
+            let trailing_delta = if kind.is_conditional() { delta } else { 0 };
+            // Every other one that trails does so at once.
+            let stop_price = if trailing_delta % 2 == 1 { Price::NONE } else { stop_price };
+            NewOrder { kind, stp, time_in_force, stop_price, iceberg, trailing_delta, ..base }
         },
     )
 }
@@ -65,6 +74,8 @@ fn legs() -> impl Strategy<Value = [NewOrder; 2]> {
                     price + if kind.is_conditional() { apart } else { 0 }
                 }),
                 stop_price: Price(if kind.is_conditional() { price } else { 0 }),
+                iceberg: Quantity::ZERO,
+                trailing_delta: 0,
                 ..plain.clone()
             };
             let [below, above] = if plain.side == Side::Sell { [stop, profit] } else { [profit, stop] };
@@ -73,12 +84,29 @@ fn legs() -> impl Strategy<Value = [NewOrder; 2]> {
     )
 }
 
+/// A working order and what it sets off: one order or a pair.
+fn triggering() -> impl Strategy<Value = (Box<NewOrder>, Vec<NewOrder>)> {
+    let pending = prop_oneof![order().prop_map(|order| vec![order]), legs().prop_map(Vec::from)];
+    (order(), pending, 0..1_000_000_u32).prop_map(|(working, pending, name)| {
+        let kind = if working.kind == OrderType::LimitMaker { working.kind } else { OrderType::Limit };
+        let price = if working.price.is_some() { working.price } else { Price(100) };
+        let (stop_price, trailing_delta) = (Price::NONE, 0);
+        let named =
+            |at: usize, order: NewOrder| NewOrder { client_id: format!("{name}-{at}").into(), ..order };
+        let working = NewOrder { kind, price, stop_price, trailing_delta, ..working };
+        let pending = pending.into_iter().enumerate().map(|(at, order)| named(at + 1, order)).collect();
+        (Box::new(named(0, working)), pending)
+    })
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let levels = || prop::collection::vec((95..106_i64, 0..50_i64), 0..4);
     prop_oneof![
         6 => (0..3_u32, order()).prop_map(|(account, order)| Action::Place(account, order)),
         2 => (0..3_u32, legs()).prop_map(|(account, legs)| Action::Oco(account, legs)),
+        2 => (0..3_u32, triggering()).prop_map(|(account, (working, pending))| Action::Oto(account, working, pending)),
         2 => (0..3_u32, 1..40_u64).prop_map(|(account, id)| Action::Cancel(account, id)),
+        1 => (0..3_u32, 1..40_u64, 1..100_i64).prop_map(|(account, id, to)| Action::Amend(account, id, to)),
         2 => (levels(), levels()).prop_map(|(bids, asks)| Action::Diff(bids, asks)),
         3 => (side(), 95..106_i64, 1..80_i64).prop_map(|(side, price, quantity)| Action::Print(side, price, quantity)),
     ]
@@ -92,6 +120,19 @@ fn act(rig: &mut Rig, action: &Action) {
         Action::Oco(account, [below, above]) => {
             let now = rig.now();
             let _ = rig.exchange.place_oco(now, *account, below.client_id.clone(), [below, above]);
+        }
+        Action::Oto(account, working, pending) => {
+            let now = rig.now();
+            let pending: Vec<&NewOrder> = pending.iter().collect();
+            let name = working.client_id.clone();
+            let _ = rig.exchange.place_oto(now, *account, name, working, &pending);
+        }
+        Action::Amend(account, id, quantity) => {
+            let now = rig.now();
+            let name = OrderName { id: Some(*id), client_id: None };
+            let (client_id, quantity) = (format!("a{id}-{quantity}").into(), Quantity(*quantity));
+            let _ =
+                rig.exchange.amend(now, *account, AmendOrder { instrument: 0, name, client_id, quantity });
         }
         Action::Cancel(account, id) => {
             let now = rig.now();
@@ -108,7 +149,8 @@ fn act(rig: &mut Rig, action: &Action) {
 /// What a status may become.
 fn follows(from: &str, to: &str) -> bool {
     match from {
-        "" => to == "NEW",
+        "" => matches!(to, "NEW" | "PENDING_NEW"),
+        "PENDING_NEW" => matches!(to, "PENDING_NEW" | "NEW" | "CANCELED" | "EXPIRED"),
         "NEW" => to != "PENDING_NEW",
         "PARTIALLY_FILLED" => !matches!(to, "NEW" | "PENDING_NEW"),
         _ => false,
@@ -135,11 +177,32 @@ fn check(rig: &Rig, deposited: &[i128]) -> Result<(), TestCaseError> {
         prop_assert!(order.status.is_open() || order.locked() == 0);
     }
     for list in (0..3).flat_map(|account| rig.exchange.lists(account)) {
-        let legs = list.legs.map(|id| rig.exchange.order(id).expect("known"));
-        prop_assert!(legs.iter().any(|leg| leg.filled.0 == 0), "one cancels the other: {:?}", legs);
+        let legs: Vec<_> = list.legs.iter().map(|id| rig.exchange.order(*id).expect("known")).collect();
         prop_assert_eq!(list.done, !legs.iter().any(|leg| leg.status.is_open()));
-        let started = legs.iter().any(|leg| leg.filled.0 > 0);
-        prop_assert!(!started || legs.iter().filter(|leg| leg.status.is_open()).count() < 2, "{:?}", legs);
+        let (working, others) = match list.contingency {
+            Contingency::Oco => (None, &legs[..]),
+            Contingency::Oto => (Some(legs[0]), &legs[1..]),
+        };
+        let filled = working.is_none_or(|working| working.status == Status::Filled);
+        for other in others {
+            prop_assert!(
+                filled || other.filled.0 == 0 && other.locked() == 0,
+                "before its turn: {:?}",
+                other
+            );
+            prop_assert_eq!(!filled && other.status.is_open(), other.status == Status::PendingNew);
+        }
+        if let [one, two] = others {
+            prop_assert!(
+                one.filled.0 == 0 || two.filled.0 == 0,
+                "one cancels the other: {:?} {:?}",
+                one,
+                two
+            );
+            let started = one.filled.0 + two.filled.0 > 0;
+            let both = one.status.is_open() && two.status.is_open();
+            prop_assert!(!(started && both), "{:?} {:?}", one, two);
+        }
     }
     let (_, top) = rig.exchange.top(0).expect("a book");
     if let (Some(bid), Some(ask)) = (top.buy, top.sell) {

@@ -24,6 +24,11 @@ pub struct NewOrder {
     pub quantity: Quantity,
     /// Its value in quote; 0 for an order by quantity.
     pub quote_quantity: Amount,
+    /// How much of it the book shows at a time; 0 for all.
+    pub iceberg: Quantity,
+    /// How far the price has to turn to set it off, in ten-thousandths of its best price; 0 for an order that does not
+    /// trail.
+    pub trailing_delta: u32,
     /// What it does about trades with its own account.
     pub stp: SelfTrade,
     /// `strategyId`.

@@ -31,7 +31,12 @@ pub(super) struct Rest {
     pub(super) id: u64,
     pub(super) account: AccountIndex,
     pub(super) price: Price,
+    /// What the book shows of it.
     pub(super) leaves: i64,
+    /// What it does not show: it comes part by part, each behind what stands there by then.
+    hidden: i64,
+    /// The size of a part; 0 for an order that hides nothing.
+    part: i64,
     position: Position,
 }
 
@@ -39,6 +44,15 @@ impl Rest {
     /// The market's quantity before it.
     pub(super) const fn ahead(&self) -> i64 {
         self.position.ahead()
+    }
+
+    const fn whole(&self) -> i64 {
+        self.leaves + self.hidden
+    }
+
+    const fn offer(&self, first: bool) -> Offer {
+        let Self { id, account, price, leaves, .. } = *self;
+        Offer::Order { id, account, price, quantity: leaves, whole: self.whole(), first }
     }
 }
 
@@ -55,8 +69,9 @@ pub(super) struct MarketFill {
 pub(super) enum Offer {
     /// The market's.
     Market { price: Price, quantity: i64 },
-    /// An account's.
-    Order { id: u64, account: AccountIndex, price: Price, quantity: i64 },
+    /// An account's: what the book shows of it, or the next part, and all that is left of it. An iceberg comes again
+    /// with each part; only the first time it is `first`.
+    Order { id: u64, account: AccountIndex, price: Price, quantity: i64, whole: i64, first: bool },
 }
 
 impl Offer {
@@ -176,8 +191,11 @@ impl BookSide {
         &mut self.orders[range]
     }
 
-    /// Adds an order behind everything at its price.
-    pub(super) fn insert(&mut self, id: u64, account: AccountIndex, price: Price, leaves: i64) {
+    /// Adds an order behind everything at its price, of which the book shows no more than a `part` at a time if that is
+    /// not 0.
+    pub(super) fn insert(&mut self, id: u64, account: AccountIndex, price: Price, whole: i64, part: i64) {
+        let leaves = if part > 0 { whole.min(part) } else { whole };
+        let hidden = whole - leaves;
         let rank = self.rank(price);
         let cell = self.market.get(&rank).copied().unwrap_or_default();
         let mut position = Position::joining(cell.open(), cell.market);
@@ -185,7 +203,7 @@ impl BookSide {
         if let Some(earlier) = self.orders[range.clone()].last() {
             position.stay_behind(earlier.ahead());
         }
-        self.orders.insert(range.end, Rest { id, account, price, leaves, position });
+        self.orders.insert(range.end, Rest { id, account, price, leaves, hidden, part, position });
         self.mark(rank);
     }
 
@@ -203,14 +221,28 @@ impl BookSide {
         }
     }
 
-    /// An order has less left; it keeps its place. With nothing left it goes.
+    /// An order has traded or was prevented; it keeps its place while anything of what is shown is left. With nothing
+    /// left it goes; an iceberg's next part comes behind everything at its price.
     pub(super) fn reduce(&mut self, id: u64, price: Price, by: i64) {
         let Some(at) = self.find(id, price) else { return };
         self.orders[at].leaves -= by;
         self.mark(self.rank(price));
         if self.orders[at].leaves <= 0 {
-            self.orders.remove(at);
+            let gone = self.orders.remove(at);
+            if gone.whole() > 0 {
+                self.insert(id, gone.account, price, gone.whole(), gone.part);
+            }
         }
+    }
+
+    /// An order was made smaller by less than what is left of it, what it hides first; it keeps its place.
+    pub(super) fn shrink(&mut self, id: u64, price: Price, by: i64) {
+        let Some(at) = self.find(id, price) else { return };
+        let order = &mut self.orders[at];
+        let hidden = order.hidden.min(by);
+        order.hidden -= hidden;
+        order.leaves -= by - hidden;
+        self.mark(self.rank(price));
     }
 
     /// Everything that stands here, in the order in which it trades, best first. `on_offer` says whether to go on.
@@ -228,6 +260,7 @@ impl BookSide {
             let price = self.price(rank);
             let open = levels.next_if(|(level, _)| **level == rank).map_or(0, |(_, cell)| cell.open());
             let mut told = 0;
+            let mut icebergs: Vec<Rest> = Vec::new();
             while let Some(order) = orders.next_if(|order| order.price == price) {
                 let before = order.ahead().min(open) - told;
                 if before > 0 {
@@ -236,13 +269,26 @@ impl BookSide {
                         return;
                     }
                 }
-                let Rest { id, account, leaves, .. } = *order;
-                if !on_offer(Offer::Order { id, account, price, quantity: leaves }) {
+                if !on_offer(order.offer(true)) {
                     return;
+                }
+                if order.hidden > 0 {
+                    icebergs.push(*order);
                 }
             }
             if open > told && !on_offer(Offer::Market { price, quantity: open - told }) {
                 return;
+            }
+            // The parts that nobody sees come behind all that is seen, in turns.
+            while !icebergs.is_empty() {
+                for order in &mut icebergs {
+                    let leaves = order.part.min(order.hidden);
+                    (order.leaves, order.hidden) = (leaves, order.hidden - leaves);
+                    if !on_offer(order.offer(false)) {
+                        return;
+                    }
+                }
+                icebergs.retain(|order| order.hidden > 0);
             }
         }
     }
@@ -260,7 +306,7 @@ impl BookSide {
             }
             let order = &mut self.orders[at];
             let filled = if rank < print {
-                order.leaves.min(quantity - given)
+                order.whole().min(quantity - given)
             } else {
                 let reaches = order.position.on_trade(quantity, given, stamp);
                 order.position.stay_behind(earlier);

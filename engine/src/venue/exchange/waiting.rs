@@ -3,8 +3,7 @@
 use super::balances::Amount;
 use super::core::Exchange;
 use super::event::ExecutionKind;
-use super::order::{Expiry, Status};
-use super::request::NewOrder;
+use super::order::{Expiry, Order, Status};
 use crate::domain::{InstrumentIndex, OrderType, Price, Side};
 
 impl Exchange {
@@ -20,17 +19,54 @@ impl Exchange {
         last.is_some_and(|last| kind.is_triggered(side, stop, last))
     }
 
-    /// Starts the conditional orders whose condition the last price meets, oldest first; what they trade may meet the
-    /// next one's. Each starts once, so this ends.
+    /// An order waits from now on.
+    pub(super) fn wait(&mut self, id: u64) {
+        if let Some(order) = self.orders.get(id) {
+            self.books[order.instrument as usize].waiting.push(id);
+        }
+    }
+
+    /// An order that trails learns the last price: it begins to trail at its stop price, or at once without one, and the
+    /// best price since then is what the price has to turn from.
+    pub(super) fn follow_price(&mut self, id: u64) {
+        let now = self.clock;
+        let Some(order) = self.orders.get_mut(id).filter(|order| order.trailing_delta > 0) else { return };
+        let Some(last) = self.books.get(order.instrument as usize).and_then(|book| book.last) else { return };
+        match (order.trail, order.side) {
+            (Some(best), Side::Sell) => order.trail = Some(best.max(last)),
+            (Some(best), Side::Buy) => order.trail = Some(best.min(last)),
+            (None, side) => {
+                if !order.stop_price.is_some() || order.kind.is_triggered(side, order.stop_price, last) {
+                    (order.trail, order.trailing_since) = (Some(last), Some(now));
+                }
+            }
+        }
+    }
+
+    /// Whether the last price sets off an order that waits.
+    fn is_set_off(&self, order: &Order) -> bool {
+        if order.trailing_delta == 0 {
+            return self.triggers(order.instrument, order.kind, order.side, order.stop_price);
+        }
+        let last = self.books.get(order.instrument as usize).and_then(|book| book.last);
+        last.zip(order.trail).is_some_and(|(last, best)| {
+            let turn = turning_point(order.side, best, order.trailing_delta);
+            if order.side == Side::Sell { last <= turn } else { last >= turn }
+        })
+    }
+
+    /// Places the orders of lists whose working order has filled, and starts the conditional orders whose condition the
+    /// last price meets, oldest first; what they trade may meet the next one's. Each starts once, so this ends.
     pub(super) fn trigger(&mut self, instrument: InstrumentIndex) {
         loop {
+            while let Some(list) = self.lists.next_ready() {
+                self.place_pending(list);
+            }
             let Some(book) = self.books.get(instrument as usize) else { return };
-            let ready = |id: &&u64| {
-                self.orders
-                    .get(**id)
-                    .is_some_and(|order| self.triggers(instrument, order.kind, order.side, order.stop_price))
-            };
-            let Some(id) = book.waiting.iter().find(ready).copied() else { return };
+            let waiting = book.waiting.clone();
+            waiting.iter().for_each(|id| self.follow_price(*id));
+            let ready = |id: &&u64| self.orders.get(**id).is_some_and(|order| self.is_set_off(order));
+            let Some(id) = waiting.iter().find(ready).copied() else { return };
             self.books[instrument as usize].waiting.retain(|waiting| *waiting != id);
             self.start(id);
         }
@@ -48,21 +84,7 @@ impl Exchange {
         let order = order.clone();
         let Some(instrument) = instruments.get(order.instrument) else { return };
         self.report(ExecutionKind::New, id, None, None);
-        let new = NewOrder {
-            instrument: order.instrument,
-            client_id: order.client_id.clone(),
-            side: order.side,
-            kind: order.kind,
-            time_in_force: order.time_in_force,
-            price: order.price,
-            stop_price: order.stop_price,
-            quantity: order.leaves(),
-            quote_quantity: 0,
-            stp: order.stp,
-            strategy_id: None,
-            strategy_type: None,
-        };
-        let plan = self.plan(order.account, instrument, &new);
+        let plan = self.plan(order.account, instrument, &order.again());
         // What a market order reserved at its stop price may not be what it costs now.
         if order.kind.is_market() && order.side == Side::Buy {
             let wanted = plan.value.unwrap_or(Amount::MAX);
@@ -80,4 +102,14 @@ impl Exchange {
         }
         self.execute(id, &plan);
     }
+}
+
+/// The price at which an order of `side` that trails by `delta` ten-thousandths is set off, after `best`.
+pub(super) fn turning_point(side: Side, best: Price, delta: u32) -> Price {
+    let (best, delta) = (i128::from(best.0), i128::from(delta));
+    let turn = match side {
+        Side::Sell => (best * (10_000 - delta)).div_euclid(10_000),
+        Side::Buy => -(-best * (10_000 + delta)).div_euclid(10_000),
+    };
+    Price(i64::try_from(turn).unwrap_or(i64::MAX))
 }

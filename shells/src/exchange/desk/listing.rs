@@ -3,6 +3,9 @@
 use std::fmt::Write;
 
 use engine::domain::{Instrument, InstrumentIndex, Nanos};
+use engine::venue::exchange::{
+    ALGO_ORDERS_MAX, AMENDS_MAX, ICEBERG_ORDERS_MAX, ICEBERG_PARTS_MAX, ORDER_LISTS_MAX, TRAILING_DELTA,
+};
 
 use super::super::failure::Failure;
 use super::super::history::value_json;
@@ -16,8 +19,8 @@ use super::tickers::wanted_status;
 /// What every symbol has in common.
 const COMMON: &str = concat!(
     r#""orderTypes":["LIMIT","LIMIT_MAKER","MARKET","STOP_LOSS","STOP_LOSS_LIMIT","TAKE_PROFIT","TAKE_PROFIT_LIMIT"],"#,
-    r#""icebergAllowed":false,"ocoAllowed":true,"otoAllowed":false,"opoAllowed":false,"#,
-    r#""quoteOrderQtyMarketAllowed":true,"allowTrailingStop":false,"cancelReplaceAllowed":true,"amendAllowed":true,"#,
+    r#""icebergAllowed":true,"ocoAllowed":true,"otoAllowed":true,"opoAllowed":false,"#,
+    r#""quoteOrderQtyMarketAllowed":true,"allowTrailingStop":true,"cancelReplaceAllowed":true,"amendAllowed":true,"#,
     r#""pegInstructionsAllowed":false,"isSpotTradingAllowed":true,"isMarginTradingAllowed":false"#,
 );
 /// The permission that lists every symbol, and all there are.
@@ -147,8 +150,10 @@ impl Desk {
         if let Some(most) = filters.max_open_orders {
             let _ = write!(out, ",{{\"filterType\":\"MAX_NUM_ORDERS\",\"maxNumOrders\":{most}}}");
         }
-        out.push_str(
-            ",{\"filterType\":\"MAX_NUM_ALGO_ORDERS\",\"maxNumAlgoOrders\":5},{\"filterType\":\"MAX_NUM_ORDER_AMENDS\",\"maxNumOrderAmends\":10},{\"filterType\":\"MAX_NUM_ORDER_LISTS\",\"maxNumOrderLists\":20}]",
+        let [least, most] = TRAILING_DELTA;
+        let _ = write!(
+            out,
+            ",{{\"filterType\":\"ICEBERG_PARTS\",\"limit\":{ICEBERG_PARTS_MAX}}},{{\"filterType\":\"TRAILING_DELTA\",\"minTrailingAboveDelta\":{least},\"maxTrailingAboveDelta\":{most},\"minTrailingBelowDelta\":{least},\"maxTrailingBelowDelta\":{most}}},{{\"filterType\":\"MAX_NUM_ALGO_ORDERS\",\"maxNumAlgoOrders\":{ALGO_ORDERS_MAX}}},{{\"filterType\":\"MAX_NUM_ICEBERG_ORDERS\",\"maxNumIcebergOrders\":{ICEBERG_ORDERS_MAX}}},{{\"filterType\":\"MAX_NUM_ORDER_AMENDS\",\"maxNumOrderAmends\":{AMENDS_MAX}}},{{\"filterType\":\"MAX_NUM_ORDER_LISTS\",\"maxNumOrderLists\":{ORDER_LISTS_MAX}}}]"
         );
         out
     }

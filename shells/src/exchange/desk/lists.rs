@@ -1,13 +1,13 @@
 //! Requests about order lists.
 
 use engine::domain::Nanos;
-use engine::venue::exchange::{AccountIndex, ListName};
+use engine::venue::exchange::{AccountIndex, Event, ListName, NewOrder};
 
 use super::super::failure::Failure;
 use super::super::method::Method;
 use super::super::params::Params;
 use super::super::render::list;
-use super::orders::Detail;
+use super::new_order::{ABOVE, BELOW, Detail, PENDING, PENDING_ABOVE, PENDING_BELOW, WORKING};
 use super::{Call, Desk};
 
 /// Which list is meant, by its id or by what `client` holds.
@@ -64,6 +64,7 @@ impl Desk {
         match call.method {
             Method::OcoPlace => self.place_oco(account, call, &call.params, now),
             Method::OcoPlaceOld => self.place_oco(account, call, &todays(&call.params)?, now),
+            Method::OtoPlace | Method::OtocoPlace => self.place_oto(account, call, now),
             Method::ListCancel => self.cancel_list(account, call, now),
             Method::ListStatus => {
                 let found = self.exchange.find_list(account, named(&call.params, "origClientOrderId")?)?;
@@ -84,7 +85,6 @@ impl Desk {
         Err(Failure::new(
             -1013,
             match call.method {
-                Method::OtoPlace | Method::OtocoPlace => "OTO orders are not supported for this symbol.",
                 Method::OpoPlace | Method::OpocoPlace => "OPO orders are not supported for this symbol.",
                 _ => "SOR orders are not supported for this symbol.",
             },
@@ -98,8 +98,8 @@ impl Desk {
         params: &Params,
         now: Nanos,
     ) -> Result<String, Failure> {
-        let (below, detail) = self.new_order(params, "below")?;
-        let (above, _) = self.new_order(params, "above")?;
+        let (below, detail) = self.new_order(params, &BELOW)?;
+        let (above, _) = self.new_order(params, &ABOVE)?;
         let client_id = self.client_id(params, "listClientOrderId")?;
         self.limits.may_order(account, now)?;
         let id = self.exchange.place_oco(now, account, client_id, [&below, &above])?;
@@ -113,6 +113,51 @@ impl Desk {
             Detail::Result => render.placed(order, None),
             // None of them trades on arrival.
             Detail::Full => render.placed(order, Some(&[])),
+        }))
+    }
+
+    fn place_oto(&mut self, account: AccountIndex, call: &Call, now: Nanos) -> Result<String, Failure> {
+        let params = &call.params;
+        let (working, detail) = self.new_order(params, &WORKING)?;
+        let mut pending = Vec::new();
+        if call.method == Method::OtoPlace {
+            pending.push(self.new_order(params, &PENDING)?.0);
+        } else {
+            pending.push(self.new_order(params, &PENDING_BELOW)?.0);
+            pending.push(self.new_order(params, &PENDING_ABOVE)?.0);
+        }
+        let client_id = self.client_id(params, "listClientOrderId")?;
+        self.limits.may_order(account, now)?;
+        let others: Vec<&NewOrder> = pending.iter().collect();
+        let id = self.exchange.place_oto(now, account, client_id, &working, &others)?;
+        for _ in 0..=others.len() {
+            self.limits.ordered(account, now);
+        }
+        self.exchange.take_events(&mut self.events);
+        let executions = || {
+            self.events.iter().filter_map(|event| match event {
+                Event::Execution(execution) => Some(&**execution),
+                _ => None,
+            })
+        };
+        let render = self.render(call);
+        let placed = self.exchange.list(id).ok_or_else(|| Failure::new(-1000, "Internal error."))?;
+        Ok(render.list_reported(placed, |order| {
+            // An order that waits is told as it was placed, whatever has become of it since: the venue does so too.
+            let first = executions().find(|execution| execution.order.id == order.id);
+            let works = placed.working() == Some(order.id);
+            let told = first.filter(|_| !works).map_or(order, |first| &first.order);
+            match detail {
+                Detail::Ack => render.acknowledged(told),
+                Detail::Result => render.placed(told, None),
+                Detail::Full => {
+                    let fills: Vec<_> = executions()
+                        .filter(|execution| execution.order.id == order.id && works)
+                        .filter_map(|execution| execution.fill)
+                        .collect();
+                    render.placed(told, Some(&fills))
+                }
+            }
         }))
     }
 

@@ -2,6 +2,7 @@
 //! and tells what happens.
 
 mod orders;
+mod new_order;
 mod replace;
 mod lists;
 mod account;

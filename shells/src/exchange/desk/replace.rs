@@ -4,6 +4,7 @@ use engine::domain::Nanos;
 use engine::venue::exchange::{AccountIndex, CancelOrder, OrderName};
 
 use super::super::failure::Failure;
+use super::new_order::ALONE;
 use super::orders::restriction;
 use super::{Call, Desk};
 
@@ -30,7 +31,7 @@ impl Desk {
             ));
         }
         // Parameters, filters and the order count are judged before anything is cancelled.
-        let (new, detail) = self.new_order(params, "")?;
+        let (new, detail) = self.new_order(params, &ALONE)?;
         let cancel_id = self.client_id(params, "cancelNewClientOrderId")?;
         let cancel_only = match params.maybe("orderRateLimitExceededMode")? {
             None | Some("DO_NOTHING") => false,
