@@ -47,6 +47,12 @@ fn a_part_is_shown_and_the_next_one_queues_behind() {
         [(hidden, "TRADE", "PARTIALLY_FILLED", 1, 101), (late, "TRADE", "PARTIALLY_FILLED", 3, 101)]
     );
     assert_eq!(shown(&rig), 2 + 3);
+    // The part that has come since then stands behind the rest of it.
+    rig.told();
+    rig.place(2, &market(Side::Buy, 3)).expect("placed");
+    let made: Vec<_> = rig.told().into_iter().filter(|told| told.0 == hidden || told.0 == late).collect();
+    let then = [(late, "TRADE", "FILLED", 2, 101), (hidden, "TRADE", "PARTIALLY_FILLED", 1, 101)];
+    assert_eq!(made, then);
     assert_eq!(rig.totals(), totals);
 }
 
