@@ -4,6 +4,7 @@ mod support;
 
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use support::{Engine, json, success, trading, until};
 
@@ -76,6 +77,27 @@ fn what_is_shown_is_what_the_journals_say() {
         record["record"] == "DECISION" && record["kind"] == "NEW" && record["code"] == "ACCEPTED"
     });
     assert_eq!(approved.count(), shown);
+}
+
+#[test]
+fn the_end_of_the_terminal_ends_a_session_in_order_unless_it_was_told_to_outlive_it() {
+    let ran = |engine: &Engine, home: &Path| {
+        until("an order", || !orders(home).is_empty());
+        engine.signal(Signal::HUP);
+    };
+    let home = tempfile::tempdir().expect("a folder");
+    let engine = Engine::start(home.path());
+    ran(&engine, home.path());
+    // In order: its journals add up, and it says so; a signal that nobody catches is no success.
+    engine.wait();
+    // As `nohup` starts it: an ignored signal stays ignored.
+    let home = tempfile::tempdir().expect("a folder");
+    let engine = Engine::start_by(home.path(), &["nohup"], &[]);
+    ran(&engine, home.path());
+    let fills = || json(home.path(), &["orders", "--all"]).as_array().map_or(0, Vec::len);
+    let before = fills();
+    until("trading goes on", || fills() > before);
+    engine.end();
 }
 
 #[test]

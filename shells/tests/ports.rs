@@ -171,6 +171,54 @@ fn health_means_it_and_metrics_are_there() {
     ports.stop();
 }
 
+/// As many connections as a service's HTTP port serves at once (`http::server`).
+const SEATS: usize = 64;
+
+#[test]
+fn an_http_connection_too_many_waits_until_another_ends() {
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::TcpStream;
+    let home = Home::new();
+    let ports = home.ports();
+    let address = http(&ports, "risk_management");
+    let ask = |stream: &mut TcpStream| {
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+    };
+    let hear = |stream: &mut TcpStream| {
+        let mut bytes = [0; 4_096];
+        let length = stream.read(&mut bytes).expect("an answer");
+        assert!(
+            bytes[..length].starts_with(b"HTTP/1.1 200 "),
+            "{}",
+            String::from_utf8_lossy(&bytes[..length])
+        );
+    };
+    let connect = || {
+        let stream = TcpStream::connect(address).expect("the kernel lets it in");
+        stream.set_read_timeout(Some(stack::PATIENCE)).expect("set");
+        stream
+    };
+    let mut seated: Vec<TcpStream> = (0..SEATS).map(|_| connect()).collect();
+    for stream in &mut seated {
+        ask(stream);
+        hear(stream);
+    }
+    let mut late = connect();
+    ask(&mut late);
+    // All others are asked again: had it a seat, it would be answered before them.
+    for stream in &mut seated {
+        ask(stream);
+        hear(stream);
+    }
+    late.set_nonblocking(true).expect("set");
+    let early = late.peek(&mut [0; 1]).map_err(|error| error.kind());
+    assert_eq!(early, Err(ErrorKind::WouldBlock), "every seat is taken");
+    late.set_nonblocking(false).expect("set");
+    drop(seated.pop());
+    hear(&mut late);
+    ports.stop();
+}
+
 /// Every metric that these services make has a line, and status 500 has one before the first error.
 fn metrics_are_there(ports: &shells::ports::Ports) {
     let holds = |service: &str, lines: &[&str]| {

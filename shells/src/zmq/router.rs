@@ -325,4 +325,42 @@ mod tests {
         let served = (0..2 * BURST).filter(|_| peer.pays(later)).count();
         assert_eq!(served as i64, BURST);
     }
+
+    /// A port that offers nothing: whom it lets in does not depend on what it does.
+    struct Nothing;
+
+    impl Operations for Nothing {
+        fn refresh(&mut self, _: Nanos) -> Result<(), String> {
+            Ok(())
+        }
+        fn work(&mut self, _: Nanos, _: &mut Desk) -> usize {
+            0
+        }
+        fn serve(&mut self, _: &Request, _: Ticket, _: Nanos, _: &mut Desk) {}
+        fn epoch(&self) -> u32 {
+            0
+        }
+        fn counted(&mut self, _: RouterCounts) {}
+        fn families(&mut self, _: Nanos, _: &mut Families) {}
+    }
+
+    #[test]
+    fn one_peer_too_many_takes_the_place_of_the_longest_silent_but_of_no_subscriber() {
+        let mut router = Router::new(Nothing);
+        let called = |number: usize| number.to_le_bytes().to_vec();
+        let at = |number: usize| Nanos::from_millis(i64::try_from(number).expect("small"));
+        for number in 0..PEERS_MAX {
+            assert!(router.admits(&called(number), at(number)));
+        }
+        // The first subscribes, so that the second is the longest silent that may go.
+        router.peers.get_mut(&called(0)).expect("it is known").subscribed = true;
+        assert!(router.admits(&called(PEERS_MAX), at(PEERS_MAX)));
+        let known = |router: &Router<Nothing>, number| router.peers.contains_key(&called(number));
+        assert_eq!((known(&router, 0), known(&router, 1), known(&router, 2)), (true, false, true));
+        assert_eq!(router.peers.len(), PEERS_MAX);
+        // Where all subscribe, nobody makes room, and those who are in are served still.
+        router.peers.values_mut().for_each(|peer| peer.subscribed = true);
+        assert!(!router.admits(b"late", at(PEERS_MAX)) && router.admits(&called(2), at(PEERS_MAX)));
+        assert_eq!(router.peers.len(), PEERS_MAX);
+    }
 }

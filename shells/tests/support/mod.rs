@@ -105,7 +105,14 @@ impl Engine {
 
     /// Starts it with further arguments.
     pub fn start_with(home: &Path, arguments: &[&str]) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_trading"))
+        Self::start_by(home, &[], arguments)
+    }
+
+    /// Starts it by another program and its arguments, such as `nohup`.
+    pub fn start_by(home: &Path, starter: &[&str], arguments: &[&str]) -> Self {
+        let mut words = starter.iter().copied().chain([env!("CARGO_BIN_EXE_trading")]);
+        let child = Command::new(words.next().expect("a program"))
+            .args(words)
             .args([
                 "run",
                 "--for",
@@ -135,8 +142,13 @@ impl Engine {
     }
 
     /// Ends it in good order.
-    pub fn end(mut self) {
+    pub fn end(self) {
         self.signal(Signal::INT);
+        self.wait();
+    }
+
+    /// Waits for its end in good order.
+    pub fn wait(mut self) {
         assert!(self.0.wait().expect("it ends").success());
     }
 }
