@@ -112,5 +112,7 @@ wire_enum! {
         KeepPriority = 30 => "KEEP_PRIORITY",
         /// The order cannot be replaced in one request: it is filled in part, or the venue takes none on the instrument.
         NoReplace = 31 => "NO_REPLACE",
+        /// The venue takes no pair of orders of which one cancels the other on the instrument.
+        NoOco = 32 => "NO_OCO",
     }
 }

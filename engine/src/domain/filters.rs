@@ -47,6 +47,8 @@ pub struct Filters {
     pub max_open_orders: Option<u32>,
     /// Whether an order may be cancelled and another placed in one request.
     pub cancel_replace: bool,
+    /// Whether a pair of orders may be placed of which one cancels the other.
+    pub oco: bool,
 }
 
 impl QuantityFilter {

@@ -53,6 +53,18 @@ pub struct OrderId {
 }
 
 impl OrderId {
+    /// The id that its source gives next.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self { sequence: self.sequence.wrapping_add(1), ..self }
+    }
+
+    /// The id that its source gave before.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self { sequence: self.sequence.wrapping_sub(1), ..self }
+    }
+
     /// No order.
     pub const NONE: Self = Self { epoch: 0, source: SourceId(0), source_epoch: 0, sequence: 0 };
 

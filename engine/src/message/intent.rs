@@ -18,6 +18,10 @@ wire_enum! {
         Sweep = 4 => "SWEEP",
         /// A new order in the place of `target`, which is cancelled first: both in one request, or neither.
         Replace = 5 => "REPLACE",
+        /// The upper order of a pair of which one cancels the other (OCO); `target` is the lower one, which follows at once.
+        OcoAbove = 6 => "OCO_ABOVE",
+        /// The lower one; `target` is the upper one.
+        OcoBelow = 7 => "OCO_BELOW",
     }
 }
 
@@ -26,9 +30,9 @@ wire_enum! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Intent {
-    /// Identity of this intent: of the order for `New` and `Replace`, else of the request.
+    /// Identity of this intent: of the order for what places one, else of the request.
     pub id: OrderId,
-    /// The order to cancel, amend or replace; `OrderId::NONE` for `New` and `Sweep`.
+    /// The order to cancel, amend or replace, or the other one of a pair; `OrderId::NONE` for `New` and `Sweep`.
     pub target: OrderId,
     /// Limit price; 0 for an order without one, and for what places none.
     pub price: Price,
@@ -61,9 +65,39 @@ pub struct Intent {
 const _: () = assert!(size_of::<Intent>() == 88);
 
 impl Intent {
-    /// Whether it asks for a new order, alone or in the place of another.
+    /// Whether it asks for a new order: alone, in the place of another, or as one of a pair.
     #[must_use]
     pub const fn places_order(&self) -> bool {
-        self.kind == IntentKind::New.code() || self.kind == IntentKind::Replace.code()
+        self.kind == IntentKind::New.code()
+            || self.kind >= IntentKind::Replace.code() && self.kind <= IntentKind::OcoBelow.code()
+    }
+
+    /// Whether it is one of a pair: then `target` names the other, and nothing is done to that.
+    #[must_use]
+    pub const fn is_of_pair(&self) -> bool {
+        self.opens_pair() || self.kind == IntentKind::OcoBelow.code()
+    }
+
+    /// Whether it is the first of a pair, which means something only with the intent behind it.
+    #[inline]
+    #[must_use]
+    pub const fn opens_pair(&self) -> bool {
+        self.kind == IntentKind::OcoAbove.code()
+    }
+
+    /// Whether it must not be taken up at `now` before the intent behind it has come.
+    #[inline]
+    #[must_use]
+    pub fn awaits_other(&self, now: Nanos) -> bool {
+        self.opens_pair() && self.valid_until >= now
+    }
+
+    /// Whether `second`, which stands behind this one, is the other of its pair: each names the other, and its id follows.
+    #[must_use]
+    pub fn pairs_with(&self, second: &Self) -> bool {
+        self.opens_pair()
+            && second.kind == IntentKind::OcoBelow.code()
+            && (self.target, second.target) == (second.id, self.id)
+            && second.id == self.id.next()
     }
 }

@@ -178,7 +178,28 @@ impl<T: Message> Consumer<T> {
     /// Takes the next message. Publishes the cursor now and then, and whenever the ring is found empty.
     #[inline]
     pub fn poll(&mut self) -> Option<T> {
-        let taken = self.poll_held();
+        let next = self.peek();
+        self.take(next)
+    }
+
+    /// As [`poll`](Self::poll), if the next message is `wanted`; else it stays where it is.
+    #[inline]
+    pub fn poll_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+        let next = self.peek().filter(wanted);
+        self.take(next)
+    }
+
+    /// As [`poll`](Self::poll); but a message that `waits` for the one behind it stays where it is until that has come.
+    #[inline]
+    pub fn poll_unless(&mut self, waits: impl FnOnce(&T) -> bool) -> Option<T> {
+        let next = self.peek().filter(|message| !waits(message) || self.is_followed());
+        self.take(next)
+    }
+
+    /// Takes the next message, if it is to be taken.
+    #[inline]
+    fn take(&mut self, taken: Option<T>) -> Option<T> {
+        self.position += u64::from(taken.is_some());
         let held = self.position - self.published;
         if held >= self.publish_every || (taken.is_none() && held > 0) {
             self.commit();
@@ -199,6 +220,11 @@ impl<T: Message> Consumer<T> {
     #[inline]
     pub fn peek(&mut self) -> Option<T> {
         slot::read(self.ring.body(), self.mask, self.position)
+    }
+
+    /// Whether a message stands behind the next one.
+    fn is_followed(&self) -> bool {
+        slot::read::<T>(self.ring.body(), self.mask, self.position + 1).is_some()
     }
 
     /// Gives the slots of all messages taken back to the producer now.

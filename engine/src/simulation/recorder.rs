@@ -167,6 +167,16 @@ impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
         Ok(())
     }
 
+    fn send_pair(&mut self, above: &Order, below: &Order, now: Nanos) -> Result<(), NotSent> {
+        let outcome = self.inner.send_pair(above, below, now);
+        self.asked(outcome)?;
+        for order in [above, below] {
+            let departure = Departure { intent: *order.intent(), at: now };
+            self.lost += u64::from(self.departures.try_push(&departure).is_err());
+        }
+        Ok(())
+    }
+
     fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {
         let outcome = self.inner.query(instrument, id, now);
         self.asked(outcome)
@@ -208,6 +218,8 @@ pub struct Recorder {
     instruments: Arc<Instruments>,
     /// Orders whose answers may still come: an event alone does not tell what was ordered.
     orders: BTreeMap<OrderId, OrderFacts>,
+    /// The first of a pair that left, until the other of the same request is read.
+    above: Option<Intent>,
     executions: u64,
     writer: TapeWriter,
     text: Vec<u8>,
@@ -230,6 +242,7 @@ impl Recorder {
             answers,
             instruments,
             orders: BTreeMap::new(),
+            above: None,
             executions: 0,
             writer,
             text: Vec::new(),
@@ -284,11 +297,20 @@ impl Recorder {
             } else if intent.places_order() {
                 let Ok(facts) = facts_of(&intent, at) else { continue };
                 self.orders.insert(intent.id, facts);
-                let encode = match intent.kind == IntentKind::Replace.code() {
-                    true => order_request::encode_replace,
-                    false => order_request::encode_place,
+                if intent.opens_pair() {
+                    self.above = Some(intent);
+                    continue;
+                }
+                let encoded = match (IntentKind::try_from(intent.kind), self.above.take()) {
+                    (Ok(IntentKind::OcoBelow), Some(above)) => {
+                        order_request::encode_oco(&above, &intent, instrument, at, &mut self.text)
+                    }
+                    (Ok(IntentKind::Replace), _) => {
+                        order_request::encode_replace(&intent, instrument, at, &mut self.text)
+                    }
+                    _ => order_request::encode_place(&intent, instrument, at, &mut self.text),
                 };
-                if encode(&intent, instrument, at, &mut self.text).is_err() {
+                if encoded.is_err() {
                     continue;
                 }
             } else {

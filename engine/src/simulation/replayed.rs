@@ -47,6 +47,10 @@ impl OrderEntry for ReplayedEntry {
         self.asked()
     }
 
+    fn send_pair(&mut self, _: &Order, _: &Order, _: Nanos) -> Result<(), NotSent> {
+        self.asked()
+    }
+
     fn query(&mut self, _: InstrumentIndex, _: OrderId, _: Nanos) -> Result<(), NotSent> {
         self.asked()
     }

@@ -235,6 +235,15 @@ pub trait OrderEntry {
     /// When nothing of it left: the caller may say so with certainty.
     fn send(&mut self, order: &Order, now: Nanos) -> Result<(), NotSent>;
 
+    /// Sends two new orders in one request of which one cancels the other: `above` waits at the higher price.
+    ///
+    /// # Errors
+    /// When nothing of it left; always for a venue that takes no pairs.
+    fn send_pair(&mut self, above: &Order, below: &Order, now: Nanos) -> Result<(), NotSent> {
+        let _ = (above, below, now);
+        Err(NotSent)
+    }
+
     /// Asks what became of `id`. The answer is an event.
     ///
     /// # Errors

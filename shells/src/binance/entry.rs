@@ -121,9 +121,13 @@ impl BinanceEntry {
     fn transmit(&mut self, asked: Option<Asked>, now: Nanos) -> Result<(), NotSent> {
         let venue = self.session.venue_time(now);
         // Only a new order counts against the venue's limits of orders.
-        let is_order = matches!(asked, Some(Asked::Place | Asked::Replace));
+        let orders = match asked {
+            Some(Asked::Place | Asked::Replace) => 1,
+            Some(Asked::Oco) => 2,
+            _ => 0,
+        };
         if self.session.budget.blocked(venue).is_some()
-            || self.session.counted.ask(is_order, venue) != Permit::Granted
+            || self.session.counted.ask(orders, venue) != Permit::Granted
         {
             return Err(NotSent);
         }
@@ -166,7 +170,8 @@ impl BinanceEntry {
                 order_request::encode_sweep(intent, instrument, timestamp, out);
                 (Asked::Sweep, intent.id)
             }
-            Err(_) => return Err(NotSent),
+            // They come as a pair.
+            Ok(IntentKind::OcoAbove | IntentKind::OcoBelow) | Err(_) => return Err(NotSent),
         };
         self.transmit(Some(asked), now)?;
         self.remember(subject, intent.instrument);
@@ -338,6 +343,18 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 impl OrderEntry for BinanceEntry {
     fn send(&mut self, order: &Order, now: Nanos) -> Result<(), NotSent> {
         self.dispatch(order.intent(), now)
+    }
+
+    fn send_pair(&mut self, above: &Order, below: &Order, now: Nanos) -> Result<(), NotSent> {
+        let (above, below) = (above.intent(), below.intent());
+        let instrument = self.instruments.get(above.instrument).ok_or(NotSent)?;
+        self.request.clear();
+        let timestamp = self.session.venue_time(now);
+        let encoded = order_request::encode_oco(above, below, instrument, timestamp, &mut self.request);
+        encoded.map_err(|_| NotSent)?;
+        self.transmit(Some(Asked::Oco), now)?;
+        self.remember(above.id, above.instrument);
+        Ok(())
     }
 
     fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {

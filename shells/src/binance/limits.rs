@@ -162,16 +162,16 @@ impl CountBudget {
         Self(counted.map(|&limit| Window { limit, number: 0, used: 0 }).collect())
     }
 
-    /// Asks for one request at `now`, the venue's time; `order` if it places an order.
-    pub fn ask(&mut self, order: bool, now: Nanos) -> Permit {
-        let concerned = |window: &&mut Window| order || window.limit.counted == Counted::Requests;
-        for window in self.0.iter_mut().filter(concerned) {
+    /// Asks for one request at `now`, the venue's time, which places so many `orders`.
+    pub fn ask(&mut self, orders: u64, now: Nanos) -> Permit {
+        let counts = |window: &Window| if window.limit.counted == Counted::Requests { 1 } else { orders };
+        for window in self.0.iter_mut().filter(|window| counts(window) > 0) {
             window.roll(now);
-            if (window.used + 1) * 100 > window.limit.most * u64::from(Share::ACCOUNT.0) {
+            if (window.used + counts(window)) * 100 > window.limit.most * u64::from(Share::ACCOUNT.0) {
                 return Permit::Wait(Nanos((window.number + 1) * window.limit.window.0));
             }
         }
-        self.0.iter_mut().filter(concerned).for_each(|window| window.used += 1);
+        self.0.iter_mut().for_each(|window| window.used += counts(window));
         Permit::Granted
     }
 
@@ -363,26 +363,26 @@ mod tests {
     fn orders_and_requests_stop_before_the_venue_refuses_them() {
         let mut budget = CountBudget::new(&RateLimits::read(LIMITS.as_bytes()).expect("limits"));
         for _ in 0..9 {
-            assert_eq!(budget.ask(true, START), Permit::Granted);
+            assert_eq!(budget.ask(1, START), Permit::Granted);
         }
         assert_eq!(budget.orders_used_ppm(), 900_000);
         let later = Nanos(START.0 + Nanos::from_secs(10).0);
-        assert_eq!(budget.ask(true, START), Permit::Wait(later));
-        assert_eq!(budget.ask(false, START), Permit::Granted, "a cancel is no order");
+        assert_eq!(budget.ask(1, START), Permit::Wait(later));
+        assert_eq!(budget.ask(0, START), Permit::Granted, "a cancel is no order");
         // Another process of the account places orders too.
         let told = r#"{"id":"1","status":200,"result":{"rateLimits":[{"count":3}]},"rateLimits":[
             {"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":10,"count":9}]}"#;
         counts(told.as_bytes(), &mut |limit, count| budget.told(limit, count, later));
-        assert!(matches!(budget.ask(true, later), Permit::Wait(_)));
+        assert!(matches!(budget.ask(1, later), Permit::Wait(_)));
         let next = Nanos(later.0 + Nanos::from_secs(10).0);
         for _ in 0..8 {
-            assert_eq!(budget.ask(true, next), Permit::Granted);
+            assert_eq!(budget.ask(1, next), Permit::Granted);
         }
         let mut left = budget.clone();
         left.roll(Nanos(START.0 + 24 * 60 * MINUTE.0));
         assert_eq!((budget.orders_used_ppm(), left.orders_used_ppm()), (800_000, 0));
         let requests = Nanos(START.0 + 5 * MINUTE.0);
-        assert_eq!(budget.ask(false, next), Permit::Wait(requests), "the address's, all together");
+        assert_eq!(budget.ask(0, next), Permit::Wait(requests), "the address's, all together");
         counts(b"{\"rateLimits\":[{\"x\":1}]}", &mut |_, _| panic!("no count"));
     }
 }

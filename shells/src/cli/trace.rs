@@ -101,7 +101,7 @@ impl Life {
                 self.symbol = detail["symbol"].as_str().map(str::to_owned);
                 self.decided(record, &decision, "decided on it", &detail);
                 self.step(record, "risk", format!("answered {}", words(&detail, "code")), detail);
-            } else if intent.target == id {
+            } else if intent.target == id && !intent.is_of_pair() {
                 let what = match IntentKind::try_from(intent.kind) {
                     Ok(IntentKind::Amend) => "amend",
                     Ok(IntentKind::Replace) => "replace",

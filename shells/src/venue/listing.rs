@@ -43,7 +43,11 @@ impl Listing {
             let found = listed.iter().find(|one| one["symbol"].as_str() == Some(symbol)).cloned();
             found.ok_or_else(|| refuse(format!("{symbol} is not listed")))
         };
-        let table = symbols.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let mut table = symbols.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        if venue == Venue::Paper {
+            // The rules are the venue's; what fills the orders is inside the engine, and takes no pairs.
+            table.iter_mut().for_each(|symbol| symbol["ocoAllowed"] = false.into());
+        }
         let body = json!({
             "venue": venue.name(), "url": url, "rateLimits": answer["rateLimits"].take(), "symbols": table,
         });

@@ -116,6 +116,13 @@ impl OrderEntry for VenueEntry {
         }
     }
 
+    fn send_pair(&mut self, above: &Order, below: &Order, now: Nanos) -> Result<(), NotSent> {
+        match self {
+            Self::Sockets(entry) => entry.send_pair(above, below, now),
+            Self::Link(entry) => entry.send_pair(above, below, now),
+        }
+    }
+
     fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {
         match self {
             Self::Sockets(entry) => entry.query(instrument, id, now),

@@ -32,8 +32,9 @@ const DAY_CHECK_EVERY: Nanos = Nanos::from_millis(100);
 /// Reports taken in one cycle: an order brings a few, and what is known of the orders must keep pace with the intents.
 const REPORTS_BATCH: usize = 4 * POLL_BATCH;
 
-/// Records that one intent may need: what is left of a flood, and its own. With less room none is taken.
-const RECORDS_PER_INTENT: usize = 2;
+/// Records that one intent may need: what is left of a flood, its own, and that of the other of a pair. With less room none
+/// is taken.
+const RECORDS_PER_INTENT: usize = 3;
 
 /// What risk decides on an intent: it passes, or the code of the first control that fails.
 pub type Verdict = Result<(), RejectCode>;
@@ -290,16 +291,21 @@ impl Risk {
                 }
                 let (source, ring) = &mut self.ports.intents[(self.first + turn) % sources];
                 let source = *source;
-                if let Some(intent) = ring.get_mut().and_then(Consumer::poll) {
+                let next = |ring: &mut Consumer<Intent>| ring.poll_unless(|next| next.awaits_other(now));
+                if let Some(intent) = ring.get_mut().and_then(next) {
                     let epoch = self.state.epoch;
                     if self.recovery.as_ref().is_some_and(|past| past.has_decided(&intent, source, epoch)) {
                         // Taken before the last life ended; its cursor had not been given back yet.
                         taken += 1;
                         continue;
                     }
+                    let other = if intent.opens_pair() { other_of(&intent, ring) } else { None };
                     let started = clock.unwrap_or_else(|| self.elapsed());
                     self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
-                    self.decide(&intent, source, now, started);
+                    match other {
+                        None => self.decide(&intent, source, now, started),
+                        Some(other) => self.decide_pair([&intent, &other], source, now, started),
+                    }
                     let done = self.elapsed();
                     clock = Some(done);
                     self.ports.histograms.record(0, (done - started).unsigned_abs());
@@ -327,14 +333,19 @@ impl Risk {
         }
         let verdict = verdict.and_then(|request| self.approve(intent, &request, now, taken));
         if let Err(code) = verdict {
-            self.counts.rejected[usize::from(code.code())] += 1;
-            self.state.on_reject(source, code, now);
-            // An identity that is not its ring's is refused in nobody else's name: whoever reads the refusal takes it for
-            // the named source's.
-            let id = if own { intent.id } else { OrderId::nameless(self.state.epoch, source) };
-            self.journal_reject(&Intent { id, ..*intent }, source, code, now);
+            self.reject((intent, own), source, code, now);
         }
         self.publish_latches(now);
+    }
+
+    /// Refuses an intent of `source`, whose identity is its `own` or not.
+    fn reject(&mut self, (intent, own): (&Intent, bool), source: SourceId, code: RejectCode, now: Nanos) {
+        self.counts.rejected[usize::from(code.code())] += 1;
+        self.state.on_reject(source, code, now);
+        // An identity that is not its ring's is refused in nobody else's name: whoever reads the refusal takes it for
+        // the named source's.
+        let id = if own { intent.id } else { OrderId::nameless(self.state.epoch, source) };
+        self.journal_reject(&Intent { id, ..*intent }, source, code, now);
     }
 
     /// Journals the approval, counts it, and only then lets the order go.
@@ -344,7 +355,8 @@ impl Risk {
         let approval = self.ports.journal.append(now, taken, &decision).map_err(|_| RejectCode::Journal)?;
         crash::point("risk.approved");
         match request {
-            Request::New(order) | Request::Replace(order, _) => {
+            // One of a pair does not pass alone.
+            Request::New(order) | Request::Replace(order, _) | Request::Leg(order) => {
                 self.state.on_approval(order, now);
                 self.counts.orders += 1;
             }
@@ -358,13 +370,19 @@ impl Risk {
                 self.counts.cancels += 1;
             }
         }
+        self.publish(intent, approval, now);
+        crash::point("risk.published");
+        Ok(())
+    }
+
+    /// Lets an approved order go.
+    #[inline]
+    fn publish(&mut self, intent: &Intent, approval: u64, now: Nanos) {
         if self.ports.orders.try_push(&SealedOrder::approve(*intent, approval)).is_err() {
             // The gate saw room and nobody else writes: the ring lies. What was approved stays counted.
             self.counts.orders_lost += 1;
             self.raise(None, HaltState::Halted, plain(RejectCode::RingFull), now);
         }
-        crash::point("risk.published");
-        Ok(())
     }
 
     /// One record each; below the journal's reserve, equal rejects in a row are counted instead.
@@ -435,6 +453,7 @@ mod commands;
 mod inherited;
 mod latches;
 mod observed;
+mod pair;
 mod recovery;
 mod watch;
 
@@ -442,6 +461,7 @@ pub use recovery::Recovered;
 pub use watch::Peers;
 
 use latches::plain;
+use pair::other_of;
 use recovery::Recovery;
 use watch::Watch;
 

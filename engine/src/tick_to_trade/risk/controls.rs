@@ -77,6 +77,9 @@ impl State {
             // C02.
             Err(code) => return Err(*code),
             Ok(Request::New(order)) => self.check_new((order, None), now, gates)?,
+            // One of a pair whose other did not come with it.
+            Ok(Request::Leg(order)) if order.valid_until < now => return Err(RejectCode::Expired),
+            Ok(Request::Leg(_)) => return Err(RejectCode::BadRequest),
             Ok(Request::Amend(amend)) => self.check_amend(amend, now, gates)?,
             Ok(Request::Replace(order, target)) => {
                 self.check_replaced(order, *target)?;
@@ -141,7 +144,8 @@ impl State {
         }
         self.check_target(amend.id.source, amend.target, amend.instrument)?;
         let (quantity, filled) = self.orders.amendable(amend.target).ok_or(RejectCode::Unresolved)?;
-        if amend.quantity >= quantity || amend.quantity <= filled {
+        // The venue would change the other of a pair as well, and tells of one.
+        if self.orders.is_paired(amend.target) || amend.quantity >= quantity || amend.quantity <= filled {
             return Err(RejectCode::KeepPriority);
         }
         // C05: price and value were judged when it was placed. C16.
@@ -165,10 +169,12 @@ impl State {
         self.check_target(order.id.source, target, order.instrument)?;
         let (_, filled) = self.orders.amendable(target).ok_or(RejectCode::Unresolved)?;
         let possible = filled == Quantity::ZERO && self.filters[order.instrument as usize].cancel_replace;
+        // With one of a pair the venue would cancel the other.
+        let possible = possible && !self.orders.is_paired(target);
         if possible { Ok(()) } else { Err(RejectCode::NoReplace) }
     }
 
-    fn check_new(
+    pub(super) fn check_new(
         &self,
         (order, replaced): (&NewOrder, Option<OrderId>),
         now: Nanos,

@@ -127,6 +127,24 @@ pub(super) fn amend(id: OrderId, target: OrderId, instrument: u32, quantity: i64
     Intent { kind, quantity, valid_until: Nanos::NEVER, ..cancel(id, target, instrument) }
 }
 
+/// A pair of which the upper order has `sequence`, around books of 1000/1010.
+pub(super) fn pair(sequence: u64, instrument: u32, side: Side, quantity: i64) -> [Intent; 2] {
+    let leg = |kind: IntentKind, sequence, other, price| Intent {
+        kind: kind.code(),
+        target: id(0, other),
+        ..limit(id(0, sequence), instrument, side, price, quantity)
+    };
+    let above = leg(IntentKind::OcoAbove, sequence, sequence + 1, 1_050);
+    let below = leg(IntentKind::OcoBelow, sequence + 1, sequence, 950);
+    let maker = |leg| Intent { order_type: OrderType::LimitMaker.code(), ..leg };
+    let stop =
+        |leg: Intent| Intent { order_type: OrderType::StopLossLimit.code(), trigger: leg.price, ..leg };
+    match side {
+        Side::Sell => [maker(above), stop(below)],
+        Side::Buy => [stop(above), maker(below)],
+    }
+}
+
 /// A report about the order of `intent`.
 pub(super) fn report(intent: &Intent, kind: ReportKind, state: OrderState, cumulative: i64) -> Report {
     let leaves = if state.is_terminal() { 0 } else { intent.quantity.0 - cumulative };

@@ -2,7 +2,7 @@
 //!
 //! Bottom-up: [`limits`] are what the shells pass. `window`, `request`, `market`, `valuation`, `size`, `position`,
 //! `rate`, `latch` and `self_trade` hold the controls, each a small function with its formula (reliability.md §1.3).
-//! `open_orders` counts what may still trade, `state` holds all that the controls read, `controls` is the pass,
+//! `open_orders` counts what may still trade, `state` holds all that the controls read, `controls` is the pass and `pair` that of two orders,
 //! `flood` gathers equal rejects, and `agent` puts rings and journals around it all.
 
 pub mod limits;
@@ -18,6 +18,7 @@ mod self_trade;
 mod open_orders;
 mod state;
 mod controls;
+mod pair;
 mod flood;
 mod counts;
 mod governance;

@@ -25,6 +25,17 @@ pub(super) enum Phase {
     Settling,
 }
 
+/// Whether an order is one of a pair of which one cancels the other, as long as nothing is known of either but that it
+/// rests, or is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pairing {
+    Alone,
+    /// It counts for both.
+    Upper,
+    /// The other counts for it: they are of one side and quantity.
+    Lower,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     id: OrderId,
@@ -34,6 +45,7 @@ struct Slot {
     quantity: i64,
     filled: i64,
     phase: Phase,
+    pairing: Pairing,
     /// The next worse of the same instrument and side; for a free slot, the next free one.
     next: u32,
     before: u32,
@@ -42,6 +54,11 @@ struct Slot {
 impl Slot {
     fn left(&self) -> i128 {
         i128::from(self.quantity).saturating_sub(self.filled.into()).max(0)
+    }
+
+    /// What of it is counted here: the other of a pair counts for the lower one.
+    fn counted(&self) -> i128 {
+        if self.pairing == Pairing::Lower { 0 } else { self.left() }
     }
 
     /// Sorts best first, settling orders last: they trade no more.
@@ -107,6 +124,7 @@ impl OpenOrders {
             quantity: 0,
             filled: 0,
             phase: Phase::Live,
+            pairing: Pairing::Alone,
             next: if number + 1 < capacity { number + 1 } else { NIL },
             before: NIL,
         };
@@ -129,7 +147,7 @@ impl OpenOrders {
         self.free != NIL
     }
 
-    /// What open orders of `side` may still trade: Σ of what is left of each.
+    /// What open orders of `side` may still trade: Σ of what is left of each, of a pair once.
     pub(super) fn left(&self, instrument: InstrumentIndex, side: Side) -> i128 {
         self.queues[instrument as usize].get(side).left
     }
@@ -139,7 +157,7 @@ impl OpenOrders {
         let mut at = self.queues[instrument as usize].get(side).head;
         let mut left = 0;
         while let Some(slot) = self.slots.get(at as usize) {
-            left += if slot.id.source == source { slot.left() } else { 0 };
+            left += if slot.id.source == source { slot.counted() } else { 0 };
             at = slot.next;
         }
         left
@@ -225,6 +243,7 @@ impl OpenOrders {
             quantity: order.quantity.0,
             filled: 0,
             phase: Phase::Live,
+            pairing: Pairing::Alone,
             next: NIL,
             before: NIL,
         })
@@ -242,6 +261,9 @@ impl OpenOrders {
         // A state that this build does not know leaves the order unresolved (F20).
         let state = OrderState::try_from(report.state).unwrap_or(OrderState::Unknown);
         let Some(at) = self.find(report.id) else { return self.adopt(report, state) };
+        if self.slots[at as usize].pairing != Pairing::Alone {
+            self.part_unless_untouched(at, report, state);
+        }
         let mut slot = self.slots[at as usize];
         slot.filled = slot.filled.saturating_add(traded);
         if state.is_terminal() {
@@ -286,6 +308,7 @@ impl OpenOrders {
             quantity,
             filled: report.cumulative.0.max(0),
             phase: if state == OrderState::Unknown { Phase::Unknown } else { Phase::Live },
+            pairing: Pairing::Alone,
             next: NIL,
             before: NIL,
         })
@@ -344,7 +367,7 @@ impl OpenOrders {
             self.slots[before as usize].next = at;
         }
         let queue = self.queues[slot.instrument as usize].get_mut(slot.side);
-        queue.left += slot.left();
+        queue.left += slot.counted();
         if before == NIL {
             queue.head = at;
         }
@@ -364,7 +387,7 @@ impl OpenOrders {
             self.slots[slot.before as usize].next = slot.next;
         }
         let queue = self.queues[slot.instrument as usize].get_mut(slot.side);
-        queue.left -= slot.left();
+        queue.left -= slot.counted();
         if slot.before == NIL {
             queue.head = slot.next;
         }
@@ -375,6 +398,8 @@ impl OpenOrders {
         self.total.discount(slot.phase);
     }
 }
+
+mod pair;
 
 #[cfg(test)]
 mod tests;

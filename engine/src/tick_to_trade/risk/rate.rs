@@ -79,6 +79,7 @@ pub(super) const fn counts_as_storm(code: RejectCode) -> bool {
             | RejectCode::UnknownOrder
             | RejectCode::KeepPriority
             | RejectCode::NoReplace
+            | RejectCode::NoOco
     )
 }
 

@@ -16,13 +16,15 @@ pub(super) enum Request {
     Sweep(Sweep),
     /// A new order in the place of the one with this id.
     Replace(NewOrder, OrderId),
+    /// One of a pair: nothing without the other.
+    Leg(NewOrder),
 }
 
 impl Request {
     /// The new order that it asks for, if it does.
     pub(super) const fn order(&self) -> Option<&NewOrder> {
         match self {
-            Self::New(order) | Self::Replace(order, _) => Some(order),
+            Self::New(order) | Self::Replace(order, _) | Self::Leg(order) => Some(order),
             Self::Cancel(_) | Self::Amend(_) | Self::Sweep(_) => None,
         }
     }
@@ -125,7 +127,9 @@ fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
         IntentKind::Replace if intent.target != OrderId::NONE => {
             read_new(intent).map(|order| Request::Replace(order, intent.target))
         }
-        IntentKind::New | IntentKind::Replace => None,
+        IntentKind::OcoAbove if intent.target == id.next() => read_new(intent).map(Request::Leg),
+        IntentKind::OcoBelow if intent.target == id.previous() => read_new(intent).map(Request::Leg),
+        IntentKind::New | IntentKind::Replace | IntentKind::OcoAbove | IntentKind::OcoBelow => None,
         IntentKind::Cancel | IntentKind::Amend | IntentKind::Sweep => {
             let codes = [intent.side, intent.order_type, intent.time_in_force, intent.self_trade];
             let unpriced = intent.price == Price::NONE && intent.trigger == Price::NONE;
@@ -139,7 +143,7 @@ fn read_change(kind: IntentKind, intent: &Intent) -> Option<Request> {
     let Intent { id, target, instrument, quantity, valid_until, .. } = *intent;
     let named = target != OrderId::NONE;
     match kind {
-        IntentKind::New | IntentKind::Replace => None,
+        IntentKind::New | IntentKind::Replace | IntentKind::OcoAbove | IntentKind::OcoBelow => None,
         IntentKind::Cancel => (named && quantity == Quantity::ZERO).then_some(Request::Cancel(Cancel {
             id,
             target,

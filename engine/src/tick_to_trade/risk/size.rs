@@ -140,6 +140,7 @@ mod tests {
         },
         max_open_orders: None,
         cancel_replace: false,
+        oco: false,
     };
 
     fn c05(order: &NewOrder, given: &Filters) -> Result<(), RejectCode> {

@@ -296,6 +296,14 @@ impl State {
         self.hold(order);
     }
 
+    /// Counts a pair that every control passed, of which the venue lets only one trade.
+    pub(super) fn on_pair(&mut self, orders: &[NewOrder; 2], now: Nanos) {
+        for order in orders {
+            self.on_approval(order, now);
+        }
+        self.orders.pair(orders[0].id, orders[1].id);
+    }
+
     /// C04, C16: counts an order as a message and by its content.
     pub(super) fn count_order(&mut self, order: &NewOrder, now: Nanos) {
         let source = &mut self.sources[slot(order.id.source)];

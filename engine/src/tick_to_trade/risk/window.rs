@@ -32,6 +32,11 @@ impl Bucket {
         self.rate.is_set() && self.level_at(now) >= i128::from(self.rate.per.0)
     }
 
+    /// Whether two may.
+    pub(super) fn has_two(&self, now: Nanos) -> bool {
+        self.rate.is_set() && self.level_at(now) >= i128::from(self.rate.per.0) * 2
+    }
+
     /// Takes one event out, which [`has`](Self::has) allowed.
     pub(super) fn take(&mut self, now: Nanos) {
         self.level = (self.level_at(now) - i128::from(self.rate.per.0)).max(0);

@@ -13,6 +13,8 @@ counter_set! {
         amends,
         /// New orders among those sent that took the place of another.
         replaces,
+        /// Pairs sent of which one order cancels the other; each of both is among those sent.
+        pairs,
         /// Orders refused before sending: halted, expired, or the connection took none.
         withheld,
         /// Events taken from the venue.

@@ -9,6 +9,7 @@ mod adopt;
 mod change;
 mod link;
 pub mod orders;
+mod pair;
 mod place;
 mod replace;
 pub mod state;
@@ -27,7 +28,7 @@ use crate::error::RejectCode;
 use crate::journal::Journal;
 use crate::limits::POLL_BATCH;
 use crate::message::report::{OrderState, Report, ReportKind};
-use crate::message::{Intent, IntentKind, SealedOrder};
+use crate::message::{Intent, IntentKind, Order, SealedOrder};
 use crate::ring::spsc;
 use crate::shm::Late;
 use crate::tick_to_trade::route::change::unseen_amend;
@@ -35,7 +36,7 @@ use crate::tick_to_trade::route::counts::RouteCounters;
 use crate::tick_to_trade::route::link::{Link, UNAPPROVED};
 use crate::tick_to_trade::route::orders::{Orders, describe};
 use crate::tick_to_trade::route::recovery::Past;
-use crate::tick_to_trade::route::state::{Effect, OrderRecord};
+use crate::tick_to_trade::route::state::{Effect, OrderRecord, Pairing};
 use crate::tick_to_trade::route::sweep::{SWEEPS_MAX, Sweep};
 use crate::tick_to_trade::route::timeouts::Timeouts;
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
@@ -118,8 +119,8 @@ impl<E: OrderEntry> Route<E> {
 
     /// Requests that it has made of the venue.
     pub const fn requests(&self) -> u64 {
-        let RouteCounters { sent, cancels, amends, queries, .. } = self.counters;
-        sent + cancels + amends + queries
+        let RouteCounters { sent, pairs, cancels, amends, queries, .. } = self.counters;
+        sent - pairs + cancels + amends + queries
     }
 
     /// The halt pages that it obeys.
@@ -140,12 +141,19 @@ impl<E: OrderEntry> Route<E> {
     fn take_orders(&mut self, now: Nanos) -> usize {
         let (mut taken, mut clock) = (0, None);
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
-            let Some(order) = self.ports.orders.get_mut().and_then(spsc::Consumer::poll) else { break };
+            let next = |ring: &mut spsc::Consumer<SealedOrder>| {
+                ring.poll_unless(|next| next.intent().awaits_other(now))
+            };
+            let Some(order) = self.ports.orders.get_mut().and_then(next) else { break };
             taken += 1;
             crash::point("route.taken");
             // One reading of the clock ends an order's time and begins the next one's.
             let started = clock.unwrap_or_else(|| self.stopwatch.elapsed());
-            self.on_order(&order, now, started);
+            if order.intent().opens_pair() {
+                self.on_pair(&order, now, started);
+            } else {
+                self.on_order(&order, now, started);
+            }
             let done = self.stopwatch.elapsed();
             clock = Some(done);
             self.ports.histograms.record(0, (done - started).0.unsigned_abs());
@@ -155,21 +163,31 @@ impl<E: OrderEntry> Route<E> {
     }
 
     fn on_order(&mut self, sealed: &SealedOrder, now: Nanos, taken: Nanos) {
-        // C27: each approval is used once, in order, and the content is what was approved.
-        let Some(order) = sealed.unseal().filter(|order| order.approval() > self.last_approval) else {
-            self.counters.unapproved += 1;
-            self.latch(RejectCode::Unapproved, UNAPPROVED, now);
-            return self.refuse(sealed.intent(), RejectCode::Unapproved, now);
-        };
-        self.last_approval = order.approval();
+        let Some(order) = self.approved(sealed, now) else { return };
         match IntentKind::try_from(order.intent().kind) {
             Ok(IntentKind::New) => self.place(&order, now, taken),
             Ok(IntentKind::Cancel) => self.cancel(&order, now),
             Ok(IntentKind::Amend) => self.amend(&order, now),
             Ok(IntentKind::Sweep) => self.sweep(&order, now),
             Ok(IntentKind::Replace) => self.replace(&order, now, taken),
+            Ok(IntentKind::OcoAbove | IntentKind::OcoBelow) => self.refuse_leg(order.intent(), now),
             Err(_) => self.refuse(order.intent(), RejectCode::BadRequest, now),
         }
+    }
+
+    /// C27: each approval is used once, in order, and the content is what was approved.
+    #[inline]
+    fn approved(&mut self, sealed: &SealedOrder, now: Nanos) -> Option<Order> {
+        let order = sealed.unseal().filter(|order| order.approval() > self.last_approval);
+        match &order {
+            Some(order) => self.last_approval = order.approval(),
+            None => {
+                self.counters.unapproved += 1;
+                self.latch(RejectCode::Unapproved, UNAPPROVED, now);
+                self.refuse(sealed.intent(), RejectCode::Unapproved, now);
+            }
+        }
+        order
     }
 
     /// From the taking up of the frame that caused a request to its leaving; timers cause requests without one.
@@ -238,7 +256,7 @@ impl<E: OrderEntry> Route<E> {
             return;
         };
         let Some(order) = self.orders.get_mut(id) else { return };
-        let (before, replaces) = (order.state, order.replaces);
+        let (before, replaces, pairing) = (order.state, order.replaces, order.pairing);
         if before == OrderState::Sent {
             let wait = (now - order.sent).0;
             self.ports.histograms.record(2, wait.max(0).unsigned_abs());
@@ -252,6 +270,9 @@ impl<E: OrderEntry> Route<E> {
         self.spoken_of(id, effect, event, now);
         self.after_refused_amend(id, event, now);
         self.after_refused_replace(replaces, event, now);
+        if pairing != Pairing::Alone {
+            self.tell_other(id, event, now);
+        }
     }
 
     /// Reports what an effect was and keeps the books about the order.

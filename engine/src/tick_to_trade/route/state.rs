@@ -58,10 +58,36 @@ pub struct OrderRecord {
     pub replaces: OrderId,
     /// Whether the cancel on its way is one half of a replacement, which may be refused whole before anything is cancelled.
     pub half_cancel: bool,
-    /// Whether a cancel of all on its instrument has left, and the venue has not said since whether it rests on.
+    /// Which of a pair it is, of those that this life has sent.
+    pub pairing: Pairing,
+    /// Whether a cancel of all on its instrument has left, or the other of its pair trades or has ended, and the venue has not
+    /// said since whether it rests on.
     pub swept: bool,
     /// Trades applied, to tell a repeat (F11).
     pub(super) trades: Trades,
+}
+
+/// Whether an order is one of a pair of which one cancels the other. Their ids follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairing {
+    /// It is not.
+    Alone,
+    /// It is the upper one, whose id names the request.
+    Above,
+    /// It is the lower one.
+    Below,
+}
+
+impl Pairing {
+    /// The id of the other of the pair of order `id`; of an order alone its own.
+    #[must_use]
+    pub const fn other_of(self, id: OrderId) -> OrderId {
+        match self {
+            Self::Alone => id,
+            Self::Above => id.next(),
+            Self::Below => id.previous(),
+        }
+    }
 }
 
 /// What an event meant.
@@ -125,6 +151,7 @@ impl OrderRecord {
             unconfirmed: false,
             replaces: OrderId::NONE,
             half_cancel: false,
+            pairing: Pairing::Alone,
             swept: false,
             trades: Trades::new(),
         }

@@ -25,6 +25,7 @@ enum Seen {
     Amend(OrderId, i64),
     Sweep(InstrumentIndex),
     Replace(OrderId, OrderId),
+    Pair(OrderId, OrderId),
     Query(OrderId),
     Ask(Question),
 }
@@ -49,6 +50,11 @@ impl OrderEntry for Script {
             _ => Seen::Place(intent.id),
         };
         self.seen.send(seen).map_err(|_| NotSent)
+    }
+
+    fn send_pair(&mut self, above: &Order, below: &Order, _now: Nanos) -> Result<(), NotSent> {
+        let (above, below) = (above.intent().id, below.intent().id);
+        if self.refuse { Err(NotSent) } else { self.seen.send(Seen::Pair(above, below)).map_err(|_| NotSent) }
     }
 
     fn query(&mut self, _instrument: InstrumentIndex, id: OrderId, _now: Nanos) -> Result<(), NotSent> {
@@ -440,5 +446,6 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
 mod amend;
 mod adopt;
 mod connection;
+mod pair;
 mod replace;
 mod sweep;

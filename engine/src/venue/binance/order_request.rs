@@ -1,5 +1,5 @@
 //! WebSocket API requests about orders: `order.place`, `order.cancel`, `order.cancelReplace`, `order.amend.keepPriority`,
-//! `openOrders.cancelAll`, `order.status` and `myTrades`, of a session that has logged on, so that they carry a timestamp and no signature (binance.md §7).
+//! `orderList.place.oco`, `openOrders.cancelAll`, `order.status` and `myTrades`, of a session that has logged on, so that they carry a timestamp and no signature (binance.md §7).
 
 use crate::domain::decimal::Scale;
 use crate::domain::{
@@ -356,6 +356,10 @@ fn read_new_order(
 fn named<T: Copy>(all: &[T], show: fn(T) -> &'static str, text: &str) -> Option<T> {
     all.iter().copied().find(|&value| show(value) == text)
 }
+
+mod oco;
+
+pub use oco::encode_oco;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ pub enum Asked {
     Replace,
     /// `openOrders.cancelAll`: the id is the request's own.
     Sweep,
+    /// `orderList.place.oco`: the id is the upper order's.
+    Oco,
 }
 
 impl Asked {
@@ -40,6 +42,7 @@ impl Asked {
             Self::Amend => b'a',
             Self::Sweep => b's',
             Self::Replace => b'r',
+            Self::Oco => b'o',
         }
     }
 }
@@ -62,6 +65,7 @@ pub(super) fn read(id: &str) -> Option<(Asked, OrderId)> {
         b'a' => Asked::Amend,
         b's' => Asked::Sweep,
         b'r' => Asked::Replace,
+        b'o' => Asked::Oco,
         _ => return None,
     };
     let mut buffer = [0; BYTES_MAX];
@@ -92,6 +96,7 @@ mod tests {
             Asked::Amend,
             Asked::Replace,
             Asked::Sweep,
+            Asked::Oco,
         ];
         for asked in all {
             for id in [id, OrderId { sequence: 7, ..OrderId::NONE }] {

@@ -61,6 +61,7 @@ mod tests {
             },
             max_open_orders: None,
             cancel_replace: false,
+            oco: false,
         };
         Instrument { filters, ..instrument() }
     }

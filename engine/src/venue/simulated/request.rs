@@ -74,7 +74,8 @@ impl Request {
             Ok(IntentKind::Amend) => RequestKind::Amend.code(),
             Ok(IntentKind::Sweep) => RequestKind::Sweep.code(),
             Ok(IntentKind::Replace) => RequestKind::Replace.code(),
-            Err(_) => 0,
+            // Route sends it none: it takes two in one request, and this venue has no such.
+            Ok(IntentKind::OcoAbove | IntentKind::OcoBelow) | Err(_) => 0,
         };
         Self {
             id: intent.id,

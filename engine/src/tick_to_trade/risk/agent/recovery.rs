@@ -210,7 +210,9 @@ impl State {
         }
         let origin = Origin { source, epoch: self.epoch, instruments: self.filters.len() };
         match read(&intent, origin) {
-            Ok(Request::New(order) | Request::Replace(order, _)) => self.count_order(&order, at),
+            Ok(Request::New(order) | Request::Replace(order, _) | Request::Leg(order)) => {
+                self.count_order(&order, at);
+            }
             Ok(Request::Amend(_)) => self.on_amend(source, at),
             Ok(Request::Cancel(_) | Request::Sweep(_)) => self.on_cancel(source, at),
             Err(_) => {}

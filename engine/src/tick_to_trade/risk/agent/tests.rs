@@ -24,6 +24,7 @@ use crate::tick_to_trade::risk::market::tests::top;
 mod inherited;
 mod journal;
 mod latches;
+mod pair;
 mod recount;
 mod restart;
 

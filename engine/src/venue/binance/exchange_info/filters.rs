@@ -91,6 +91,7 @@ pub(super) fn read(symbol: &Value, instrument: &mut Instrument) -> Result<(), St
         max_open_orders: written.max_orders.map(max_orders).transpose()?.flatten(),
         // Where nothing is said, as for futures, there is no such request.
         cancel_replace: symbol.get("cancelReplaceAllowed").and_then(Value::as_bool) == Some(true),
+        oco: symbol.get("ocoAllowed").and_then(Value::as_bool) == Some(true),
     };
     for filter in written.notionals.into_iter().flatten() {
         notional(filter, instrument.notional_scale(), &mut instrument.filters.notional)?;

@@ -11,7 +11,7 @@ use crate::venue::binance::decode::{Decoder, lines, recordings, source};
 use crate::venue::{Frame, Source};
 
 const SPOT: &str = r#"{"timezone":"UTC","novelty":{"a":[1]},"symbols":[{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT",
-"isSpotTradingAllowed":true,"cancelReplaceAllowed":true,"filters":[{"filterType":"PRICE_FILTER","minPrice":"0.01000000","maxPrice":"1000000.00000000","tickSize":"0.01000000"},
+"isSpotTradingAllowed":true,"cancelReplaceAllowed":true,"ocoAllowed":true,"filters":[{"filterType":"PRICE_FILTER","minPrice":"0.01000000","maxPrice":"1000000.00000000","tickSize":"0.01000000"},
 {"filterType":"LOT_SIZE","minQty":"0.00001000","maxQty":"9000.00000000","stepSize":"0.00001000"},{"filterType":"NOVEL","limit":{}},
 {"filterType":"MARKET_LOT_SIZE","minQty":"0.00000000","maxQty":"105.07867116","stepSize":"0.00000000"},
 {"filterType":"NOTIONAL","minNotional":"5.00000000","applyMinToMarket":true,"maxNotional":"9000000.00000000","applyMaxToMarket":false,"avgPriceMins":5},
@@ -48,6 +48,8 @@ fn spot_filters_are_read_exactly() {
     assert_eq!((filters.max_open_orders, filters.cancel_replace), (Some(200), true));
     let without = SPOT.replace("cancelReplaceAllowed\":true", "cancelReplaceAllowed\":false");
     assert!(!one(&without, Market::Spot).filters.cancel_replace);
+    let (with, none) = (r#""ocoAllowed":true"#, r#""ocoAllowed":false"#);
+    assert!(filters.oco && SPOT.contains(with) && !one(&SPOT.replace(with, none), Market::Spot).filters.oco);
     // Off the tick, on the wire: NKNUSDT's book held such levels.
     assert_eq!(found.price("0.35213456"), Ok(Price(35_213_456)));
 }

@@ -226,7 +226,7 @@ impl Reader<'_> {
             // The question went unanswered.
             (Asked::Query | Asked::Trades, _) => VenueEventKind::Unknown,
             (Asked::Cancel, _) | (Asked::Place, CANCEL_REJECTED) => VenueEventKind::CancelRejected { code },
-            (Asked::Place, _) => VenueEventKind::Rejected { code },
+            (Asked::Place | Asked::Oco, _) => VenueEventKind::Rejected { code },
             (Asked::Amend, _) => VenueEventKind::AmendRejected { code },
             (Asked::Replace, _) => match replacement(code, error.get(1))? {
                 Some(kind) => kind,

@@ -1,0 +1,51 @@
+//! Pairs of which one cancels the other. The venue lets only one of them trade, so the upper one counts for both; but only as
+//! long as nothing is known of either than that it rests, or is on its way. Whatever else is told of one, such as that its
+//! answer is lost, that it trades or has ended, each counts for itself from then on, until its own end is told.
+
+use crate::domain::OrderId;
+use crate::message::Report;
+use crate::message::report::OrderState;
+use crate::tick_to_trade::risk::open_orders::{OpenOrders, Pairing, Phase};
+
+impl OpenOrders {
+    /// Whether two more orders find room.
+    pub(in crate::tick_to_trade::risk) fn has_room_for_two(&self) -> bool {
+        self.slots.get(self.free as usize).is_some_and(|slot| self.slots.get(slot.next as usize).is_some())
+    }
+
+    /// Whether the order is one of a pair that is not parted.
+    pub(in crate::tick_to_trade::risk) fn is_paired(&self, id: OrderId) -> bool {
+        self.find(id).is_some_and(|at| self.slots[at as usize].pairing != Pairing::Alone)
+    }
+
+    /// Makes two orders just reserved, of one instrument, side and quantity, a pair.
+    pub(in crate::tick_to_trade::risk) fn pair(&mut self, upper: OrderId, lower: OrderId) {
+        let (Some(above), Some(below)) = (self.find(upper), self.find(lower)) else { return };
+        self.mark(above, Pairing::Upper);
+        self.mark(below, Pairing::Lower);
+    }
+
+    /// Lets each of the pair of the order at `at` count for itself, unless `report` says only that it rests untouched.
+    #[cold]
+    pub(super) fn part_unless_untouched(&mut self, at: u32, report: &Report, state: OrderState) {
+        let slot = self.slots[at as usize];
+        let untouched = !state.is_terminal()
+            && state != OrderState::Unknown
+            && slot.phase == Phase::Live
+            && report.cumulative.0 == 0;
+        if untouched {
+            return;
+        }
+        let other = if slot.pairing == Pairing::Upper { slot.id.next() } else { slot.id.previous() };
+        self.mark(at, Pairing::Alone);
+        if let Some(other) = self.find(other) {
+            self.mark(other, Pairing::Alone);
+        }
+    }
+
+    fn mark(&mut self, at: u32, pairing: Pairing) {
+        let mut slot = self.slots[at as usize];
+        slot.pairing = pairing;
+        self.replace(at, slot);
+    }
+}

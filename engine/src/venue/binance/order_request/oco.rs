@@ -1,0 +1,63 @@
+//! `orderList.place.oco`: two orders in one request of which one cancels the other.
+
+use crate::domain::{Instrument, Nanos};
+use crate::message::Intent;
+use crate::wire::UnknownCode;
+
+use super::{Asked, Names, head, id, key, number, tail};
+use crate::venue::binance::text;
+
+/// Names of a leg's parameters: type, client id, price, stop price, time in force.
+const ABOVE: [&str; 5] =
+    ["aboveType", "aboveClientOrderId", "abovePrice", "aboveStopPrice", "aboveTimeInForce"];
+const BELOW: [&str; 5] =
+    ["belowType", "belowClientOrderId", "belowPrice", "belowStopPrice", "belowTimeInForce"];
+
+fn leg(out: &mut Vec<u8>, keys: [&str; 5], order: &Intent, names: &Names, instrument: &Instrument) {
+    let [kind, client_id, price, trigger, time_in_force] = keys;
+    key(out, kind);
+    text::quoted(out, names.order_type.as_str());
+    id(out, client_id, order.id);
+    if !names.order_type.is_market() {
+        number(out, price, order.price.0, instrument.price_scale);
+    }
+    if names.order_type.is_conditional() {
+        number(out, trigger, order.trigger.0, instrument.price_scale);
+    }
+    if let Some(lifetime) = names.time_in_force {
+        key(out, time_in_force);
+        text::quoted(out, lifetime.as_str());
+    }
+}
+
+/// Appends the `orderList.place.oco` request of the two intents of a pair. Side, quantity and self-trade prevention are
+/// those of `above`, and `below` has the same.
+///
+/// # Errors
+/// When a side, type, time in force or self-trade prevention has an unknown code: nothing is appended then.
+pub fn encode_oco(
+    above: &Intent,
+    below: &Intent,
+    instrument: &Instrument,
+    timestamp: Nanos,
+    out: &mut Vec<u8>,
+) -> Result<(), UnknownCode> {
+    let (upper, lower) = (Names::read(above)?, Names::read(below)?);
+    head(out, Asked::Oco, above.id, "orderList.place.oco", instrument);
+    key(out, "side");
+    text::quoted(out, upper.side.as_str());
+    number(out, "quantity", above.quantity.0, instrument.quantity_scale);
+    leg(out, ABOVE, above, &upper, instrument);
+    leg(out, BELOW, below, &lower, instrument);
+    if let Some(mode) = upper.self_trade {
+        key(out, "selfTradePreventionMode");
+        text::quoted(out, mode.as_str());
+    }
+    key(out, "newOrderRespType");
+    text::quoted(out, "ACK");
+    tail(out, timestamp);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
