@@ -60,6 +60,16 @@ fn an_order_goes_through_risk_and_is_cancelled() {
     let large = error(home, &["order", "buy", "BTCUSDT", "5", "--price", &far, "--valid-for", "60s"]);
     assert!(large.contains("MAX_"), "{large}");
     assert!(error(home, &["order", "buy", "NOPE", "1"]).contains("UNKNOWN_SYMBOL"));
+    // The market inside takes no pairs, and says so.
+    let high = price(home, 102);
+    let pair =
+        ["order", "oco", "sell", "BTCUSDT", "0.001", "--above-price", &high, "--below-stop-price", &far];
+    assert!(
+        error(home, &pair).contains("NO_OCO: The venue takes no pair of orders"),
+        "{}",
+        error(home, &pair)
+    );
+    assert_eq!(trading(home, &pair[..7]).status.code(), Some(2), "half of a pair");
     assert!(error(home, &["order", "sell", "BTCUSDT", "1e3"]).contains("quantity"));
     assert!(error(home, &["cancel", "nonsense"]).contains("not an order id"));
     assert_eq!(trading(home, &["order", "hold", "BTCUSDT", "1"]).status.code(), Some(2));

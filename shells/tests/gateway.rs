@@ -222,6 +222,16 @@ fn orders_go_through_and_reports_come_back() {
     hear(&mut socket, &|told| told["data"]["kind"] == json!("CANCELED"));
     say(&mut socket, json!({"subscribe": ["nonsense"]}));
     hear(&mut socket, &|told| told["error"]["code"] == json!("BAD_REQUEST"));
+    let pair = json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.001", "above_price": "90000", "below_stop_price": "80000",
+        "valid_for_ms": 60_000});
+    assert_eq!(
+        gateway.code("POST", "/api/v1/order-lists", &pair),
+        (422, "NO_OCO".to_owned()),
+        "the market inside"
+    );
+    let mut wrong = pair;
+    wrong["below_stop_price"] = json!("x");
+    assert_eq!(gateway.code("POST", "/api/v1/order-lists", &wrong), (400, "BAD_REQUEST".to_owned()));
     let mut wrong = order;
     wrong["pirce"] = json!("1");
     assert_eq!(gateway.code("POST", "/api/v1/orders", &wrong), (400, "BAD_REQUEST".to_owned()));

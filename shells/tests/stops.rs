@@ -156,6 +156,46 @@ fn both_orders_of_a_replacement_are_known_to_the_next_life_of_route_and_of_risk(
 }
 
 #[test]
+fn both_of_a_pair_are_known_to_the_next_life_of_route_and_of_risk() {
+    let mut world = World::new();
+    let [low, high] = [0.98, 1.02].map(|share| format!("{:.0}", world.best("bids") * share));
+    let price = |text: &str| text.parse().expect("a number");
+    world.exchange.until_last_between(price(&low), price(&high));
+    // The venue answers nothing and tells nothing, and route dies while it waits.
+    let pair = json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.01", "above_price": high,
+        "below_stop_price": low, "valid_for_ms": 60_000});
+    until("risk can judge", || {
+        let code = world.orders.ask(
+            "order.oco",
+            json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "1000",
+            "above_price": high, "below_stop_price": low}),
+        )["error"]["code"]
+            .clone();
+        let early = ["NO_REF", "STALE_MD", "LINK_DOWN", "HALTED"].iter().any(|early| code == *early);
+        (code.is_string() && !early).then_some(())
+    });
+    for fault in ["fault=lost-ack&method=orderList.place.oco&count=1", "fault=dropped-frame&stream=user"] {
+        world.exchange.admin("POST", &format!("/admin/faults?{fault}"));
+    }
+    let placed = world.orders.done("order.oco", pair);
+    let ids = ["above_order_id", "below_order_id"].map(|key| placed[key].as_str().expect("an id").to_owned());
+    until("the venue has it", || (world.theirs(&ids[1])["status"] == "NEW").then_some(()));
+    world.exchange.admin("DELETE", "/admin/faults");
+    for service in [2, 1] {
+        world.restart(service);
+        ids.iter().for_each(|id| {
+            world.until_ours(id, "OPEN");
+        });
+        assert_eq!(world.orders.done("orders.open", json!({})).as_array().map(Vec::len), Some(2));
+    }
+    world.orders.done("order.cancel", json!({ "order_id": ids[1] }));
+    for id in &ids {
+        world.until_ours(id, "CANCELED");
+        assert_eq!(world.theirs(id)["status"], "CANCELED");
+    }
+}
+
+#[test]
 fn a_stop_is_set_off_by_the_last_price_and_one_that_would_be_at_once_is_refused() {
     let world = World::new();
     let buy = |stop: f64| {

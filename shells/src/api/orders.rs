@@ -245,6 +245,59 @@ pub struct Placed {
     pub client_id: Option<String>,
 }
 
+/// `order.oco`: two orders of one side and quantity of which one cancels the other. Each needs a price or a stop price, and may
+/// have both. Of a sell the upper one waits for a better price and the lower one stops a loss, of a buy the other way round.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceOco {
+    /// The symbol.
+    pub symbol: String,
+    /// `BUY` or `SELL`.
+    pub side: String,
+    /// Quantity of the base asset, of each.
+    pub quantity: String,
+    /// The upper one's type; by default what its prices and place mean: `LIMIT_MAKER`, `TAKE_PROFIT` or `TAKE_PROFIT_LIMIT`
+    /// of a sell, `STOP_LOSS` or `STOP_LOSS_LIMIT` of a buy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_type: Option<String>,
+    /// Its limit price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_price: Option<String>,
+    /// The last price that sets it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_stop_price: Option<String>,
+    /// Its lifetime; by default as in `order.place`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_time_in_force: Option<String>,
+    /// The lower one's type; by default what its prices and place mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below_type: Option<String>,
+    /// Its limit price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below_price: Option<String>,
+    /// The last price that sets it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below_stop_price: Option<String>,
+    /// Its lifetime; by default as in `order.place`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below_time_in_force: Option<String>,
+    /// As in `order.place`, of both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_trade_prevention: Option<String>,
+    /// As in `order.place`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_for_ms: Option<u64>,
+}
+
+/// What `order.oco` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlacedPair {
+    /// Our id of the upper order.
+    pub above_order_id: String,
+    /// Our id of the lower one.
+    pub below_order_id: String,
+}
+
 /// What `order.cancel_all` and `flatten` answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Swept {

@@ -1,6 +1,6 @@
 //! The arguments of the acting commands.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::args::LookArgs;
 use crate::config::{ConnectFlags, PlaceFlags, Span};
@@ -26,6 +26,62 @@ pub enum OrderCommand {
     Buy(OrderArgs),
     /// Sell
     Sell(OrderArgs),
+    /// Place two orders of which one cancels the other: one waits for a better price, one stops a loss
+    Oco(OcoArgs),
+}
+
+/// The sides of a pair.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SideArg {
+    /// The upper one waits for a better price, the lower one stops a loss
+    Sell,
+    /// The lower one waits for a better price, the upper one stops a loss
+    Buy,
+}
+
+/// Arguments of `order oco`.
+#[derive(Debug, Args)]
+pub struct OcoArgs {
+    /// The side of both
+    #[arg(ignore_case = true)]
+    pub side: SideArg,
+    /// The symbol
+    pub symbol: String,
+    /// The quantity of each, in the base asset
+    pub quantity: String,
+    /// The upper order's limit price
+    #[arg(long, value_name = "PRICE", required_unless_present = "above_stop_price")]
+    pub above_price: Option<String>,
+    /// The last price that sets the upper order off
+    #[arg(long, value_name = "PRICE")]
+    pub above_stop_price: Option<String>,
+    /// LIMIT_MAKER, STOP_LOSS and so on [what its prices and side mean]
+    #[arg(long, value_name = "TYPE")]
+    pub above_type: Option<String>,
+    /// GTC, IOC or FOK [GTC; IOC without a price]
+    #[arg(long, value_name = "TIF")]
+    pub above_time_in_force: Option<String>,
+    /// The lower order's limit price
+    #[arg(long, value_name = "PRICE", required_unless_present = "below_stop_price")]
+    pub below_price: Option<String>,
+    /// The last price that sets the lower order off
+    #[arg(long, value_name = "PRICE")]
+    pub below_stop_price: Option<String>,
+    /// As --above-type
+    #[arg(long, value_name = "TYPE")]
+    pub below_type: Option<String>,
+    /// As --above-time-in-force
+    #[arg(long, value_name = "TIF")]
+    pub below_time_in_force: Option<String>,
+    /// What the venue does where one would trade with our own: NONE, EXPIRE_TAKER, EXPIRE_MAKER and so on
+    #[arg(long, value_name = "MODE")]
+    pub self_trade_prevention: Option<String>,
+    /// How long they may wait for their sending (1s)
+    #[arg(long, value_name = "DURATION")]
+    pub valid_for: Option<Span>,
+    /// How to act
+    #[command(flatten)]
+    pub act: ActArgs,
 }
 
 /// Arguments of `order buy` and `order sell`.

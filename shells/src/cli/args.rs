@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use crate::cli::acting_args::{
-    ActArgs, AmendArgs, AskArgs, CancelAllArgs, CancelArgs, FlattenArgs, LimitsCommand, NamedArgs, OrderArgs,
-    OrderCommand, StrategyCommand,
+    ActArgs, AmendArgs, AskArgs, CancelAllArgs, CancelArgs, FlattenArgs, LimitsCommand, NamedArgs, OcoArgs,
+    OrderArgs, OrderCommand, SideArg, StrategyCommand,
 };
 use crate::config::{AllFlags, PlaceFlags, Span, TradeFlags, Venue};
 use crate::topology::Placement;

@@ -190,6 +190,23 @@ impl Intents {
         self.send(Intent { valid_until: now.saturating_add(order.valid_for), ..order.intent() }, now)
     }
 
+    /// Sends two orders to risk of which one cancels the other, the upper one first; gives their ids.
+    ///
+    /// # Errors
+    /// `RING_FULL`: nothing was sent.
+    pub fn place_pair(&mut self, orders: &[NewOrder; 2], now: Nanos) -> Result<[OrderId; 2], RejectCode> {
+        if self.producer.free() <= CANCEL_RESERVE + 1 {
+            return Err(RejectCode::RingFull);
+        }
+        let above = self.own_id().next();
+        let targets = [(IntentKind::OcoAbove, above.next()), (IntentKind::OcoBelow, above)];
+        for (order, (kind, target)) in orders.iter().zip(targets) {
+            let valid_until = now.saturating_add(order.valid_for);
+            self.send(Intent { target, kind: kind.code(), valid_until, ..order.intent() }, now)?;
+        }
+        Ok([above, above.next()])
+    }
+
     /// Asks risk to cancel `target`; gives the id of the request.
     ///
     /// # Errors
@@ -247,9 +264,14 @@ impl Intents {
         self.send(Intent { target, instrument, quantity, kind, valid_until, ..Intent::default() }, now)
     }
 
+    /// The id given last.
+    const fn own_id(&self) -> OrderId {
+        let Self { epoch, source, source_epoch, sequence, .. } = *self;
+        OrderId { epoch, source, source_epoch, sequence }
+    }
+
     fn send(&mut self, intent: Intent, now: Nanos) -> Result<OrderId, RejectCode> {
-        let Self { epoch, source, source_epoch, .. } = *self;
-        let id = OrderId { epoch, source, source_epoch, sequence: self.sequence + 1 };
+        let id = self.own_id().next();
         self.producer.try_push(&Intent { id, decided: now, ..intent }).map_err(|_| RejectCode::RingFull)?;
         self.sequence += 1;
         Ok(id)
@@ -316,6 +338,27 @@ mod tests {
             let error = NewOrder::read(&table, &request(spoil)).expect_err(reason);
             assert!(error.message.contains(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn a_pair_is_two_intents_that_name_each_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ipc = IpcPaths::new(folder.path());
+        ipc.create().expect("made");
+        let mut intents = Intents::open(&ipc, SourceId::CLIENT, 9).expect("opened");
+        let orders = [Side::Sell, Side::Sell].map(|side| NewOrder::market(0, side, Quantity(5)));
+        let ids = intents.place_pair(&orders, Nanos(1)).expect("sent");
+        let (ring, cursor) = (ipc.intents(SourceId::CLIENT), ipc.intents_cursor(SourceId::CLIENT));
+        let mut risk = Consumer::<Intent>::attach(&ring, &cursor).expect("attached");
+        let sent: Vec<Intent> = std::iter::from_fn(|| risk.poll()).collect();
+        assert_eq!(sent.iter().map(|intent| intent.id).collect::<Vec<_>>(), ids);
+        assert!(sent[0].pairs_with(&sent[1]) && !sent[1].pairs_with(&sent[0]));
+        // Both or none find room.
+        while intents.producer.free() > CANCEL_RESERVE + 1 {
+            intents.place(&orders[0], Nanos(2)).expect("room");
+        }
+        assert_eq!(intents.place_pair(&orders, Nanos(3)), Err(RejectCode::RingFull));
+        assert!(intents.place(&orders[0], Nanos(3)).is_ok());
     }
 
     #[test]

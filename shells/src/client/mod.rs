@@ -3,6 +3,7 @@
 //! many clients at once from one [`intents::Intents`].
 
 pub mod intents;
+pub mod pair;
 pub mod commands;
 pub mod sweep;
 pub mod session;

@@ -7,9 +7,10 @@ use engine::error::RejectCode;
 use engine::message::OrderState;
 use engine::shm::paths::IpcPaths;
 
-use crate::api::orders::{CancelAll, Order, PlaceOrder, Swept};
+use crate::api::orders::{CancelAll, Order, PlaceOco, PlaceOrder, Swept};
 use crate::api::{ApiError, code};
 use crate::client::intents::{Intents, NewOrder};
+use crate::client::pair;
 use crate::client::sweep::{Scope, at_venue, closing, outcome};
 use crate::config::Places;
 use crate::service::account::{Account, Event};
@@ -139,6 +140,18 @@ impl Session {
         let order = NewOrder::read(self.books.table().map_err(internal)?, request)?;
         let id = self.send(&order)?;
         self.order(id)
+    }
+
+    /// Places two orders of which one cancels the other, and waits for risk; gives them as they are known then.
+    ///
+    /// # Errors
+    /// As [`place`](Self::place).
+    pub fn place_pair(&mut self, request: &PlaceOco) -> Result<[Order; 2], ApiError> {
+        let orders = pair::read(self.books.table().map_err(internal)?, request)?;
+        let [above, below] = self.intents.place_pair(&orders, self.clock.now()).map_err(refused)?;
+        // Risk decides both at once; the lower one is the last of which it speaks.
+        self.verdict(below)?;
+        Ok([self.order(above)?, self.order(below)?])
     }
 
     fn send(&mut self, order: &NewOrder) -> Result<OrderId, ApiError> {

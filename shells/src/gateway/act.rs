@@ -13,7 +13,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::api::code;
-use crate::api::orders::{AmendOrder, CancelAll, CancelOrder, Flatten, OrderFilter, PlaceOrder};
+use crate::api::orders::{AmendOrder, CancelAll, CancelOrder, Flatten, OrderFilter, PlaceOco, PlaceOrder};
 use crate::api::risk::{HaltRequest, SetLimit};
 use crate::api::strategies::{SetParameter, StrategyName};
 use crate::gateway::Gateway;
@@ -54,6 +54,12 @@ fn done(result: &Value) -> Response {
 pub async fn place(State(gateway): Here, Strict(order): Strict<PlaceOrder>) -> Answer {
     let placed = tell(&gateway, Service::OrderExecution, "order.place", &order, PATIENCE).await?;
     // It is on its way to risk: whether it lives, its reports tell.
+    Ok((StatusCode::ACCEPTED, done(&placed)).into_response())
+}
+
+/// `POST /order-lists`: two orders of which one cancels the other.
+pub async fn place_pair(State(gateway): Here, Strict(pair): Strict<PlaceOco>) -> Answer {
+    let placed = tell(&gateway, Service::OrderExecution, "order.oco", &pair, PATIENCE).await?;
     Ok((StatusCode::ACCEPTED, done(&placed)).into_response())
 }
 

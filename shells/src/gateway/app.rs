@@ -51,6 +51,7 @@ fn api() -> Router<Arc<Gateway>> {
         .route("/orders", get(read::orders).post(act::place).delete(act::cancel_all))
         .route("/orders/{id}", get(read::order).patch(act::change).delete(act::cancel))
         .route("/orders/{id}/replace", post(act::replace))
+        .route("/order-lists", post(act::place_pair))
         .route("/fills", get(read::fills))
         .route("/pnl", get(read::pnl))
         .route("/risk", get(read::risk))

@@ -27,6 +27,8 @@ use crate::gateway::tokens::Role;
         market::Trade,
         market::Bar,
         orders::PlaceOrder,
+        orders::PlaceOco,
+        orders::PlacedPair,
         orders::Order,
         orders::Fill,
         orders::Placed,

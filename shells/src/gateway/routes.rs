@@ -76,7 +76,7 @@ const fn act(
 }
 
 /// Every route.
-pub static ROUTES: [Route; 35] = [
+pub static ROUTES: [Route; 36] = [
     open("/health", "Alive"),
     open("/ready", "Every service answers"),
     open("/metrics", "Metrics of the gateway, for Prometheus"),
@@ -126,6 +126,16 @@ pub static ROUTES: [Route; 35] = [
     Route {
         body: Some(("PlaceOrder", true)),
         ..act("POST", "/api/v1/orders", Role::Trade, "Place an order, through risk", "Placed")
+    },
+    Route {
+        body: Some(("PlaceOco", true)),
+        ..act(
+            "POST",
+            "/api/v1/order-lists",
+            Role::Trade,
+            "Place two orders of which one cancels the other, through risk",
+            "PlacedPair",
+        )
     },
     Route {
         parameters: &[ID],

@@ -11,6 +11,7 @@ pub mod looking;
 pub mod market_data;
 pub mod halts;
 pub mod commanding;
+mod pairs;
 pub mod order_entry;
 pub mod order_execution;
 pub mod risk_management;

@@ -17,9 +17,10 @@ use crate::service::account::Event;
 use crate::service::instruments::Table;
 use crate::service::orders::{OrderRow, Orders};
 use crate::zmq::desk::{Desk, Ticket, result};
+use crate::zmq::pairs::Pairs;
 
 /// How long a client waits for risk, and for a cancel to be done where something follows it.
-const PATIENCE: Nanos = Nanos::from_secs(2);
+pub(super) const PATIENCE: Nanos = Nanos::from_secs(2);
 
 /// How long for the venue's answer to a cancel of all: longer than route does, whose report says what is not known.
 const SWEEP_PATIENCE: Nanos = Nanos::from_secs(4);
@@ -71,13 +72,14 @@ pub struct OrderEntry {
     /// Amendments of which the venue has to speak, by order.
     amending: BTreeMap<OrderId, (Ticket, Nanos)>,
     flattening: Vec<Flattening>,
+    pub(super) pairs: Pairs,
     /// The order of each (peer, name), and each order's name.
     by_client: BTreeMap<(Vec<u8>, String), OrderId>,
     client_ids: BTreeMap<OrderId, String>,
     named: VecDeque<(Vec<u8>, String)>,
 }
 
-fn lost(id: OrderId) -> ApiError {
+pub(super) fn lost(id: OrderId) -> ApiError {
     ApiError::new(code::TIMEOUT, format!("no answer in time: what became of {id} is not known"))
 }
 
@@ -289,8 +291,9 @@ impl OrderEntry {
     pub fn on_event(&mut self, event: &Event, intents: Option<&mut Intents>, now: Nanos, desk: &mut Desk) {
         match event {
             Event::Decision(decision, _, _) => {
-                let Some((waiting, _)) = self.waiting.remove(&decision.intent().id) else { return };
                 let verdict = RejectCode::try_from(decision.code()).unwrap_or(RejectCode::BadRequest);
+                self.pairs.on_verdict(decision.intent().id, verdict, desk);
+                let Some((waiting, _)) = self.waiting.remove(&decision.intent().id) else { return };
                 self.on_verdict(decision.intent().id, waiting, verdict, intents, now, desk);
             }
             Event::Report(report, row) => self.on_report(report, row, intents, now, desk),
@@ -423,7 +426,7 @@ impl OrderEntry {
         now: Nanos,
         desk: &mut Desk,
     ) -> usize {
-        let mut done = 0;
+        let mut done = self.pairs.tend(now, desk);
         let late = self.waiting.extract_if(.., |_, (_, end)| *end <= now);
         for (id, (waiting, _)) in late.collect::<Vec<_>>() {
             let (Waiting::Place { ticket, .. }

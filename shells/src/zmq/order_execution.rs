@@ -12,6 +12,7 @@ use crate::api::orders::{
 };
 use crate::api::{ApiError, code};
 use crate::client::intents::{Intents, NewOrder};
+use crate::client::pair;
 use crate::client::sweep::{Scope, at_venue};
 use crate::config::Places;
 use crate::service::account::Event;
@@ -100,6 +101,12 @@ impl OrderExecution {
                 }
                 let intents = ring(&mut self.intents, &self.no_ring)?;
                 self.entry.place(intents, &order, (ticket.clone(), place.client_id), now, desk);
+                Ok(None)
+            }
+            "order.oco" => {
+                let orders = pair::read(self.views.table()?, &request.read()?)?;
+                let intents = ring(&mut self.intents, &self.no_ring)?;
+                self.entry.pairs.place(intents, &orders, (ticket.clone(), now), desk);
                 Ok(None)
             }
             "order.cancel" => {

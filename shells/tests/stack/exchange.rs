@@ -87,6 +87,15 @@ impl Exchange {
         body
     }
 
+    /// Waits until its last price is between two: a pair of orders must stand around it.
+    pub fn until_last_between(&self, low: f64, high: f64) {
+        super::until("the last price is there", || {
+            let trades = self.public("/api/v3/trades?symbol=BTCUSDT&limit=1");
+            let last: f64 = trades[0]["price"].as_str()?.parse().ok()?;
+            (low < last && last < high).then_some(())
+        });
+    }
+
     /// Asks for something of the account, over REST, signed.
     pub fn signed(&self, path: &str, params: &str) -> Value {
         self.act("GET", path, params)

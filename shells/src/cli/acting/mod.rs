@@ -2,6 +2,7 @@
 //! what an agent must do by itself is asked of its service. Every command is in the operator's log before it acts.
 
 pub mod ask;
+mod oco;
 pub mod orders;
 pub mod services;
 

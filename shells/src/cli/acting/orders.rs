@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::api::orders::{AmendOrder, CancelAll, Order, PlaceOrder, Swept};
 use crate::cli::acting::ask::ask;
-use crate::cli::acting::{connect, note, refuse};
+use crate::cli::acting::{connect, note, oco, refuse};
 use crate::cli::args::{AmendArgs, CancelAllArgs, CancelArgs, FlattenArgs, OrderArgs, OrderCommand};
 use crate::cli::looking::account::order_table;
 use crate::cli::output::say;
 use crate::cli::table::counted;
 use crate::client::session::Session;
-use crate::config::{Environment, Secrets, Settings};
+use crate::config::{Environment, Secrets, Settings, Span};
 use crate::operator::held::Held;
 
 /// How long the venue may take before an order is shown as it is then known: looks, and the time between them.
@@ -29,6 +29,7 @@ pub fn place(command: &OrderCommand, environment: &Environment) -> Result<(), Se
     let (side, args) = match command {
         OrderCommand::Buy(args) => ("BUY", args),
         OrderCommand::Sell(args) => ("SELL", args),
+        OrderCommand::Oco(args) => return oco::place(args, environment),
     };
     let request = request(side, args);
     let places = Settings::resolve(&args.act.places, environment, Secrets::Withhold)?.places;
@@ -36,13 +37,24 @@ pub fn place(command: &OrderCommand, environment: &Environment) -> Result<(), Se
     let mut connected = connect(&places, command, args.act.reason.clone(), environment)?;
     let placed = connected.session.place(&request).map_err(|error| refuse(&error))?;
     let order = settled(&mut connected.session, placed)?;
-    show(&order, args.act.json);
+    show(std::slice::from_ref(&order), args.act.json);
+    not_refused(&order)
+}
+
+/// # Errors
+/// With the code, when the venue has refused the order.
+pub(super) fn not_refused(order: &Order) -> Result<(), SetupError> {
     match (&order.state, &order.reject_code) {
         (state, Some(code)) if state == "REJECTED" => {
             Err(SetupError::Invalid(format!("{code}: the venue refused it")))
         }
         _ => Ok(()),
     }
+}
+
+/// A span of the arguments, in milliseconds.
+pub(super) fn millis(span: Span) -> u64 {
+    u64::try_from(span.0.0 / 1_000_000).unwrap_or(0)
 }
 
 fn request(side: &str, args: &OrderArgs) -> PlaceOrder {
@@ -65,12 +77,12 @@ fn request(side: &str, args: &OrderArgs) -> PlaceOrder {
         price: args.price.clone(),
         stop_price: args.stop_price.clone(),
         self_trade_prevention: args.self_trade_prevention.clone(),
-        valid_for_ms: args.valid_for.map(|span| u64::try_from(span.0.0 / 1_000_000).unwrap_or(0)),
+        valid_for_ms: args.valid_for.map(millis),
     }
 }
 
 /// The order once the venue has answered, or as it is known when it takes long.
-fn settled(session: &mut Session, mut order: Order) -> Result<Order, SetupError> {
+pub(super) fn settled(session: &mut Session, mut order: Order) -> Result<Order, SetupError> {
     let id: OrderId = order
         .order_id
         .parse()
@@ -85,11 +97,11 @@ fn settled(session: &mut Session, mut order: Order) -> Result<Order, SetupError>
     Ok(order)
 }
 
-fn show(order: &Order, as_json: bool) {
-    if as_json {
-        say!("{}", json!(order));
-    } else {
-        say!("{}", order_table(std::slice::from_ref(order)));
+pub(super) fn show(orders: &[Order], as_json: bool) {
+    match orders {
+        [order] if as_json => say!("{}", json!(order)),
+        _ if as_json => say!("{}", json!(orders)),
+        _ => say!("{}", order_table(orders)),
     }
 }
 
@@ -156,7 +168,7 @@ pub fn cancel(args: &CancelArgs, environment: &Environment) -> Result<(), SetupE
         std::thread::sleep(LOOK_EVERY);
         order = connected.session.order(id).map_err(|error| refuse(&error))?;
     }
-    show(&order, args.act.json);
+    show(std::slice::from_ref(&order), args.act.json);
     match order.state.as_str() {
         state if ENDS.contains(&state) => Ok(()),
         state => Err(SetupError::Invalid(format!("{id} is {state}: the venue has not confirmed the cancel"))),
