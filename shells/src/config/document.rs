@@ -164,12 +164,15 @@ impl Document {
                 let unfit = || self.refuse(line, format!("{key}: a {} does not do", value.type_str()));
                 scalar(value).ok_or_else(unfit)
             };
-            let values = match value.get_ref() {
+            let values: Vec<_> = match value.get_ref() {
                 DeValue::Array(values) => {
                     values.iter().map(|value| one(value.get_ref())).collect::<Result<_, _>>()?
                 }
                 value => vec![one(value)?],
             };
+            if values.is_empty() {
+                return Err(self.refuse(line, format!("{key} is empty; leave it out instead")));
+            }
             self.exchange.insert(name.to_string(), Item { values, line });
         }
         Ok(())

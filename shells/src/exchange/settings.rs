@@ -143,8 +143,7 @@ impl Settings {
             }
         }
         told.retain(|key, _| flags.value_source(key) != Some(ValueSource::CommandLine));
-        let told =
-            told.iter().flat_map(|(key, item)| item.values.iter().map(|value| flag(key, value).into()));
+        let told = told.iter().flat_map(|(key, item)| flags_of(key, item)).map(OsString::from);
         let settings = Self::try_parse_from(arguments.into_iter().chain(told))
             .map_err(|error| SetupError::Invalid(reason(&error)))?;
         if settings.cert.is_some() != settings.key.is_some() {
@@ -154,9 +153,13 @@ impl Settings {
     }
 }
 
-/// A key of the file as a flag.
-fn flag(key: &str, value: &str) -> String {
-    format!("--{}={value}", key.replace('_', "-"))
+/// A key of the file as flags: one a value, but symbols are one list.
+fn flags_of(key: &str, item: &Item) -> Vec<String> {
+    let name = key.replace('_', "-");
+    if key == "symbols" {
+        return vec![format!("--{name}={}", item.values.join(","))];
+    }
+    item.values.iter().map(|value| format!("--{name}={value}")).collect()
 }
 
 /// The parser's reason, in one line.
@@ -168,8 +171,7 @@ fn reason(error: &clap::Error) -> String {
 
 /// Whether the values of a key of the file do.
 fn check(file: &Path, key: &str, item: &Item) -> Result<(), SetupError> {
-    let arguments = item.values.iter().map(|value| flag(key, value));
-    let arguments = std::iter::once(EXCHANGE.to_owned()).chain(arguments);
+    let arguments = std::iter::once(EXCHANGE.to_owned()).chain(flags_of(key, item));
     match Settings::try_parse_from(arguments) {
         Err(error) if error.kind() != ErrorKind::MissingRequiredArgument => {
             let line = item.line;
@@ -212,6 +214,8 @@ mod tests {
         assert_eq!(varied.bind.to_string(), "0.0.0.0", "an empty variable is unset");
         let flagged = read(&["--port", "3", "--seed=4"], &variables, toml).expect("good");
         assert_eq!((flagged.port, flagged.seed, flagged.rate), (3, 4, 9));
+        let own = format!("{toml}symbols = [\"LTCUSDT\", \"BNBUSDT\"]\n");
+        assert_eq!(read(&[], &[], &own).expect("good").symbols.0.join(","), "LTCUSDT,BNBUSDT");
         let default = read(&[], &[], "").expect("good");
         assert_eq!((default.port, default.symbols.0.join(",")), (5560, SYMBOLS.into()));
     }
@@ -233,6 +237,11 @@ mod tests {
                 "[simulated_exchange]\nseed = [1, 2]\n",
                 [("A", "b")],
                 "line 2: simulated_exchange.seed: the argument",
+            ),
+            (
+                "[simulated_exchange]\nbalances = []\n",
+                [("A", "b")],
+                "line 2: simulated_exchange.balances is empty; leave it out",
             ),
             ("[simulated_exchange]\ncert = \"a.pem\"\n", [("A", "b")], "cert and key: one is of no use"),
             ("", [("TRADING_PORT", "x")], "TRADING_PORT=x: "),
@@ -274,7 +283,12 @@ mod tests {
                 "{key}: {shown:?}, not {default:?}"
             );
         }
-        for (key, item) in &example {
+        // What stands there as a comment does too.
+        let (head, own) = text.split_once("\n[simulated_exchange]\n").expect("its section");
+        let whole = format!("{head}\n[simulated_exchange]\n{}", own.replace("#: ", ""));
+        let whole = Document::parse(path, &whole).expect("it can be read").exchange();
+        assert_eq!(whole.len(), keys.len());
+        for (key, item) in &whole {
             check(path, key, item).expect("it does");
         }
     }

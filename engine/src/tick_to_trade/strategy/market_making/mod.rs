@@ -126,9 +126,14 @@ impl MarketMaking {
         }
     }
 
-    /// Looks again in a while although nothing else may happen.
+    /// Looks again in a while although nothing else may happen. What is to be cancelled because the book is not trusted waits
+    /// for no `refresh`.
     fn retry(&mut self, now: Nanos) {
-        self.retry_at = self.retry_at.min(now.saturating_add(RETRY));
+        let soon = now.saturating_add(RETRY);
+        self.retry_at = self.retry_at.min(soon);
+        if self.touch.top().is_none() {
+            self.next_look = self.next_look.min(soon);
+        }
     }
 
     /// Brings the orders of `side` towards one order at its target, or none. Returns `false` when a request could not
@@ -231,6 +236,8 @@ impl Strategy for MarketMaking {
     fn set(&mut self, key: &str, value: &str) -> Result<(), ParameterError> {
         PARAMETERS.set(&mut self.parameters, key, value)?;
         self.changed = true;
+        // A shorter `refresh` does not wait for the end of the longer one.
+        self.next_look = Nanos::ZERO;
         Ok(())
     }
 

@@ -117,6 +117,34 @@ fn lost_trust_cancels_at_once_and_the_next_top_quotes_again() {
 }
 
 #[test]
+fn a_cancel_that_failed_on_a_book_without_trust_waits_for_no_refresh() {
+    let mut bench = quoting(0, &[]);
+    bench.venue();
+    bench.strategy.set("refresh", "60s").expect("valid");
+    bench.tick(&untrusted(0, bench.now));
+    let cancels = bench.rig.sent();
+    assert_eq!(cancels.len(), 2);
+    for cancel in cancels {
+        let refused = bench.rig.outbox.working_mut().refuse(cancel.id, RejectCode::RingFull);
+        let refusal = refused.expect("it works");
+        bench.strategy.on_refusal(&refusal, bench.now, &mut bench.rig.outbox);
+    }
+    bench.wait(Nanos::from_millis(20));
+    let again = bench.rig.sent();
+    assert_eq!(again.len(), 2);
+    assert!(again.iter().all(|intent| intent.kind == IntentKind::Cancel.code()));
+}
+
+#[test]
+fn a_shorter_refresh_does_not_wait_for_the_end_of_the_longer_one() {
+    let mut bench = quoting(0, &[("refresh", "60s"), ("requote_bps", "0")]);
+    bench.venue();
+    assert_eq!(bench.sent_on(&top_tick(9_700, 9_900)), [], "too soon after the last look");
+    bench.strategy.set("refresh", "100ms").expect("valid");
+    assert_eq!(bench.sent_on(&top_tick(9_700, 9_900)).len(), 2);
+}
+
+#[test]
 fn a_side_that_could_pass_the_largest_position_is_not_quoted() {
     for (held, bids, asks) in
         [(2_000, true, true), (2_002, false, true), (3_000, false, true), (-2_002, true, false)]
