@@ -66,6 +66,14 @@ fn one_request_places_both_and_what_ends_one_ends_the_other() {
     // Risk counts one of them.
     let exposure = world.risk.done("risk.state", json!({}));
     assert_eq!(exposure["open_orders"], 2, "{exposure}");
+    // Neither is changed alone, not in turn either.
+    for id in &ids {
+        for (op, code) in [("order.replace", "NO_REPLACE"), ("order.amend", "KEEP_PRIORITY")] {
+            let reply = world.orders.ask(op, json!({"order_id": id, "quantity": "0.008"}));
+            assert_eq!(reply["error"]["code"], code, "{reply}");
+        }
+    }
+    assert_eq!(their_states(&world, &ids), ["NEW", "NEW"].map(Value::from));
 
     // A part of one is filled: the venue expires the other.
     world.exchange.admin("POST", &format!("/admin/fill?order={}&quantity=0.004", above["orderId"]));

@@ -117,6 +117,7 @@ impl OrderExecution {
             }
             "order.amend" => {
                 let (row, quantity) = self.lowered(request.read()?, ticket)?;
+                not_of_pair(&row, RejectCode::KeepPriority)?;
                 let intents = ring(&mut self.intents, &self.no_ring)?;
                 self.entry.amend(intents, &row, quantity, (ticket.clone(), now), desk);
                 Ok(None)
@@ -124,6 +125,7 @@ impl OrderExecution {
             "order.replace" => {
                 let amend: AmendOrder = request.read()?;
                 let (row, order) = self.amended(&amend, ticket)?;
+                not_of_pair(&row, RejectCode::NoReplace)?;
                 let at_once = row.state == Some(OrderState::Open) && row.filled == Quantity::ZERO;
                 let at_once = at_once
                     && self.views.table()?.get(row.instrument).is_some_and(|facts| facts.cancel_replace);
@@ -286,6 +288,15 @@ impl OrderExecution {
         fills.reverse();
         Ok(fills)
     }
+}
+
+/// One of a pair is neither amended nor replaced, at once or in turn: the venue would end or change the other with it.
+fn not_of_pair(row: &OrderRow, code: RejectCode) -> Result<(), ApiError> {
+    if row.intent.is_some_and(|intent| intent.is_of_pair()) {
+        let reason = format!("{}: one of a pair; cancel it, which ends both, and place anew", row.id);
+        return Err(ApiError::new(code.as_str(), reason));
+    }
+    Ok(())
 }
 
 /// The clients' ring.

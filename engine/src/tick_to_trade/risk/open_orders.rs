@@ -34,6 +34,8 @@ enum Pairing {
     Upper,
     /// The other counts for it: they are of one side and quantity.
     Lower,
+    /// Each counts for itself, but to the venue they are a pair still.
+    Parted,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -261,7 +263,7 @@ impl OpenOrders {
         // A state that this build does not know leaves the order unresolved (F20).
         let state = OrderState::try_from(report.state).unwrap_or(OrderState::Unknown);
         let Some(at) = self.find(report.id) else { return self.adopt(report, state) };
-        if self.slots[at as usize].pairing != Pairing::Alone {
+        if matches!(self.slots[at as usize].pairing, Pairing::Upper | Pairing::Lower) {
             self.part_unless_untouched(at, report, state);
         }
         let mut slot = self.slots[at as usize];

@@ -4,7 +4,7 @@ use crate::domain::{Nanos, OrderId, Quantity};
 use crate::error::RejectCode;
 use crate::message::report::{OrderState, ReportKind};
 use crate::message::{Intent, Order};
-use crate::tick_to_trade::route::state::{Effect, OrderRecord};
+use crate::tick_to_trade::route::state::{Effect, OrderRecord, Pairing};
 use crate::tick_to_trade::route::{Route, RouteTiming};
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
 
@@ -68,7 +68,8 @@ impl<E: OrderEntry> Route<E> {
             return Err(RejectCode::Unresolved);
         }
         let lowers = intent.quantity < record.quantity && intent.quantity > record.cumulative;
-        if lowers { Ok(()) } else { Err(RejectCode::KeepPriority) }
+        // The venue would change the other of a pair as well, and tells of one.
+        if lowers && record.pairing == Pairing::Alone { Ok(()) } else { Err(RejectCode::KeepPriority) }
     }
 
     /// A refused amendment may mean that the order has ended and nobody told: one question.

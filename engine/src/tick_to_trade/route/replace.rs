@@ -9,7 +9,7 @@ use crate::error::RejectCode;
 use crate::message::report::{OrderState, ReportKind};
 use crate::message::{Intent, Order};
 use crate::tick_to_trade::route::Route;
-use crate::tick_to_trade::route::state::OrderRecord;
+use crate::tick_to_trade::route::state::{OrderRecord, Pairing};
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
 
 impl<E: OrderEntry> Route<E> {
@@ -39,7 +39,8 @@ impl<E: OrderEntry> Route<E> {
         if target.instrument != intent.instrument {
             return Err(RejectCode::BadRequest);
         }
-        if target.cumulative > Quantity::ZERO {
+        // With one of a pair the venue would cancel the other.
+        if target.cumulative > Quantity::ZERO || target.pairing != Pairing::Alone {
             return Err(RejectCode::NoReplace);
         }
         if target.is_amending() || target.state != OrderState::Open {

@@ -4,7 +4,7 @@
 
 use crate::domain::OrderId;
 use crate::message::Report;
-use crate::message::report::OrderState;
+use crate::message::report::{OrderState, ReportKind};
 use crate::tick_to_trade::risk::open_orders::{OpenOrders, Pairing, Phase};
 
 impl OpenOrders {
@@ -13,7 +13,7 @@ impl OpenOrders {
         self.slots.get(self.free as usize).is_some_and(|slot| self.slots.get(slot.next as usize).is_some())
     }
 
-    /// Whether the order is one of a pair that is not parted.
+    /// Whether the order was placed as one of a pair, as far as this life of risk knows.
     pub(in crate::tick_to_trade::risk) fn is_paired(&self, id: OrderId) -> bool {
         self.find(id).is_some_and(|at| self.slots[at as usize].pairing != Pairing::Alone)
     }
@@ -32,14 +32,16 @@ impl OpenOrders {
         let untouched = !state.is_terminal()
             && state != OrderState::Unknown
             && slot.phase == Phase::Live
-            && report.cumulative.0 == 0;
+            && report.cumulative.0 == 0
+            // The other need not have become smaller as well.
+            && report.kind != ReportKind::Amended.code();
         if untouched {
             return;
         }
         let other = if slot.pairing == Pairing::Upper { slot.id.next() } else { slot.id.previous() };
-        self.mark(at, Pairing::Alone);
+        self.mark(at, Pairing::Parted);
         if let Some(other) = self.find(other) {
-            self.mark(other, Pairing::Alone);
+            self.mark(other, Pairing::Parted);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::{Quantity, TimeInForce};
 use crate::message::report::OrderState;
-use crate::message::{IntentKind, ReportKind};
+use crate::message::{IntentKind, Report, ReportKind};
 use crate::tick_to_trade::risk::fixture::{
     EPOCH, OPEN, USD, fill, id, instruments, limit, limits, pair, report,
 };
@@ -106,6 +106,8 @@ fn the_larger_is_reserved_while_both_rest_and_each_for_itself_whenever_that_is_n
         // One trades: what is left of it, and the other until it is told to have expired.
         (fill(&legs[0], 1_050, 4, 4, 1), 0, 16),
         (fill(&legs[1], 945, 10, 10, 1), 1, 10),
+        // One has become smaller at the venue: of the other nothing is told.
+        (Report { leaves: Quantity(4), ..report(&legs[0], ReportKind::Amended, OrderState::Open, 0) }, 0, 14),
     ] {
         let mut state = desk(limits());
         approve(&mut state, &legs);
@@ -161,7 +163,9 @@ fn one_of_a_pair_is_neither_amended_nor_replaced() {
     state.filters[0].cancel_replace = true;
     let legs = pair(1, 0, Side::Sell, 10);
     approve(&mut state, &legs);
-    for leg in &legs {
+    for leg in [&legs[0], &legs[0], &legs[1]] {
+        // Once an answer was lost each counts for itself; to the venue they are a pair all the same.
+        state.on_report(&report(leg, ReportKind::Unknown, OrderState::Unknown, 0), NOW);
         state.on_report(&report(leg, ReportKind::Accepted, OrderState::Open, 0), NOW);
         let amend = crate::tick_to_trade::risk::fixture::amend(id(0, 3), leg.id, 0, 8);
         assert_eq!(state.check(&amend, SourceId(0), NOW, &OPEN), Err(RejectCode::KeepPriority));

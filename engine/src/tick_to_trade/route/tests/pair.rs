@@ -249,3 +249,22 @@ fn a_restart_asks_about_whatever_of_both_may_have_left() {
         assert_eq!(next.work(START), vec![CANCELED; told_of]);
     }
 }
+
+#[test]
+fn one_of_a_pair_is_neither_amended_nor_replaced() {
+    let mut bench = Bench::new();
+    let ids = rest(&mut bench);
+    let amend = Intent {
+        id: OrderId { sequence: 7, ..ids[0] },
+        target: ids[0],
+        kind: IntentKind::Amend.code(),
+        quantity: Quantity(1),
+        ..Intent { instrument: 0, ..Intent::default() }
+    };
+    bench.approve(Intent { valid_until: Nanos::NEVER, ..amend });
+    assert_eq!(bench.work(START), [(ReportKind::AmendRejected, OrderState::Open)]);
+    let replace = Intent { kind: IntentKind::Replace.code(), target: ids[1], ..new_order(8) };
+    bench.approve(replace);
+    assert_eq!(bench.work(START), [REFUSED]);
+    assert_eq!(bench.seen(), [], "nothing left");
+}
