@@ -73,10 +73,18 @@ pub struct OcoArgs {
     /// As --above-time-in-force
     #[arg(long, value_name = "TIF")]
     pub below_time_in_force: Option<String>,
-    /// What the venue does where one would trade with our own: NONE, EXPIRE_TAKER, EXPIRE_MAKER and so on
+    /// How it is sent
+    #[command(flatten)]
+    pub sending: SendingArgs,
+}
+
+/// Arguments of every `order`.
+#[derive(Debug, Args)]
+pub struct SendingArgs {
+    /// What the venue does where it would trade with our own: NONE, EXPIRE_TAKER, EXPIRE_MAKER and so on
     #[arg(long, value_name = "MODE")]
     pub self_trade_prevention: Option<String>,
-    /// How long they may wait for their sending (1s)
+    /// How long it may wait for its sending (1s)
     #[arg(long, value_name = "DURATION")]
     pub valid_for: Option<Span>,
     /// How to act
@@ -106,15 +114,9 @@ pub struct OrderArgs {
     /// GTC, IOC or FOK [GTC; IOC at the market]
     #[arg(long, value_name = "TIF")]
     pub time_in_force: Option<String>,
-    /// What the venue does where it would trade with our own: NONE, EXPIRE_TAKER, EXPIRE_MAKER and so on
-    #[arg(long, value_name = "MODE")]
-    pub self_trade_prevention: Option<String>,
-    /// How long it may wait for its sending (1s)
-    #[arg(long, value_name = "DURATION")]
-    pub valid_for: Option<Span>,
-    /// How to act
+    /// How it is sent
     #[command(flatten)]
-    pub act: ActArgs,
+    pub sending: SendingArgs,
 }
 
 /// Arguments of `amend` and `replace`.

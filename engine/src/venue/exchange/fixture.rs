@@ -112,6 +112,24 @@ impl Rig {
         self.tick()
     }
 
+    /// One whose last price is 100, and what it held before.
+    pub(super) fn traded() -> (Self, Vec<Amount>) {
+        let mut rig = Self::new(instrument("ABCUSDT"));
+        rig.print(Side::Buy, 100, 1);
+        rig.told();
+        let totals = rig.totals();
+        (rig, totals)
+    }
+
+    /// What was told of lists together with the executions of the last call of [`told`](Self::told).
+    pub(super) fn lists(&self) -> Vec<&'static str> {
+        let status = |event: &Event| match event {
+            Event::List(change) => Some(change.status.as_str()),
+            _ => None,
+        };
+        self.events.iter().filter_map(status).collect()
+    }
+
     /// Executions since the last call: order, kind, status, last quantity and price.
     pub(super) fn told(&mut self) -> Vec<(u64, &'static str, &'static str, i64, i64)> {
         self.events.clear();

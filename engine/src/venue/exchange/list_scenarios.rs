@@ -1,17 +1,8 @@
 //! Hand-worked lives of order lists. The book starts with bids 99 × 5 and 98 × 7, asks 101 × 4 and 102 × 6.
 
-use super::fixture::{Rig, instrument, limit, market};
-use super::{Amount, CancelOrder, Event, Expiry, ListName, NewOrder, OrderName, Restriction, reject};
+use super::fixture::{Rig, limit, market};
+use super::{CancelOrder, Expiry, ListName, NewOrder, OrderName, Restriction, reject};
 use crate::domain::{OrderType, Price, Quantity, Side, TimeInForce};
-
-/// A rig whose last price is 100, and what it held before.
-fn rig() -> (Rig, Vec<Amount>) {
-    let mut rig = Rig::new(instrument("ABCUSDT"));
-    rig.print(Side::Buy, 100, 1);
-    rig.told();
-    let totals = rig.totals();
-    (rig, totals)
-}
 
 fn leg(kind: OrderType, side: Side, price: i64, stop_price: i64) -> NewOrder {
     let plain = if price == 0 { market(side, 3) } else { limit(side, price, 3) };
@@ -29,39 +20,30 @@ fn protected(rig: &mut Rig) -> u64 {
     place(rig, [&below, &leg(OrderType::LimitMaker, Side::Sell, 105, 0)]).expect("placed")
 }
 
-/// What was told of lists since the last look.
-fn lists(rig: &Rig) -> Vec<&'static str> {
-    let status = |event: &Event| match event {
-        Event::List(change) => Some(change.status.as_str()),
-        _ => None,
-    };
-    rig.events.iter().filter_map(status).collect()
-}
-
 #[test]
 fn one_reservation_serves_both_and_a_fill_ends_the_other() {
-    let (mut rig, totals) = rig();
+    let (mut rig, totals) = Rig::traded();
     let list = protected(&mut rig);
     let [below, above] = rig.exchange.list(list).expect("a list").legs[..] else { panic!("two") };
     assert_eq!(rig.told(), [(below, "NEW", "NEW", 0, 0), (above, "NEW", "NEW", 0, 0)]);
-    assert_eq!(lists(&rig), ["EXEC_STARTED"]);
+    assert_eq!(rig.lists(), ["EXEC_STARTED"]);
     assert_eq!(rig.balance(0, 0), (997, 3), "3 and not 6");
     rig.diff(&[], &[(101, 0), (102, 0)]);
     rig.print(Side::Buy, 105, 1);
     let expired = (below, "EXPIRED", "EXPIRED", 0, 0);
     assert_eq!(rig.told(), [expired, (above, "TRADE", "PARTIALLY_FILLED", 1, 105)]);
     assert_eq!(rig.exchange.order(below).and_then(|order| order.expiry), Some(Expiry::OcoTrigger));
-    assert_eq!((lists(&rig), rig.balance(0, 0)), (vec![], (997, 2)), "one is still open");
+    assert_eq!((rig.lists(), rig.balance(0, 0)), (vec![], (997, 2)), "one is still open");
     rig.print(Side::Buy, 105, 9);
     assert_eq!(rig.told(), [(above, "TRADE", "FILLED", 2, 105)]);
-    assert_eq!((lists(&rig), rig.balance(0, 0)), (vec!["ALL_DONE"], (997, 0)));
+    assert_eq!((rig.lists(), rig.balance(0, 0)), (vec!["ALL_DONE"], (997, 0)));
     assert_eq!(rig.exchange.open_lists(0).count(), 0);
     assert_eq!(rig.totals(), totals);
 }
 
 #[test]
 fn a_trigger_ends_the_other_before_it_trades() {
-    let (mut rig, totals) = rig();
+    let (mut rig, totals) = Rig::traded();
     let list = protected(&mut rig);
     let [below, above] = rig.exchange.list(list).expect("a list").legs[..] else { panic!("two") };
     rig.told();
@@ -69,14 +51,14 @@ fn a_trigger_ends_the_other_before_it_trades() {
     let told = rig.told();
     assert_eq!(told[0], (above, "EXPIRED", "EXPIRED", 0, 0));
     assert_eq!(told[1..], [(below, "NEW", "NEW", 0, 0), (below, "TRADE", "FILLED", 3, 99)]);
-    assert_eq!((lists(&rig), rig.balance(0, 0)), (vec!["ALL_DONE"], (997, 0)));
+    assert_eq!((rig.lists(), rig.balance(0, 0)), (vec!["ALL_DONE"], (997, 0)));
     assert_eq!(rig.totals(), totals);
 }
 
 #[test]
 fn a_buy_reserves_the_dearer_and_gives_back_what_the_cheaper_does_not_need() {
     for set_off in [true, false] {
-        let (mut rig, totals) = rig();
+        let (mut rig, totals) = Rig::traded();
         let below = leg(OrderType::LimitMaker, Side::Buy, 98, 0);
         let resting = TimeInForce::GoodTillCancel;
         let above = NewOrder { time_in_force: resting, ..leg(OrderType::StopLossLimit, Side::Buy, 104, 103) };
@@ -97,7 +79,7 @@ fn a_buy_reserves_the_dearer_and_gives_back_what_the_cheaper_does_not_need() {
 #[test]
 fn a_cancel_of_one_or_of_the_list_ends_both() {
     for whole in [true, false] {
-        let (mut rig, totals) = rig();
+        let (mut rig, totals) = Rig::traded();
         let list = protected(&mut rig);
         let [below, above] = rig.exchange.list(list).expect("a list").legs[..] else { panic!("two") };
         rig.told();
@@ -115,10 +97,10 @@ fn a_cancel_of_one_or_of_the_list_ends_both() {
         let mut told = rig.told();
         told.sort_unstable();
         assert_eq!(told, [below, above].map(|id| (id, "CANCELED", "CANCELED", 0, 0)));
-        assert_eq!((lists(&rig), rig.balance(0, 0)), (vec!["ALL_DONE"], (1_000, 0)));
+        assert_eq!((rig.lists(), rig.balance(0, 0)), (vec!["ALL_DONE"], (1_000, 0)));
         assert_eq!(rig.totals(), totals);
     }
-    let (mut rig, _) = rig();
+    let (mut rig, _) = Rig::traded();
     protected(&mut rig);
     let now = rig.now();
     assert_eq!(rig.exchange.cancel_all(now, 0, 0, || "all".into()).map(|ids| ids.len()), Ok(1));
@@ -128,7 +110,7 @@ fn a_cancel_of_one_or_of_the_list_ends_both() {
 #[test]
 fn what_does_not_fit_is_refused_and_nothing_stays() {
     use OrderType::{Limit, LimitMaker, StopLoss, StopLossLimit, TakeProfit};
-    let (mut rig, _) = rig();
+    let (mut rig, _) = Rig::traded();
     let (sell, buy) = (Side::Sell, Side::Buy);
     let stop = leg(StopLossLimit, sell, 94, 95);
     for (legs, code) in [

@@ -3,17 +3,8 @@
 
 use super::fixture::{Rig, instrument, limit, market};
 use super::waiting::turning_point;
-use super::{AmendOrder, Amount, CancelOrder, Event, Expiry, NewOrder, OrderName, Restriction, Status};
+use super::{AmendOrder, CancelOrder, Expiry, NewOrder, OrderName, Restriction, Status};
 use crate::domain::{OrderType, Price, Quantity, Side, TimeInForce};
-
-/// A rig whose last price is 100, and what it held before.
-fn rig() -> (Rig, Vec<Amount>) {
-    let mut rig = Rig::new(instrument("ABCUSDT"));
-    rig.print(Side::Buy, 100, 1);
-    rig.told();
-    let totals = rig.totals();
-    (rig, totals)
-}
 
 fn named(name: &str, order: &NewOrder) -> NewOrder {
     NewOrder { client_id: name.into(), ..order.clone() }
@@ -47,39 +38,30 @@ fn cancel(rig: &mut Rig, id: u64) {
     assert_eq!(rig.exchange.cancel(now, 0, &cancel), Ok(id));
 }
 
-/// What was told of lists since the last look.
-fn lists(rig: &Rig) -> Vec<&'static str> {
-    let status = |event: &Event| match event {
-        Event::List(change) => Some(change.status.as_str()),
-        _ => None,
-    };
-    rig.events.iter().filter_map(status).collect()
-}
-
 #[test]
 fn an_order_waits_unreserved_until_the_working_one_has_filled_whole() {
-    let (mut rig, totals) = rig();
+    let (mut rig, totals) = Rig::traded();
     let [first, second] = round_trip(&mut rig)[..] else { panic!("two") };
     assert_eq!(rig.told(), [(first, "NEW", "NEW", 0, 0), (second, "NEW", "PENDING_NEW", 0, 0)]);
-    assert_eq!(lists(&rig), ["EXEC_STARTED"]);
+    assert_eq!(rig.lists(), ["EXEC_STARTED"]);
     assert_eq!((rig.balance(0, 0), rig.balance(0, 1)), ((1_000, 0), (99_700, 300)));
     rig.print(Side::Sell, 100, 1);
     assert_eq!(rig.told(), [(first, "TRADE", "PARTIALLY_FILLED", 1, 100)]);
     assert_eq!(rig.balance(0, 0), (1_001, 0), "a part sets nothing off");
     rig.print(Side::Sell, 100, 5);
     assert_eq!(rig.told(), [(first, "TRADE", "FILLED", 2, 100), (second, "NEW", "NEW", 0, 0)]);
-    assert_eq!((lists(&rig), rig.balance(0, 0)), (vec![], (1_000, 3)));
+    assert_eq!((rig.lists(), rig.balance(0, 0)), (vec![], (1_000, 3)));
     assert_eq!(rig.exchange.published_quantity(0, Side::Sell, Price(105)), Quantity(3));
     rig.diff(&[], &[(101, 0), (102, 0)]);
     rig.print(Side::Buy, 105, 9);
     assert_eq!(rig.told(), [(second, "TRADE", "FILLED", 3, 105)]);
-    assert_eq!((lists(&rig), rig.balance(0, 1)), (vec!["ALL_DONE"], (100_015, 0)));
+    assert_eq!((rig.lists(), rig.balance(0, 1)), (vec!["ALL_DONE"], (100_015, 0)));
     assert_eq!(rig.totals(), totals);
 }
 
 #[test]
 fn a_working_order_that_fills_on_arrival_sets_off_at_once() {
-    let (mut rig, totals) = rig();
+    let (mut rig, totals) = Rig::traded();
     let working = named("in", &limit(Side::Buy, 101, 2));
     let pending = named("out", &market(Side::Sell, 2));
     let [first, second] = place(&mut rig, &working, &[&pending]).expect("placed")[..] else { panic!("two") };
@@ -87,25 +69,25 @@ fn a_working_order_that_fills_on_arrival_sets_off_at_once() {
     assert_eq!(told[..2], [(first, "NEW", "NEW", 0, 0), (second, "NEW", "PENDING_NEW", 0, 0)]);
     assert_eq!(told[2..4], [(first, "TRADE", "FILLED", 2, 101), (second, "NEW", "NEW", 0, 0)]);
     assert_eq!(told[4..], [(second, "TRADE", "FILLED", 2, 99)]);
-    assert_eq!((lists(&rig), rig.balance(0, 1)), (vec!["EXEC_STARTED", "ALL_DONE"], (99_996, 0)));
+    assert_eq!((rig.lists(), rig.balance(0, 1)), (vec!["EXEC_STARTED", "ALL_DONE"], (99_996, 0)));
     assert_eq!(rig.totals(), totals);
 }
 
 #[test]
 fn however_a_list_ends_early_nothing_of_it_stays() {
     for which in [0, 1] {
-        let (mut rig, totals) = rig();
+        let (mut rig, totals) = Rig::traded();
         let ids = round_trip(&mut rig);
         rig.told();
         cancel(&mut rig, ids[which]);
         let mut told = rig.told();
         told.sort_unstable();
         assert_eq!(told, [ids[0], ids[1]].map(|id| (id, "CANCELED", "CANCELED", 0, 0)));
-        assert_eq!((lists(&rig), rig.balance(0, 1)), (vec!["ALL_DONE"], (100_000, 0)));
+        assert_eq!((rig.lists(), rig.balance(0, 1)), (vec!["ALL_DONE"], (100_000, 0)));
         assert_eq!(rig.totals(), totals);
     }
     // What is not filled at once expires, and with it what waited for it.
-    let (mut rig, _) = rig();
+    let (mut rig, _) = Rig::traded();
     let tif = TimeInForce::ImmediateOrCancel;
     let working = NewOrder { time_in_force: tif, ..named("in", &limit(Side::Buy, 101, 6)) };
     let pending = named("out", &limit(Side::Sell, 105, 6));
@@ -119,7 +101,7 @@ fn however_a_list_ends_early_nothing_of_it_stays() {
 
 #[test]
 fn a_pair_that_was_set_off_has_one_reservation_and_one_ends_the_other() {
-    let (mut rig, totals) = rig();
+    let (mut rig, totals) = Rig::traded();
     let [working, stop, profit] = guarded(&mut rig)[..] else { panic!("three") };
     let pending = [stop, profit].map(|id| (id, "NEW", "PENDING_NEW", 0, 0));
     assert_eq!(rig.told()[1..], pending);
@@ -131,12 +113,12 @@ fn a_pair_that_was_set_off_has_one_reservation_and_one_ends_the_other() {
     let told = rig.told();
     assert_eq!(told[0], (profit, "EXPIRED", "EXPIRED", 0, 0));
     assert_eq!(told[1..], [(stop, "NEW", "NEW", 0, 0), (stop, "TRADE", "FILLED", 3, 99)]);
-    assert_eq!((lists(&rig), rig.balance(0, 0)), (vec!["ALL_DONE"], (1_000, 0)));
+    assert_eq!((rig.lists(), rig.balance(0, 0)), (vec!["ALL_DONE"], (1_000, 0)));
     assert_eq!(rig.totals(), totals);
 
     // One of the pair is cancelled, before or after its turn: all that is open ends.
     for turn in [false, true] {
-        let (mut rig, _) = self::rig();
+        let (mut rig, _) = Rig::traded();
         let ids = guarded(&mut rig);
         if turn {
             rig.print(Side::Sell, 100, 9);
@@ -150,14 +132,14 @@ fn a_pair_that_was_set_off_has_one_reservation_and_one_ends_the_other() {
 
 #[test]
 fn what_is_refused_in_its_turn_expires_and_what_does_not_fit_is_refused_at_once() {
-    let (mut rig, _) = rig();
+    let (mut rig, _) = Rig::traded();
     let dear = named("out", &limit(Side::Sell, 105, 2_000));
     let ids = place(&mut rig, &named("in", &limit(Side::Buy, 100, 3)), &[&dear]).expect("placed");
     rig.told();
     rig.print(Side::Sell, 100, 9);
     assert_eq!(rig.told()[1..], [(ids[1], "EXPIRED", "EXPIRED", 0, 0)], "it has 1003");
     assert_eq!(rig.exchange.order(ids[1]).and_then(|order| order.expiry), Some(Expiry::Rejected));
-    assert_eq!((lists(&rig), rig.balance(0, 0)), (vec!["ALL_DONE"], (1_003, 0)));
+    assert_eq!((rig.lists(), rig.balance(0, 0)), (vec!["ALL_DONE"], (1_003, 0)));
 
     let (fair, far) = (limit(Side::Buy, 100, 3), named("out", &limit(Side::Sell, 500, 3)));
     let stop = NewOrder { kind: OrderType::StopLossLimit, stop_price: Price(95), ..fair.clone() };
@@ -176,7 +158,7 @@ fn what_is_refused_in_its_turn_expires_and_what_does_not_fit_is_refused_at_once(
 
 #[test]
 fn what_waits_for_its_turn_is_amended_and_reserves_nothing() {
-    let (mut rig, totals) = rig();
+    let (mut rig, totals) = Rig::traded();
     let ids = round_trip(&mut rig);
     let now = rig.now();
     let name = OrderName { id: Some(ids[1]), client_id: None };
@@ -230,7 +212,7 @@ fn a_stop_trails_as_the_venue_tells_it() {
 
 #[test]
 fn a_market_order_that_trails_reserves_what_it_may_cost() {
-    let (mut rig, totals) = rig();
+    let (mut rig, totals) = Rig::traded();
     let order = NewOrder { kind: OrderType::StopLoss, trailing_delta: 500, ..market(Side::Buy, 4) };
     let id = rig.place(0, &order).expect("placed");
     assert_eq!(rig.balance(0, 1), (100_000 - 4 * 105, 4 * 105));

@@ -30,14 +30,14 @@ pub(super) fn place(args: &OcoArgs, environment: &Environment) -> Result<(), Set
         below_price: args.below_price.clone(),
         below_stop_price: args.below_stop_price.clone(),
         below_time_in_force: args.below_time_in_force.clone(),
-        self_trade_prevention: args.self_trade_prevention.clone(),
-        valid_for_ms: args.valid_for.map(millis),
+        self_trade_prevention: args.sending.self_trade_prevention.clone(),
+        valid_for_ms: args.sending.valid_for.map(millis),
     };
-    let places = Settings::resolve(&args.act.places, environment, Secrets::Withhold)?.places;
+    let places = Settings::resolve(&args.sending.act.places, environment, Secrets::Withhold)?.places;
     let command = format!("order oco {}", json!(request));
-    let mut connected = connect(&places, command, args.act.reason.clone(), environment)?;
+    let mut connected = connect(&places, command, args.sending.act.reason.clone(), environment)?;
     let [above, below] = connected.session.place_pair(&request).map_err(|error| refuse(&error))?;
     let orders = [settled(&mut connected.session, above)?, settled(&mut connected.session, below)?];
-    show(&orders, args.act.json);
+    show(&orders, args.sending.act.json);
     orders.iter().try_for_each(not_refused)
 }

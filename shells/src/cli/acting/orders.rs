@@ -32,12 +32,12 @@ pub fn place(command: &OrderCommand, environment: &Environment) -> Result<(), Se
         OrderCommand::Oco(args) => return oco::place(args, environment),
     };
     let request = request(side, args);
-    let places = Settings::resolve(&args.act.places, environment, Secrets::Withhold)?.places;
+    let places = Settings::resolve(&args.sending.act.places, environment, Secrets::Withhold)?.places;
     let command = format!("order {}", json!(request));
-    let mut connected = connect(&places, command, args.act.reason.clone(), environment)?;
+    let mut connected = connect(&places, command, args.sending.act.reason.clone(), environment)?;
     let placed = connected.session.place(&request).map_err(|error| refuse(&error))?;
     let order = settled(&mut connected.session, placed)?;
-    show(std::slice::from_ref(&order), args.act.json);
+    show(std::slice::from_ref(&order), args.sending.act.json);
     not_refused(&order)
 }
 
@@ -76,8 +76,8 @@ fn request(side: &str, args: &OrderArgs) -> PlaceOrder {
         quantity: args.quantity.clone(),
         price: args.price.clone(),
         stop_price: args.stop_price.clone(),
-        self_trade_prevention: args.self_trade_prevention.clone(),
-        valid_for_ms: args.valid_for.map(millis),
+        self_trade_prevention: args.sending.self_trade_prevention.clone(),
+        valid_for_ms: args.sending.valid_for.map(millis),
     }
 }
 

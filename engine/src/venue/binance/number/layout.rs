@@ -1,5 +1,4 @@
 //! Where the bytes of a decimal lie, for who reads sixteen of them at a time.
-#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
 /// Bytes that are read at once.
 pub(super) const LANES: usize = 16;

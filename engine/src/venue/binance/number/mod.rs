@@ -17,6 +17,7 @@ mod avx2 {
         }
     }
 }
+#[cfg(target_arch = "x86_64")]
 mod layout;
 mod reading;
 mod shape;

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use crate::domain::decimal::{self, DecimalError, Scale};
 use crate::venue::binance::{DecodeError, DecodeReason};
 
+#[cfg(target_arch = "x86_64")]
 use super::layout::Layouts;
 use super::{POW10, TOPS, ZEROS, eight, fault, leading_digits, load, malformed, others, window};
 
@@ -119,10 +120,12 @@ pub(in crate::venue::binance) struct Shape {
     /// `10^(scale - digits)`, or 1.
     factor: u64,
     /// How its bytes lie, as far as it is known.
+    #[cfg(target_arch = "x86_64")]
     layouts: &'static Layouts,
 }
 
 /// What sixteen bytes of a number are read by.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
     /// How they lie.
@@ -151,6 +154,7 @@ impl Shape {
             spare: 0,
             unit: 0,
             factor: 1,
+            #[cfg(target_arch = "x86_64")]
             layouts: Layouts::of(0, 0),
         };
         shape.expect(Self::FINEST);
@@ -172,7 +176,10 @@ impl Shape {
         self.spare = 32 - 4 * counting as u32;
         self.unit = POW10[scale];
         self.factor = POW10[scale - counting];
-        self.layouts = Layouts::of(digits, counting);
+        #[cfg(target_arch = "x86_64")]
+        {
+            self.layouts = Layouts::of(digits, counting);
+        }
     }
 
     /// Reads the decimal of the expected shape at `at` of `text`: its value and where it ends, which the caller
@@ -220,6 +227,7 @@ impl Shape {
     }
 
     /// What sixteen bytes of its next number are read by; `None` where nothing is expected.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn expectation(&self) -> Option<Expected> {
         let Self { layouts, whole, factor, .. } = *self;
