@@ -14,7 +14,7 @@ use crate::ring::message::{Full, Message};
 use crate::ring::slot;
 use crate::shm::{Late, Readable, SegmentKind, Writable};
 
-/// Most messages that a consumer takes before it publishes its cursor.
+/// Most messages that a consumer is done with before it publishes its cursor.
 const PUBLISH_EVERY: u64 = 64;
 
 /// The writing end. Aligned so that it shares no line, nor its neighbour, with the other end's private state.
@@ -150,7 +150,7 @@ impl<T: Message> Consumer<T> {
     /// Attaches to the producer's `ring` and opens its own `cursor` file: where an earlier life left it if it read
     /// this very ring, else at the first message.
     ///
-    /// What an earlier life took but had not published comes again.
+    /// What an earlier life took but had not published comes again: the message that it had in hand always does.
     ///
     /// # Errors
     /// When the ring is missing or foreign, or the cursor file cannot be written or stands outside the ring.
@@ -175,18 +175,22 @@ impl<T: Message> Consumer<T> {
         })
     }
 
-    /// Takes the next message. Publishes the cursor now and then, and whenever the ring is found empty.
+    /// Takes the next message. Publishes the cursor now and then, and whenever the ring is found empty, but never past
+    /// the message that it hands out: that one stays in the ring until the next call shows that the caller is done with
+    /// it.
     #[inline]
     pub fn poll(&mut self) -> Option<T> {
         let next = self.peek();
         self.take(next)
     }
 
-    /// As [`poll`](Self::poll), if the next message is `wanted`; else it stays where it is.
+    /// Takes the next message to the one in the caller's hand, if it is `wanted`; else it stays where it is. Publishes
+    /// nothing: the caller is done with neither.
     #[inline]
     pub fn poll_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
-        let next = self.peek().filter(wanted);
-        self.take(next)
+        let next = self.peek().filter(wanted)?;
+        self.position += 1;
+        Some(next)
     }
 
     /// As [`poll`](Self::poll); but a message that `waits` for the one behind it stays where it is until that has come.
@@ -199,11 +203,12 @@ impl<T: Message> Consumer<T> {
     /// Takes the next message, if it is to be taken.
     #[inline]
     fn take(&mut self, taken: Option<T>) -> Option<T> {
-        self.position += u64::from(taken.is_some());
-        let held = self.position - self.published;
-        if held >= self.publish_every || (taken.is_none() && held > 0) {
+        // Before the step: a caller that dies with `taken` in hand meets it again in its next life.
+        let done = self.position - self.published;
+        if done >= self.publish_every || (taken.is_none() && done > 0) {
             self.commit();
         }
+        self.position += u64::from(taken.is_some());
         taken
     }
 

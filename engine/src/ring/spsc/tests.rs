@@ -44,6 +44,8 @@ enum Step {
     Push(u64),
     Poll(u64),
     Hold(u64),
+    /// The other of a pair is looked for, and taken or left.
+    Second(bool),
     Commit,
     Restart,
     /// The producer dies, between two messages or in the middle of one, and comes again.
@@ -55,6 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1_u64..100).prop_map(Step::Push),
         3 => (1_u64..100).prop_map(Step::Poll),
         1 => (1_u64..40).prop_map(Step::Hold),
+        1 => any::<bool>().prop_map(Step::Second),
         1 => Just(Step::Commit),
         1 => Just(Step::Restart),
         1 => any::<bool>().prop_map(Step::Succeed),
@@ -81,16 +84,21 @@ proptest! {
                     let wanted = (taken < pushed).then(|| line(taken));
                     prop_assert_eq!(consumer.peek(), wanted);
                     prop_assert_eq!(consumer.poll(), wanted);
-                    taken += u64::from(wanted.is_some());
                     if wanted.is_none() || taken - published >= CAPACITY as u64 / 4 {
                         published = taken;
                     }
+                    taken += u64::from(wanted.is_some());
                 },
                 Step::Hold(count) => for _ in 0..count {
                     let wanted = (taken < pushed).then(|| line(taken));
                     prop_assert_eq!(consumer.poll_held(), wanted);
                     taken += u64::from(wanted.is_some());
                 },
+                Step::Second(takes) => {
+                    let wanted = (takes && taken < pushed).then(|| line(taken));
+                    prop_assert_eq!(consumer.poll_if(|_| takes), wanted);
+                    taken += u64::from(wanted.is_some());
+                }
                 Step::Commit => {
                     consumer.commit();
                     published = taken;
@@ -146,6 +154,28 @@ fn every_word_arrives_between_threads() {
             }
         }
     });
+}
+
+#[test]
+fn what_a_consumer_had_in_hand_when_it_died_comes_again() {
+    // At every place in a batch, for a single message and for the first of two that are taken together.
+    for (dies_at, takes_other) in (0..40).flat_map(|n| [(n, None), (n, Some(true)), (n, Some(false))]) {
+        let files = Ring::new();
+        let (mut producer, mut consumer) = (files.producer(CAPACITY), files.consumer());
+        (0..CAPACITY as u64).for_each(|n| producer.try_push(&line(n)).expect("room"));
+        for n in 0..=dies_at {
+            assert_eq!(consumer.poll(), Some(line(n)));
+        }
+        if let Some(takes) = takes_other {
+            assert_eq!(consumer.poll_if(|_| takes), takes.then(|| line(dies_at + 1)));
+        }
+        drop(consumer);
+        let mut consumer = files.consumer();
+        assert!(consumer.position() <= dies_at, "{dies_at} was in hand, and {takes_other:?}");
+        for n in consumer.position()..CAPACITY as u64 {
+            assert_eq!(consumer.poll(), Some(line(n)));
+        }
+    }
 }
 
 #[test]
