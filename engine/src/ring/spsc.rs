@@ -130,7 +130,8 @@ impl<T: Message> Producer<T> {
 #[repr(align(128))]
 pub struct Consumer<T> {
     position: u64,
-    published: u64,
+    /// Position at which the cursor is published next: `publish_every` messages behind what it says now.
+    due: u64,
     publish_every: u64,
     mask: u64,
     ring: Readable,
@@ -158,7 +159,7 @@ impl<T: Message> Consumer<T> {
         let page = Readable::attach(ring, &slot::expected::<T>(SegmentKind::Ring))?;
         let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
         let own = Cursor::open(cursor, page.descriptor())?;
-        let position = own.position();
+        let (position, publish_every) = (own.position(), ((mask + 1) / 4).min(PUBLISH_EVERY));
         let head = slot::head::<T>(page.body(), mask, 0);
         if position > head || head - position > mask + 1 {
             let reason = format!("stands at {position}, outside the ring, whose head is {head}");
@@ -166,8 +167,8 @@ impl<T: Message> Consumer<T> {
         }
         Ok(Self {
             position,
-            published: position,
-            publish_every: ((mask + 1) / 4).min(PUBLISH_EVERY),
+            due: position + publish_every,
+            publish_every,
             mask,
             ring: page,
             cursor: own,
@@ -203,12 +204,20 @@ impl<T: Message> Consumer<T> {
     /// Takes the next message, if it is to be taken.
     #[inline]
     fn take(&mut self, taken: Option<T>) -> Option<T> {
-        // Before the step: a caller that dies with `taken` in hand meets it again in its next life.
-        let done = self.position - self.published;
-        if done >= self.publish_every || (taken.is_none() && done > 0) {
-            self.commit();
+        match &taken {
+            // Before the step: a caller that dies with `taken` in hand meets it again in its next life.
+            Some(_) => {
+                if self.position >= self.due {
+                    self.commit();
+                }
+                self.position += 1;
+            }
+            None => {
+                if self.position + self.publish_every != self.due {
+                    self.commit();
+                }
+            }
         }
-        self.position += u64::from(taken.is_some());
         taken
     }
 
@@ -236,7 +245,7 @@ impl<T: Message> Consumer<T> {
     #[inline]
     pub fn commit(&mut self) {
         self.cursor.publish(self.position);
-        self.published = self.position;
+        self.due = self.position + self.publish_every;
     }
 
     /// Messages taken so far.
