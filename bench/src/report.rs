@@ -32,7 +32,7 @@ impl Target {
 pub struct Ratio {
     /// What it is held against, and which of the row's figures is.
     pub to: String,
-    /// How many times that.
+    /// How many times that; NaN where that was not measured.
     pub value: f64,
     /// What it must come to, where the project promises something.
     pub target: Option<Target>,
@@ -49,6 +49,16 @@ impl Ratio {
     #[must_use]
     pub fn promised(to: impl Into<String>, value: f64, target: Target) -> Self {
         Self { to: to.into(), value, target: Some(target) }
+    }
+
+    /// What became of the target, if there is one.
+    fn verdict(&self) -> Option<Verdict> {
+        let target = self.target?;
+        Some(match self.value {
+            value if value.is_nan() => Verdict::Unmeasured,
+            value if target.is_met(value) => Verdict::Met,
+            _ => Verdict::Missed,
+        })
     }
 }
 
@@ -113,8 +123,8 @@ impl Row {
                 Some(Target::AtLeast(least)) => value["at_least"] = json!(least),
                 None => {}
             }
-            if let Some(target) = ratio.target {
-                value["met"] = json!(target.is_met(ratio.value));
+            if let Some(verdict) = ratio.verdict() {
+                value["met"] = json!(verdict.met());
             }
             value
         };
@@ -123,6 +133,34 @@ impl Row {
             row.extend(figures);
         }
         row
+    }
+}
+
+/// What became of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Met,
+    Missed,
+    /// Nothing was measured to hold the figure against.
+    Unmeasured,
+}
+
+impl Verdict {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Missed => "MISSED",
+            Self::Unmeasured => "not measured",
+        }
+    }
+
+    /// Whether it was met; `None` when nobody knows.
+    const fn met(self) -> Option<bool> {
+        match self {
+            Self::Met => Some(true),
+            Self::Missed => Some(false),
+            Self::Unmeasured => None,
+        }
     }
 }
 
@@ -193,29 +231,31 @@ impl Report {
         for note in &self.notes {
             println!("note: {note}");
         }
-        let (met, missed) = self.verdicts();
-        println!("targets met: {met}, missed: {}", missed.len());
-        for line in missed {
-            println!("  missed: {line}");
+        let (met, missed, unmeasured) = self.verdicts();
+        println!("targets met: {met}, missed: {}, not measured: {}", missed.len(), unmeasured.len());
+        for (what, lines) in [("missed", missed), ("not measured", unmeasured)] {
+            for line in lines {
+                println!("  {what}: {line}");
+            }
         }
     }
 
-    /// How many targets were met, and those that were not.
-    fn verdicts(&self) -> (usize, Vec<String>) {
-        let (mut met, mut missed) = (0, Vec::new());
+    /// How many targets were met, those that were not, and those that nothing was measured beside.
+    fn verdicts(&self) -> (usize, Vec<String>, Vec<String>) {
+        let (mut met, mut missed, mut unmeasured) = (0, Vec::new(), Vec::new());
         for row in &self.rows {
             for ratio in &row.ratios {
-                match ratio.target {
-                    Some(target) if target.is_met(ratio.value) => met += 1,
-                    Some(_) => {
-                        let place = row.placement.as_str();
-                        missed.push(format!("{} / {} ({place}): {}", row.suite, row.name, show_ratio(ratio)));
-                    }
+                let place = row.placement.as_str();
+                let line = || format!("{} / {} ({place}): {}", row.suite, row.name, show_ratio(ratio));
+                match ratio.verdict() {
+                    Some(Verdict::Met) => met += 1,
+                    Some(Verdict::Missed) => missed.push(line()),
+                    Some(Verdict::Unmeasured) => unmeasured.push(line()),
                     None => {}
                 }
             }
         }
-        (met, missed)
+        (met, missed, unmeasured)
     }
 }
 
@@ -232,17 +272,15 @@ fn line(row: &Row) -> String {
 }
 
 fn show_ratio(ratio: &Ratio) -> String {
-    let verdict = match ratio.target {
-        None => String::new(),
-        Some(target) => {
-            let bound = match target {
-                Target::AtMost(most) => format!("<= {most}"),
-                Target::AtLeast(least) => format!(">= {least}"),
-            };
-            format!(" [{bound} {}]", if target.is_met(ratio.value) { "met" } else { "MISSED" })
-        }
-    };
-    format!("{}x {}{verdict}", show(ratio.value), ratio.to)
+    let bound = ratio.target.map(|target| match target {
+        Target::AtMost(most) => format!("<= {most}"),
+        Target::AtLeast(least) => format!(">= {least}"),
+    });
+    let word = ratio.verdict().map(Verdict::as_str);
+    let verdict = bound.zip(word).map_or_else(String::new, |(bound, word)| format!(" [{bound} {word}]"));
+    // The cores moved, and what it is held against was never seen where they stood.
+    let value = if ratio.value.is_nan() { "?".to_owned() } else { show(ratio.value) };
+    format!("{value}x {}{verdict}", ratio.to)
 }
 
 /// Three or four significant digits.
@@ -268,14 +306,16 @@ mod tests {
         let row = Row::times("ring", "ours", Placement::Near, times)
             .with(Ratio::promised("raw", 0.8, Target::AtMost(0.85)))
             .with(Ratio::promised("rtrb", 1.5, Target::AtLeast(2.2)))
+            .with(Ratio::promised("the raw one way", f64::NAN, Target::AtMost(1.1)))
             .with(Ratio::plain("ringbuf", 0.5));
         assert!(line(&row).contains("1.500x rtrb [>= 2.2 MISSED]"), "{}", line(&row));
         let json = row.to_json();
         assert_eq!((&json["ratios"][0]["met"], &json["placement"]), (&json!(true), &json!("near")));
         let mut report = Report::default();
         report.push(row);
-        let (met, missed) = report.verdicts();
-        assert_eq!((met, missed.len()), (1, 1));
+        let (met, missed, unmeasured) = report.verdicts();
+        assert_eq!((met, missed.len(), unmeasured.len()), (1, 1, 1));
+        assert!(unmeasured[0].ends_with("?x the raw one way [<= 1.1 not measured]"), "{unmeasured:?}");
         assert!(missed[0].contains("ring / ours (near)"), "{missed:?}");
     }
 }
