@@ -25,17 +25,18 @@ pub(super) enum Phase {
     Settling,
 }
 
-/// Whether an order is one of a pair of which one cancels the other, as long as nothing is known of either but that it
-/// rests, or is on its way.
+/// Whether an order is one of a pair of which one cancels the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pairing {
     Alone,
-    /// It counts for both.
+    /// It counts for both, as long as nothing is known of either but that it rests, or is on its way.
     Upper,
-    /// The other counts for it: they are of one side and quantity.
+    /// The other counts for it meanwhile: they are of one side and quantity.
     Lower,
     /// Each counts for itself, but to the venue they are a pair still.
-    Parted,
+    PartedUpper,
+    /// Likewise.
+    PartedLower,
 }
 
 #[derive(Clone, Copy, Debug)]

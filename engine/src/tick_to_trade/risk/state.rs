@@ -104,6 +104,8 @@ pub(super) struct State {
     fees_elsewhere: Vec<i128>,
     /// Reports were lost or could not be attributed: no exposure is known.
     pub(super) exposure_lost: bool,
+    /// The other one of the pair whose refusal was counted last: what is told of it is the same refusal.
+    refused_with: Option<OrderId>,
     /// Latches raised since they were last taken.
     raised: VecDeque<Latch>,
 }
@@ -138,6 +140,7 @@ impl State {
             day_latch: HaltState::Active,
             unreconciled: vec![false; count],
             fees_elsewhere: vec![0; count],
+            refused_with: None,
             exposure_lost: false,
             raised: room::queue(sources.len() + 2, Latch::Global(HaltState::Active)),
             sources,
@@ -238,6 +241,13 @@ impl State {
 
     /// Takes a report; true if it applied a fill.
     pub(super) fn on_report(&mut self, report: &Report, now: Nanos) -> bool {
+        let refused = report.kind == ReportKind::Rejected.code();
+        let other = if refused { self.orders.other_of(report.id) } else { None };
+        self.on_report_of(report, other, now)
+    }
+
+    /// The same, of an order whose `other` of a pair is known, if it was refused and there is one.
+    pub(super) fn on_report_of(&mut self, report: &Report, other: Option<OrderId>, now: Nanos) -> bool {
         let Some(unreconciled) = self.unreconciled.get_mut(report.instrument as usize) else {
             self.exposure_lost = true;
             return false;
@@ -269,7 +279,9 @@ impl State {
                 self.latch_source(source, RejectCode::RepeatExecution);
             }
         }
-        if report.kind == ReportKind::Rejected.code() {
+        if report.kind == ReportKind::Rejected.code() && self.refused_with != Some(report.id) {
+            // A pair is one request, whose refusal is told of both, one behind the other.
+            self.refused_with = other;
             self.on_reject(source, RejectCode::Venue, now);
         }
         self.update_active(instrument);

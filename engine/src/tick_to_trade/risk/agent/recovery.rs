@@ -113,6 +113,11 @@ impl Past {
         }
     }
 
+    /// The other one of the pair that an approved order was placed in, if it was.
+    fn other_of(&self, id: OrderId) -> Option<OrderId> {
+        self.approved.get(&id).filter(|(_, intent)| intent.is_of_pair()).map(|(_, intent)| intent.target)
+    }
+
     /// `start` with what was changed in this epoch, no looser than `start`.
     fn limits(&self, start: &Limits, instruments: &Instruments) -> Result<Limits, SetupError> {
         let mut limits = start.clone();
@@ -253,11 +258,14 @@ impl Risk {
                 reported.insert(report.id);
             }
             replay.until(record.at, report.id.source, state);
-            state.on_report(&report, record.at);
+            state.on_report_of(&report, past.other_of(report.id), record.at);
         })?;
         table.check()?;
         replay.finish(state);
         let unsent = self.hold_unreported(&past, &reported, resumed, &mut found);
+        for (id, (_, intent)) in past.approved.iter().filter(|(_, (_, intent))| intent.is_of_pair()) {
+            self.state.orders.pair_again(*id, intent.opens_pair());
+        }
         for (source, &(source_epoch, sequence)) in &past.last {
             if usize::from(source.0) < self.state.sources.len() {
                 self.state.on_identity(OrderId { epoch, source: *source, source_epoch, sequence });

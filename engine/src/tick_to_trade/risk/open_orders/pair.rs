@@ -7,6 +7,24 @@ use crate::message::Report;
 use crate::message::report::{OrderState, ReportKind};
 use crate::tick_to_trade::risk::open_orders::{OpenOrders, Pairing, Phase};
 
+impl Pairing {
+    const fn other_of(self, id: OrderId) -> Option<OrderId> {
+        match self {
+            Self::Alone => None,
+            Self::Upper | Self::PartedUpper => Some(id.next()),
+            Self::Lower | Self::PartedLower => Some(id.previous()),
+        }
+    }
+
+    const fn parted(self) -> Self {
+        match self {
+            Self::Upper => Self::PartedUpper,
+            Self::Lower => Self::PartedLower,
+            as_it_is => as_it_is,
+        }
+    }
+}
+
 impl OpenOrders {
     /// Whether two more orders find room.
     pub(in crate::tick_to_trade::risk) fn has_room_for_two(&self) -> bool {
@@ -25,6 +43,20 @@ impl OpenOrders {
         self.mark(below, Pairing::Lower);
     }
 
+    /// The other one of the pair that the order was placed in, if it was, as far as this life of risk knows.
+    #[cold]
+    pub(in crate::tick_to_trade::risk) fn other_of(&self, id: OrderId) -> Option<OrderId> {
+        self.slots[self.find(id)? as usize].pairing.other_of(id)
+    }
+
+    /// Knows again, after a restart, that an order was placed as the upper or lower one of a pair. Each counts for itself:
+    /// what was told of the other meanwhile is not looked at.
+    pub(in crate::tick_to_trade::risk) fn pair_again(&mut self, id: OrderId, upper: bool) {
+        if let Some(at) = self.find(id) {
+            self.mark(at, if upper { Pairing::PartedUpper } else { Pairing::PartedLower });
+        }
+    }
+
     /// Lets each of the pair of the order at `at` count for itself, unless `report` says only that it rests untouched.
     #[cold]
     pub(super) fn part_unless_untouched(&mut self, at: u32, report: &Report, state: OrderState) {
@@ -38,10 +70,9 @@ impl OpenOrders {
         if untouched {
             return;
         }
-        let other = if slot.pairing == Pairing::Upper { slot.id.next() } else { slot.id.previous() };
-        self.mark(at, Pairing::Parted);
-        if let Some(other) = self.find(other) {
-            self.mark(other, Pairing::Parted);
+        let other = slot.pairing.other_of(slot.id).and_then(|other| self.find(other));
+        for at in std::iter::once(at).chain(other) {
+            self.mark(at, self.slots[at as usize].pairing.parted());
         }
     }
 

@@ -1,7 +1,7 @@
 //! Pairs through the whole pass.
 
 use super::*;
-use crate::domain::{Quantity, TimeInForce};
+use crate::domain::{OrderType, Price, Quantity, Side, SourceId, TimeInForce};
 use crate::message::report::OrderState;
 use crate::message::{IntentKind, Report, ReportKind};
 use crate::tick_to_trade::risk::fixture::{
@@ -9,6 +9,7 @@ use crate::tick_to_trade::risk::fixture::{
 };
 use crate::tick_to_trade::risk::limits::{Limits, Rate};
 use crate::tick_to_trade::risk::market::tests::top;
+use crate::tick_to_trade::risk::state::Latch;
 
 const NOW: Nanos = Nanos::from_secs(100);
 
@@ -174,4 +175,30 @@ fn one_of_a_pair_is_neither_amended_nor_replaced() {
         assert_eq!(state.check(&new, SourceId(0), NOW, &OPEN), Err(RejectCode::NoReplace));
     }
     assert_eq!(legs[0].time_in_force, TimeInForce::GoodTillCancel.code());
+}
+
+#[test]
+fn a_refused_pair_counts_once_whichever_of_both_is_told_of_first() {
+    for first in [0, 1] {
+        for unknown_before in [false, true] {
+            let mut limits = limits();
+            limits.account.reject_storm.count = 3;
+            let mut state = desk(limits);
+            for refusal in 1..=3 {
+                // Of another size each: equal ones in a row are refused for that.
+                let legs = pair(2 * refusal - 1, 0, Side::Sell, 2 * refusal.cast_signed());
+                approve(&mut state, &legs);
+                for leg in legs.iter().filter(|_| unknown_before) {
+                    state.on_report(&report(leg, ReportKind::Unknown, OrderState::Unknown, 0), NOW);
+                }
+                assert_eq!(state.take_latch(), None, "{refusal}");
+                for leg in [&legs[first], &legs[1 - first]] {
+                    state.on_report(&report(leg, ReportKind::Rejected, OrderState::Rejected, 0), NOW);
+                }
+                assert_eq!(state.orders.total().open, 0);
+            }
+            let storm = Latch::Source(SourceId(0), RejectCode::RejectStorm);
+            assert_eq!((state.take_latch(), state.take_latch()), (Some(storm), None));
+        }
+    }
 }

@@ -96,13 +96,16 @@ fn the_end_of_the_other_that_nobody_tells_is_asked_about() {
 
 #[test]
 fn a_refusal_is_of_both_and_told_once_of_each() {
-    let mut bench = Bench::new();
-    let [above, below] = leave(&mut bench);
-    bench.tell_venue(above, 0, VenueEventKind::Rejected { code: -2010 }, 0);
-    assert_eq!(bench.work(START), [REFUSED, REFUSED], "the answer names the upper one");
-    bench.tell_venue(below, 0, VenueEventKind::Rejected { code: -2010 }, 0);
-    assert_eq!(bench.work(START), []);
-    assert_eq!((bench.seen(), bench.route.orders().live()), (vec![], 0));
+    for named in [0, 1] {
+        let mut bench = Bench::new();
+        let ids = leave(&mut bench);
+        let refused = VenueEventKind::Rejected { code: -2010 };
+        bench.tell_venue(ids[named], 0, refused, 0);
+        assert_eq!(bench.work(START), [REFUSED, REFUSED], "the answer names one of them");
+        bench.tell_venue(ids[1 - named], 0, refused, 0);
+        assert_eq!(bench.work(START), []);
+        assert_eq!((bench.seen(), bench.route.orders().live()), (vec![], 0));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::restart::begin;
 use super::*;
 use crate::journal::LimitChange;
+use crate::tick_to_trade::risk::fixture::pair;
 
 fn at(millis: i64) -> Nanos {
     NOW.saturating_add(Nanos::from_millis(millis))
@@ -115,6 +116,45 @@ fn contents_rates_and_rejects_are_counted_as_the_last_life_did() {
     again.send(&Intent { side: 9, ..limit(id(2, 20), 0, Side::Buy, 1_000, 2) });
     again.settle(NOW);
     assert_eq!(again.risk.ports.page.source(SourceId(2)), HaltState::Halted, "C21: the twelfth");
+}
+
+#[test]
+fn a_refused_pair_counts_once_again_and_what_is_left_of_a_pair_is_known_for_one() {
+    let mut limits = limits();
+    limits.account.reject_storm.count = 3;
+    let with_pairs = |limits: Limits| {
+        let mut rig = life(limits);
+        rig.risk.state.filters.iter_mut().for_each(|filters| filters.oco = true);
+        rig
+    };
+    let (mut rig, mut again) = (with_pairs(limits.clone()), with_pairs(limits));
+    rig.settle(NOW);
+    let pairs: Vec<[Intent; 2]> =
+        [1, 3, 5].map(|n: u64| pair(n, 0, Side::Sell, 2 * n.cast_signed())).to_vec();
+    let refused =
+        |leg: &Intent| Report { at: NOW, ..report(leg, ReportKind::Rejected, OrderState::Rejected, 0) };
+    for (number, legs) in pairs.iter().enumerate() {
+        legs.iter().for_each(|leg| rig.send(leg));
+        rig.settle(NOW);
+        // Of the first two route has told; the last is on its way.
+        for leg in legs {
+            again.tell(&Report { at: NOW, ..report(leg, ReportKind::Sent, OrderState::Sent, 0) });
+            if number < 2 {
+                rig.tell(&refused(leg));
+            }
+        }
+        legs.iter().rev().filter(|_| number < 2).for_each(|leg| again.tell(&refused(leg)));
+    }
+    recover(&mut again, &mut rig, false);
+    again.settle(NOW);
+    assert_eq!(again.risk.ports.page.source(SourceId(0)), HaltState::Active, "two, and not four");
+    assert_eq!(again.risk.exposure(0), Some((0, 0, 20)));
+    let amend = crate::tick_to_trade::risk::fixture::amend(id(0, 9), pairs[2][1].id, 0, 8);
+    assert_eq!(again.risk.check(&amend, NOW), Err(RejectCode::KeepPriority));
+    pairs[2].iter().for_each(|leg| again.tell(&refused(leg)));
+    again.settle(NOW);
+    assert_eq!(again.risk.ports.page.source(SourceId(0)), HaltState::Halted, "the third");
+    assert_eq!(again.risk.open_orders().0, 0);
 }
 
 #[test]
