@@ -161,17 +161,17 @@ impl Limits {
         *used = used.saturating_sub(u64::from(weight));
     }
 
-    /// Whether an account may place another order.
+    /// Whether an account may place `more` orders, all of them: a list takes one of the count for each of its orders.
     ///
     /// # Errors
-    /// When it has too many unfilled (-1015).
-    pub fn may_order(&mut self, account: AccountIndex, now: Nanos) -> Result<(), Failure> {
+    /// When it would have too many unfilled (-1015).
+    pub fn may_order(&mut self, account: AccountIndex, now: Nanos, more: u64) -> Result<(), Failure> {
         let now = now.0 / 1_000_000;
         let owner = self.owners.entry(account).or_default();
         let (orders, day) = (*owner.orders.at(now, TEN_SECONDS), *owner.day.at(now, DAY));
-        let (limit, span, window) = if day >= self.allowed.orders_day {
+        let (limit, span, window) = if day + more > self.allowed.orders_day {
             (self.allowed.orders_day, "1 DAY", DAY)
-        } else if orders >= self.allowed.orders {
+        } else if orders + more > self.allowed.orders {
             (self.allowed.orders, "10 SECOND", TEN_SECONDS)
         } else {
             return Ok(());
@@ -181,12 +181,12 @@ impl Limits {
         Err(refused(-1015, message, 429, until, now))
     }
 
-    /// An order of an account was accepted; or `filled`: it traded for the first time, as maker or taker.
-    pub fn ordered(&mut self, account: AccountIndex, now: Nanos) {
+    /// So many orders of an account were accepted.
+    pub fn ordered(&mut self, account: AccountIndex, now: Nanos, more: u64) {
         let now = now.0 / 1_000_000;
         let owner = self.owners.entry(account).or_default();
-        *owner.orders.at(now, TEN_SECONDS) += 1;
-        *owner.day.at(now, DAY) += 1;
+        *owner.orders.at(now, TEN_SECONDS) += more;
+        *owner.day.at(now, DAY) += more;
     }
 
     /// An order traded for the first time: the account gets orders back, more of them if it made.
@@ -294,15 +294,32 @@ mod tests {
         let mut limits = Limits::new(Allowed { orders: 2, ..Allowed::BINANCE });
         let now = Nanos::from_millis(5_000);
         for _ in 0..2 {
-            assert_eq!(limits.may_order(0, now), Ok(()));
-            limits.ordered(0, now);
+            assert_eq!(limits.may_order(0, now, 1), Ok(()));
+            limits.ordered(0, now, 1);
         }
-        assert_eq!(limits.may_order(0, now).expect_err("two of two").code, -1015);
-        assert_eq!(limits.may_order(1, now), Ok(()), "another account");
+        assert_eq!(limits.may_order(0, now, 1).expect_err("two of two").code, -1015);
+        assert_eq!(limits.may_order(1, now, 1), Ok(()), "another account");
         limits.filled(0, now, false);
         assert_eq!(limits.usage(HERE, Some(0), now).orders, Some((1, 1)));
-        assert_eq!(limits.may_order(0, now), Ok(()));
-        limits.ordered(0, now);
-        assert_eq!(limits.may_order(0, Nanos::from_millis(10_000)), Ok(()), "the next window");
+        assert_eq!(limits.may_order(0, now, 1), Ok(()));
+        limits.ordered(0, now, 1);
+        assert_eq!(limits.may_order(0, Nanos::from_millis(10_000), 1), Ok(()), "the next window");
+    }
+    #[test]
+    fn a_list_needs_room_for_all_of_its_orders() {
+        let now = Nanos::from_millis(5_000);
+        for allowed in [
+            Allowed { orders: 3, ..Allowed::BINANCE },
+            Allowed { orders: 1_000, orders_day: 3, ..Allowed::BINANCE },
+        ] {
+            let mut limits = Limits::new(allowed);
+            assert_eq!(limits.may_order(0, now, 3), Ok(()), "three of three");
+            limits.ordered(0, now, 2);
+            assert_eq!(limits.usage(HERE, Some(0), now).orders, Some((2, 2)));
+            assert_eq!(limits.may_order(0, now, 1), Ok(()));
+            for more in [2, 3] {
+                assert_eq!(limits.may_order(0, now, more).expect_err("one is left").code, -1015, "{more}");
+            }
+        }
     }
 }

@@ -137,6 +137,44 @@ fn a_list_ends_whole_however_it_is_cancelled() {
     assert_eq!(exchange.signed("GET", "/api/v3/orderList", "").2["code"], -1102);
 }
 
+/// Uses a new exchange's count of orders in ten seconds up but for `left`, then asks for the list around its market; the answer.
+pub fn with_room_for(left: u64, path: &str, list: impl Fn(&Exchange) -> Value) -> (Exchange, u16, Value) {
+    let exchange = Exchange::start(&[]);
+    let count = |head: &str| -> u64 {
+        let told = head.lines().find_map(|line| line.strip_prefix("x-mbx-order-count-10s: "));
+        told.and_then(|told| told.trim().parse().ok()).expect("a count")
+    };
+    let (bid, _) = exchange.top("BTCUSDT");
+    let order =
+        format!("symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.001&price={:.2}", bid * 0.9);
+    let mut used = 0;
+    // Windows of ten seconds may turn between.
+    for _ in 0..200 {
+        if used == 50 - left {
+            let (status, _, answer) = exchange.signed("POST", path, &query(&list(&exchange)));
+            let now = exchange.signed("GET", "/api/v3/rateLimit/order", "").2[0]["count"].as_u64();
+            if status != 200 || now > Some(used) {
+                return (exchange, status, answer);
+            }
+        }
+        let (status, head, answer) = exchange.signed("POST", "/api/v3/order", &order);
+        assert_eq!(status, 200, "{answer}");
+        used = count(&head);
+        let (status, _, answer) = exchange.signed("DELETE", "/api/v3/openOrders", "symbol=BTCUSDT");
+        assert_eq!(status, 200, "{answer}");
+    }
+    panic!("no window of ten seconds was long enough");
+}
+
+#[test]
+fn a_pair_takes_two_of_the_count_of_orders() {
+    let (exchange, status, answer) = with_room_for(1, "/api/v3/orderList/oco", around);
+    assert_eq!((status, &answer["code"]), (429, &json!(-1015)), "{answer}");
+    assert_eq!(exchange.signed("GET", "/api/v3/openOrders", "").2, json!([]), "neither was placed");
+    let (_, status, answer) = with_room_for(2, "/api/v3/orderList/oco", around);
+    assert_eq!(status, 200, "{answer}");
+}
+
 #[test]
 fn a_list_that_does_not_fit_is_refused_by_name() {
     let exchange = Exchange::start(&[]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::lists::{event, query};
+use crate::lists::{event, query, with_room_for};
 use crate::support::Exchange;
 use crate::websocket::signed;
 
@@ -40,6 +40,18 @@ fn fill(exchange: &Exchange, order: &Value, quantity: &str) {
 fn status(exchange: &Exchange, order: &Value) -> Value {
     let order = exchange.signed("GET", "/api/v3/order", &format!("symbol=BTCUSDT&orderId={order}")).2;
     order["status"].clone()
+}
+
+#[test]
+fn what_waits_takes_of_the_count_of_orders_as_well() {
+    let around = |exchange: &Exchange| {
+        let (bid, ask) = exchange.top("BTCUSDT");
+        pair(bid, ask)
+    };
+    for (left, code) in [(2, json!(-1015)), (3, Value::Null)] {
+        let (_, _, answer) = with_room_for(left, "/api/v3/orderList/otoco", around);
+        assert_eq!(answer["code"], code, "{left}: {answer}");
+    }
 }
 
 #[test]

@@ -101,11 +101,9 @@ impl Desk {
         let (below, detail) = self.new_order(params, &BELOW)?;
         let (above, _) = self.new_order(params, &ABOVE)?;
         let client_id = self.client_id(params, "listClientOrderId")?;
-        self.limits.may_order(account, now)?;
+        self.limits.may_order(account, now, 2)?;
         let id = self.exchange.place_oco(now, account, client_id, [&below, &above])?;
-        for _ in [below, above] {
-            self.limits.ordered(account, now);
-        }
+        self.limits.ordered(account, now, 2);
         let render = self.render(call);
         let placed = self.exchange.list(id).ok_or_else(|| Failure::new(-1000, "Internal error."))?;
         Ok(render.list_reported(placed, |order| match detail {
@@ -127,12 +125,12 @@ impl Desk {
             pending.push(self.new_order(params, &PENDING_ABOVE)?.0);
         }
         let client_id = self.client_id(params, "listClientOrderId")?;
-        self.limits.may_order(account, now)?;
         let others: Vec<&NewOrder> = pending.iter().collect();
+        // The venue counts what only waits as well: two orders for an OTO, three for an OTOCO.
+        let orders = 1 + others.len() as u64;
+        self.limits.may_order(account, now, orders)?;
         let id = self.exchange.place_oto(now, account, client_id, &working, &others)?;
-        for _ in 0..=others.len() {
-            self.limits.ordered(account, now);
-        }
+        self.limits.ordered(account, now, orders);
         self.exchange.take_events(&mut self.events);
         let executions = || {
             self.events.iter().filter_map(|event| match event {

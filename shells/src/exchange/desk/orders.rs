@@ -82,7 +82,7 @@ impl Desk {
         unit: TimeUnit,
     ) -> Result<String, Failure> {
         let (new, detail) = self.new_order(params, &ALONE)?;
-        self.limits.may_order(account, now)?;
+        self.limits.may_order(account, now, 1)?;
         self.carry_out(account, &new, detail, now, unit)
     }
 
@@ -96,7 +96,7 @@ impl Desk {
         unit: TimeUnit,
     ) -> Result<String, Failure> {
         let id = self.exchange.place(now, account, new)?;
-        self.limits.ordered(account, now);
+        self.limits.ordered(account, now, 1);
         self.exchange.take_events(&mut self.events);
         let Some(order) = self.exchange.order(id) else {
             return Err(Failure::new(-1000, "Internal error."));

@@ -39,7 +39,7 @@ impl Desk {
             Some(_) => return Err(Failure::illegal("orderRateLimitExceededMode")),
         };
         self.exchange.judge_filters(now, account, &new)?;
-        let exhausted = self.limits.may_order(account, now).err();
+        let exhausted = self.limits.may_order(account, now, 1).err();
         if let Some(failure) = exhausted.clone().filter(|_| !cancel_only) {
             return Err(failure);
         }
@@ -55,7 +55,7 @@ impl Desk {
             (Err(_), exhausted) if stops => {
                 // What was not attempted counts all the same.
                 if exhausted.is_none() {
-                    self.limits.ordered(account, now);
+                    self.limits.ordered(account, now, 1);
                 }
                 None
             }
