@@ -151,16 +151,30 @@ fn a_refusal_and_a_halt_reach_both() {
     never_there(&world, &ids);
     // What is no pair is refused before it, each field by its name.
     let wrong = json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.01", "above_price": "1"});
-    assert_eq!(world.orders.refused("order.oco", wrong), "BAD_REQUEST");
-    let mut crossed = around(&mut world);
-    crossed["side"] = json!("BUY");
-    crossed["above_type"] = json!("LIMIT_MAKER");
-    assert_eq!(world.orders.refused("order.oco", crossed), "BAD_REQUEST");
-
-    // By the command line, and halted.
     let pair = around(&mut world);
     let text = |key: &str| pair[key].as_str().expect("text").to_owned();
     let [above, stop, limit] = ["above_price", "below_stop_price", "below_price"].map(text);
+    let with = |more: Value| {
+        let mut spoiled = pair.clone();
+        spoiled.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        spoiled
+    };
+    for (request, reason) in [
+        (wrong, "below_stop_price: missing"),
+        (with(json!({"side": "BUY", "above_type": "LIMIT_MAKER"})), "above_type: LIMIT_MAKER: of a BUY"),
+        (
+            with(json!({"above_price": stop, "below_stop_price": above})),
+            "above_price: it is not above below_stop_price",
+        ),
+        (with(json!({"below_price": "x"})), "below_price: \"x\""),
+    ] {
+        let reply = world.orders.ask("order.oco", request);
+        assert_eq!(reply["error"]["code"], "BAD_REQUEST", "{reply}");
+        let message = reply["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with(reason), "{reason}: {reply}");
+    }
+
+    // By the command line, and halted.
     let placed = look(
         &world.home,
         &[

@@ -15,5 +15,5 @@ pub use instrument::{Instrument, InstrumentIndex, InstrumentKind, Instruments, M
 pub use interval::Interval;
 pub use order_id::{OrderId, SourceId};
 pub use quantity::{Price, Quantity};
-pub use side::{BySide, Liquidity, OrderType, SelfTrade, Side, TimeInForce};
+pub use side::{BySide, Liquidity, OrderType, SelfTrade, Side, TimeInForce, makes_pair};
 pub use time::Nanos;

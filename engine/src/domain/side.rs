@@ -74,8 +74,25 @@ impl OrderType {
     /// Whether a last price at or above the trigger sets it off; else one at or below does.
     #[must_use]
     pub const fn triggers_above(self, side: Side) -> bool {
-        let loss = matches!(self, Self::StopLoss | Self::StopLossLimit);
-        matches!(side, Side::Buy) == loss
+        matches!(side, Side::Buy) == self.stops_loss()
+    }
+
+    /// Whether it waits for a move against its side. Of a pair of which one cancels the other it is one, the upper one of a buy.
+    #[must_use]
+    pub const fn stops_loss(self) -> bool {
+        matches!(self, Self::StopLoss | Self::StopLossLimit)
+    }
+
+    /// Whether it waits for a better price, and may be the other one of such a pair.
+    #[must_use]
+    pub const fn waits_for_better(self) -> bool {
+        matches!(self, Self::LimitMaker | Self::TakeProfit | Self::TakeProfitLimit)
+    }
+
+    /// Where it stands against the last price: its trigger, if it waits for one, or its limit.
+    #[must_use]
+    pub const fn level(self, price: Price, trigger: Price) -> Price {
+        if self.is_conditional() { trigger } else { price }
     }
 
     /// Whether `last`, the last price traded, sets an order of `side` off that has this trigger.
@@ -83,6 +100,15 @@ impl OrderType {
     pub fn is_triggered(self, side: Side, trigger: Price, last: Price) -> bool {
         if self.triggers_above(side) { last >= trigger } else { last <= trigger }
     }
+}
+
+/// Whether two orders of `side`, each by its type, limit and trigger, stand as a pair does of which one cancels the other
+/// (OCO): the one above is above, the one that loses by waiting is a stop order, the other waits for a better price.
+#[must_use]
+pub fn makes_pair(side: Side, above: (OrderType, Price, Price), below: (OrderType, Price, Price)) -> bool {
+    let level = |(kind, price, trigger): (OrderType, Price, Price)| kind.level(price, trigger);
+    let (stop, better) = if side == Side::Buy { (above, below) } else { (below, above) };
+    level(above) > level(below) && stop.0.stops_loss() && better.0.waits_for_better()
 }
 
 wire_enum! {

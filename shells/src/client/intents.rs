@@ -57,29 +57,44 @@ fn named<T: Copy>(
     })
 }
 
+/// How long an order of this type lives. A maker that must not rest is a contradiction.
+fn read_lifetime(field: &str, text: Option<&str>, order_type: OrderType) -> Result<TimeInForce, ApiError> {
+    let Some(text) = text else {
+        let market = order_type.is_market();
+        return Ok(if market { TimeInForce::ImmediateOrCancel } else { TimeInForce::GoodTillCancel });
+    };
+    let read = named(field, text, TimeInForce::ALL, TimeInForce::as_str)?;
+    if order_type == OrderType::LimitMaker && read != TimeInForce::GoodTillCancel {
+        let reason =
+            format!("{field}: {text}: an order of type {order_type} has {}", TimeInForce::GoodTillCancel);
+        return Err(ApiError::new(code::BAD_REQUEST, reason));
+    }
+    Ok(read)
+}
+
 impl NewOrder {
     /// Reads a request.
     ///
     /// # Errors
     /// `UNKNOWN_SYMBOL`, or `BAD_REQUEST` that names the field.
     pub fn read(table: &Table, request: &PlaceOrder) -> Result<Self, ApiError> {
+        Self::read_as("", table, request)
+    }
+
+    /// The same of a request that has this before the names of the fields in which its orders differ.
+    pub(super) fn read_as(prefix: &str, table: &Table, request: &PlaceOrder) -> Result<Self, ApiError> {
         let facts: &InstrumentFacts = table.find(&request.symbol)?;
-        let bad = |reason: String| Err(ApiError::new(code::BAD_REQUEST, reason));
+        let bad = |reason: String| Err::<Price, _>(ApiError::new(code::BAD_REQUEST, reason));
+        let field = |name: &str| format!("{prefix}{name}");
         let side = named("side", &request.side, Side::ALL, Side::as_str)?;
-        let order_type = named("type", &request.order_type, OrderType::ALL, OrderType::as_str)?;
-        let time_in_force = match request.time_in_force.as_deref() {
-            Some(text) => named("time_in_force", text, TimeInForce::ALL, TimeInForce::as_str)?,
-            None if order_type.is_market() => TimeInForce::ImmediateOrCancel,
-            None => TimeInForce::GoodTillCancel,
-        };
-        let price_of = |field: &str, text: &Option<String>, needed: bool| match text {
-            Some(text) if needed => read_price(facts, field, text),
+        let order_type = named(&field("type"), &request.order_type, OrderType::ALL, OrderType::as_str)?;
+        let time_in_force =
+            read_lifetime(&field("time_in_force"), request.time_in_force.as_deref(), order_type)?;
+        let price_of = |name: &str, text: &Option<String>, needed: bool| match text {
+            Some(text) if needed => read_price(facts, &field(name), text),
             None if !needed => Ok(Price::NONE),
-            None => Err(ApiError::new(code::BAD_REQUEST, format!("{field}: missing"))),
-            Some(_) => Err(ApiError::new(
-                code::BAD_REQUEST,
-                format!("{field}: an order of type {order_type} has none"),
-            )),
+            None => bad(format!("{prefix}{name}: missing")),
+            Some(_) => bad(format!("{prefix}{name}: an order of type {order_type} has none")),
         };
         let price = price_of("price", &request.price, !order_type.is_market())?;
         let trigger = price_of("stop_price", &request.stop_price, order_type.is_conditional())?;
@@ -90,7 +105,10 @@ impl NewOrder {
             Some(millis) if (1..=VALID_FOR_MAX_MS).contains(&millis) => {
                 Nanos::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
             }
-            Some(millis) => return bad(format!("valid_for_ms: {millis} is not 1 to {VALID_FOR_MAX_MS}")),
+            Some(millis) => {
+                let reason = format!("valid_for_ms: {millis} is not 1 to {VALID_FOR_MAX_MS}");
+                return Err(ApiError::new(code::BAD_REQUEST, reason));
+            }
         };
         let quantity = read_quantity(facts, "quantity", &request.quantity)?;
         let instrument = facts.index;

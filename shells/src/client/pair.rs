@@ -2,8 +2,8 @@
 
 use engine::domain::OrderType;
 
-use crate::api::ApiError;
 use crate::api::orders::{PlaceOco, PlaceOrder};
+use crate::api::{ApiError, code};
 use crate::client::intents::NewOrder;
 use crate::service::instruments::Table;
 
@@ -18,10 +18,11 @@ const fn meant(stops_loss: bool, priced: bool, triggered: bool) -> OrderType {
     }
 }
 
-/// Reads a request: the upper order and the lower one. Whether they make a pair, risk judges.
+/// Reads a request: the upper order and the lower one. Risk judges once more whether they make a pair, but its answer names no
+/// field.
 ///
 /// # Errors
-/// `UNKNOWN_SYMBOL`, or `BAD_REQUEST` that names the order and the field.
+/// `UNKNOWN_SYMBOL`, or `BAD_REQUEST` that names the field.
 pub fn read(table: &Table, request: &PlaceOco) -> Result<[NewOrder; 2], ApiError> {
     let buys = request.side == "BUY";
     let leg = |name: &str, stops_loss: bool, [kind, price, stop_price, lifetime]: [&Option<String>; 4]| {
@@ -40,15 +41,40 @@ pub fn read(table: &Table, request: &PlaceOco) -> Result<[NewOrder; 2], ApiError
             self_trade_prevention: request.self_trade_prevention.clone(),
             valid_for_ms: request.valid_for_ms,
         };
-        NewOrder::read(table, &order)
-            .map_err(|error| ApiError { message: format!("{name}: {}", error.message), ..error })
+        let order = NewOrder::read_as(&format!("{name}_"), table, &order)?;
+        judge_type(name, stops_loss, &order)?;
+        Ok(order)
     };
     let PlaceOco { above_type, above_price, above_stop_price, above_time_in_force, .. } = request;
     let PlaceOco { below_type, below_price, below_stop_price, below_time_in_force, .. } = request;
-    Ok([
-        leg("above", buys, [above_type, above_price, above_stop_price, above_time_in_force])?,
-        leg("below", !buys, [below_type, below_price, below_stop_price, below_time_in_force])?,
-    ])
+    let above = leg("above", buys, [above_type, above_price, above_stop_price, above_time_in_force])?;
+    let below = leg("below", !buys, [below_type, below_price, below_stop_price, below_time_in_force])?;
+    let level = |order: &NewOrder| order.order_type.level(order.price, order.trigger);
+    if level(&above) > level(&below) {
+        return Ok([above, below]);
+    }
+    let of = |order: &NewOrder, price: &'static str, stop_price: &'static str| {
+        if order.order_type.is_conditional() { stop_price } else { price }
+    };
+    let upper = of(&above, "above_price", "above_stop_price");
+    let reason = format!("{upper}: it is not above {}", of(&below, "below_price", "below_stop_price"));
+    Err(ApiError::new(code::BAD_REQUEST, reason))
+}
+
+/// Whether one of a pair is of a type that it may have where it stands.
+fn judge_type(name: &str, stops_loss: bool, order: &NewOrder) -> Result<(), ApiError> {
+    let (kind, side) = (order.order_type, order.side);
+    let fits = if stops_loss { kind.stops_loss() } else { kind.waits_for_better() };
+    if fits {
+        return Ok(());
+    }
+    let types = if stops_loss {
+        "stops a loss (STOP_LOSS, STOP_LOSS_LIMIT)"
+    } else {
+        "waits for a better price (LIMIT_MAKER, TAKE_PROFIT, TAKE_PROFIT_LIMIT)"
+    };
+    let reason = format!("{name}_type: {kind}: of a {side} the one {name} {types}");
+    Err(ApiError::new(code::BAD_REQUEST, reason))
 }
 
 #[cfg(test)]
@@ -89,20 +115,35 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_order() {
+    fn what_is_wrong_is_named_by_its_field() {
         let (high, low) = (Some("2600"), Some("2400"));
+        let (sell, buy) =
+            (request("SELL", [high, None], [None, low]), request("BUY", [None, high], [low, None]));
+        let text = |text: &str| Some(text.to_owned());
         for (request, reason) in [
-            (request("SELL", [None, None], [None, low]), "above: price: missing"),
-            (request("SELL", [high, None], [low, None]), "below: stop_price: missing"),
-            (request("BUY", [None, high], [Some("x"), None]), "below: price: \"x\""),
-            (request("sell", [high, None], [None, low]), "above: side: \"sell\""),
+            (request("SELL", [None, None], [None, low]), "above_price: missing"),
+            (request("SELL", [high, None], [low, None]), "below_stop_price: missing"),
+            (request("BUY", [None, high], [Some("x"), None]), "below_price: \"x\""),
+            (request("sell", [high, None], [None, low]), "side: \"sell\""),
+            (PlaceOco { above_type: text("OCO"), ..buy.clone() }, "above_type: \"OCO\""),
+            (PlaceOco { below_time_in_force: text("DAY"), ..buy.clone() }, "below_time_in_force: \"DAY\""),
+            (PlaceOco { below_time_in_force: text("IOC"), ..buy.clone() }, "below_time_in_force: IOC"),
+            (PlaceOco { quantity: "0".into(), ..sell.clone() }, "quantity: "),
+            (PlaceOco { valid_for_ms: Some(0), ..sell.clone() }, "valid_for_ms: 0"),
             (
-                PlaceOco { above_type: Some("OCO".into()), ..request("BUY", [None, high], [low, None]) },
-                "above: type: \"OCO\"",
+                PlaceOco { above_stop_price: text("2600"), above_type: text("LIMIT_MAKER"), ..sell.clone() },
+                "above_stop_price: an order of type LIMIT_MAKER has none",
             ),
+            (PlaceOco { above_type: text("LIMIT"), ..sell.clone() }, "above_type: LIMIT: of a SELL"),
+            (PlaceOco { below_type: text("TAKE_PROFIT"), ..sell }, "below_type: TAKE_PROFIT: of a SELL"),
+            (PlaceOco { above_type: text("TAKE_PROFIT"), ..buy }, "above_type: TAKE_PROFIT: of a BUY"),
+            (request("SELL", [low, None], [None, high]), "above_price: it is not above below_stop_price"),
+            (request("SELL", [None, low], [low, low]), "above_stop_price: it is not above below_stop_price"),
+            (request("BUY", [low, low], [high, None]), "above_stop_price: it is not above below_price"),
         ] {
             let error = read(&sample(), &request).expect_err(reason);
             assert!(error.message.starts_with(reason), "{error}");
+            assert_eq!(error.code, code::BAD_REQUEST);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! order alone; the venue lets only one of them trade, so neither is added to the other's exposure.
 
 use crate::counters::halt::HaltState;
-use crate::domain::{Nanos, OrderType, Price, Side, SourceId};
+use crate::domain::{Nanos, SourceId, makes_pair};
 use crate::error::RejectCode;
 use crate::message::Intent;
 use crate::tick_to_trade::risk::controls::Gates;
@@ -10,21 +10,11 @@ use crate::tick_to_trade::risk::rate::{max_open, slot};
 use crate::tick_to_trade::risk::request::{NewOrder, Origin, Request, read};
 use crate::tick_to_trade::risk::state::State;
 
-/// Where an order stands against the last price: its limit, or what sets it off.
-const fn level(order: &NewOrder) -> Price {
-    if order.order_type.is_conditional() { order.trigger } else { order.price }
-}
-
-/// C02: two orders of one instrument, side and quantity; the one that loses by waiting is a stop order, the other waits for a
-/// better price.
+/// C02: two orders of one instrument, side and quantity that stand as a pair does.
 fn fits([above, below]: &[NewOrder; 2]) -> bool {
-    use OrderType::{LimitMaker, StopLoss, StopLossLimit, TakeProfit, TakeProfitLimit};
+    let stands = |order: &NewOrder| (order.order_type, order.price, order.trigger);
     let alike = |order: &NewOrder| (order.instrument, order.side, order.quantity);
-    let (stop, better) = if above.side == Side::Buy { (above, below) } else { (below, above) };
-    alike(above) == alike(below)
-        && level(above) > level(below)
-        && matches!(stop.order_type, StopLoss | StopLossLimit)
-        && matches!(better.order_type, LimitMaker | TakeProfit | TakeProfitLimit)
+    alike(above) == alike(below) && makes_pair(above.side, stands(above), stands(below))
 }
 
 impl State {
