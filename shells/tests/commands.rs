@@ -60,16 +60,14 @@ fn an_order_goes_through_risk_and_is_cancelled() {
     let large = error(home, &["order", "buy", "BTCUSDT", "5", "--price", &far, "--valid-for", "60s"]);
     assert!(large.contains("MAX_"), "{large}");
     assert!(error(home, &["order", "buy", "NOPE", "1"]).contains("UNKNOWN_SYMBOL"));
-    // The market inside takes no pairs, and says so.
     let high = price(home, 102);
     let pair =
         ["order", "oco", "sell", "BTCUSDT", "0.001", "--above-price", &high, "--below-stop-price", &far];
-    assert!(
-        error(home, &pair).contains("NO_OCO: The venue takes no pair of orders"),
-        "{}",
-        error(home, &pair)
-    );
     assert_eq!(trading(home, &pair[..7]).status.code(), Some(2), "half of a pair");
+    let crossed =
+        ["order", "oco", "sell", "BTCUSDT", "0.001", "--above-price", &far, "--below-stop-price", &high];
+    let crossed = error(home, &crossed);
+    assert!(crossed.contains("BAD_REQUEST: above_price: it is not above below_stop_price"), "{crossed}");
     assert!(error(home, &["order", "sell", "BTCUSDT", "1e3"]).contains("quantity"));
     assert!(error(home, &["cancel", "nonsense"]).contains("not an order id"));
     assert_eq!(trading(home, &["order", "hold", "BTCUSDT", "1"]).status.code(), Some(2));
@@ -80,6 +78,31 @@ fn an_order_goes_through_risk_and_is_cancelled() {
     assert!(entries.iter().any(|entry| {
         entry["reason"] == "a test" && entry["command"].as_str().is_some_and(|text| text.contains(&far))
     }));
+    engine.end();
+}
+
+#[test]
+fn of_a_pair_on_the_market_inside_one_cancels_the_other() {
+    let home = tempfile::tempdir().expect("a folder");
+    let home = home.path();
+    // Strategies of the other symbol: an order against one's own would be refused.
+    let engine = ready(home, &["--strategy", "market_making@ETHUSDT"]);
+    for cancelled in [0, 1] {
+        let (high, low) = (price(home, 102), price(home, 98));
+        let arguments = ["order", "oco", "sell", "BTCUSDT", "0.001", "--above-price", &high];
+        let arguments = [&arguments[..], &["--below-stop-price", &low, "--valid-for", "60s"]].concat();
+        let placed = json(home, &arguments);
+        let ids = [0, 1].map(|leg| placed[leg]["order_id"].as_str().expect("an id").to_owned());
+        assert_eq!((&placed[0]["state"], &placed[1]["state"]), (&"OPEN".into(), &"OPEN".into()), "{placed}");
+        assert_eq!(json(home, &["cancel", &ids[cancelled]])["state"], "CANCELED");
+        let state = || {
+            let orders = json(home, &["orders", "--all"]);
+            let orders = orders.as_array().expect("orders").clone();
+            let other = orders.into_iter().find(|order| order["order_id"] == ids[1 - cancelled].as_str());
+            other.expect("the other one")["state"].clone()
+        };
+        until("the end of the other", || state() == "CANCELED");
+    }
     engine.end();
 }
 

@@ -222,16 +222,38 @@ fn orders_go_through_and_reports_come_back() {
     hear(&mut socket, &|told| told["data"]["kind"] == json!("CANCELED"));
     say(&mut socket, json!({"subscribe": ["nonsense"]}));
     hear(&mut socket, &|told| told["error"]["code"] == json!("BAD_REQUEST"));
-    let pair = json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.001", "above_price": "90000", "below_stop_price": "80000",
-        "valid_for_ms": 60_000});
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let bid: f64 = bbo["data"]["bid"].as_str().expect("a bid").parse().expect("a number");
+    let (high, low) = (format!("{:.2}", bid * 1.02), format!("{:.2}", bid * 0.98));
+    let pair = json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.001", "above_price": high,
+        "below_stop_price": low, "valid_for_ms": 60_000});
+    let (status, placed) = gateway.call("POST", "/api/v1/order-lists", &pair);
+    assert_eq!(status, 202, "{placed}");
     assert_eq!(
-        gateway.code("POST", "/api/v1/order-lists", &pair),
-        (422, "NO_OCO".to_owned()),
-        "the market inside"
+        gateway
+            .call("DELETE", &format!("/api/v1/orders/{}", text(&placed["below_order_id"])), &Value::Null)
+            .0,
+        200
     );
-    let mut wrong = pair;
-    wrong["below_stop_price"] = json!("x");
-    assert_eq!(gateway.code("POST", "/api/v1/order-lists", &wrong), (400, "BAD_REQUEST".to_owned()));
+    until("the other one ends with it", || {
+        let order = gateway.data(&format!("/api/v1/orders/{}", text(&placed["above_order_id"])));
+        (order["state"] == json!("CANCELED")).then_some(())
+    });
+    for (field, value, reason) in [
+        ("below_stop_price", json!("x"), "below_stop_price: \"x\""),
+        (
+            "below_stop_price",
+            json!(format!("{:.2}", bid * 1.03)),
+            "above_price: it is not above below_stop_price",
+        ),
+        ("above_type", json!("STOP_LOSS_LIMIT"), "above_stop_price: missing"),
+    ] {
+        let mut wrong = pair.clone();
+        wrong[field] = value;
+        let (status, problem) = gateway.call("POST", "/api/v1/order-lists", &wrong);
+        assert_eq!((status, &problem["code"]), (400, &json!("BAD_REQUEST")), "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.starts_with(reason)), "{problem}");
+    }
     let mut wrong = order;
     wrong["pirce"] = json!("1");
     assert_eq!(gateway.code("POST", "/api/v1/orders", &wrong), (400, "BAD_REQUEST".to_owned()));

@@ -176,14 +176,18 @@ impl<S: FrameSource> SimulatedExchange<S> {
     fn take_requests(&mut self) -> usize {
         let mut taken = 0;
         while taken < POLL_BATCH
-            && let Some(request) = self.ports.requests.poll()
+            && let Some(request) = self.ports.requests.poll_unless(Request::opens_pair)
         {
             taken += 1;
+            let pairs = |second: &Request| request.pairs_with(second);
+            let other = if request.opens_pair() { self.ports.requests.poll_if(pairs) } else { None };
+            // A pair is one request, and lost as one.
             if self.faults.as_mut().is_some_and(|faults| faults.loses_request()) {
                 continue;
             }
-            let sent = request.sent;
-            self.matching.submit(&request, sent);
+            for request in std::iter::once(request).chain(other) {
+                self.matching.submit(&request, request.sent);
+            }
         }
         self.counters.requests += taken as u64;
         taken

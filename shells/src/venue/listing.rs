@@ -43,11 +43,7 @@ impl Listing {
             let found = listed.iter().find(|one| one["symbol"].as_str() == Some(symbol)).cloned();
             found.ok_or_else(|| refuse(format!("{symbol} is not listed")))
         };
-        let mut table = symbols.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        if venue == Venue::Paper {
-            // The rules are the venue's; what fills the orders is inside the engine, and takes no pairs.
-            table.iter_mut().for_each(|symbol| symbol["ocoAllowed"] = false.into());
-        }
+        let table = symbols.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let body = json!({
             "venue": venue.name(), "url": url, "rateLimits": answer["rateLimits"].take(), "symbols": table,
         });
@@ -177,6 +173,19 @@ mod tests {
         assert_eq!(super::edition(&ipc), edition);
         assert!(Listing::find(&ipc, Venue::BinanceTestnet, &symbols).is_err());
         assert!(Listing::find(&ipc, venue, &names(&["BTCUSDT"])).is_err());
+    }
+
+    #[test]
+    fn what_the_venue_allows_is_allowed_on_paper_too() {
+        let (symbols, listed) = (names(&["BTCUSDT"]), answer(&["BTCUSDT"]));
+        let listed = String::from_utf8(listed).expect("text");
+        for allowed in [true, false] {
+            let told = listed.replace("\"ocoAllowed\":true", &format!("\"ocoAllowed\":{allowed}"));
+            for venue in [Venue::Paper, Venue::Binance] {
+                let listing = Listing::read(told.as_bytes(), venue, "http://x", &symbols).expect("read");
+                assert_eq!(listing.instruments.get(0).map(|one| one.filters.oco), Some(allowed), "{venue}");
+            }
+        }
     }
 
     #[test]

@@ -28,6 +28,15 @@ impl OrderEntry for LinkOrderEntry {
         self.requests.try_push(&request).map_err(|_| NotSent)
     }
 
+    fn send_pair(&mut self, above: &Order, below: &Order, now: Nanos) -> Result<(), NotSent> {
+        if self.requests.free() < 2 {
+            return Err(NotSent);
+        }
+        // There is room for both: the exchange takes up neither before the other has come.
+        self.send(above, now)?;
+        self.send(below, now)
+    }
+
     fn query(&mut self, instrument: InstrumentIndex, id: OrderId, now: Nanos) -> Result<(), NotSent> {
         let request = Request { sent: now, ..Request::query(instrument, id) };
         self.requests.try_push(&request).map_err(|_| NotSent)

@@ -9,6 +9,7 @@ use super::resting::{OpenOrder, Print, Resting};
 use super::waiting::WaitingRoom;
 use crate::book::Level;
 use crate::domain::{BySide, Instrument, Liquidity, Nanos, Price, Quantity, Side};
+use crate::message::OrderState;
 
 /// Which trades of the feed count.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,9 +99,9 @@ impl Market {
             return;
         }
         self.last = Some(print.price);
-        let resting = self.own.get_mut(aggressor.opposite());
-        resting.on_print(print, config.partial_fills, |order, quantity| {
-            made(clearing, print.stamp.seen, instrument, order, quantity);
+        let Self { own, waiting, .. } = self;
+        own.get_mut(aggressor.opposite()).on_print(print, config.partial_fills, |order, quantity| {
+            made(clearing, waiting, print.stamp.seen, (instrument, order), quantity);
         });
     }
 
@@ -115,16 +116,26 @@ impl Market {
         if !self.depth.is_live() {
             return;
         }
+        let Self { depth, own, waiting, .. } = self;
         for side in [Side::Buy, Side::Sell] {
-            self.own.get_mut(side).on_book(&self.depth, stamp, config.queue, |order, quantity| {
-                made(clearing, stamp.seen, instrument, order, quantity);
+            own.get_mut(side).on_book(depth, stamp, config.queue, |order, quantity| {
+                made(clearing, waiting, stamp.seen, (instrument, order), quantity);
             });
         }
     }
 }
 
-/// Clears a fill of a resting order: always at its own price.
-fn made(clearing: &mut Clearing, now: Nanos, instrument: &Instrument, order: &OpenOrder, quantity: Quantity) {
+/// Clears a fill of a resting order: always at its own price. If it is one of a pair, the other one ends before it is told.
+fn made(
+    clearing: &mut Clearing,
+    waiting: &mut WaitingRoom,
+    now: Nanos,
+    (instrument, order): (&Instrument, &OpenOrder),
+    quantity: Quantity,
+) {
+    if let Some(other) = waiting.take_other(order) {
+        clearing.end(now, &other, OrderState::Expired);
+    }
     clearing.trade(now, instrument, order, Level { price: order.price, quantity }, Liquidity::Maker);
 }
 

@@ -147,7 +147,14 @@ impl Matching {
                 Ok(RequestKind::Amend) => self.amend(&request),
                 Ok(RequestKind::Sweep) => self.sweep(&request),
                 Ok(RequestKind::Replace) => self.replace(&request),
-                Err(_) => self.reject(&request, code::MALFORMED),
+                Ok(RequestKind::PlaceAbove) => {
+                    let below = self.in_flight.pop_front_if(|next| request.pairs_with(&next.request));
+                    match below {
+                        Some(below) => self.place_pair(&request, &below.request),
+                        None => self.reject(&request, code::MALFORMED),
+                    }
+                }
+                Ok(RequestKind::PlaceBelow) | Err(_) => self.reject(&request, code::MALFORMED),
             }
         }
     }
@@ -182,7 +189,7 @@ impl Matching {
         self.markets.get(instrument as usize).is_some_and(|market| market.depth.is_live())
     }
 
-    fn reject(&mut self, request: &Request, code: i32) {
+    pub(super) fn reject(&mut self, request: &Request, code: i32) {
         self.clearing.answer(self.clock, VenueEventKind::Rejected { code }, request.id, request.instrument);
     }
 
@@ -199,13 +206,13 @@ impl Matching {
             market.remove(place)
         });
         let Some(order) = order else { return self.reject(request, code::CANCEL) };
-        self.clearing.end(self.clock, &order, OrderState::Canceled);
+        self.end_cancelled(&order);
         self.place(request);
     }
 
     fn place(&mut self, request: &Request) {
-        match self.admit(request) {
-            Ok((order, plan)) => self.execute(&order, plan),
+        match self.admit(request, 0) {
+            Ok((order, plan)) => self.execute(&order, plan, OrderId::NONE),
             Err(code) => self.reject(request, code),
         }
     }
@@ -228,12 +235,13 @@ impl Matching {
         if filters::passes(instrument, &order, reference) { Ok(order) } else { Err(code::FILTER) }
     }
 
-    /// Judges a new order as the venue would, and plans its trades into `self.trades`. Changes nothing else.
-    fn admit(&mut self, request: &Request) -> Result<(Placement, Plan), i32> {
+    /// Judges a new order as the venue would, `beside` others of the same request, and plans its trades into `self.trades`.
+    /// Changes nothing else.
+    pub(super) fn admit(&mut self, request: &Request, beside: usize) -> Result<(Placement, Plan), i32> {
         let order = self.judge(request)?;
         let instrument = self.instruments.get(order.instrument).ok_or(code::SYMBOL)?;
         let market = self.markets.get(order.instrument as usize).ok_or(code::SYMBOL)?;
-        let open = market.orders().count();
+        let open = market.orders().count() + beside;
         if instrument.filters.max_open_orders.is_some_and(|most| open >= most as usize) {
             return Err(code::FILTER);
         }
@@ -264,8 +272,8 @@ impl Matching {
         listed.is_some_and(|instrument| self.clearing.affordable(instrument, &self.trades, rest))
     }
 
-    /// Accepts an admitted order, which then waits or is carried out.
-    fn execute(&mut self, order: &Placement, plan: Plan) {
+    /// Accepts an admitted order, which then waits or is carried out; `other` is that of its pair, if it is of one.
+    pub(super) fn execute(&mut self, order: &Placement, plan: Plan, other: OrderId) {
         let open = OpenOrder {
             id: order.id,
             venue_order_id: self.clearing.next_order(),
@@ -275,6 +283,7 @@ impl Matching {
             quantity: order.quantity,
             filled: Quantity::ZERO,
             accepted: self.clock,
+            other,
             position: Position::behind(0),
         };
         self.clearing.say(self.clock, VenueEventKind::Accepted, &open);
@@ -322,7 +331,7 @@ impl Matching {
         let market = self.markets.get_mut(instrument as usize);
         let order = place.zip(market).and_then(|(place, market)| market.remove(place));
         match order {
-            Some(order) => self.clearing.end(now, &order, OrderState::Canceled),
+            Some(order) => self.end_cancelled(&order),
             None => {
                 let code = if id == OrderId::NONE { code::MALFORMED } else { code::CANCEL };
                 self.clearing.answer(now, VenueEventKind::CancelRejected { code }, id, instrument);

@@ -11,6 +11,7 @@ mod taker;
 pub mod account;
 mod registry;
 mod waiting;
+mod pair;
 mod clearing;
 mod market;
 pub mod matching;

@@ -23,6 +23,10 @@ wire_enum! {
         Sweep = 5 => "SWEEP",
         /// Cancel `target` and place a new order, or neither.
         Replace = 6 => "REPLACE",
+        /// The upper order of a pair of which one cancels the other; the lower one is the request behind it.
+        PlaceAbove = 7 => "PLACE_ABOVE",
+        /// The lower one.
+        PlaceBelow = 8 => "PLACE_BELOW",
     }
 }
 
@@ -34,7 +38,7 @@ wire_enum! {
 pub struct Request {
     /// Identity of the order to place, or of the request itself; `OrderId::NONE` for a query.
     pub id: OrderId,
-    /// The order to cancel, amend, replace or tell of; `OrderId::NONE` where there is none.
+    /// The order to cancel, amend, replace or tell of, or the other one of a pair; `OrderId::NONE` where there is none.
     pub target: OrderId,
     /// Limit price; 0 for all but a new order with a limit.
     pub price: Price,
@@ -74,8 +78,9 @@ impl Request {
             Ok(IntentKind::Amend) => RequestKind::Amend.code(),
             Ok(IntentKind::Sweep) => RequestKind::Sweep.code(),
             Ok(IntentKind::Replace) => RequestKind::Replace.code(),
-            // Route sends it none: it takes two in one request, and this venue has no such.
-            Ok(IntentKind::OcoAbove | IntentKind::OcoBelow) | Err(_) => 0,
+            Ok(IntentKind::OcoAbove) => RequestKind::PlaceAbove.code(),
+            Ok(IntentKind::OcoBelow) => RequestKind::PlaceBelow.code(),
+            Err(_) => 0,
         };
         Self {
             id: intent.id,
@@ -92,6 +97,21 @@ impl Request {
             self_trade: intent.self_trade,
             reserved: [0; 7],
         }
+    }
+
+    /// Whether it is the first of a pair, which means something only with the request behind it.
+    #[must_use]
+    pub const fn opens_pair(&self) -> bool {
+        self.kind == RequestKind::PlaceAbove.code()
+    }
+
+    /// Whether `second`, which stands behind it, is the other of its pair.
+    #[must_use]
+    pub fn pairs_with(&self, second: &Self) -> bool {
+        self.opens_pair()
+            && second.kind == RequestKind::PlaceBelow.code()
+            && (self.target, second.target) == (second.id, self.id)
+            && self.id != second.id
     }
 
     /// Asks what became of `id`.

@@ -24,6 +24,8 @@ pub struct OpenOrder {
     pub filled: Quantity,
     /// When it reached the book, on the exchange's side of the latency.
     pub accepted: Nanos,
+    /// The other one of the pair that it was placed in; `OrderId::NONE` where there is none, or it was set off.
+    pub other: OrderId,
     pub(super) position: Position,
 }
 
@@ -32,6 +34,11 @@ impl OpenOrder {
     #[must_use]
     pub const fn leaves(&self) -> Quantity {
         Quantity(self.quantity.0 - self.filled.0)
+    }
+
+    /// Whether the two were placed as a pair, each of which names the other.
+    pub(super) fn is_other_of(&self, order: &Self) -> bool {
+        self.other != OrderId::NONE && (self.other, self.id) == (order.id, order.other)
     }
 
     /// The market's quantity at its price that stands before it, by the queue model.
@@ -181,6 +188,7 @@ mod tests {
             quantity: Quantity(quantity),
             filled: Quantity::ZERO,
             accepted: Nanos::ZERO,
+            other: OrderId::NONE,
             position: Position::behind(ahead),
         }
     }

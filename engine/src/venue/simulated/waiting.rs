@@ -53,6 +53,16 @@ impl WaitingRoom {
         Some(self.0.remove(at).order)
     }
 
+    /// Takes out the other one of the pair of `order`. Of two that wait for prices on both sides of the last one at most one is on
+    /// a book, and what a book's order does ends the other here.
+    pub(super) fn take_other(&mut self, order: &OpenOrder) -> Option<OpenOrder> {
+        if order.other == OrderId::NONE {
+            return None;
+        }
+        let at = self.0.iter().position(|waiting| waiting.order.is_other_of(order))?;
+        Some(self.0.remove(at).order)
+    }
+
     /// Takes out the oldest whose condition `last` meets.
     fn take_met(&mut self, last: Option<Price>) -> Option<Waiting> {
         let met = |waiting: &Waiting| waiting.condition.is_met(waiting.order.side, last);
@@ -68,6 +78,8 @@ impl Matching {
         loop {
             let Some(market) = self.markets.get_mut(index as usize) else { return };
             let Some(Waiting { order, placement, .. }) = market.waiting.take_met(market.last) else { return };
+            let order = self.part(order);
+            let Some(market) = self.markets.get_mut(index as usize) else { return };
             let placement = Placement { quantity: order.quantity, condition: None, ..placement };
             let own = market.own.get(placement.side.opposite()).best();
             let plan = taker::plan(&market.depth, own, &placement, &mut self.trades);
