@@ -3,16 +3,22 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+mod bracket;
 mod watch;
 mod replay;
 
 use std::hint::black_box;
 use std::path::Path;
 
+use std::sync::mpsc::channel;
+
+use bracket::{Bracket, Told};
 use engine::domain::Nanos;
+use engine::message::report::{OrderState, ReportKind};
 use engine::shm::late::LOOK_EVERY;
-use replay::{Joined, by_deadlines, by_turns, frames};
-use support::tape;
+use engine::simulation::faults::{FaultRates, Faults};
+use replay::{Joined, Make, by_deadlines, by_turns, frames, market_making};
+use support::{generated_of, tape};
 use watch::{Seen, Watch};
 
 /// The agents, as [`Watch::seen`] names them.
@@ -38,7 +44,7 @@ fn watched(tape: &Path, joined: Joined, planted: Option<Box<dyn FnOnce()>>) -> (
     forget();
     let mut watch = Watch::new();
     let warm = frames(tape) / 2;
-    let played = by_turns(tape, (joined, Nanos::from_millis(3)), (&mut watch, warm), planted);
+    let played = by_turns(tape, (joined, Nanos::from_millis(3), &market_making), (&mut watch, warm), planted);
     assert!(played.sent > 0, "nothing was traded");
     assert!(AGENTS.iter().all(|agent| watch.seen.contains_key(agent)), "{:?}", watch.seen.keys());
     (watch, played.watched)
@@ -49,10 +55,85 @@ fn a_replay_by_deadlines_is_the_replay_by_turns() {
     let home = tempfile::tempdir().expect("a folder");
     let tape = tape(home.path(), "cryptofeed_usdm_20210405");
     for latency in [Nanos::ZERO, Nanos::from_millis(7), Nanos::from_millis(700)] {
-        let (hash, sent) = by_deadlines(&tape, latency);
-        let other = by_turns(&tape, (Joined::Closed, latency), (&mut Watch::new(), u64::MAX), None);
+        let (hash, sent) = by_deadlines(&tape, latency, &market_making, None);
+        let how = (Joined::Closed, latency, &market_making as Make<'_>);
+        let other = by_turns(&tape, how, (&mut Watch::new(), u64::MAX), None);
         assert!(sent > 0, "nothing was traded");
         assert_eq!((hash, sent), (other.hash, other.sent), "feed latency {latency:?}");
+    }
+}
+
+/// Whether both of each pair came to rest, and one of them ended by a trade and the other with it.
+fn judge(told: &Told) {
+    // Risk lets none through before it knows a price, and refuses both.
+    let refused = |of: u64| told.refused.iter().any(|(sequence, _)| *sequence == of);
+    let (refusals, pairs): (Vec<[u64; 2]>, Vec<_>) =
+        told.pairs.iter().partition(|pair| pair.iter().any(|&of| refused(of)));
+    assert!(refusals.iter().flatten().all(|&of| refused(of)), "{:?}", told.refused);
+    assert!(pairs.len() > 10, "{} pairs, and {:?}", pairs.len(), told.refused);
+    let ends = |of: u64| {
+        let reports = || told.reports.iter().filter(|(sequence, ..)| *sequence == of);
+        assert!(reports().any(|(_, kind, _)| *kind == ReportKind::Accepted), "{of} came to rest");
+        reports().map(|(.., state)| *state).filter(|state| state.is_terminal()).collect::<Vec<_>>()
+    };
+    let (last, pairs) = pairs.split_last().expect("pairs");
+    for pair in pairs {
+        let mut ends = pair.map(ends);
+        ends.sort();
+        assert_eq!(ends, [vec![OrderState::Filled], vec![OrderState::Expired]], "{pair:?}");
+    }
+    // What still rested was cancelled at the end.
+    assert!(last.map(ends).iter().all(|ends| ends.len() == 1), "{last:?}");
+}
+
+#[test]
+fn a_strategy_places_pairs_and_hears_of_both_the_same_in_every_replay() {
+    let home = tempfile::tempdir().expect("a folder");
+    let tape = generated_of(home.path(), &["BTCUSDT"], 120);
+    let latency = Nanos::from_millis(7);
+    let once = |by_rings: bool| {
+        let (say, heard) = channel();
+        let make: Make<'_> = &|index, instrument| Box::new(Bracket::new(index, instrument, say.clone()));
+        let outcome = if by_rings {
+            let how = (Joined::Closed, latency, make);
+            let played = by_turns(&tape, how, (&mut Watch::new(), u64::MAX), None);
+            (played.hash, played.sent)
+        } else {
+            by_deadlines(&tape, latency, make, None)
+        };
+        judge(&Told::hear(&heard));
+        outcome
+    };
+    let first = once(false);
+    assert_eq!(once(false), first);
+    assert_eq!(once(true), first);
+}
+
+#[test]
+fn whatever_is_lost_of_a_pair_both_or_neither_were_placed_and_one_trades() {
+    let home = tempfile::tempdir().expect("a folder");
+    let tape = generated_of(home.path(), &["BTCUSDT"], 600);
+    let (say, heard) = channel();
+    let make: Make<'_> = &|index, instrument| Box::new(Bracket::new(index, instrument, say.clone()));
+    let rates =
+        FaultRates { lost_requests: 4, lost_answers: 6, repeated_answers: 6, ..FaultRates::default() };
+    by_deadlines(&tape, Nanos::from_millis(7), make, Some(Faults::new(1, rates)));
+    let told = Told::hear(&heard);
+    let end = |of: u64| {
+        let mut states =
+            told.reports.iter().filter(|(sequence, ..)| *sequence == of).map(|(.., state)| *state);
+        states.next_back().filter(|state| state.is_terminal())
+    };
+    let ends = told.pairs.iter().map(|pair| pair.map(end)).filter(|ends| *ends != [None; 2]);
+    let ends: Vec<_> = ends.map(|ends| ends.map(|end| end.expect("both or neither"))).collect();
+    let with = |state: OrderState| ends.iter().filter(|ends| ends.contains(&state)).count();
+    assert!(with(OrderState::Filled) > 5 && with(OrderState::NeverPlaced) > 5, "{ends:?}");
+    // Half of a request would be refused.
+    assert_eq!(with(OrderState::Rejected), 0, "{ends:?}");
+    for ends in &ends {
+        let (of_both, filled) = (ends[0] == ends[1], ends.contains(&OrderState::Filled));
+        let never = ends.contains(&OrderState::NeverPlaced);
+        assert!(if filled { ends.contains(&OrderState::Expired) } else { !never || of_both }, "{ends:?}");
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use engine::agent::Agent as _;
 use engine::clock::Stopwatch;
-use engine::domain::{Instruments, Nanos, Quantity};
+use engine::domain::{Instrument, InstrumentIndex, Instruments, Nanos, Quantity};
 use engine::shm::paths::IpcPaths;
 use engine::simulation::exchange::SimulatedExchange;
+use engine::simulation::faults::Faults;
 use engine::simulation::source::{FrameSource as _, TapeFrames};
 use engine::simulation::stepper::Stepper;
 use engine::tick_to_trade::assembly::{
@@ -16,6 +17,7 @@ use engine::tick_to_trade::assembly::{
 use engine::tick_to_trade::ingest::IngestConfig;
 use engine::tick_to_trade::risk::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
 use engine::tick_to_trade::route::RouteTiming;
+use engine::tick_to_trade::strategy::Strategy;
 use engine::tick_to_trade::strategy::registry::{self, Settings};
 use engine::venue::link::{LinkFeed, LinkOrderEntry};
 use engine::venue::replay::TapeSet;
@@ -35,6 +37,14 @@ pub enum Joined {
     Open,
     /// As if each were in a process of its own.
     Apart,
+}
+
+/// Makes the strategy of an instrument.
+pub type Make<'a> = &'a dyn Fn(InstrumentIndex, &Instrument) -> Box<dyn Strategy>;
+
+/// One of those that there are.
+pub fn market_making(index: InstrumentIndex, instrument: &Instrument) -> Box<dyn Strategy> {
+    registry::create("market_making", index, instrument, &Settings::new()).expect("a strategy")
 }
 
 const RING: usize = 1 << 12;
@@ -89,7 +99,7 @@ struct Parts {
     journals: JournalSet,
 }
 
-fn parts(room: &FilePath, tape: &FilePath, joined: Joined) -> Parts {
+fn parts(room: &FilePath, tape: &FilePath, joined: Joined, make: Make<'_>) -> Parts {
     let ipc = IpcPaths::new(room.join("ipc"));
     ipc.create().expect("directories");
     let tapes = [tape.to_owned()];
@@ -99,8 +109,7 @@ fn parts(room: &FilePath, tape: &FilePath, joined: Joined) -> Parts {
     let link = Link::create(&ipc, RING, 1).expect("rings");
     let strategies = table.present.iter().take(4).map(|&index| {
         let instrument = instruments.get(index).expect("listed");
-        let strategy =
-            registry::create("market_making", index, instrument, &Settings::new()).expect("a strategy");
+        let strategy = make(index, instrument);
         StrategySlot { name: format!("maker {index}"), strategy, instruments: vec![index] }
     });
     let strategies = strategies.collect();
@@ -136,17 +145,34 @@ fn room() -> tempfile::TempDir {
     tempfile::tempdir_in(shared_memory()).expect("a folder")
 }
 
-/// The replay as `trading replay` does it: its state hash, and how many orders it sent.
-pub fn by_deadlines(tape: &FilePath, latency: Nanos) -> (String, u64) {
+/// The replay as `trading replay` does it, with faults on the link if there are any: its state hash, and how many orders it
+/// sent.
+pub fn by_deadlines(
+    tape: &FilePath,
+    latency: Nanos,
+    make: Make<'_>,
+    faults: Option<Faults>,
+) -> (String, u64) {
     let room = room();
-    let Parts { link, config, strategies, frames, mut journals } = parts(room.path(), tape, Joined::Closed);
+    let Parts { link, config, strategies, frames, mut journals } =
+        parts(room.path(), tape, Joined::Closed, make);
     let path = Path::assemble(&config, strategies, link.feed.into_direct(), link.entry, &mut journals)
         .expect("assembled");
+    let instruments = Arc::clone(&config.instruments);
     let exchange =
         SimulatedExchange::new(link.venue, frames, config.instruments, MATCHING, latency).expect("a tape");
     let mut stepper = Stepper::new(exchange, path, journals);
+    if let Some(faults) = faults {
+        stepper.inject(faults);
+    }
     stepper.run(&mut |_| true).expect("played");
-    (stepper.journals().state_hash().to_string(), stepper.path().route().counters.sent)
+    let (path, account) = (stepper.path(), stepper.exchange().matching().account());
+    for (index, instrument) in instruments.iter() {
+        let ours = path.risk().ledger().position(index).map(|position| i128::from(position.0));
+        assert_eq!(ours, Some(account.ledger(index).position()), "{}", instrument.symbol);
+    }
+    assert_eq!(path.route().orders().live(), 0);
+    (stepper.journals().state_hash().to_string(), path.route().counters.sent)
 }
 
 type Agents = Path<LinkFeed, LinkOrderEntry>;
@@ -180,12 +206,12 @@ pub struct Played {
 /// the agents are watched, each duty cycle by itself; then something that is `planted` happens once as well.
 pub fn by_turns(
     tape: &FilePath,
-    (joined, latency): (Joined, Nanos),
+    (joined, latency, make): (Joined, Nanos, Make<'_>),
     (watch, warm): (&mut Watch, u64),
     mut planted: Option<Box<dyn FnOnce()>>,
 ) -> Played {
     let room = room();
-    let Parts { link, config, strategies, frames, mut journals } = parts(room.path(), tape, joined);
+    let Parts { link, config, strategies, frames, mut journals } = parts(room.path(), tape, joined, make);
     let mut path = assemble(&config, strategies, (link.feed, link.entry), &mut journals);
     let mut exchange =
         SimulatedExchange::new(link.venue, frames, config.instruments, MATCHING, latency).expect("a tape");

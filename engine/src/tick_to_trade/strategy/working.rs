@@ -56,7 +56,7 @@ pub struct WorkingOrder {
     answer_by: Nanos,
     /// Whether any report of it has come.
     heard: bool,
-    /// Whether it is known to rest at its price from the start, not to wait for a trigger: reports do not tell.
+    /// Whether it is known to rest alone at its price from the start, not to wait for a trigger: reports do not tell.
     pub(super) plain: bool,
     /// Whether the cancel on its way may be half of a replacement, which may be refused whole.
     pub(super) half_cancel: bool,
@@ -169,7 +169,9 @@ impl Working {
                 order.half_cancel = false;
             }
         } else if let Ok(side) = Side::try_from(intent.side) {
-            if let Some(replaced) = self.orders.iter_mut().find(|order| order.id == intent.target) {
+            // The target of one of a pair is the other, to which nothing is done.
+            let target = if intent.is_of_pair() { OrderId::NONE } else { intent.target };
+            if let Some(replaced) = self.orders.iter_mut().find(|order| order.id == target) {
                 replaced.half_cancel = true;
             }
             self.orders.push(WorkingOrder {
@@ -179,7 +181,7 @@ impl Working {
                 price: intent.price,
                 quantity: intent.quantity,
                 answer_by,
-                plain: intent.trigger == Price::NONE,
+                plain: intent.trigger == Price::NONE && !intent.is_of_pair(),
                 ..WorkingOrder::VACANT
             });
         }
