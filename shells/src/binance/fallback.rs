@@ -128,6 +128,27 @@ fn enveloped(asked: Asked, id: &str, answer: &HttpResponse<'_>, venue: Nanos) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Credentials, Secret};
+
+    #[test]
+    fn nothing_new_leaves_this_way() {
+        let credentials =
+            Credentials { key: Secret::new("key".into()), secret: Secret::new("secret".into()) };
+        let signer = Signer::new(&credentials).expect("an HMAC key");
+        let rest = "http://127.0.0.1:9".parse().expect("a place");
+        let mut fallback = Fallback::new(rest, TlsTrust::public()).expect("a descriptor");
+        let mut leaves = |asked: Asked| {
+            let request = br#"{"id":"x-1-2-1-1","method":"any","params":{"symbol":"BTCUSDT","timestamp":1}}"#;
+            fallback.send(Some(asked), request, &signer, Nanos::from_secs(1)).is_ok()
+        };
+        // A pair is two new orders.
+        for asked in [Asked::Place, Asked::Replace, Asked::Oco, Asked::Amend, Asked::Trades] {
+            assert!(!leaves(asked), "{asked:?}");
+        }
+        for asked in [Asked::Cancel, Asked::Sweep, Asked::Query] {
+            assert!(leaves(asked), "{asked:?}");
+        }
+    }
 
     #[test]
     fn an_answer_stands_in_the_envelope_of_the_other_protocol() {

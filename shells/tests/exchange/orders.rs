@@ -248,6 +248,37 @@ fn without_a_session_an_order_is_cancelled_and_asked_for_over_rest() {
 }
 
 #[test]
+fn without_a_session_one_of_a_pair_is_cancelled_over_rest_and_the_other_ends_with_it() {
+    let exchange = Exchange::start(&[]);
+    for cancelled in [0, 1] {
+        let mut desk = Desk::open_at(&exchange, "ed25519", "private_key", false, without_a_session);
+        let ids = [1, 2].map(|leg| id(10 * (cancelled + 1) + leg));
+        let (bid, ask) = exchange.top("BTCUSDT");
+        let params = format!(
+            "symbol=BTCUSDT&side=SELL&quantity=0.01&aboveType=LIMIT_MAKER&abovePrice={:.2}&aboveClientOrderId={}\
+             &belowType=STOP_LOSS&belowStopPrice={:.2}&belowClientOrderId={}",
+            ask * 1.05,
+            ids[0],
+            bid * 0.95,
+            ids[1]
+        );
+        let (status, _, body) = exchange.signed("POST", "/api/v3/orderList/oco", &params);
+        assert_eq!(status, 200, "{body}");
+        for leg in ids {
+            desk.entry.query(0, leg, now()).expect("asked");
+            desk.until(|event| event.id == leg && is_state(event, OrderState::Open));
+        }
+        let (one, other) = if cancelled == 0 { (ids[0], ids[1]) } else { (ids[1], ids[0]) };
+        desk.entry.cancel(0, one, id(100 + one.sequence), now()).expect("sent");
+        desk.until(|event| event.id == one && is_state(event, OrderState::Canceled));
+        // No event of the account tells of the other one: route asks.
+        desk.entry.query(0, other, now()).expect("asked");
+        desk.until(|event| event.id == other && is_state(event, OrderState::Canceled));
+        assert!(!desk.entry.session().is_ready());
+    }
+}
+
+#[test]
 fn a_wrong_key_never_connects_and_is_not_told() {
     let exchange = Exchange::start(&[]);
     let mut wrong = exchange.keys.clone();
