@@ -140,7 +140,7 @@ pub static KEYS: [Key; 41] = [
     },
     Key {
         value_name: "LIST",
-        doc: "Directories of owners whose data lies apart, such as risk=/risk; of risk, operator and gateway",
+        doc: "Directories of owners whose data lies apart, such as risk=/risk; of risk, operator, gateway, ingest",
         group: PLACES,
         check: check::<DataDirs>,
         ..key("TRADING_DATA_DIRS", "data_dirs", "data-dirs")

@@ -22,8 +22,11 @@ pub struct Places {
     pub apart: DataDirs,
 }
 
+/// No owner: where risk kept its data in another deployment of the same instance. What port 5557 halted there holds here.
+pub const RISK_BEFORE: &str = "risk_before";
+
 /// Owners that can keep their data where no other can write it.
-const OWNERS: [&str; 4] = ["risk", "operator", "gateway", "ingest"];
+const OWNERS: [&str; 5] = ["risk", "operator", "gateway", "ingest", RISK_BEFORE];
 
 /// Data directories of owners, such as `risk=/risk`: where services run as different users, none writes another's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

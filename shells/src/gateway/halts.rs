@@ -28,13 +28,14 @@ impl Halts {
         let path = ipc.halts(OWNER);
         path.parent().map_or(Ok(()), made)?;
         let lock = OwnerLock::take(&ipc, OWNER)?;
-        let page = LoggedPage::open(path, log(places))?;
+        let log = log(&ipc, places);
+        let page = LoggedPage::open(path, log)?;
         Ok(Self { page, _lock: lock })
     }
 }
 
-fn log(places: &Places) -> OperatorLog {
-    OperatorLog::of(&places.owned_by(OWNER), OWNER)
+fn log(ipc: &IpcPaths, places: &Places) -> OperatorLog {
+    OperatorLog::of(&places.owned_by(OWNER), OWNER).beside(&ipc.halts(OWNER))
 }
 
 /// Makes the page as strict as its log says, for an engine that starts before the gateway does. Where the gateway is
@@ -45,6 +46,6 @@ fn log(places: &Places) -> OperatorLog {
 pub fn restore(ipc: &IpcPaths, places: &Places, names: &Names) -> Result<(), SetupError> {
     match places.apart(OWNER) {
         Some(_) => Ok(()),
-        None => LoggedPage::restore(&ipc.halts(OWNER), &log(places), names),
+        None => LoggedPage::restore(&ipc.halts(OWNER), &log(ipc, places), names),
     }
 }

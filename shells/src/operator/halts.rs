@@ -51,14 +51,14 @@ pub fn apply(
     environment: &Environment,
 ) -> Result<Done, SetupError> {
     let ipc = IpcPaths::new(&places.ipc);
-    let log = OperatorLog::new(&places.owned_by("operator"));
+    let log = own_log(places, &ipc);
     let entry = Entry::now(Act::Halt { scope: scope.clone(), state }, reason, environment);
     let lock = OperatorLock::take(&places.owned_by("operator"));
     if state == HaltState::Halted {
         // Whoever holds the lock may be hung: a halt waits for nobody.
         set(&ipc, &log, scope, state)?;
         let logged = lock.and_then(|_lock| log.append(&entry));
-        return Ok(Done { warning: logged.err().map(|error| format!("halted, but not logged: {error}")) });
+        return Ok(Done { warning: logged.err().map(|error| log.keep(&entry, &error)) });
     }
     let _lock = lock?;
     // Nothing is let go of that is unknown, and nothing is logged that was not asked for in earnest.
@@ -67,6 +67,11 @@ pub fn apply(
     log.append(&entry)?;
     write(&mut open(&ipc, &log)?, &words, state);
     Ok(Done { warning: None })
+}
+
+/// The operator's log, with the halts that hold and could not be logged.
+pub(super) fn own_log(places: &Places, ipc: &IpcPaths) -> OperatorLog {
+    OperatorLog::new(&places.owned_by(OWNER)).beside(&ipc.halts(OWNER))
 }
 
 fn set(ipc: &IpcPaths, log: &OperatorLog, scope: &Scope, state: HaltState) -> Result<(), SetupError> {
@@ -141,7 +146,7 @@ pub(super) fn left(entries: &[Entry], is_meant: impl Fn(&Scope) -> bool) -> Halt
 /// When the log is damaged.
 pub fn still(places: &Places) -> Result<Vec<(String, HaltState)>, SetupError> {
     let ipc = IpcPaths::new(&places.ipc);
-    let entries = OperatorLog::new(&places.owned_by(OWNER)).read()?;
+    let entries = own_log(places, &ipc).read()?;
     // Where no engine has told of its names there is nothing that a page could hold by them.
     let symbols = names::instruments(&ipc).unwrap_or_default().into_iter().map(|(_, facts)| {
         let state =
@@ -189,10 +194,9 @@ pub fn fill(page: &mut HaltPage, logs: &[&[Entry]], table: Table<'_>, at_least: 
 /// start.
 pub fn restore(places: &Places, ipc: &IpcPaths, table: Table<'_>) -> Result<HaltState, SetupError> {
     let _lock = OperatorLock::take(&places.owned_by("operator"))?;
-    let log = OperatorLog::new(&places.owned_by("operator"));
-    let entries = log.read()?;
+    let entries = own_log(places, ipc).read()?;
     let path = ipc.halts(OWNER);
-    // A halt whose log could not be written stands on the page alone.
+    // Where the log could not be read, everything was halted on the page alone.
     let before = HaltReader::attach(&path).map_or(HaltState::Active, |page| page.global());
     // Made anew: what earlier indices meant is gone, and who still reads the old page sees that it was replaced.
     make(&path, &entries, table, before)?;
@@ -273,9 +277,33 @@ mod tests {
         assert!(apply(&places, &Scope::Global, HaltState::Active, None, &environment).is_err());
         assert_eq!(state(&ipc, 0, 0), HaltState::Halted);
         drop(_hung);
-        // It stands on the page alone, and still outlives the engine.
+        // It is not in the log, and still outlives the engine.
         let table = Table { instruments: &[], sources: &[] };
         assert_eq!(restore(&places, &ipc, table).expect("restored"), HaltState::Halted);
+    }
+
+    #[test]
+    fn a_halt_that_could_not_be_logged_follows_its_name_until_it_is_let_go() {
+        let (_folder, places, ipc) = world();
+        ipc.create().expect("made");
+        log(&places, Scope::Strategy("mm".into()), HaltState::Halted);
+        let unlogged = Entry::now(
+            Act::Halt { scope: Scope::Symbol("ETH".into()), state: HaltState::Halted },
+            None,
+            &Environment::default(),
+        );
+        let _told = own_log(&places, &ipc).keep(&unlogged, &SetupError::Invalid("full".to_owned()));
+        let sources = named(vec![(SourceId(2), "mm/BTC")]);
+        for (instruments, eth, btc) in
+            [(named(vec![(0, "ETH"), (1, "BTC")]), 0, 1), (named(vec![(0, "BTC"), (1, "ETH")]), 1, 0)]
+        {
+            restore(&places, &ipc, Table { instruments: &instruments, sources: &sources }).expect("restored");
+            assert_eq!((state(&ipc, 3, eth), state(&ipc, 3, btc)), (HaltState::Halted, HaltState::Active));
+        }
+        log(&places, Scope::Symbol("ETH".into()), HaltState::Active);
+        let instruments = named(vec![(0, "ETH")]);
+        restore(&places, &ipc, Table { instruments: &instruments, sources: &sources }).expect("restored");
+        assert_eq!((state(&ipc, 3, 0), state(&ipc, 2, 0)), (HaltState::Active, HaltState::Halted));
     }
 
     #[test]

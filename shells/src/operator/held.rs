@@ -8,7 +8,7 @@ use engine::shm::paths::IpcPaths;
 use engine::tick_to_trade::strategy::row::StrategyRow;
 
 use crate::config::Places;
-use crate::operator::halts::{left, open};
+use crate::operator::halts::{left, open, own_log};
 use crate::operator::log::OperatorLog;
 use crate::operator::names;
 
@@ -35,7 +35,7 @@ impl Held {
         let rows = (0..rows.count()).filter_map(|source| rows.read(source));
         let meant = rows.filter(|row| only.is_none_or(|only| row.followed().any(|index| index == only)));
         let sources = meant.filter_map(|row| Some((row.source, row.name()?.to_owned()))).collect();
-        let log = OperatorLog::new(&places.owned_by("operator"));
+        let log = own_log(places, &ipc);
         let mut held = Self { page: open(&ipc, &log)?, log, sources };
         for (source, _) in &held.sources {
             held.page.set_source(*source, HaltState::Halted);

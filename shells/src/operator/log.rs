@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DATA/INSTANCE/operator.log   {"time_ns":…,"uid":0,"user":"ann","act":"halt","scope":"symbol","of":"BTCUSDT",…}
+//! IPC/operator/unlogged.log    the halts that hold though the disk did not take them
 //! ```
 
 use std::fs::{File, OpenOptions};
@@ -103,26 +104,49 @@ impl Entry {
     }
 }
 
-/// File, length and time of a log's last change.
-pub type LogIdentity = (u64, u64, i64, i64);
+/// File, length and time of the last change of each file of a log; `None` where there is none.
+pub type LogIdentity = Vec<Option<(u64, u64, i64, i64)>>;
 
-/// The log of one instance.
+/// The log of one owner of a halt page. One file is written; others may be read with it.
 #[derive(Clone, Debug)]
 pub struct OperatorLog {
     path: PathBuf,
+    /// The log that the same owner left elsewhere.
+    before: Option<PathBuf>,
+    /// In shared memory, beside the page: what the disk did not take.
+    unlogged: Option<PathBuf>,
 }
 
 impl OperatorLog {
     /// The log in the instance's data directory.
     #[must_use]
     pub fn new(data: &Path) -> Self {
-        Self { path: data.join("operator.log") }
+        Self::of(data, "operator")
     }
 
     /// The log of another owner of a halt page, in the same form.
     #[must_use]
     pub fn of(data: &Path, owner: &str) -> Self {
-        Self { path: data.join(format!("{owner}.log")) }
+        Self { path: data.join(format!("{owner}.log")), before: None, unlogged: None }
+    }
+
+    /// The same, with the halts that hold on `page` and could not be logged.
+    #[must_use]
+    pub fn beside(self, page: &Path) -> Self {
+        Self { unlogged: Some(page.with_file_name("unlogged.log")), ..self }
+    }
+
+    /// The same, behind the log of the same name in `data`, if any is meant: where its owner logged in another deployment.
+    #[must_use]
+    pub fn after(self, data: Option<&Path>) -> Self {
+        let name = self.path.file_name().unwrap_or_default();
+        Self { before: data.map(|data| data.join(name)), ..self }
+    }
+
+    /// All files, the one that matters most for entries of the same time last.
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        let Self { path, before, unlogged } = self;
+        [before.as_deref(), Some(path.as_path()), unlogged.as_deref()].into_iter().flatten()
     }
 
     /// The file.
@@ -131,11 +155,14 @@ impl OperatorLog {
         &self.path
     }
 
-    /// What changes with every line that is logged, or with another file in the log's place.
+    /// What changes with every line that is logged, or with another file in the place of one of the log's.
     #[must_use]
-    pub fn identity(&self) -> Option<LogIdentity> {
-        let facts = std::fs::metadata(&self.path).ok()?;
-        Some((facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec()))
+    pub fn identity(&self) -> LogIdentity {
+        let identity = |path| {
+            let facts = std::fs::metadata(path).ok()?;
+            Some((facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec()))
+        };
+        self.files().map(identity).collect()
     }
 
     /// Appends `entry` and syncs it. A line that an earlier command left torn is ended first.
@@ -143,49 +170,70 @@ impl OperatorLog {
     /// # Errors
     /// When it is not on the disk.
     pub fn append(&self, entry: &Entry) -> Result<(), SetupError> {
-        let io = |action| move |error| SetupError::io(&self.path, action, error);
-        let fresh = !self.path.exists();
-        let text =
-            serde_json::to_string(entry).map_err(|error| SetupError::file(&self.path, error.to_string()))?;
-        let torn =
-            std::fs::read(&self.path).is_ok_and(|bytes| bytes.last().is_some_and(|&last| last != b'\n'));
-        let mut file =
-            OpenOptions::new().create(true).append(true).open(&self.path).map_err(io("opening it"))?;
-        let start = if torn { "\n" } else { "" };
-        file.write_all(format!("{start}{text}\n").as_bytes()).map_err(io("writing it"))?;
-        file.sync_all().map_err(io("syncing it"))?;
-        if fresh && let Some(directory) = self.path.parent() {
-            // A new file is only there once its directory says so.
-            File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .map_err(io("syncing its directory"))?;
-        }
-        Ok(())
+        append(&self.path, entry)
+    }
+
+    /// Keeps the `entry` of a halt that holds and could not be logged, because of `error`, for as long as shared memory
+    /// lasts. Says what was not done.
+    #[must_use]
+    pub fn keep(&self, entry: &Entry, error: &SetupError) -> String {
+        let kept = self.unlogged.as_deref().is_some_and(|path| append(path, entry).is_ok());
+        let until = if kept { "the loss of shared memory" } else { "the next start" };
+        format!("halted, but not logged: {error}; {until} forgets it")
     }
 
     /// Every entry, oldest first. A torn line at a command's end is passed over: that command never answered.
     ///
     /// # Errors
-    /// When the file cannot be read, or a line was damaged after it was written.
+    /// When a file cannot be read, or a line was damaged after it was written.
     pub fn read(&self) -> Result<Vec<Entry>, SetupError> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(SetupError::io(&self.path, "reading it", error)),
-        };
         let mut entries = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            match serde_json::from_str(line) {
-                Ok(entry) => entries.push(entry),
-                // Whole lines end in a brace: what does not was cut off.
-                Err(_) if !line.ends_with('}') => {}
-                Err(error) => {
-                    return Err(SetupError::file(&self.path, format!("line {}: {error}", number + 1)));
-                }
-            }
+        for path in self.files() {
+            // In its own file an entry stands behind all before it, whatever the machine's clock said.
+            let mut latest = i64::MIN;
+            entries.extend(read(path)?.into_iter().map(|entry| {
+                latest = latest.max(entry.time_ns);
+                (latest, entry)
+            }));
         }
-        Ok(entries)
+        entries.sort_by_key(|(time, _)| *time);
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
     }
+}
+
+fn append(path: &Path, entry: &Entry) -> Result<(), SetupError> {
+    let io = |action| move |error| SetupError::io(path, action, error);
+    let fresh = !path.exists();
+    let text = serde_json::to_string(entry).map_err(|error| SetupError::file(path, error.to_string()))?;
+    let torn = std::fs::read(path).is_ok_and(|bytes| bytes.last().is_some_and(|&last| last != b'\n'));
+    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(io("opening it"))?;
+    let start = if torn { "\n" } else { "" };
+    file.write_all(format!("{start}{text}\n").as_bytes()).map_err(io("writing it"))?;
+    file.sync_all().map_err(io("syncing it"))?;
+    if fresh && let Some(directory) = path.parent() {
+        // A new file is only there once its directory says so.
+        let directory = File::open(directory);
+        directory.and_then(|directory| directory.sync_all()).map_err(io("syncing its directory"))?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<Entry>, SetupError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(SetupError::io(path, "reading it", error)),
+    };
+    let mut entries = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(entry) => entries.push(entry),
+            // Whole lines end in a brace: what does not was cut off.
+            Err(_) if !line.ends_with('}') => {}
+            Err(error) => return Err(SetupError::file(path, format!("line {}: {error}", number + 1))),
+        }
+    }
+    Ok(entries)
 }
 
 /// The machine's clock.
@@ -215,6 +263,34 @@ mod tests {
         file.write_all(b"{\"time_ns\":12,\"ui").expect("torn");
         log.append(&second).expect("written");
         assert_eq!(log.read().expect("read"), [first, second]);
+    }
+
+    #[test]
+    fn entries_of_all_files_come_in_order_and_those_of_one_file_as_they_stand() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for directory in ["data", "before", "page"] {
+            std::fs::create_dir(at(directory)).expect("made");
+        }
+        let log = OperatorLog::new(&at("data")).beside(&at("page/halts")).after(Some(&at("before")));
+        let nothing = log.identity();
+        assert!(nothing.len() == 3 && nothing.iter().all(Option::is_none));
+        let entry = |time_ns, of| Entry { time_ns, ..halt(of) };
+        // The clock was set back between B and C; D was not logged; A is of another deployment.
+        log.append(&entry(20, "B")).expect("written");
+        log.append(&entry(10, "C")).expect("written");
+        let told = log.keep(&entry(20, "D"), &SetupError::Invalid("full".to_owned()));
+        assert_eq!(told, "halted, but not logged: full; the loss of shared memory forgets it");
+        OperatorLog::new(&at("before")).append(&entry(15, "A")).expect("written");
+        log.append(&entry(30, "E")).expect("written");
+        let read = log.read().expect("read").into_iter().map(|entry| entry.act);
+        let wanted = ["A", "B", "C", "D", "E"].map(|of| halt(of).act);
+        assert_eq!(read.collect::<Vec<_>>(), wanted);
+        assert!(log.identity().iter().all(Option::is_some));
+        std::fs::remove_dir_all(at("page")).expect("removed");
+        assert!(
+            log.keep(&entry(40, "F"), &SetupError::Invalid("full".to_owned())).contains("the next start")
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ const UNREADABLE_LOOKS: u32 = 20;
 /// A log, and what it was like when it was last read.
 struct Followed {
     log: OperatorLog,
-    seen: Option<LogIdentity>,
+    seen: LogIdentity,
 }
 
 /// The page, and the logs that it follows.
@@ -41,8 +41,9 @@ impl LoggedHalts {
     /// When a log is damaged, or the page cannot be written: then nobody knows what was halted, and nothing may start.
     pub fn start(places: &Places, ipc: &IpcPaths, table: Table<'_>) -> Result<Option<Self>, SetupError> {
         let apart = OWNERS.iter().filter_map(|owner| Some((places.apart(owner)?, *owner)));
-        let logs: Vec<_> =
-            apart.map(|(data, owner)| Followed { log: OperatorLog::of(&data, owner), seen: None }).collect();
+        let logs: Vec<_> = apart
+            .map(|(data, owner)| Followed { log: OperatorLog::of(&data, owner), seen: Vec::new() })
+            .collect();
         if logs.is_empty() {
             return Ok(None);
         }

@@ -49,7 +49,7 @@ pub fn made(path: &Path) -> Result<(), SetupError> {
 }
 
 impl LoggedPage {
-    /// Goes on with the page at `path`, or makes it as strict as `log` says. The caller is the page's only writer, but
+    /// Goes on with the page at `path`, or makes it, as strict as `log` says and as the page is for everything. The caller is the page's only writer, but
     /// for who [`restores`](Self::restore) it.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl LoggedPage {
             Err(_) => HaltPage::create(&path, 0)?,
         };
         let mut logged = Self { page, path, log, entries, names: Names::default() };
-        // A halt whose log could not be written stands on the page alone.
+        // Where the log could not be read, everything was halted on the page alone.
         fill(&mut logged.page, &[&logged.entries], logged.names.table(), before);
         Ok(logged)
     }
@@ -78,7 +78,7 @@ impl LoggedPage {
     pub fn restore(path: &Path, log: &OperatorLog, names: &Names) -> Result<(), SetupError> {
         for _ in 0..RESTORES_MAX {
             let before = log.identity();
-            if before.is_none() {
+            if before.iter().all(Option::is_none) {
                 return Ok(());
             }
             Self::open(path.to_owned(), log.clone())?.learn(names.clone());
@@ -143,14 +143,15 @@ impl LoggedPage {
         if stricter {
             self.set(scope, state);
         }
-        let logged = self.log.append(&entry);
-        match logged {
-            Err(error) if !stricter => return Err(error),
-            _ => self.entries.push(entry),
-        }
+        let warning = match self.log.append(&entry) {
+            Ok(()) => None,
+            Err(error) if stricter => Some(self.log.keep(&entry, &error)),
+            Err(error) => return Err(error),
+        };
+        self.entries.push(entry);
         // A stricter one again, for an engine that started meanwhile may have set the page by a log without it.
         self.set(scope, state);
-        Ok(logged.err().map(|error| format!("halted, but not logged: {error}")))
+        Ok(warning)
     }
 
     fn set(&mut self, scope: &Scope, state: HaltState) {

@@ -11,6 +11,7 @@ use engine::tick_to_trade::assembly::RISK_SERVICE;
 use crate::api::risk::HaltRequest;
 use crate::api::{ApiError, code};
 use crate::config::Places;
+use crate::config::places::RISK_BEFORE;
 use crate::operator::page::{LoggedPage, Names};
 use crate::operator::{OperatorLog, Scope};
 use crate::service::instruments::Table;
@@ -65,8 +66,9 @@ pub fn latches(scope: &Scope, names: &Names) -> Vec<u32> {
     }
 }
 
-fn log(places: &Places) -> OperatorLog {
-    OperatorLog::of(&places.owned_by("risk"), LOG)
+fn log(ipc: &IpcPaths, places: &Places) -> OperatorLog {
+    let before = places.apart(RISK_BEFORE);
+    OperatorLog::of(&places.owned_by("risk"), LOG).beside(&ipc.halts(RISK_SERVICE)).after(before.as_deref())
 }
 
 /// Makes the page as strict as its log says: to be called where risk is hosted, before anything is approved.
@@ -74,7 +76,7 @@ fn log(places: &Places) -> OperatorLog {
 /// # Errors
 /// Those of [`LoggedPage::restore`].
 pub fn restore(ipc: &IpcPaths, places: &Places, names: &Names) -> Result<(), SetupError> {
-    LoggedPage::restore(&ipc.halts(RISK_SERVICE), &log(places), names)
+    LoggedPage::restore(&ipc.halts(RISK_SERVICE), &log(ipc, places), names)
 }
 
 /// The page, once it was needed.
@@ -95,7 +97,7 @@ impl ServicePage {
     ///
     /// # Errors
     /// `UNKNOWN_SYMBOL` or `UNKNOWN_STRATEGY`; `INTERNAL` when the page or its log cannot be written. A halt holds even
-    /// so, until risk starts again; where the log cannot be read, everything is halted.
+    /// so, for as long as shared memory lasts; where the log cannot be read, everything is halted.
     pub fn set(
         &mut self,
         scope: &Scope,
@@ -117,7 +119,7 @@ impl ServicePage {
         }
         match page.apply(scope, state, reason, WHO.to_owned()) {
             Ok(None) => Ok(()),
-            Ok(Some(warning)) => Err(internal(format!("{scope}: {warning}; risk's next start forgets it"))),
+            Ok(Some(warning)) => Err(internal(format!("{scope}: {warning}"))),
             Err(error) => Err(internal(error.to_string())),
         }
     }
@@ -130,7 +132,7 @@ fn internal(reason: String) -> ApiError {
 /// Opens the page to set `state`. A halt needs no log: without one it is of everything.
 fn open(ipc: &IpcPaths, places: &Places, state: HaltState) -> Result<LoggedPage, ApiError> {
     let path = ipc.halts(RISK_SERVICE);
-    LoggedPage::open(path.clone(), log(places)).map_err(|error| {
+    LoggedPage::open(path.clone(), log(ipc, places)).map_err(|error| {
         if state != HaltState::Halted {
             return internal(error.to_string());
         }
@@ -187,5 +189,54 @@ mod tests {
         let told = page.set(&other, HaltState::Halted, None, names()).expect_err("not logged").message;
         assert!(told.contains("symbol B: halted, but not logged"), "{told}");
         assert_eq!(read(1), HaltState::Halted);
+        // Nobody starts by a log that cannot be read. By the log as it was, what it did not take holds, by its name.
+        assert!(restore(&ipc, &places, &names()).is_err());
+        std::fs::remove_dir(at("data/risk_service.log")).expect("removed");
+        std::fs::rename(at("data/kept"), at("data/risk_service.log")).expect("moved");
+        let turned = Names { instruments: vec![(0, "B".to_owned()), (1, "A".to_owned())], sources: vec![] };
+        restore(&ipc, &places, &turned).expect("restored");
+        restore(&ipc, &places, &names()).expect("restored");
+        assert_eq!((read(0), read(1)), (HaltState::Halted, HaltState::Halted));
+        page = ServicePage::new(&ipc, &places);
+        page.set(&other, HaltState::Active, None, names()).expect("logged");
+        restore(&ipc, &places, &names()).expect("restored");
+        assert_eq!((read(0), read(1)), (HaltState::Halted, HaltState::Active));
+    }
+
+    #[test]
+    fn what_was_halted_in_the_other_deployment_holds_in_this_one_until_it_is_let_go_here() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let apart = |text: String| text.parse::<crate::config::places::DataDirs>().expect("directories");
+        let (risk, data) = (at("risk").display().to_string(), at("data").display().to_string());
+        // As the two compose files have them: one user to a service, and one engine.
+        let services = |ipc: &str| Places {
+            instance: "t".into(),
+            ipc: at(ipc),
+            data: at("data/t"),
+            apart: apart(format!("risk={risk},risk_before={data}")),
+        };
+        let engine = |ipc: &str| Places { apart: apart(format!("risk_before={risk}")), ..services(ipc) };
+        let names = || Names { instruments: vec![(0, "A".to_owned()), (1, "B".to_owned())], sources: vec![] };
+        let read = |places: &Places| {
+            let ipc = IpcPaths::new(&places.ipc);
+            restore(&ipc, places, &names()).expect("restored");
+            let page = HaltReader::attach(&ipc.halts(RISK_SERVICE)).expect("a page");
+            [page.state(SourceId(0), 0), page.state(SourceId(0), 1)]
+        };
+        let set = |places: &Places, symbol: &str, state| {
+            let ipc = IpcPaths::new(&places.ipc);
+            let scope = Scope::Symbol(symbol.to_owned());
+            ServicePage::new(&ipc, places).set(&scope, state, None, names()).expect("logged");
+        };
+        let (halted, active) = (HaltState::Halted, HaltState::Active);
+        set(&services("1"), "A", halted);
+        assert_eq!(read(&engine("2")), [halted, active]);
+        set(&engine("2"), "A", active);
+        set(&engine("2"), "B", halted);
+        assert_eq!(read(&engine("2")), [active, halted]);
+        assert_eq!(read(&services("3")), [active, halted], "and back again");
+        set(&services("3"), "B", active);
+        assert_eq!((read(&services("4")), read(&engine("5"))), ([active; 2], [active; 2]));
     }
 }
