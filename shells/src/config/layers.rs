@@ -95,8 +95,12 @@ pub struct Layers {
 /// The secret that opens market data.
 const MARKET_DATA_KEY: &str = "BINANCE_MARKET_DATA_KEY";
 
-/// Variables with our prefix that are none of ours to read: the tests', and those of the compose file.
-const FOREIGN: [&str; 4] = ["TRADING_TEST_", "TRADING_CI", "TRADING_SUBNET", "TRADING_PULL_POLICY"];
+/// What `simulated_exchange` alone is told by the environment: events a second and symbol.
+pub const EXCHANGE_RATE: &str = "TRADING_EXCHANGE_RATE";
+
+/// Variables with our prefix that are none of these: the tests', those of the compose file, and the simulated exchange's own.
+const FOREIGN: [&str; 5] =
+    ["TRADING_TEST_", "TRADING_CI", "TRADING_SUBNET", "TRADING_PULL_POLICY", EXCHANGE_RATE];
 
 impl Layers {
     /// Finds and checks every setting.

@@ -1,5 +1,5 @@
 //! What `simulated_exchange` can be told: as flags, and in `[simulated_exchange]` of the TOML file; what it shares with the
-//! services, by the environment too.
+//! services, and its rate, by the environment too.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use crate::config::Environment;
 use crate::config::document::{EXCHANGE, Item};
 use crate::config::duration::Span;
 use crate::config::keys::CONFIG;
-use crate::config::layers::{Layers, Secrets, Source};
+use crate::config::layers::{EXCHANGE_RATE, Layers, Secrets, Source};
 use crate::config::values::Symbols;
 
 /// What it shares with the services: key, and variable. Where the environment and its own section say nothing, the
@@ -46,7 +46,7 @@ pub struct Settings {
     /// Seed of the generated market and of faults.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Events a second and symbol of the generated market.
+    /// Events a second and symbol of the generated market; or TRADING_EXCHANGE_RATE.
     #[arg(long, default_value_t = 50)]
     pub rate: u32,
     /// How long the generated market has been going on at the start.
@@ -142,6 +142,14 @@ impl Settings {
                 told.insert(key.to_owned(), Item { values: vec![text.to_owned()], line: 0 });
             }
         }
+        if let Some(text) = environment.get(EXCHANGE_RATE) {
+            let rate = Item { values: vec![text.to_owned()], line: 0 };
+            // Here, for the parser's reason names a flag that nobody gave.
+            let given = std::iter::once(EXCHANGE.to_owned()).chain(flags_of("rate", &rate));
+            Self::try_parse_from(given)
+                .map_err(|error| SetupError::Invalid(format!("{EXCHANGE_RATE}: {}", reason(&error))))?;
+            told.insert("rate".to_owned(), rate);
+        }
         told.retain(|key, _| flags.value_source(key) != Some(ValueSource::CommandLine));
         let told = told.iter().flat_map(|(key, item)| flags_of(key, item)).map(OsString::from);
         let settings = Self::try_parse_from(arguments.into_iter().chain(told))
@@ -214,6 +222,8 @@ mod tests {
         assert_eq!(varied.bind.to_string(), "0.0.0.0", "an empty variable is unset");
         let flagged = read(&["--port", "3", "--seed=4"], &variables, toml).expect("good");
         assert_eq!((flagged.port, flagged.seed, flagged.rate), (3, 4, 9));
+        let rate = |flags: &[&str], text| read(flags, &[(EXCHANGE_RATE, text)], toml).expect("good").rate;
+        assert_eq!((rate(&[], "11"), rate(&[], ""), rate(&["--rate=12"], "11")), (11, 9, 12));
         let own = format!("{toml}symbols = [\"LTCUSDT\", \"BNBUSDT\"]\n");
         assert_eq!(read(&[], &[], &own).expect("good").symbols.0.join(","), "LTCUSDT,BNBUSDT");
         let default = read(&[], &[], "").expect("good");
@@ -246,6 +256,7 @@ mod tests {
             ("[simulated_exchange]\ncert = \"a.pem\"\n", [("A", "b")], "cert and key: one is of no use"),
             ("", [("TRADING_PORT", "x")], "TRADING_PORT=x: "),
             ("", [("TRADING_PROT", "1")], "TRADING_PROT: no such setting"),
+            ("", [(EXCHANGE_RATE, "-1")], "TRADING_EXCHANGE_RATE: invalid value '-1'"),
         ] {
             let error = read(&[], &environment, toml).expect_err("refused");
             assert!(error.contains(expected) && error.lines().count() == 1, "{error}");
