@@ -17,8 +17,8 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Counters of `service`, in `registry`. Status 500 is there from the start for every path of `paths`, so that a
-    /// query for errors never comes back empty.
+    /// Counters of `service`, in `registry`. Status 500 and the durations are there from the start for every path of
+    /// `paths`, so that a query for either never comes back empty.
     ///
     /// # Errors
     /// When the registry has them already.
@@ -31,6 +31,7 @@ impl Requests {
         registry.register(Box::new(durations.clone()))?;
         for path in paths {
             total.with_label_values(&[service, "GET", path, "500"]);
+            durations.with_label_values(&[service, "GET", path]);
         }
         Ok(Self { service: service.to_owned(), total, durations })
     }
@@ -51,11 +52,18 @@ mod tests {
     use prometheus::TextEncoder;
 
     #[test]
-    fn errors_are_there_before_the_first() {
+    fn errors_and_durations_are_there_before_the_first() {
         let registry = Registry::new();
         let requests = Requests::new("market_data", &["/health"], &registry).expect("registered");
+        let text = || TextEncoder::new().encode_to_string(&registry.gather()).expect("text");
+        let none = text();
+        let request = "{method=\"GET\",path=\"/health\",service=\"market_data\"";
+        for (name, rest) in [("count", "} 0"), ("sum", "} 0"), ("bucket", ",le=\"+Inf\"} 0")] {
+            let line = format!("http_request_duration_seconds_{name}{request}{rest}");
+            assert!(none.lines().any(|found| found == line), "{line} in {none}");
+        }
         requests.count("BREW", "/health", 405, 0.002);
-        let text = TextEncoder::new().encode_to_string(&registry.gather()).expect("text");
+        let text = text();
         let errors =
             "http_requests_total{method=\"GET\",path=\"/health\",service=\"market_data\",status=\"500\"} 0";
         assert!(text.contains(errors), "{text}");
