@@ -111,11 +111,10 @@ fn a_stepped_market_stands_still_until_it_is_told() {
     assert_ne!(book(&exchange)["lastUpdateId"], before["lastUpdateId"]);
     assert_eq!(exchange.operator("POST", "/admin/step?by=soon").0, 400);
     assert_eq!(exchange.operator("GET", "/health").0, 200);
-    assert!(
-        exchange
-            .operator("GET", "/metrics")
-            .2
-            .as_str()
-            .is_some_and(|text| text.contains("trading_exchange_orders_total 0"))
-    );
+    let (_, _, metrics) = exchange.operator("GET", "/metrics");
+    let lines: Vec<&str> = metrics.as_str().expect("text").lines().collect();
+    assert!(lines.contains(&"trading_exchange_orders_total 0"), "{lines:?}");
+    for name in ["process_cpu_seconds_total ", "process_resident_memory_bytes ", "process_open_fds "] {
+        assert_eq!(lines.iter().filter(|line| line.starts_with(name)).count(), 1, "{name} in {lines:?}");
+    }
 }
