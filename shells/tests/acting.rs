@@ -153,6 +153,31 @@ fn a_halt_holds_at_once_and_only_its_owner_lowers_it() {
 }
 
 #[test]
+fn subscribers_of_risk_are_told_what_may_be_traded_whoever_says_so() {
+    let mut world = World::new();
+    world.risk.done("subscribe", json!({}));
+    let mut told = |what: &str, of: Value, state: &str| {
+        world.risk.push(what, |push| {
+            let told = &push["data"];
+            push["push"] == json!("halt") && told["of"] == of && told["state"] == json!(state)
+        })
+    };
+    let act = |command: &[&str]| {
+        let output = world.home.trading(command).output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+    };
+    act(&["halt", "--symbol", "BTCUSDT"]);
+    let push = told("the operator's halt of a symbol", json!("BTCUSDT"), "HALTED");
+    assert_eq!(push["data"]["scope"], json!("INSTRUMENT"));
+    act(&["reduce-only"]);
+    assert_eq!(told("of everything", Value::Null, "REDUCE_ONLY")["data"]["scope"], json!("GLOBAL"));
+    act(&["resume"]);
+    told("everything may be traded", Value::Null, "ACTIVE");
+    act(&["resume", "--symbol", "BTCUSDT"]);
+    told("and the symbol", json!("BTCUSDT"), "ACTIVE");
+}
+
+#[test]
 fn what_the_port_halted_outlives_shared_memory_and_is_logged() {
     let mut world = World::new();
     world.place(&world.resting());

@@ -105,6 +105,20 @@ pub struct HaltEvent {
     pub time_ns: i64,
 }
 
+/// The push `halt`: what may be traded from now on, whoever's page says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permission {
+    /// `GLOBAL`, `SOURCE` or `INSTRUMENT`.
+    pub scope: String,
+    /// The symbol or strategy, where the scope is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// The strictest that any page says.
+    pub state: String,
+    /// When it was seen.
+    pub time_ns: i64,
+}
+
 /// `halt`, `reduce_only` and `resume`: everything, or one symbol or strategy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

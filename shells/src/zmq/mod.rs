@@ -10,6 +10,7 @@ pub mod publisher;
 pub mod looking;
 pub mod market_data;
 pub mod halts;
+pub mod permitted;
 pub mod commanding;
 mod pairs;
 pub mod order_entry;

@@ -1,11 +1,11 @@
 //! Port 5557: limits, positions, halts.
 
-use engine::counters::{CounterReader, HaltReader, HaltState};
-use engine::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
+use engine::counters::{CounterReader, HaltState};
+use engine::domain::{Nanos, OrderId, SourceId};
+use engine::journal::HaltScope;
 use engine::message::Intent;
 use engine::message::command::{COMMAND_TEXT_MAX, CommandKind};
 use engine::shm::paths::IpcPaths;
-use engine::tick_to_trade::assembly::{LOGGED_HALTS, RISK_SERVICE};
 
 use crate::api::envelope::Request;
 use crate::api::risk::{Checked, HaltEvent, HaltRequest, Limit, Limits, RiskState, SetLimit, SymbolFilter};
@@ -13,7 +13,6 @@ use crate::api::{ApiError, code};
 use crate::client::intents::NewOrder;
 use crate::config::Places;
 use crate::service::account::Event;
-use crate::service::attach::Attached;
 use crate::service::families::{Families, names};
 use crate::service::instruments::Table;
 use crate::service::{money, show};
@@ -21,14 +20,8 @@ use crate::zmq::commanding::Commanding;
 use crate::zmq::desk::{Desk, Outcome, Ticket, result};
 use crate::zmq::halts::{ServicePage, latches, names as halted_names, scope};
 use crate::zmq::looking::{Views, not_ready, unknown};
+use crate::zmq::permitted::{Pages, Permitted};
 use crate::zmq::router::{Operations, RouterCounts};
-
-/// Owners of halt pages.
-const HALT_OWNERS: [&str; 6] = ["operator", "gateway", RISK_SERVICE, LOGGED_HALTS, "risk", "route"];
-
-/// A source and an instrument that nobody halts: what a page says of them is its global word, or one scope's.
-const NOBODY: SourceId = SourceId(engine::limits::SOURCES_MAX as u16 - 1);
-const NOTHING: InstrumentIndex = engine::limits::INSTRUMENTS_MAX as InstrumentIndex - 1;
 
 /// What risk refused, by code.
 fn rejections(reader: &CounterReader) -> impl Iterator<Item = (&str, u64)> {
@@ -38,7 +31,7 @@ fn rejections(reader: &CounterReader) -> impl Iterator<Item = (&str, u64)> {
 /// The port's operations.
 pub struct RiskManagement {
     views: Views,
-    pages: Vec<(&'static str, Attached<HaltReader>)>,
+    pages: Pages,
     last_halt: Option<HaltEvent>,
     own: ServicePage,
     commanding: Commanding,
@@ -48,13 +41,9 @@ impl RiskManagement {
     /// Looks at the engine under `ipc`, whose journals lie under `places`.
     #[must_use]
     pub fn new(ipc: &IpcPaths, places: &Places) -> Self {
-        let page = |owner: &'static str| {
-            let path = ipc.halts(owner);
-            (owner, Attached::new(move || HaltReader::attach(&path)))
-        };
         Self {
             views: Views::new("risk_management", "risk", ipc, places),
-            pages: HALT_OWNERS.map(page).into(),
+            pages: Pages::new(ipc),
             last_halt: None,
             own: ServicePage::new(ipc, places),
             commanding: Commanding::new("risk", ipc),
@@ -142,9 +131,7 @@ impl RiskManagement {
         let rows = latches(&scope, &known);
         self.own.set(&scope, state, halt.reason.clone(), known)?;
         tracing::warn!(%state, %scope, reason = halt.reason.as_deref().unwrap_or(""), "halt page set");
-        for (_, page) in &mut self.pages {
-            page.refresh_now(now);
-        }
+        self.pages.refresh_now(now);
         if state == HaltState::Active {
             let reason = halt.reason.unwrap_or_else(|| "resumed through port 5557".to_owned());
             rows.into_iter().try_for_each(|row| self.clear_latch(row, &reason, now))?;
@@ -159,27 +146,9 @@ impl RiskManagement {
         Ok(symbol)
     }
 
-    /// What all pages together say of `source` on `instrument`.
-    fn strictest(&self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
-        let readers = self.pages.iter().filter_map(|(_, page)| page.get().ok());
-        readers.map(|page| page.state(source, instrument)).max().unwrap_or(HaltState::Halted)
-    }
-
-    /// What they say globally.
-    fn global(&self) -> HaltState {
-        self.strictest(NOBODY, NOTHING)
-    }
-
     fn halted(&self, table: &Table, families: &mut Families) {
-        let mut show = |scope: &str, state: HaltState| {
-            families.gauge(names::HALTED, &[("scope", scope)], f64::from(state.code() - 1));
-        };
-        show("global", self.global());
-        for facts in table.iter() {
-            show(&facts.symbol, self.strictest(NOBODY, facts.index));
-        }
-        for row in self.views.names.rows() {
-            show(row.name().unwrap_or("strategy"), self.strictest(row.source, NOTHING));
+        for Permitted { name, state, .. } in self.pages.permitted(table, &self.views.names) {
+            families.gauge(names::HALTED, &[("scope", &name)], f64::from(state.code() - 1));
         }
     }
 
@@ -195,15 +164,12 @@ impl RiskManagement {
     /// When it is not known yet.
     pub fn state(&self) -> Result<RiskState, ApiError> {
         let table = self.views.table()?;
-        let symbols = table.iter().filter_map(|facts| {
-            let state = self.strictest(NOBODY, facts.index);
-            (state != HaltState::Active).then(|| (facts.symbol.to_string(), state.to_string()))
-        });
-        let strategies = self.views.names.rows().filter_map(|row| {
-            let state = self.strictest(row.source, NOTHING);
-            let name = row.name().unwrap_or_default().to_owned();
-            (state != HaltState::Active).then(|| (name, state.to_string()))
-        });
+        let permitted = self.pages.permitted(table, &self.views.names);
+        let halted = |scope| {
+            let rows =
+                permitted.iter().filter(move |row| row.scope == scope && row.state != HaltState::Active);
+            rows.map(|row| (row.name.clone(), row.state.to_string())).collect()
+        };
         let orders = self.views.account.orders().map_err(not_ready)?;
         let open = || orders.iter().filter(|row| row.is_open());
         let unknown = open().filter(|row| row.state == Some(engine::message::OrderState::Unknown));
@@ -211,17 +177,10 @@ impl RiskManagement {
         let rejected = rejections(counters).filter(|&(_, count)| count > 0);
         let rejected = rejected.map(|(code, count)| (code.to_owned(), count)).collect();
         Ok(RiskState {
-            state: self.global().to_string(),
-            pages: self
-                .pages
-                .iter()
-                .map(|(owner, page)| {
-                    let state = page.get().map_or("ABSENT", |page| page.global().as_str());
-                    ((*owner).to_owned(), state.to_owned())
-                })
-                .collect(),
-            symbols: symbols.collect(),
-            strategies: strategies.collect(),
+            state: self.pages.global().to_string(),
+            pages: self.pages.by_owner().map(|(owner, state)| (owner.to_owned(), state.to_owned())).collect(),
+            symbols: halted(HaltScope::Instrument),
+            strategies: halted(HaltScope::Source),
             last_halt: self.last_halt.clone(),
             open_orders: open().count() as u64,
             unknown_orders: unknown.count() as u64,
@@ -235,9 +194,7 @@ impl RiskManagement {
 
 impl Operations for RiskManagement {
     fn refresh(&mut self, now: Nanos) -> Result<(), String> {
-        self.pages.iter_mut().for_each(|(_, page)| {
-            page.refresh(now);
-        });
+        self.pages.refresh(now);
         let ready = self.views.refresh(now);
         self.commanding.refresh(self.views.epoch(), now);
         ready
@@ -260,6 +217,10 @@ impl Operations for RiskManagement {
             let event = show::halt(&halt, at, table, &self.views.names);
             desk.push("risk", &event);
             self.last_halt = Some(event);
+        }
+        if let Ok(table) = self.views.table() {
+            let changes = self.pages.changes(table, &self.views.names, now);
+            changes.iter().for_each(|change| desk.push("halt", change));
         }
         done
     }
