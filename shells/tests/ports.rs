@@ -239,6 +239,7 @@ fn metrics_are_there(ports: &shells::ports::Ports) {
             "trading_position{symbol=\"BTCUSDT\",strategy=\"market_making/BTCUSDT\"}",
             "trading_pnl{symbol=\"BTCUSDT\",strategy=\"market_making/BTCUSDT\",kind=\"total\"}",
             "trading_exposure{symbol=\"BTCUSDT\"}",
+            "trading_fees_total{symbol=\"ETHUSDT\"}",
             "trading_agent_heartbeat_age_seconds{agent=\"risk\"}",
             "trading_agent_duty_cycle_seconds{agent=\"risk\"}",
             "trading_journal_durable_lag_seconds{journal=\"risk\"}",
@@ -259,6 +260,9 @@ fn metrics_are_there(ports: &shells::ports::Ports) {
             "trading_feed_silent{stream=\"BTCUSDT\"} 0",
             "trading_feed_reconnects_total 0",
             "trading_zmq_dropped_total 0",
+            "trading_stage_latency_seconds_count{stage=\"decode\"}",
+            "trading_stage_latency_seconds_count{stage=\"book\"}",
+            "http_request_duration_seconds_count{method=\"GET\",path=\"/ready\",service=\"market_data\"}",
         ],
     );
     holds(
@@ -270,6 +274,7 @@ fn metrics_are_there(ports: &shells::ports::Ports) {
             "trading_fills_total{symbol=\"ETHUSDT\",strategy=\"market_making/ETHUSDT\"}",
             "trading_ring_occupancy{ring=\"orders\"}",
             "trading_stage_latency_seconds_count{stage=\"tick_to_order\"}",
+            "trading_rate_limit_used_ratio{limit=",
         ],
     );
 }
