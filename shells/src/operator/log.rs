@@ -170,14 +170,25 @@ impl OperatorLog {
     /// # Errors
     /// When it is not on the disk.
     pub fn append(&self, entry: &Entry) -> Result<(), SetupError> {
-        append(&self.path, entry)
+        match entry.act {
+            Act::Halt { .. } => append(&self.path, &self.behind_all(entry)),
+            Act::Command { .. } => append(&self.path, entry),
+        }
+    }
+
+    /// `entry` with a time behind all that stand in any of the files, if they can be read: a clock that was ahead once
+    /// puts no halt before an earlier resume, and no resume before an earlier halt.
+    fn behind_all(&self, entry: &Entry) -> Entry {
+        let latest = self.read().ok().and_then(|entries| entries.iter().map(|entry| entry.time_ns).max());
+        let least = latest.map_or(i64::MIN, |latest| latest.saturating_add(1));
+        Entry { time_ns: entry.time_ns.max(least), ..entry.clone() }
     }
 
     /// Keeps the `entry` of a halt that holds and could not be logged, because of `error`, for as long as shared memory
     /// lasts. Says what was not done.
     #[must_use]
     pub fn keep(&self, entry: &Entry, error: &SetupError) -> String {
-        let kept = self.unlogged.as_deref().is_some_and(|path| append(path, entry).is_ok());
+        let kept = self.unlogged.as_deref().is_some_and(|path| append(path, &self.behind_all(entry)).is_ok());
         let until = if kept { "the loss of shared memory" } else { "the next start" };
         format!("halted, but not logged: {error}; {until} forgets it")
     }
@@ -277,19 +288,28 @@ mod tests {
         assert!(nothing.len() == 3 && nothing.iter().all(Option::is_none));
         let entry = |time_ns, of| Entry { time_ns, ..halt(of) };
         // The clock was set back between B and C; D was not logged; A is of another deployment.
-        log.append(&entry(20, "B")).expect("written");
-        log.append(&entry(10, "C")).expect("written");
-        let told = log.keep(&entry(20, "D"), &SetupError::Invalid("full".to_owned()));
+        append(&log.path, &entry(20, "B")).expect("written");
+        append(&log.path, &entry(10, "C")).expect("written");
+        let told = log.keep(&entry(12, "D"), &SetupError::Invalid("full".to_owned()));
         assert_eq!(told, "halted, but not logged: full; the loss of shared memory forgets it");
         OperatorLog::new(&at("before")).append(&entry(15, "A")).expect("written");
         log.append(&entry(30, "E")).expect("written");
         let read = log.read().expect("read").into_iter().map(|entry| entry.act);
         let wanted = ["A", "B", "C", "D", "E"].map(|of| halt(of).act);
         assert_eq!(read.collect::<Vec<_>>(), wanted);
+        // The clock was far ahead in the other deployment: what is done here later still counts as later.
+        append(&at("before/operator.log"), &entry(1_000, "F")).expect("written");
+        log.append(&entry(40, "G")).expect("written");
+        let told = log.keep(&entry(41, "H"), &SetupError::Invalid("full".to_owned()));
+        assert!(told.contains("the loss of shared memory"));
+        log.append(&entry(42, "I")).expect("written");
+        let read = log.read().expect("read").into_iter().map(|entry| (entry.time_ns, entry.act));
+        let wanted = [(1_000, "F"), (1_001, "G"), (1_002, "H"), (1_003, "I")];
+        assert_eq!(read.skip(5).collect::<Vec<_>>(), wanted.map(|(time, of)| (time, halt(of).act)));
         assert!(log.identity().iter().all(Option::is_some));
         std::fs::remove_dir_all(at("page")).expect("removed");
         assert!(
-            log.keep(&entry(40, "F"), &SetupError::Invalid("full".to_owned())).contains("the next start")
+            log.keep(&entry(40, "J"), &SetupError::Invalid("full".to_owned())).contains("the next start")
         );
     }
 

@@ -49,8 +49,8 @@ pub fn made(path: &Path) -> Result<(), SetupError> {
 }
 
 impl LoggedPage {
-    /// Goes on with the page at `path`, or makes it, as strict as `log` says and as the page is for everything. The caller is the page's only writer, but
-    /// for who [`restores`](Self::restore) it.
+    /// Goes on with the page at `path`, or makes it: as strict as `log` says, and for everything as strict as the page
+    /// was. The caller is the page's only writer, but for who [`restores`](Self::restore) it.
     ///
     /// # Errors
     /// When the page or the log cannot be had.
