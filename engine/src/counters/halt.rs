@@ -36,6 +36,9 @@ const WORDS: usize = INSTRUMENTS_AT + INSTRUMENTS_MAX;
 const LAYOUT: u64 = 1;
 const EXPECTED: Expected = Expected { kind: SegmentKind::Halt, layout: LAYOUT, element_size: WORD as u32 };
 
+/// A word that holds nothing back.
+const ACTIVE: u64 = HaltState::Active.code() as u64;
+
 const _: () = assert!(INSTRUMENTS_AT.is_multiple_of(CACHE_LINE / WORD));
 
 /// An owner's page.
@@ -61,8 +64,7 @@ impl HaltPage {
             body_bytes: WORDS * WORD,
             parent: 0,
         };
-        let active = u64::from(HaltState::Active.code());
-        let fill = |body: &[AtomicU64]| body.iter().for_each(|word| word.store(active, Ordering::Relaxed));
+        let fill = |body: &[AtomicU64]| body.iter().for_each(|word| word.store(ACTIVE, Ordering::Relaxed));
         Ok(Self { file: Writable::create_with(path, &spec, fill)? })
     }
 
@@ -171,9 +173,13 @@ impl HaltReader {
     #[inline]
     #[must_use]
     pub fn state(&self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
-        let source = self.read(source_at(source));
-        let instrument = self.read(instrument_at(instrument));
-        self.global().max(source).max(instrument)
+        let places = [Some(0), source_at(source), instrument_at(instrument)];
+        // Nearly always: nothing to read codes for.
+        if places.iter().all(|&at| word(self.file.body(), at) == Some(ACTIVE)) {
+            return HaltState::Active;
+        }
+        let [global, source, instrument] = places.map(|at| self.read(at));
+        global.max(source).max(instrument)
     }
 
     /// What this page lets anybody trade at all.
@@ -202,9 +208,15 @@ impl HaltReader {
 }
 
 #[inline]
+fn word(body: &[AtomicU64], at: Option<usize>) -> Option<u64> {
+    Some(body.get(at?)?.load(Ordering::Relaxed))
+}
+
+#[inline]
 fn read(body: &[AtomicU64], at: Option<usize>) -> HaltState {
-    let word = at.and_then(|at| body.get(at)).map(|word| word.load(Ordering::Relaxed));
-    let state = word.and_then(|word| u8::try_from(word).ok()).and_then(|code| HaltState::try_from(code).ok());
+    let state = word(body, at)
+        .and_then(|word| u8::try_from(word).ok())
+        .and_then(|code| HaltState::try_from(code).ok());
     state.unwrap_or(HaltState::Halted)
 }
 

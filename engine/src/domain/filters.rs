@@ -55,7 +55,7 @@ impl QuantityFilter {
     /// LOT_SIZE: min ≤ quantity ≤ max and quantity % step = 0; each part is off when 0.
     #[must_use]
     pub const fn passes(&self, quantity: Quantity) -> bool {
-        let on_grid = self.step.0 <= 0 || quantity.0 % self.step.0 == 0;
+        let on_grid = self.step.0 <= 1 || quantity.0 % self.step.0 == 0;
         let below = self.max.0 <= 0 || quantity.0 <= self.max.0;
         on_grid && below && quantity.0 >= self.min.0
     }
@@ -75,7 +75,7 @@ impl Filters {
     /// PRICE_FILTER: min ≤ price ≤ max and price % tick = 0; each part is off when 0.
     #[must_use]
     pub const fn price_passes(&self, price: Price) -> bool {
-        let on_grid = self.tick.0 <= 0 || price.0 % self.tick.0 == 0;
+        let on_grid = self.tick.0 <= 1 || price.0 % self.tick.0 == 0;
         let below = self.max_price.0 <= 0 || price.0 <= self.max_price.0;
         on_grid && below && price.0 >= self.min_price.0
     }
