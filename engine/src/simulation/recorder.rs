@@ -4,7 +4,7 @@
 //! counted as lost: such a session cannot be replayed bit for bit, and says so. What a tape cannot tell is noted for the
 //! input log, whose owner takes the notes after every cycle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -170,6 +170,11 @@ impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
     fn send_pair(&mut self, above: &Order, below: &Order, now: Nanos) -> Result<(), NotSent> {
         let outcome = self.inner.send_pair(above, below, now);
         self.asked(outcome)?;
+        if self.departures.free() < 2 {
+            // One without the other would be read as an order of its own.
+            self.lost += 2;
+            return Ok(());
+        }
         for order in [above, below] {
             let departure = Departure { intent: *order.intent(), at: now };
             self.lost += u64::from(self.departures.try_push(&departure).is_err());
@@ -220,6 +225,8 @@ pub struct Recorder {
     orders: BTreeMap<OrderId, OrderFacts>,
     /// The first of a pair that left, until the other of the same request is read.
     above: Option<Intent>,
+    /// Second orders of pairs whose answers may still come: a refusal of a pair names the first.
+    below: BTreeSet<OrderId>,
     executions: u64,
     writer: TapeWriter,
     text: Vec<u8>,
@@ -243,6 +250,7 @@ impl Recorder {
             instruments,
             orders: BTreeMap::new(),
             above: None,
+            below: BTreeSet::new(),
             executions: 0,
             writer,
             text: Vec::new(),
@@ -303,6 +311,7 @@ impl Recorder {
                 }
                 let encoded = match (IntentKind::try_from(intent.kind), self.above.take()) {
                     (Ok(IntentKind::OcoBelow), Some(above)) => {
+                        self.below.insert(intent.id);
                         order_request::encode_oco(&above, &intent, instrument, at, &mut self.text)
                     }
                     (Ok(IntentKind::Replace), _) => {
@@ -362,9 +371,19 @@ impl Recorder {
             VenueEventKind::Canceled | VenueEventKind::Expired | VenueEventKind::Rejected { .. }
         ) || event.cumulative >= order.quantity
         {
-            self.orders.remove(&event.id);
+            self.forget(event);
         }
         told
+    }
+
+    /// Forgets an order of which nothing more will be told, and with a refused first of a pair the second.
+    fn forget(&mut self, event: &VenueEvent) {
+        self.orders.remove(&event.id);
+        self.below.remove(&event.id);
+        let other = event.id.next();
+        if matches!(event.kind, VenueEventKind::Rejected { .. }) && self.below.remove(&other) {
+            self.orders.remove(&other);
+        }
     }
 }
 

@@ -117,7 +117,7 @@ impl OrderExecution {
             }
             "order.amend" => {
                 let (row, quantity) = self.lowered(request.read()?, ticket)?;
-                not_of_pair(&row, RejectCode::KeepPriority)?;
+                not_of_pair(&row, self.views.epoch(), RejectCode::KeepPriority)?;
                 let intents = ring(&mut self.intents, &self.no_ring)?;
                 self.entry.amend(intents, &row, quantity, (ticket.clone(), now), desk);
                 Ok(None)
@@ -125,7 +125,7 @@ impl OrderExecution {
             "order.replace" => {
                 let amend: AmendOrder = request.read()?;
                 let (row, order) = self.amended(&amend, ticket)?;
-                not_of_pair(&row, RejectCode::NoReplace)?;
+                not_of_pair(&row, self.views.epoch(), RejectCode::NoReplace)?;
                 let at_once = row.state == Some(OrderState::Open) && row.filled == Quantity::ZERO;
                 let at_once = at_once
                     && self.views.table()?.get(row.instrument).is_some_and(|facts| facts.cancel_replace);
@@ -291,12 +291,16 @@ impl OrderExecution {
 }
 
 /// One of a pair is neither amended nor replaced, at once or in turn: the venue would end or change the other with it.
-fn not_of_pair(row: &OrderRow, code: RejectCode) -> Result<(), ApiError> {
-    if row.intent.is_some_and(|intent| intent.is_of_pair()) {
-        let reason = format!("{}: one of a pair; cancel it, which ends both, and place anew", row.id);
-        return Err(ApiError::new(code.as_str(), reason));
-    }
-    Ok(())
+/// Whether an order of a session before that of `epoch` is one, nobody here knows.
+fn not_of_pair(row: &OrderRow, epoch: u32, code: RejectCode) -> Result<(), ApiError> {
+    let what = if row.intent.is_some_and(|intent| intent.is_of_pair()) {
+        "one of a pair; cancel it, which ends both, and place anew"
+    } else if row.id.epoch != epoch {
+        "an earlier session's, which may be one of a pair; cancel it and place anew"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::new(code.as_str(), format!("{}: {what}", row.id)))
 }
 
 /// The clients' ring.

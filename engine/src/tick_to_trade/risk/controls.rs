@@ -144,8 +144,7 @@ impl State {
         }
         self.check_target(amend.id.source, amend.target, amend.instrument)?;
         let (quantity, filled) = self.orders.amendable(amend.target).ok_or(RejectCode::Unresolved)?;
-        // The venue would change the other of a pair as well, and tells of one.
-        if self.orders.is_paired(amend.target) || amend.quantity >= quantity || amend.quantity <= filled {
+        if self.may_be_paired(amend.target) || amend.quantity >= quantity || amend.quantity <= filled {
             return Err(RejectCode::KeepPriority);
         }
         // C05: price and value were judged when it was placed. C16.
@@ -169,9 +168,13 @@ impl State {
         self.check_target(order.id.source, target, order.instrument)?;
         let (_, filled) = self.orders.amendable(target).ok_or(RejectCode::Unresolved)?;
         let possible = filled == Quantity::ZERO && self.filters[order.instrument as usize].cancel_replace;
-        // With one of a pair the venue would cancel the other.
-        let possible = possible && !self.orders.is_paired(target);
-        if possible { Ok(()) } else { Err(RejectCode::NoReplace) }
+        if possible && !self.may_be_paired(target) { Ok(()) } else { Err(RejectCode::NoReplace) }
+    }
+
+    /// Whether the venue may change or cancel another order with this one, of which it then tells nothing: one of a pair, or
+    /// what an earlier session left, of which nobody here knows whether it is.
+    fn may_be_paired(&self, id: OrderId) -> bool {
+        id.epoch != self.epoch || self.orders.is_paired(id)
     }
 
     pub(super) fn check_new(

@@ -57,8 +57,7 @@ impl<E: OrderEntry> Route<E> {
         for order in pair {
             let id = order.intent().id;
             if outcome.is_ok() {
-                self.counters.sent += 1;
-                self.answers.start(id, now);
+                self.await_answer(id, now);
             } else {
                 self.counters.withheld += 1;
                 let effect = self.orders.get_mut(id).map(OrderRecord::never_placed);

@@ -2,7 +2,7 @@
 
 use crate::counters::halt::HaltState;
 use crate::crash;
-use crate::domain::{Nanos, Side};
+use crate::domain::{Nanos, OrderId, Side};
 use crate::error::RejectCode;
 use crate::message::report::{OrderState, ReportKind};
 use crate::message::{Intent, Order};
@@ -56,15 +56,21 @@ impl<E: OrderEntry> Route<E> {
             return false;
         }
         crash::point("route.left");
+        self.await_answer(intent.id, now);
+        self.left = intent.stamp;
+        true
+    }
+
+    /// Counts an order that left, and gives the venue its time to answer. What is settled meanwhile is forgotten here.
+    #[inline]
+    pub(super) fn await_answer(&mut self, id: OrderId, now: Nanos) {
         self.counters.sent += 1;
         let Self { answers, orders, sweeps, .. } = self;
         answers.shed(|id| match orders.get(id) {
             Some(order) => order.state.is_terminal(),
             None => !sweeps.iter().any(|sweep| sweep.id == id),
         });
-        self.answers.start(intent.id, now);
-        self.left = intent.stamp;
-        true
+        self.answers.start(id, now);
     }
 
     /// Risk judged what a reduce-only order does; route stops what may not leave at all.

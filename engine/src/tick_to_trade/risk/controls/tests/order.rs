@@ -206,6 +206,28 @@ fn a_cancel_of_all_is_for_people_and_never_late() {
 }
 
 #[test]
+fn what_an_earlier_session_left_is_neither_amended_nor_replaced() {
+    // The venue may hold it as one of a pair: then it would change or cancel the other too.
+    let mut desk = Desk::new();
+    desk.state.filters[0].cancel_replace = true;
+    let (older, own) = (desk.buy(1_000, 10), desk.buy(1_000, 10));
+    let older = Intent { id: OrderId { epoch: older.id.epoch - 1, ..older.id }, ..older };
+    for (order, codes) in [
+        (own, [RejectCode::None, RejectCode::None]),
+        (older, [RejectCode::KeepPriority, RejectCode::NoReplace]),
+    ] {
+        let adopted = report(&order, ReportKind::Accepted, OrderState::Open, 0);
+        assert!(!desk.state.on_report(&adopted, NOW));
+        let next = desk.next();
+        assert_eq!(desk.verdict(&amend(next, order.id, 0, 8)), codes[0]);
+        let anew = Intent { kind: IntentKind::Replace.code(), target: order.id, ..desk.buy(990, 10) };
+        assert_eq!(desk.verdict(&anew), codes[1]);
+        let next = desk.next();
+        assert_eq!(desk.verdict(&cancel(next, order.id, 0)), RejectCode::None);
+    }
+}
+
+#[test]
 fn an_amendment_only_lowers_what_its_source_has_open() {
     let mut desk = Desk::new();
     let order = desk.buy(1_000, 10);
