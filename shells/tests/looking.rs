@@ -86,7 +86,8 @@ fn the_end_of_the_terminal_ends_a_session_in_order_unless_it_was_told_to_outlive
         engine.signal(Signal::HUP);
     };
     let home = tempfile::tempdir().expect("a folder");
-    let engine = Engine::start(home.path());
+    // Whatever started the tests may itself ignore the signal.
+    let engine = Engine::start_by(home.path(), &["env", "--default-signal=HUP"], &[]);
     ran(&engine, home.path());
     // In order: its journals add up, and it says so; a signal that nobody catches is no success.
     engine.wait();
