@@ -111,25 +111,27 @@ impl HaltPage {
         self.set(instrument_at(instrument).expect("instruments are below INSTRUMENTS_MAX"), state);
     }
 
-    /// Makes the state of everything at least `state`.
-    pub fn raise_global(&mut self, state: HaltState) {
-        self.raise(Some(0), state);
+    /// Makes the state of everything at least `state`; gives what it is then.
+    pub fn raise_global(&mut self, state: HaltState) -> HaltState {
+        self.raise(Some(0), state)
     }
 
-    /// Makes the state of `source` at least `state`; one that does not exist is left.
-    pub fn raise_source(&mut self, source: SourceId, state: HaltState) {
-        self.raise(source_at(source), state);
+    /// Makes the state of `source` at least `state`, and gives it; one that does not exist is left.
+    pub fn raise_source(&mut self, source: SourceId, state: HaltState) -> HaltState {
+        self.raise(source_at(source), state)
     }
 
-    /// Makes the state of `instrument` at least `state`; one that does not exist is left.
-    pub fn raise_instrument(&mut self, instrument: InstrumentIndex, state: HaltState) {
-        self.raise(instrument_at(instrument), state);
+    /// Makes the state of `instrument` at least `state`, and gives it; one that does not exist is left.
+    pub fn raise_instrument(&mut self, instrument: InstrumentIndex, state: HaltState) -> HaltState {
+        self.raise(instrument_at(instrument), state)
     }
 
-    fn raise(&mut self, at: Option<usize>, state: HaltState) {
+    fn raise(&mut self, at: Option<usize>, state: HaltState) -> HaltState {
+        let raised = state.max(read(self.file.body(), at));
         if let Some(at) = at {
-            self.set(at, state.max(read(self.file.body(), Some(at))));
+            self.set(at, raised);
         }
+        raised
     }
 
     fn set(&mut self, at: usize, state: HaltState) {

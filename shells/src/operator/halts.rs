@@ -25,7 +25,7 @@ const NO_EPOCH: u32 = 0;
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// What went wrong, though the halt stands.
+    /// What went wrong, though the halt stands; or what still stands of what was to be let go.
     pub warning: Option<String>,
 }
 
@@ -41,8 +41,8 @@ pub struct Table<'a> {
 /// Sets what may be traded of `scope`, on the page and in the log.
 ///
 /// # Errors
-/// When the scope is unknown, the page cannot be written, or, to let go, the log cannot. A halt whose page is written
-/// holds, and says what else went wrong.
+/// When the scope is unknown, the page cannot be written, or, to let go, the log cannot. What is stricter than before
+/// holds once its page is written, and says what else went wrong.
 pub fn apply(
     places: &Places,
     scope: &Scope,
@@ -53,20 +53,42 @@ pub fn apply(
     let ipc = IpcPaths::new(&places.ipc);
     let log = own_log(places, &ipc);
     let entry = Entry::now(Act::Halt { scope: scope.clone(), state }, reason, environment);
-    let lock = OperatorLock::take(&places.owned_by("operator"));
-    if state == HaltState::Halted {
-        // Whoever holds the lock may be hung: a halt waits for nobody.
-        set(&ipc, &log, scope, state)?;
-        let logged = lock.and_then(|_lock| log.append(&entry));
-        return Ok(Done { warning: logged.err().map(|error| log.keep(&entry, &error)) });
+    let lock = || OperatorLock::take(&places.owned_by(OWNER));
+    let Raised { stands, made } = raise(&ipc, scope, state)?;
+    if state == HaltState::Active || !stands {
+        return let_go(&ipc, &log, scope, (state, &entry), &lock()?);
     }
-    let _lock = lock?;
+    let logged = lock().and_then(|_lock| {
+        // Again: whoever held the lock may have let go of it.
+        raise(&ipc, scope, state)?;
+        log.append(&entry)
+    });
+    let warning = logged.err().map(|error| log.keep(&entry, &error));
+    if made {
+        fill_by_log(&mut open(&ipc, &log)?, &ipc, &log);
+    }
+    // And again: an engine that started meanwhile may have set the page by a log without it.
+    raise(&ipc, scope, state)?;
+    Ok(Done { warning })
+}
+
+/// Logs `entry`, and sets the page to what the log then leaves: a later halt may have come while the disk was slow, and
+/// it waits for no lock.
+fn let_go(
+    ipc: &IpcPaths,
+    log: &OperatorLog,
+    scope: &Scope,
+    (state, entry): (HaltState, &Entry),
+    _lock: &OperatorLock,
+) -> Result<Done, SetupError> {
     // Nothing is let go of that is unknown, and nothing is logged that was not asked for in earnest.
-    let words = words(&ipc, scope)?;
+    let words = words(ipc, scope)?;
     log.read()?;
-    log.append(&entry)?;
-    write(&mut open(&ipc, &log)?, &words, state);
-    Ok(Done { warning: None })
+    log.append(entry)?;
+    let entries = log.read()?;
+    let stands = write(&mut open(ipc, log)?, &words, &entries);
+    let warning = (stands > state).then(|| format!("{scope} is {stands}: that was asked for meanwhile"));
+    Ok(Done { warning })
 }
 
 /// The operator's log, with the halts that hold and could not be logged.
@@ -74,29 +96,52 @@ pub(super) fn own_log(places: &Places, ipc: &IpcPaths) -> OperatorLog {
     OperatorLog::new(&places.owned_by(OWNER)).beside(&ipc.halts(OWNER))
 }
 
-fn set(ipc: &IpcPaths, log: &OperatorLog, scope: &Scope, state: HaltState) -> Result<(), SetupError> {
-    let words = words(ipc, scope)?;
-    write(&mut open(ipc, log)?, &words, state);
-    Ok(())
+/// What came of a stricter state on the page.
+struct Raised {
+    /// Whether the page says it of all that is meant, and nothing stricter.
+    stands: bool,
+    /// Whether the page was made for it.
+    made: bool,
 }
 
-/// The words of a page that a scope means.
+/// Makes the page at least as strict as `state`, by shared memory alone: whoever holds the lock may be hung, and so may
+/// the disk. It waits for neither.
+fn raise(ipc: &IpcPaths, scope: &Scope, state: HaltState) -> Result<Raised, SetupError> {
+    let words = words(ipc, scope)?;
+    if state == HaltState::Active {
+        return Ok(Raised { stands: false, made: false });
+    }
+    let (mut page, made) = reopen_or_make(ipc)?;
+    let stands = match words {
+        Words::Global => page.raise_global(state) == state || made,
+        Words::Instrument(index, _) => page.raise_instrument(index, state) == state,
+        // Every one of them, also behind one that is stricter.
+        Words::Sources(sources) => {
+            sources.iter().map(|(source, _)| page.raise_source(*source, state)).max() == Some(state)
+        }
+    };
+    Ok(Raised { stands, made })
+}
+
+/// The words of a page that a scope means, with their names.
 enum Words {
     Global,
-    Instrument(InstrumentIndex),
-    Sources(Vec<SourceId>),
+    Instrument(InstrumentIndex, String),
+    Sources(Vec<(SourceId, String)>),
 }
 
 fn words(ipc: &IpcPaths, scope: &Scope) -> Result<Words, SetupError> {
     match scope {
         Scope::Global => Ok(Words::Global),
-        Scope::Symbol(symbol) => names::instrument(ipc, symbol).map(|(index, _)| Words::Instrument(index)),
+        Scope::Symbol(symbol) => {
+            names::instrument(ipc, symbol).map(|(index, _)| Words::Instrument(index, symbol.clone()))
+        }
         Scope::Strategy(name) => {
             let sources = names::sources(ipc)?;
-            let meant = sources.iter().filter(|(_, source)| scope.is_strategy(source));
-            let meant: Vec<SourceId> = meant.map(|(source, _)| *source).collect();
+            let (meant, others): (Vec<_>, Vec<_>) =
+                sources.into_iter().partition(|(_, source)| scope.is_strategy(source));
             if meant.is_empty() {
-                let known: Vec<_> = sources.into_iter().map(|(_, name)| name).collect();
+                let known: Vec<_> = others.into_iter().map(|(_, name)| name).collect();
                 let known = known.join(", ");
                 return Err(SetupError::Invalid(format!("no strategy {name}; there are {known}")));
             }
@@ -105,30 +150,59 @@ fn words(ipc: &IpcPaths, scope: &Scope) -> Result<Words, SetupError> {
     }
 }
 
-fn write(page: &mut HaltPage, words: &Words, state: HaltState) {
+/// Sets the words to what the log leaves for them; gives the strictest of it.
+fn write(page: &mut HaltPage, words: &Words, entries: &[Entry]) -> HaltState {
     match words {
-        Words::Global => page.set_global(state),
-        Words::Instrument(index) => page.set_instrument(*index, state),
-        Words::Sources(sources) => sources.iter().for_each(|&source| page.set_source(source, state)),
+        Words::Global => {
+            let state = left(entries, |scope| *scope == Scope::Global);
+            page.set_global(state);
+            state
+        }
+        Words::Instrument(index, symbol) => {
+            let state = left(entries, |scope| scope.is_symbol(symbol));
+            page.set_instrument(*index, state);
+            state
+        }
+        Words::Sources(sources) => {
+            let set = sources.iter().map(|(source, name)| {
+                let state = left(entries, |scope| scope.is_strategy(name));
+                page.set_source(*source, state);
+                state
+            });
+            set.max().unwrap_or(HaltState::Active)
+        }
     }
 }
 
 /// Goes on with the page, or makes it where there is none that can be read: as strict as the log says.
 pub(super) fn open(ipc: &IpcPaths, log: &OperatorLog) -> Result<HaltPage, SetupError> {
+    let (mut page, made) = reopen_or_make(ipc)?;
+    if made {
+        fill_by_log(&mut page, ipc, log);
+    }
+    Ok(page)
+}
+
+/// Goes on with the page, or makes it, and says so: a new one halts everything until it is [filled](fill_by_log).
+fn reopen_or_make(ipc: &IpcPaths) -> Result<(HaltPage, bool), SetupError> {
     let path = ipc.halts(OWNER);
     if let Ok(page) = HaltPage::reopen(&path) {
-        return Ok(page);
+        return Ok((page, false));
     }
     ipc.create()?;
-    // Where nobody knows what the operator wanted, nothing is traded.
-    let Ok(entries) = log.read() else {
-        return make(&path, &[], Table { instruments: &[], sources: &[] }, HaltState::Halted);
-    };
+    let mut page = HaltPage::create(&path, NO_EPOCH)?;
+    page.set_global(HaltState::Halted);
+    Ok((page, true))
+}
+
+/// Sets a new page by the log. Where nobody knows what the operator wanted, nothing is traded.
+fn fill_by_log(page: &mut HaltPage, ipc: &IpcPaths, log: &OperatorLog) {
+    let Ok(entries) = log.read() else { return };
     let instruments: Vec<_> = names::instruments(ipc).unwrap_or_default();
     let instruments: Vec<_> =
         instruments.into_iter().map(|(index, facts)| (index, facts.symbol.to_string())).collect();
     let sources = names::sources(ipc).unwrap_or_default();
-    make(&path, &entries, Table { instruments: &instruments, sources: &sources }, HaltState::Active)
+    fill(page, &[&entries], Table { instruments: &instruments, sources: &sources }, HaltState::Active);
 }
 
 /// The state that the log leaves for what `is_meant` picks.
@@ -149,8 +223,7 @@ pub fn still(places: &Places) -> Result<Vec<(String, HaltState)>, SetupError> {
     let entries = own_log(places, &ipc).read()?;
     // Where no engine has told of its names there is nothing that a page could hold by them.
     let symbols = names::instruments(&ipc).unwrap_or_default().into_iter().map(|(_, facts)| {
-        let state =
-            left(&entries, |scope| matches!(scope, Scope::Symbol(symbol) if *symbol == *facts.symbol));
+        let state = left(&entries, |scope| scope.is_symbol(&facts.symbol));
         (format!("symbol {}", facts.symbol), state)
     });
     let strategies = names::sources(&ipc).unwrap_or_default().into_iter().map(|(_, name)| {
@@ -179,7 +252,7 @@ pub fn fill(page: &mut HaltPage, logs: &[&[Entry]], table: Table<'_>, at_least: 
     };
     page.set_global(strictest(&|scope| *scope == Scope::Global).max(at_least));
     for (index, symbol) in table.instruments {
-        page.set_instrument(*index, strictest(&|scope| matches!(scope, Scope::Symbol(s) if s == symbol)));
+        page.set_instrument(*index, strictest(&|scope| scope.is_symbol(symbol)));
     }
     for (source, name) in table.sources {
         page.set_source(*source, strictest(&|scope| scope.is_strategy(name)));
@@ -193,126 +266,19 @@ pub fn fill(page: &mut HaltPage, logs: &[&[Entry]], table: Table<'_>, at_least: 
 /// When the log is damaged, or the page cannot be written: then nobody knows what the operator wants, and nothing may
 /// start.
 pub fn restore(places: &Places, ipc: &IpcPaths, table: Table<'_>) -> Result<HaltState, SetupError> {
-    let _lock = OperatorLock::take(&places.owned_by("operator"))?;
-    let entries = own_log(places, ipc).read()?;
+    let _lock = OperatorLock::take(&places.owned_by(OWNER))?;
+    let log = own_log(places, ipc);
     let path = ipc.halts(OWNER);
-    // Where the log could not be read, everything was halted on the page alone.
-    let before = HaltReader::attach(&path).map_or(HaltState::Active, |page| page.global());
-    // Made anew: what earlier indices meant is gone, and who still reads the old page sees that it was replaced.
-    make(&path, &entries, table, before)?;
-    Ok(left(&entries, |scope| *scope == Scope::Global).max(before))
+    // What could not wait for the lock is kept in the log, and set again then.
+    log.at_rest(|| {
+        let entries = log.read()?;
+        // Where the log could not be read, everything was halted on the page alone.
+        let before = HaltReader::attach(&path).map_or(HaltState::Active, |page| page.global());
+        // Made anew: what earlier indices meant is gone, and who still reads the old page sees that it was replaced.
+        make(&path, &entries, table, before)?;
+        Ok(left(&entries, |scope| *scope == Scope::Global).max(before))
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::places::DataDirs;
-
-    fn world() -> (tempfile::TempDir, Places, IpcPaths) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| folder.path().join(name);
-        let places =
-            Places { instance: "t".into(), ipc: at("ipc"), data: at("data"), apart: DataDirs::default() };
-        let ipc = IpcPaths::new(&places.ipc);
-        (folder, places, ipc)
-    }
-
-    fn named<T>(rows: Vec<(T, &str)>) -> Vec<(T, String)> {
-        rows.into_iter().map(|(key, name)| (key, name.to_owned())).collect()
-    }
-
-    fn state(ipc: &IpcPaths, source: u16, instrument: u32) -> HaltState {
-        HaltReader::attach(&ipc.halts(OWNER)).expect("a page").state(SourceId(source), instrument)
-    }
-
-    fn log(places: &Places, scope: Scope, state: HaltState) {
-        std::fs::create_dir_all(&places.data).expect("made");
-        let entry = Entry::now(Act::Halt { scope, state }, None, &Environment::default());
-        OperatorLog::new(&places.owned_by("operator")).append(&entry).expect("written");
-    }
-
-    #[test]
-    fn a_halt_needs_no_engine_and_survives_the_loss_of_shared_memory() {
-        let (_folder, places, ipc) = world();
-        let environment = Environment::default();
-        apply(&places, &Scope::Global, HaltState::Halted, None, &environment).expect("halted");
-        assert_eq!(state(&ipc, 0, 0), HaltState::Halted);
-        std::fs::remove_dir_all(&places.ipc).expect("a reboot");
-        ipc.create().expect("made");
-        let table = Table { instruments: &[], sources: &[] };
-        assert_eq!(restore(&places, &ipc, table).expect("restored"), HaltState::Halted);
-        assert_eq!(state(&ipc, 0, 0), HaltState::Halted);
-        apply(&places, &Scope::Global, HaltState::Active, None, &environment).expect("resumed");
-        assert_eq!(state(&ipc, 0, 0), HaltState::Active);
-        assert_eq!(restore(&places, &ipc, table).expect("restored"), HaltState::Active);
-    }
-
-    #[test]
-    fn a_halt_follows_its_name_to_another_index() {
-        let (_folder, places, ipc) = world();
-        ipc.create().expect("made");
-        log(&places, Scope::Symbol("ETH".into()), HaltState::Halted);
-        log(&places, Scope::Strategy("mm".into()), HaltState::ReduceOnly);
-        log(&places, Scope::Strategy("mm/BTC".into()), HaltState::Active);
-        let sources = named(vec![(SourceId(2), "mm/BTC"), (SourceId(3), "mm/ETH"), (SourceId(4), "mmx/ETH")]);
-        for (instruments, eth, btc) in
-            [(named(vec![(0, "ETH"), (1, "BTC")]), 0, 1), (named(vec![(0, "BTC"), (1, "ETH")]), 1, 0)]
-        {
-            restore(&places, &ipc, Table { instruments: &instruments, sources: &sources }).expect("restored");
-            assert_eq!(state(&ipc, 2, eth), HaltState::Halted);
-            assert_eq!(state(&ipc, 2, btc), HaltState::Active, "the later line for mm/BTC");
-            assert_eq!(state(&ipc, 3, btc), HaltState::ReduceOnly);
-            assert_eq!(state(&ipc, 4, btc), HaltState::Active, "mmx is not mm");
-        }
-    }
-
-    #[test]
-    fn a_halt_waits_for_no_hung_command_and_what_lets_go_does() {
-        let (_folder, places, ipc) = world();
-        let _hung = OperatorLock::take(&places.owned_by("operator")).expect("free");
-        let environment = Environment::default();
-        let done = apply(&places, &Scope::Global, HaltState::Halted, None, &environment).expect("halted");
-        assert!(done.warning.expect("told").contains("operator.lock"));
-        assert_eq!(state(&ipc, 0, 0), HaltState::Halted);
-        assert!(apply(&places, &Scope::Global, HaltState::Active, None, &environment).is_err());
-        assert_eq!(state(&ipc, 0, 0), HaltState::Halted);
-        drop(_hung);
-        // It is not in the log, and still outlives the engine.
-        let table = Table { instruments: &[], sources: &[] };
-        assert_eq!(restore(&places, &ipc, table).expect("restored"), HaltState::Halted);
-    }
-
-    #[test]
-    fn a_halt_that_could_not_be_logged_follows_its_name_until_it_is_let_go() {
-        let (_folder, places, ipc) = world();
-        ipc.create().expect("made");
-        log(&places, Scope::Strategy("mm".into()), HaltState::Halted);
-        let unlogged = Entry::now(
-            Act::Halt { scope: Scope::Symbol("ETH".into()), state: HaltState::Halted },
-            None,
-            &Environment::default(),
-        );
-        let _told = own_log(&places, &ipc).keep(&unlogged, &SetupError::Invalid("full".to_owned()));
-        let sources = named(vec![(SourceId(2), "mm/BTC")]);
-        for (instruments, eth, btc) in
-            [(named(vec![(0, "ETH"), (1, "BTC")]), 0, 1), (named(vec![(0, "BTC"), (1, "ETH")]), 1, 0)]
-        {
-            restore(&places, &ipc, Table { instruments: &instruments, sources: &sources }).expect("restored");
-            assert_eq!((state(&ipc, 3, eth), state(&ipc, 3, btc)), (HaltState::Halted, HaltState::Active));
-        }
-        log(&places, Scope::Symbol("ETH".into()), HaltState::Active);
-        let instruments = named(vec![(0, "ETH")]);
-        restore(&places, &ipc, Table { instruments: &instruments, sources: &sources }).expect("restored");
-        assert_eq!((state(&ipc, 3, 0), state(&ipc, 2, 0)), (HaltState::Active, HaltState::Halted));
-    }
-
-    #[test]
-    fn a_damaged_log_lets_nothing_start() {
-        let (_folder, places, ipc) = world();
-        ipc.create().expect("made");
-        log(&places, Scope::Global, HaltState::Halted);
-        std::fs::write(places.data.join("operator.log"), "{\"act\":\"halt\"}\n").expect("damaged");
-        let table = Table { instruments: &[], sources: &[] };
-        assert!(restore(&places, &ipc, table).is_err());
-    }
-}
+mod tests;

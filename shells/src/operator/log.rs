@@ -30,6 +30,12 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Whether the symbol called `name` is meant.
+    #[must_use]
+    pub fn is_symbol(&self, name: &str) -> bool {
+        matches!(self, Self::Symbol(symbol) if symbol == name)
+    }
+
     /// Whether a source called `name` is meant.
     #[must_use]
     pub fn is_strategy(&self, name: &str) -> bool {
@@ -107,6 +113,9 @@ impl Entry {
 /// File, length and time of the last change of each file of a log; `None` where there is none.
 pub type LogIdentity = Vec<Option<(u64, u64, i64, i64)>>;
 
+/// How often a page is set anew while its log changes.
+const SETS_MAX: u32 = 100;
+
 /// The log of one owner of a halt page. One file is written; others may be read with it.
 #[derive(Clone, Debug)]
 pub struct OperatorLog {
@@ -156,13 +165,31 @@ impl OperatorLog {
     }
 
     /// What changes with every line that is logged, or with another file in the place of one of the log's.
-    #[must_use]
-    pub fn identity(&self) -> LogIdentity {
-        let identity = |path| {
-            let facts = std::fs::metadata(path).ok()?;
-            Some((facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec()))
+    ///
+    /// # Errors
+    /// When it cannot be told whether a file is there: what it may say must not count as nothing.
+    pub fn identity(&self) -> Result<LogIdentity, SetupError> {
+        let identity = |path: &Path| match std::fs::metadata(path) {
+            Ok(facts) => Ok(Some((facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(SetupError::io(path, "looking at it", error)),
         };
         self.files().map(identity).collect()
+    }
+
+    /// Does `set`, which reads the log, until nothing was logged meanwhile.
+    ///
+    /// # Errors
+    /// Those of `set`, and when the log cannot be looked at or does not rest: nobody knows what is halted then.
+    pub fn at_rest<T>(&self, mut set: impl FnMut() -> Result<T, SetupError>) -> Result<T, SetupError> {
+        for _ in 0..SETS_MAX {
+            let before = self.identity()?;
+            let done = set()?;
+            if self.identity()? == before {
+                return Ok(done);
+            }
+        }
+        Err(SetupError::file(&self.path, "does not rest: nobody knows what is halted"))
     }
 
     /// Appends `entry` and syncs it. A line that an earlier command left torn is ended first.
@@ -284,7 +311,7 @@ mod tests {
             std::fs::create_dir(at(directory)).expect("made");
         }
         let log = OperatorLog::new(&at("data")).beside(&at("page/halts")).after(Some(&at("before")));
-        let nothing = log.identity();
+        let nothing = log.identity().expect("told");
         assert!(nothing.len() == 3 && nothing.iter().all(Option::is_none));
         let entry = |time_ns, of| Entry { time_ns, ..halt(of) };
         // The clock was set back between B and C; D was not logged; A is of another deployment.
@@ -306,11 +333,33 @@ mod tests {
         let read = log.read().expect("read").into_iter().map(|entry| (entry.time_ns, entry.act));
         let wanted = [(1_000, "F"), (1_001, "G"), (1_002, "H"), (1_003, "I")];
         assert_eq!(read.skip(5).collect::<Vec<_>>(), wanted.map(|(time, of)| (time, halt(of).act)));
-        assert!(log.identity().iter().all(Option::is_some));
+        assert!(log.identity().expect("told").iter().all(Option::is_some));
         std::fs::remove_dir_all(at("page")).expect("removed");
         assert!(
             log.keep(&entry(40, "J"), &SetupError::Invalid("full".to_owned())).contains("the next start")
         );
+    }
+
+    #[test]
+    fn who_sets_a_page_by_the_log_sees_what_is_kept_meanwhile() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = OperatorLog::new(folder.path()).beside(&folder.path().join("halts"));
+        let full = || SetupError::Invalid("full".to_owned());
+        let mut sets = 0;
+        let read = log.at_rest(|| {
+            sets += 1;
+            let read = log.read()?.len();
+            if sets == 1 {
+                let _told = log.keep(&halt("A"), &full());
+            }
+            Ok(read)
+        });
+        assert_eq!((read.expect("it rests"), sets), (1, 2));
+        let restless = log.at_rest(|| {
+            let _told = log.keep(&halt("B"), &full());
+            Ok(())
+        });
+        assert!(restless.expect_err("never").to_string().contains("operator.log: does not rest"));
     }
 
     #[test]

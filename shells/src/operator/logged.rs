@@ -60,7 +60,8 @@ impl LoggedHalts {
 
     /// Takes over what has been logged since; to be called a few times a second.
     pub fn follow(&mut self) {
-        if self.logs.iter().all(|followed| followed.seen == followed.log.identity()) {
+        let same = |followed: &Followed| followed.log.identity().is_ok_and(|found| found == followed.seen);
+        if self.logs.iter().all(same) {
             return;
         }
         match self.read() {
@@ -77,7 +78,8 @@ impl LoggedHalts {
 
     fn read(&mut self) -> Result<(), SetupError> {
         // Before they are read: what is logged meanwhile is read again.
-        let seen: Vec<_> = self.logs.iter().map(|followed| followed.log.identity()).collect();
+        let seen = self.logs.iter().map(|followed| followed.log.identity());
+        let seen: Vec<_> = seen.collect::<Result<_, _>>()?;
         let entries = self.logs.iter().map(|followed| followed.log.read()).collect::<Result<Vec<_>, _>>()?;
         let entries: Vec<_> = entries.iter().map(Vec::as_slice).collect();
         let table = Table { instruments: &self.instruments, sources: &self.sources };

@@ -28,9 +28,6 @@ impl Names {
     }
 }
 
-/// How often a page is set anew while its log changes.
-const RESTORES_MAX: u32 = 100;
-
 /// A page that one process writes, and the log of what was set on it.
 pub struct LoggedPage {
     page: HaltPage,
@@ -76,18 +73,14 @@ impl LoggedPage {
     /// When the page or the log cannot be had, or the log does not rest: nobody knows what was halted then, and nothing
     /// may start.
     pub fn restore(path: &Path, log: &OperatorLog, names: &Names) -> Result<(), SetupError> {
-        for _ in 0..RESTORES_MAX {
-            let before = log.identity();
-            if before.iter().all(Option::is_none) {
+        // What its writer halted meanwhile, and we wrote over, is in the log by now, or is set again once it is.
+        log.at_rest(|| {
+            if log.identity()?.iter().all(Option::is_none) {
                 return Ok(());
             }
             Self::open(path.to_owned(), log.clone())?.learn(names.clone());
-            // What its writer halted meanwhile, and we wrote over, is in the log by now, or is set again once it is.
-            if log.identity() == before {
-                return Ok(());
-            }
-        }
-        Err(SetupError::file(log.path(), "does not rest: nobody knows what is halted"))
+            Ok(())
+        })
     }
 
     /// Halts everything on the page at `path`, whose log cannot be had: nobody knows what else it should say.
@@ -202,5 +195,18 @@ mod tests {
         halts.learn(names([(0, "A"), (1, "B")]));
         halts.apply(&Scope::Global, HaltState::Active, None, "token:1".into()).expect("resumed");
         assert_eq!((read(0), read(1)), (HaltState::Halted, HaltState::Active));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_looked_at_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let path = IpcPaths::new(at("ipc")).halts("gateway");
+        let restore =
+            || LoggedPage::restore(&path, &OperatorLog::of(&at("data"), "gateway"), &Names::default());
+        restore().expect("nothing was ever logged");
+        std::fs::write(at("data"), "a file in the place of the directory").expect("written");
+        let error = restore().expect_err("nobody knows").to_string();
+        assert!(error.contains("data/gateway.log: looking at it: "), "{error}");
     }
 }

@@ -343,8 +343,12 @@ impl Risk {
             let cause = RejectCode::try_from(halt.cause).unwrap_or(RejectCode::None);
             match HaltScope::try_from(halt.scope) {
                 // The replay has told the controls.
-                Ok(HaltScope::Source) => self.ports.page.raise_source(halt.source, state),
-                Ok(HaltScope::Instrument) => self.ports.page.raise_instrument(halt.instrument, state),
+                Ok(HaltScope::Source) => {
+                    self.ports.page.raise_source(halt.source, state);
+                }
+                Ok(HaltScope::Instrument) => {
+                    self.ports.page.raise_instrument(halt.instrument, state);
+                }
                 _ => {
                     self.ports.page.raise_global(state);
                     if cause == RejectCode::DayLoss {
