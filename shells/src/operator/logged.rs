@@ -42,7 +42,10 @@ impl LoggedHalts {
     pub fn start(places: &Places, ipc: &IpcPaths, table: Table<'_>) -> Result<Option<Self>, SetupError> {
         let apart = OWNERS.iter().filter_map(|owner| Some((places.apart(owner)?, *owner)));
         let logs: Vec<_> = apart
-            .map(|(data, owner)| Followed { log: OperatorLog::of(&data, owner), seen: Vec::new() })
+            .map(|(data, owner)| {
+                let log = OperatorLog::of(&data, owner).beside(&ipc.halts(owner));
+                Followed { log, seen: Vec::new() }
+            })
             .collect();
         if logs.is_empty() {
             return Ok(None);
@@ -109,7 +112,8 @@ mod tests {
             std::fs::create_dir_all(&data).expect("made");
             let act = Act::Halt { scope: scope.clone(), state };
             let entry = Entry::now(act, None, &Environment::default());
-            OperatorLog::of(&data, owner).append(&entry).expect("written");
+            let log = OperatorLog::of(&data, owner).beside(&ipc.halts(owner));
+            log.append(&entry).expect("written");
         };
         let symbol = Scope::Symbol("BTCUSDT".into());
         log("operator", &symbol, HaltState::Halted);
@@ -129,6 +133,22 @@ mod tests {
         halts.follow();
         assert_eq!((read(0), read(7)), (HaltState::ReduceOnly, HaltState::ReduceOnly), "the gateway's stays");
         log("gateway", &Scope::Global, HaltState::Active);
+        halts.follow();
+        assert_eq!((read(0), read(7)), (HaltState::Active, HaltState::Active));
+
+        // What the disk did not take holds as well: the index may be another one after a start.
+        let unlogged = |scope| {
+            let act = Act::Halt { scope, state: HaltState::Halted };
+            let entry = Entry::now(act, None, &Environment::default());
+            let path = ipc.halts("gateway");
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+            let log = OperatorLog::of(&places.owned_by("gateway"), "gateway").beside(&path);
+            log.keep(&entry, &SetupError::Invalid("full".to_owned()))
+        };
+        assert!(unlogged(symbol.clone()).contains("the loss of shared memory forgets it"));
+        halts.follow();
+        assert_eq!((read(0), read(7)), (HaltState::Active, HaltState::Halted));
+        log("gateway", &symbol, HaltState::Active);
         halts.follow();
         assert_eq!((read(0), read(7)), (HaltState::Active, HaltState::Active));
 
