@@ -212,7 +212,8 @@ impl Sink for Feed {
         let channel = match push.push.as_str() {
             "report" => "reports",
             "signal" => "signals",
-            "risk" => "risk",
+            // Both are of port 5557, which counts its pushes together.
+            "risk" | "halt" => "risk",
             _ => return,
         };
         let last = self.lock().sequences.insert(channel.to_owned(), push.seq);
@@ -275,6 +276,22 @@ mod tests {
             bars.into_iter().map(|bar| bar.close).collect::<Vec<_>>()
         };
         assert_eq!((closes("5m"), closes("2m")), (vec!["2".to_owned(), "1".to_owned()], Vec::new()));
+    }
+
+    #[test]
+    fn pushes_of_one_port_are_one_sequence_and_all_reach_its_channel() {
+        let feed = Feed::default();
+        let (id, end) = feed.hub.enter();
+        assert!(feed.hub.subscribe(id, "risk"));
+        for (seq, push) in (1..).zip(["risk", "halt", "halt", "risk"]) {
+            feed.push(Push { push: push.to_owned(), seq, data: json!({"state": push}) });
+        }
+        let told =
+            |seq: u64, push| json!({"channel": "risk", "seq": seq, "data": {"state": push}}).to_string();
+        for wanted in [told(1, "risk"), told(2, "halt"), told(3, "halt"), told(4, "risk")] {
+            assert_eq!(end.next(), Next::Message(wanted.into()));
+        }
+        assert_eq!(end.next(), Next::Nothing);
     }
 
     #[test]

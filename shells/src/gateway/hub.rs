@@ -21,7 +21,8 @@ fn has_last_value(channel: &str) -> bool {
         || ["status", "positions", "latency"].contains(&channel)
 }
 
-/// Whether there can be such a channel.
+/// Whether there can be such a channel. `risk` carries both pushes of port 5557, `risk` and `halt`: a channel is one port's,
+/// so that its `seq` has a hole only where something was lost.
 #[must_use]
 pub fn is_channel(channel: &str) -> bool {
     let named = |name: &str| !name.is_empty() && name.len() <= 64 && !name.contains('/');
