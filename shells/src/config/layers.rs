@@ -98,9 +98,12 @@ const MARKET_DATA_KEY: &str = "BINANCE_MARKET_DATA_KEY";
 /// What `simulated_exchange` alone is told by the environment: events a second and symbol.
 pub const EXCHANGE_RATE: &str = "TRADING_EXCHANGE_RATE";
 
-/// Variables with our prefix that are none of these: the tests', those of the compose file, and the simulated exchange's own.
-const FOREIGN: [&str; 5] =
-    ["TRADING_TEST_", "TRADING_CI", "TRADING_SUBNET", "TRADING_PULL_POLICY", EXCHANGE_RATE];
+/// Variables with our prefix that are none of these: those of the compose file and of the checks, and the simulated
+/// exchange's own.
+const FOREIGN: [&str; 4] = ["TRADING_CI", "TRADING_SUBNET", "TRADING_PULL_POLICY", EXCHANGE_RATE];
+
+/// Before the names of the tests' own.
+const TESTS: &str = "TRADING_TEST_";
 
 impl Layers {
     /// Finds and checks every setting.
@@ -214,7 +217,7 @@ fn refuse_unknown(environment: &Environment) -> Result<(), SetupError> {
             || ["_TCP", "_UDP"].iter().any(|protocol| name.contains(protocol) && name.contains("_PORT_"))
     };
     let ours = environment.names().filter(|name| name.starts_with("TRADING_"));
-    let foreign = |name: &str| FOREIGN.iter().any(|prefix| name.starts_with(prefix));
+    let foreign = |name: &str| name.starts_with(TESTS) || FOREIGN.contains(&name);
     match ours.into_iter().find(|name| !known(name) && !foreign(name) && !injected(name)) {
         None => Ok(()),
         Some(name) => {
@@ -360,8 +363,13 @@ mod tests {
             ("TRADING_MARKET_DATA_PORT", "tcp://10.0.0.1:5555"),
             ("TRADING_TEST_DATA", "/data"),
             ("TRADING_SUBNET", "172.25.0.0/16"),
+            (EXCHANGE_RATE, "20"),
         ];
         assert!(layers(&[], &environment, Secrets::Read).is_ok());
+        for typo in ["TRADING_EXCHANGE_RATES", "TRADING_EXCHANGE_RATE_FILE", "TRADING_SUBNETS"] {
+            let refused = layers(&[], &[(typo, "20")], Secrets::Read).expect_err("refused");
+            assert!(refused.starts_with(&format!("{typo}: no such setting")), "{refused}");
+        }
     }
 
     #[test]
