@@ -175,6 +175,16 @@ fn subscribers_of_risk_are_told_what_may_be_traded_whoever_says_so() {
     told("everything may be traded", Value::Null, "ACTIVE");
     act(&["resume", "--symbol", "BTCUSDT"]);
     told("and the symbol", json!("BTCUSDT"), "ACTIVE");
+    // People as well, who are in no table of strategies.
+    for who in ["client", "operator"] {
+        let state = world.risk.done("halt", json!({ "strategy": who }));
+        assert_eq!(state["strategies"], json!({ who: "HALTED" }));
+        let push = world.risk.push("a halt of people", |push| push["data"]["of"] == who);
+        assert_eq!((&push["data"]["scope"], &push["data"]["state"]), (&json!("SOURCE"), &json!("HALTED")));
+        let metrics = stack::get(stack::http(&world.ports, "risk_management"), "/metrics").1;
+        assert!(metrics.contains(&format!("trading_halted{{scope=\"{who}\"}} 3")), "{metrics}");
+        world.risk.done("resume", json!({ "strategy": who }));
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub struct RiskState {
     pub pages: BTreeMap<String, String>,
     /// Symbols that are not fully active, with their state.
     pub symbols: BTreeMap<String, String>,
-    /// Strategies that are not fully active, with their state.
+    /// Strategies, and people (`client`, `operator`), that are not fully active, with their state.
     pub strategies: BTreeMap<String, String>,
     /// The newest halt that risk or route raised or lowered, with its reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,7 @@
 //! What all halt pages together let be traded, for whoever asks, scrapes or subscribes.
 
+use std::collections::BTreeMap;
+
 use engine::counters::{HaltReader, HaltState};
 use engine::domain::{InstrumentIndex, Nanos, SourceId};
 use engine::journal::HaltScope;
@@ -10,6 +12,7 @@ use crate::api::risk::Permission;
 use crate::service::attach::Attached;
 use crate::service::instruments::Table;
 use crate::service::show::Names;
+use crate::zmq::halts::people;
 
 /// Owners of halt pages.
 const HALT_OWNERS: [&str; 6] = ["operator", "gateway", RISK_SERVICE, LOGGED_HALTS, "risk", "route"];
@@ -21,21 +24,44 @@ const NOTHING: InstrumentIndex = engine::limits::INSTRUMENTS_MAX as InstrumentIn
 /// How soon subscribers are told of a change.
 const TELL_EVERY: Nanos = Nanos::from_millis(50);
 
-/// What may be traded at all, of one symbol, or by one strategy.
+/// What may be traded at all, of one symbol, or by one strategy or person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permitted {
     /// Of what.
     pub scope: HaltScope,
-    /// The symbol, the strategy, or `global`.
+    /// The symbol, the strategy, `client`, `operator`, or `global`.
     pub name: String,
     /// The strictest that any page says.
     pub state: HaltState,
 }
 
+/// What subscribers were told.
+#[derive(Default)]
+struct Told {
+    /// What was not fully active, whether it is listed now or not: all else was, known or not.
+    held: BTreeMap<(HaltScope, String), HaltState>,
+    looked: bool,
+}
+
+impl Told {
+    /// What of `rows` is other than was told. The first look changes nothing; `risk.state` tells it.
+    fn changes(&mut self, mut rows: Vec<Permitted>) -> Vec<Permitted> {
+        rows.retain(|Permitted { scope, name, state }| {
+            let of = (*scope, name.clone());
+            let before = match *state {
+                HaltState::Active => self.held.remove(&of),
+                state => self.held.insert(of, state),
+            };
+            before.unwrap_or(HaltState::Active) != *state
+        });
+        if std::mem::replace(&mut self.looked, true) { rows } else { Vec::new() }
+    }
+}
+
 /// The pages of all owners.
 pub struct Pages {
     pages: Vec<(&'static str, Attached<HaltReader>)>,
-    told: Vec<Permitted>,
+    told: Told,
     due: Nanos,
 }
 
@@ -47,7 +73,7 @@ impl Pages {
             let path = ipc.halts(owner);
             (owner, Attached::new(move || HaltReader::attach(&path)))
         };
-        Self { pages: HALT_OWNERS.map(page).into(), told: Vec::new(), due: Nanos(i64::MIN) }
+        Self { pages: HALT_OWNERS.map(page).into(), told: Told::default(), due: Nanos(i64::MIN) }
     }
 
     /// Attaches to what is there, when that is due.
@@ -87,10 +113,12 @@ impl Pages {
                 .iter()
                 .map(|facts| row(HaltScope::Instrument, &facts.symbol, self.strictest(NOBODY, facts.index))),
         );
-        rows.extend(names.rows().map(|strategy| {
-            let state = self.strictest(strategy.source, NOTHING);
-            row(HaltScope::Source, strategy.name().unwrap_or("strategy"), state)
-        }));
+        let strategies = names.rows().map(|strategy| (strategy.source, names.of(strategy.source)));
+        rows.extend(
+            people()
+                .chain(strategies)
+                .map(|(source, name)| row(HaltScope::Source, &name, self.strictest(source, NOTHING))),
+        );
         rows
     }
 
@@ -100,21 +128,42 @@ impl Pages {
             return Vec::new();
         }
         self.due = now.saturating_add(TELL_EVERY);
-        let found = self.permitted(table, names);
-        let before = std::mem::replace(&mut self.told, found);
-        // The first look changes nothing; `risk.state` tells it.
-        let changed = self.told.iter().filter(|row| !before.is_empty() && !before.contains(row));
-        let told = |Permitted { scope, name, state }: &Permitted| Permission {
+        let told = |Permitted { scope, name, state }| Permission {
             scope: scope.to_string(),
-            of: (*scope != HaltScope::Global).then(|| name.clone()),
+            of: (scope != HaltScope::Global).then_some(name),
             state: state.to_string(),
             time_ns: now.0,
         };
-        changed.map(told).collect()
+        let rows = self.permitted(table, names);
+        self.told.changes(rows).into_iter().map(told).collect()
     }
 
     fn strictest(&self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
         let readers = self.pages.iter().filter_map(|(_, page)| page.get().ok());
         readers.map(|page| page.state(source, instrument)).max().unwrap_or(HaltState::Halted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_listed_late_or_again_is_told_only_if_it_is_other_than_was_told() {
+        let (active, halted) = (HaltState::Active, HaltState::Halted);
+        let row = |name: &str, state| Permitted { scope: HaltScope::Source, name: name.to_owned(), state };
+        let mut told = Told::default();
+        let mut look = |rows: &[(&str, HaltState)]| {
+            let rows = rows.iter().map(|&(name, state)| row(name, state)).collect();
+            told.changes(rows).into_iter().map(|row| (row.name, row.state)).collect::<Vec<_>>()
+        };
+        assert_eq!(look(&[("a", active), ("b", halted)]), [], "the first look");
+        assert_eq!(look(&[("a", active), ("b", halted), ("late", active)]), []);
+        assert_eq!(look(&[("a", halted), ("b", halted)]), [("a".to_owned(), halted)]);
+        assert_eq!(look(&[]), [], "the engine is away");
+        // It is back, and what was let go of meanwhile is told; what is as it was is not.
+        let back = [("a", active), ("b", halted), ("late", active), ("new", halted)];
+        assert_eq!(look(&back), [("a".to_owned(), active), ("new".to_owned(), halted)]);
+        assert_eq!(look(&back), []);
     }
 }
