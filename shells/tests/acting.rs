@@ -181,8 +181,9 @@ fn subscribers_of_risk_are_told_what_may_be_traded_whoever_says_so() {
         assert_eq!(state["strategies"], json!({ who: "HALTED" }));
         let push = world.risk.push("a halt of people", |push| push["data"]["of"] == who);
         assert_eq!((&push["data"]["scope"], &push["data"]["state"]), (&json!("SOURCE"), &json!("HALTED")));
-        let metrics = stack::get(stack::http(&world.ports, "risk_management"), "/metrics").1;
-        assert!(metrics.contains(&format!("trading_halted{{scope=\"{who}\"}} 3")), "{metrics}");
+        let metrics = || stack::get(stack::http(&world.ports, "risk_management"), "/metrics").1;
+        let row = format!("trading_halted{{scope=\"{who}\"}} 3");
+        until("it is among the metrics", || metrics().contains(&row).then_some(()));
         world.risk.done("resume", json!({ "strategy": who }));
     }
 }
