@@ -145,17 +145,6 @@ const PATHS: [&str; 36] = [
     "PATCH /api/v1/strategies/{name}",
 ];
 
-/// Programs; that they are built is for the compiler to say.
-const PROGRAMS: [&str; 7] = [
-    env!("CARGO_BIN_EXE_market_data_service"),
-    env!("CARGO_BIN_EXE_order_execution_service"),
-    env!("CARGO_BIN_EXE_risk_management_service"),
-    env!("CARGO_BIN_EXE_strategy_engine"),
-    env!("CARGO_BIN_EXE_api_gateway"),
-    env!("CARGO_BIN_EXE_simulated_exchange"),
-    env!("CARGO_BIN_EXE_trading"),
-];
-
 /// Services of the compose file: container, and port inside, if it has one.
 const CONTAINERS: [(&str, Option<u16>); 9] = [
     ("trading_market_data", Some(5555)),
@@ -170,7 +159,7 @@ const CONTAINERS: [(&str, Option<u16>); 9] = [
 ];
 
 /// Volumes and variables of the compose file.
-const COMPOSE: [&str; 24] = [
+const COMPOSE: [&str; 17] = [
     "name: trading\n",
     "  trading_network:\n",
     "${TRADING_SUBNET:-172.25.0.0/16}",
@@ -186,15 +175,25 @@ const COMPOSE: [&str; 24] = [
     "  ipc_execution:\n",
     "  ipc_gateway:\n",
     "  ipc_operator:\n",
-    "pull_policy: ${TRADING_PULL_POLICY:-never}",
-    "restart: unless-stopped",
     "required: false",
     "profiles: [simulated]",
+];
+
+/// What holds for every service of the compose file, those of others' images included.
+const HARDENED: [&str; 5] = [
+    "restart: unless-stopped",
     "cap_drop: [ALL]",
-    "no-new-privileges:true",
+    "security_opt: [\"no-new-privileges:true\"]",
+    "networks: [trading_network]",
+    "logging: ",
+];
+
+/// What holds for each of our own.
+const OWN: [&str; 4] = [
+    "pull_policy: ${TRADING_PULL_POLICY:-never}",
     "read_only: true",
-    "max-size: 10m, max-file: \"3\"",
-    "interval: 2s",
+    "init: true",
+    "options: {max-size: 10m, max-file: \"3\"}",
 ];
 
 fn file(name: &str) -> String {
@@ -242,6 +241,40 @@ fn every_path_of_the_gateway_has_its_name() {
     assert_eq!(found, promised, "a route that is added is added here, too");
 }
 
+/// What stands under `key` of a YAML file: the lines that are indented further.
+fn under(yaml: &str, key: &str) -> String {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut lines = yaml.lines().skip_while(|line| line.trim_end() != key);
+    let key = lines.next().unwrap_or_else(|| panic!("{key:?} is not there"));
+    let within = lines.take_while(|line| line.trim().is_empty() || indent(line) > indent(key));
+    within.flat_map(|line| [line, "\n"]).collect()
+}
+
+#[test]
+fn every_service_of_the_deployment_is_held_to_the_same() {
+    let compose = file("docker/docker-compose.yml");
+    let shared = under(&compose, "x-service: &service");
+    assert!(under(&compose, "x-health: &health").contains("interval: 2s"));
+    let services = under(&compose, "services:");
+    let is_name =
+        |line: &&str| line.starts_with("  ") && !line[2..].starts_with([' ', '#']) && line.ends_with(':');
+    let names: Vec<_> = services.lines().filter(is_name).collect();
+    assert_eq!(names.len(), CONTAINERS.len(), "{names:?}");
+    for name in names {
+        let own = under(&services, name);
+        let (ours, text) = match own.contains("<<: *service\n") {
+            true => (&OWN[..], [own.as_str(), &shared].concat()),
+            false => (&[][..], own.clone()),
+        };
+        let missing: Vec<_> = HARDENED.iter().chain(ours).filter(|line| !text.contains(**line)).collect();
+        assert!(missing.is_empty(), "{name} lacks {missing:?}");
+        let row =
+            CONTAINERS.iter().find(|(container, _)| own.contains(&format!("container_name: {container}\n")));
+        let (container, port) = row.unwrap_or_else(|| panic!("{name} has another container's name"));
+        assert!(port.is_none() || own.contains("healthcheck: {<<: *health, "), "{container} tells no health");
+    }
+}
+
 #[test]
 fn the_deployment_has_its_names() {
     let compose = file("docker/docker-compose.yml");
@@ -258,8 +291,6 @@ fn the_deployment_has_its_names() {
         assert!(compose.contains(text), "{text:?}");
     }
     assert!(!compose.contains("${TRADING_VENUE") && rows.contains("TRADING_VENUE:"), "it passes through");
-    let missing: Vec<_> = PROGRAMS.into_iter().filter(|program| !Path::new(program).exists()).collect();
-    assert!(missing.is_empty(), "{missing:?}");
     assert_eq!(SERVICES, ["market_data", "order_execution", "risk_management", "strategy_engine"]);
     for (dashboard, title) in [
         ("trading-system-overview", "Trading System Overview"),

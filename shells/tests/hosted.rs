@@ -3,9 +3,10 @@
 
 mod stack;
 
+use engine::counters::{HaltReader, HaltState};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use stack::hosting::{SERVICES, exchange, fills, hosting, ready};
+use stack::hosting::{SERVICES, exchange, fills, hosting, ready, risk_counter};
 use stack::{Client, Home, PATIENCE_WITH_FILLS, Subscriber, get, look, until, until_within};
 
 /// As in the deployment: risk, the operator, the gateway and ingest keep their data where no other writes it.
@@ -77,6 +78,35 @@ fn services_trade_with_their_own_agents_and_each_may_be_killed() {
             (&json!(2), &json!([])),
             "{summary}"
         );
+    }
+}
+
+#[test]
+fn an_operators_halt_needs_none_of_the_processes() {
+    let home = Home::new();
+    let exchange = exchange(&home);
+    let apart = apart(&home);
+    let apart = apart.each_ref().map(String::as_str);
+    let mut processes =
+        SERVICES.map(|binary| hosting(&home, &exchange, binary, &apart)).into_iter().collect::<Vec<_>>();
+    for service in &mut processes {
+        ready(service);
+    }
+    let gateway = home.start(env!("CARGO_BIN_EXE_api_gateway"), &["--port", "0", apart[0], apart[1]]);
+    until("the gateway has its page", || HaltReader::attach(&home.ipc().halts("gateway")).ok());
+    until("risk approves", || (risk_counter(&home, "orders") > 0).then_some(()));
+    processes.push(gateway);
+    processes.iter().for_each(|process| process.signal(Signal::STOP));
+    let halt = home.trading(&["halt", "--keep-orders"]).args(apart).output().expect("the binary runs");
+    assert!(halt.status.success(), "{halt:?}");
+    let page = HaltReader::attach(&home.ipc().halts("operator")).expect("a page");
+    assert_eq!(page.global(), HaltState::Halted);
+    processes.iter().for_each(|process| process.signal(Signal::CONT));
+    until("risk refuses", || (risk_counter(&home, "rejected_HALTED") > 0).then_some(()));
+    for process in processes {
+        process.signal(Signal::TERM);
+        let (code, error) = process.wait();
+        assert_eq!(code, Some(0), "{error}");
     }
 }
 
