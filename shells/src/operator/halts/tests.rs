@@ -1,3 +1,5 @@
+//! The operator's halts: by name, across restarts, and while other commands hold the lock.
+
 use super::*;
 use crate::config::places::DataDirs;
 
