@@ -37,14 +37,19 @@ pub fn run(state: HaltState, args: &HaltArgs, environment: &Environment) -> Resu
     };
     let done = operator::apply(&places, &scope, state, args.act.reason.clone(), environment)?;
     let ipc = IpcPaths::new(&places.ipc);
-    let latched = if state == HaltState::Active { latched(&ipc, &scope) } else { Vec::new() };
+    let lets_go = state == HaltState::Active && done.warning.is_none();
+    let latched = if lets_go { latched(&ipc, &scope) } else { Vec::new() };
     let cleared = clear(&settings.endpoints.risk_management, &latched, args.act.reason.as_deref());
     let others = others(&ipc, state);
     // Letting go of everything lets go of nothing that was halted by its name.
-    let scopes = if scope == Scope::Global { operator::still(&places)? } else { Vec::new() };
+    let scopes = if scope == Scope::Global { operator::still(&places) } else { Ok(Vec::new()) };
+    // What cannot be told of the log keeps no order from being cancelled.
+    let (scopes, untold) = scopes.map_or_else(|error| (Vec::new(), Err(error)), |scopes| (scopes, Ok(())));
     let scopes: BTreeMap<_, _> = scopes.into_iter().filter(|(_, held)| *held > state).collect();
     if !args.act.json {
-        say!("{scope}: {state} in {}", ipc.root().display());
+        if lets_go || state != HaltState::Active {
+            say!("{scope}: {state} in {}", ipc.root().display());
+        }
         if !ipc.instruments().exists() {
             say!("but no engine has ever run there: is this the right user and instance?");
         }
@@ -90,7 +95,7 @@ pub fn run(state: HaltState, args: &HaltArgs, environment: &Environment) -> Resu
         }
     }
     // It holds, and is logged; what it could not do is told with exit code 1.
-    done.warning.map_or(Ok(()), |warning| Err(SetupError::Invalid(warning))).and(resting)
+    done.warning.map_or(Ok(()), |warning| Err(SetupError::Invalid(warning))).and(resting).and(untold)
 }
 
 /// Cancels the open orders that a halt reaches, if an engine is there to do it.

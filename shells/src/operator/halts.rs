@@ -56,34 +56,46 @@ pub fn apply(
     let lock = || OperatorLock::take(&places.owned_by(OWNER));
     let Raised { stands, made } = raise(&ipc, scope, state)?;
     if state == HaltState::Active || !stands {
-        return let_go(&ipc, &log, scope, (state, &entry), &lock()?);
+        let seen = log.read()?.len();
+        return let_go(&ipc, &log, scope, (state, &entry, seen), &lock()?);
     }
+    let (mut new, mut filled) = (made, Ok(()));
     let logged = lock().and_then(|_lock| {
         // Again: whoever held the lock may have let go of it.
         raise(&ipc, scope, state)?;
-        log.append(&entry)
+        log.append(&entry)?;
+        if std::mem::take(&mut new) {
+            filled = fill_by_log(&ipc, &log);
+        }
+        Ok(())
     });
     let warning = logged.err().map(|error| log.keep(&entry, &error));
-    if made {
-        fill_by_log(&mut open(&ipc, &log)?, &ipc, &log);
+    if new {
+        filled = fill_by_log(&ipc, &log);
     }
+    let unfilled = filled.err().map(|error| format!("everything is HALTED: {error}"));
+    let warning = warning.into_iter().chain(unfilled).reduce(|first, second| format!("{first}; {second}"));
     // And again: an engine that started meanwhile may have set the page by a log without it.
     raise(&ipc, scope, state)?;
     Ok(Done { warning })
 }
 
 /// Logs `entry`, and sets the page to what the log then leaves: a later halt may have come while the disk was slow, and
-/// it waits for no lock.
+/// it waits for no lock. What was asked for when the log had `seen` lines lets go of nothing that came behind them.
 fn let_go(
     ipc: &IpcPaths,
     log: &OperatorLog,
     scope: &Scope,
-    (state, entry): (HaltState, &Entry),
+    (state, entry, seen): (HaltState, &Entry, usize),
     _lock: &OperatorLock,
 ) -> Result<Done, SetupError> {
     // Nothing is let go of that is unknown, and nothing is logged that was not asked for in earnest.
     let words = words(ipc, scope)?;
-    log.read()?;
+    let entries = log.read()?;
+    let since = left(entries.get(seen..).unwrap_or_default(), |logged| is_meant(scope, logged));
+    if since > state {
+        return Err(SetupError::Invalid(format!("{scope} was set to {since} meanwhile: ask again")));
+    }
     log.append(entry)?;
     let entries = log.read()?;
     let stands = write(&mut open(ipc, log)?, &words, &entries);
@@ -94,6 +106,15 @@ fn let_go(
 /// The operator's log, with the halts that hold and could not be logged.
 pub(super) fn own_log(places: &Places, ipc: &IpcPaths) -> OperatorLog {
     OperatorLog::new(&places.owned_by(OWNER)).beside(&ipc.halts(OWNER))
+}
+
+/// Whether a line about `logged` is about `scope`.
+fn is_meant(scope: &Scope, logged: &Scope) -> bool {
+    match scope {
+        Scope::Global => *logged == Scope::Global,
+        Scope::Symbol(symbol) => logged.is_symbol(symbol),
+        Scope::Strategy(name) => logged.is_strategy(name),
+    }
 }
 
 /// What came of a stricter state on the page.
@@ -176,11 +197,12 @@ fn write(page: &mut HaltPage, words: &Words, entries: &[Entry]) -> HaltState {
 
 /// Goes on with the page, or makes it where there is none that can be read: as strict as the log says.
 pub(super) fn open(ipc: &IpcPaths, log: &OperatorLog) -> Result<HaltPage, SetupError> {
-    let (mut page, made) = reopen_or_make(ipc)?;
-    if made {
-        fill_by_log(&mut page, ipc, log);
+    let (page, made) = reopen_or_make(ipc)?;
+    if !made {
+        return Ok(page);
     }
-    Ok(page)
+    fill_by_log(ipc, log)?;
+    HaltPage::reopen(&ipc.halts(OWNER))
 }
 
 /// Goes on with the page, or makes it, and says so: a new one halts everything until it is [filled](fill_by_log).
@@ -190,19 +212,26 @@ fn reopen_or_make(ipc: &IpcPaths) -> Result<(HaltPage, bool), SetupError> {
         return Ok((page, false));
     }
     ipc.create()?;
-    let mut page = HaltPage::create(&path, NO_EPOCH)?;
+    // No lock is waited for here: another command may be making it too.
+    let made = HaltPage::create(&path, NO_EPOCH);
+    let mut page = HaltPage::reopen(&path).map_err(|error| made.err().unwrap_or(error))?;
     page.set_global(HaltState::Halted);
     Ok((page, true))
 }
 
-/// Sets a new page by the log. Where nobody knows what the operator wanted, nothing is traded.
-fn fill_by_log(page: &mut HaltPage, ipc: &IpcPaths, log: &OperatorLog) {
-    let Ok(entries) = log.read() else { return };
+/// Sets a new page by the log.
+///
+/// # Errors
+/// When the log cannot be read: nobody knows what the operator wanted, so nothing is traded.
+fn fill_by_log(ipc: &IpcPaths, log: &OperatorLog) -> Result<(), SetupError> {
+    let entries = log.read()?;
+    let mut page = HaltPage::reopen(&ipc.halts(OWNER))?;
     let instruments: Vec<_> = names::instruments(ipc).unwrap_or_default();
     let instruments: Vec<_> =
         instruments.into_iter().map(|(index, facts)| (index, facts.symbol.to_string())).collect();
     let sources = names::sources(ipc).unwrap_or_default();
-    fill(page, &[&entries], Table { instruments: &instruments, sources: &sources }, HaltState::Active);
+    fill(&mut page, &[&entries], Table { instruments: &instruments, sources: &sources }, HaltState::Active);
+    Ok(())
 }
 
 /// The state that the log leaves for what `is_meant` picks.

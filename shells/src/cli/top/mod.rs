@@ -73,8 +73,11 @@ fn watch(
                 let reason = Some("trading top".to_owned());
                 let done = operator::apply(&view.places, &Scope::Global, state, reason, environment);
                 keys.tell(match done {
-                    Ok(Done { warning: Some(warning), .. }) => warning,
-                    Ok(_) if state == HaltState::Halted => halted(view),
+                    Ok(Done { warning }) if state == HaltState::Halted => {
+                        let told = halted(view);
+                        warning.map_or(told.clone(), |warning| format!("{told}; {warning}"))
+                    }
+                    Ok(Done { warning: Some(warning) }) => warning,
                     Ok(_) => format!("everything: {state}"),
                     Err(error) => error.to_string(),
                 });

@@ -136,6 +136,37 @@ fn a_resume_leaves_a_halt_that_came_while_it_was_logged() {
 }
 
 #[test]
+fn a_resume_that_waited_lets_go_of_no_halt_that_came_meanwhile() {
+    let (_folder, places, ipc) = world();
+    let environment = Environment::default();
+    apply(&places, &Scope::Global, HaltState::Halted, None, &environment).expect("halted");
+    // Asked for when the log had no line; the halt is the first.
+    let let_go_at = |seen| {
+        let entry =
+            Entry::now(Act::Halt { scope: Scope::Global, state: HaltState::Active }, None, &environment);
+        let lock = OperatorLock::take(&places.owned_by(OWNER)).expect("the lock");
+        let_go(&ipc, &own_log(&places, &ipc), &Scope::Global, (HaltState::Active, &entry, seen), &lock)
+    };
+    let refused = let_go_at(0).expect_err("halted meanwhile").to_string();
+    assert!(refused.contains("everything was set to HALTED meanwhile"), "{refused}");
+    assert_eq!(state(&ipc, 0, 0), HaltState::Halted);
+    assert_eq!(let_go_at(1).expect("let go").warning, None);
+    assert_eq!(state(&ipc, 0, 0), HaltState::Active);
+}
+
+#[test]
+fn a_new_page_without_a_readable_log_halts_everything_and_says_so() {
+    let (_folder, places, ipc) = world();
+    let environment = Environment::default();
+    log(&places, Scope::Global, HaltState::Active);
+    let file = places.owned_by(OWNER).join("operator.log");
+    std::fs::write(&file, "no line of ours\n").expect("damaged");
+    let done = apply(&places, &Scope::Global, HaltState::ReduceOnly, None, &environment).expect("it holds");
+    assert!(done.warning.is_some_and(|told| told.contains("everything is HALTED")), "told");
+    assert_eq!(state(&ipc, 0, 0), HaltState::Halted);
+}
+
+#[test]
 fn a_page_that_is_made_for_a_halt_is_as_strict_as_the_log_for_the_rest() {
     let (_folder, places, ipc) = world();
     log(&places, Scope::Global, HaltState::ReduceOnly);
