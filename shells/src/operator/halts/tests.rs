@@ -160,7 +160,7 @@ fn a_new_page_without_a_readable_log_halts_everything_and_says_so() {
     let environment = Environment::default();
     log(&places, Scope::Global, HaltState::Active);
     let file = places.owned_by(OWNER).join("operator.log");
-    std::fs::write(&file, "no line of ours\n").expect("damaged");
+    std::fs::write(&file, "{\"no\":\"line of ours\"}\n").expect("damaged");
     let done = apply(&places, &Scope::Global, HaltState::ReduceOnly, None, &environment).expect("it holds");
     assert!(done.warning.is_some_and(|told| told.contains("everything is HALTED")), "told");
     assert_eq!(state(&ipc, 0, 0), HaltState::Halted);
