@@ -11,6 +11,9 @@ use crate::peers::{CAPACITY, Line, Openers, Receiver, Sender, Transport, ready, 
 /// How long a blocking end waits before it looks again, in milliseconds.
 const PATIENCE_MS: i32 = 100;
 
+/// How long a closed socket goes on delivering, in milliseconds. Its thread shares a core with an end that does not yield.
+const LINGER_MS: i32 = 10_000;
+
 /// A socket, and the flags of its calls.
 pub struct Sending(Socket, i32);
 
@@ -44,7 +47,7 @@ fn open(address: &str, flags: i32) -> Result<Openers<Inproc>, SetupError> {
         socket.set_sndtimeo(PATIENCE_MS).map_err(refused)?;
         socket.set_rcvtimeo(PATIENCE_MS).map_err(refused)?;
         // A closed socket still delivers what it holds, or the last message would be lost.
-        socket.set_linger(1_000).map_err(refused)?;
+        socket.set_linger(LINGER_MS).map_err(refused)?;
     }
     sender.bind(address).map_err(refused)?;
     receiver.connect(address).map_err(refused)?;

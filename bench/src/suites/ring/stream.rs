@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use engine::clock::Stopwatch;
+use engine::domain::Nanos;
 use engine::error::SetupError;
 
 use crate::histogram::Histogram;
@@ -13,6 +14,10 @@ use crate::suites::ring::meeting::{Meeting, THERE, Threads, place};
 
 /// Messages between two looks at the clock.
 const PER_LOOK: u64 = 4_096;
+
+/// Waits in vain between two looks at the clock, and how long so many messages may take before the rest counts as lost.
+const LOOKS: u64 = 64;
+const PATIENCE: Nanos = Nanos::from_secs(20);
 
 /// The words of message `index`.
 #[inline(always)]
@@ -41,7 +46,7 @@ pub fn wrong(found: &Line, index: u64) -> u64 {
 struct Checker {
     stopwatch: Stopwatch,
     times: Histogram,
-    before: engine::domain::Nanos,
+    before: Nanos,
     next: u64,
     wrong: u64,
 }
@@ -94,11 +99,18 @@ pub fn threads<T: Transport>(rig: &Rig, scratch: &Path) -> Result<Histogram, Set
             receiver.settle()?;
             there.meet()?;
             let mut checker = Checker::new(stopwatch);
+            let mut idle = 0_u64;
             while checker.next < count {
                 let before = checker.next;
                 receiver.drain(&mut |line| checker.on_line(&line));
                 if checker.next == before {
                     wait.relax();
+                    idle += 1;
+                    // The clock is read now and then only, so that nobody's reaction is slower for it.
+                    if idle.is_multiple_of(LOOKS) && stopwatch.elapsed() - checker.before > PATIENCE {
+                        let reason = format!("ring: a stream ended at {} of {count} messages", checker.next);
+                        return Err(SetupError::Invalid(reason));
+                    }
                 }
             }
             checker.finish()
