@@ -38,6 +38,8 @@ const YIELDS: u32 = 20;
 /// no longer than this.
 const SLEEP_MIN: Duration = Duration::from_micros(1);
 const SLEEP_MAX: Duration = Duration::from_millis(1);
+/// Longest sleep of a patient thread: an empty ring holds what comes in many times as long.
+const PATIENCE: Duration = Duration::from_millis(8);
 /// Shortest sleep until a deadline that is near or past: a thread that asked to sleep does not spin.
 const NAP: Duration = Duration::from_micros(20);
 
@@ -47,6 +49,7 @@ pub type Sleeper = Box<dyn FnMut(Duration) + Send>;
 /// The state of an idle thread.
 pub struct Idle {
     strategy: IdleStrategy,
+    longest: Duration,
     /// Empty cycles in a row.
     empty_cycles: u32,
     bell: Option<Bell>,
@@ -60,7 +63,14 @@ impl Idle {
     /// Starts busy, with nobody to wake and nobody who wakes.
     #[must_use]
     pub const fn new(strategy: IdleStrategy) -> Self {
-        Self { strategy, empty_cycles: 0, bell: None, sleeper: None, listening: false }
+        Self { strategy, longest: SLEEP_MAX, empty_cycles: 0, bell: None, sleeper: None, listening: false }
+    }
+
+    /// For a thread that is in no hurry and would take a core from those that are: it parks, and the longer nothing comes,
+    /// the longer it sleeps.
+    #[must_use]
+    pub fn patient() -> Self {
+        Self { longest: PATIENCE, ..Self::new(IdleStrategy::Park) }
     }
 
     /// Wakes peers by `bell`, and sleeps until one of theirs.
@@ -110,7 +120,7 @@ impl Idle {
             Some(bell) if self.listening => {
                 self.listening = false;
                 let left = deadline().0.saturating_sub(now.0).max(0).unsigned_abs();
-                bell.sleep(Duration::from_nanos(left).clamp(NAP, SLEEP_MAX));
+                bell.sleep(Duration::from_nanos(left).clamp(NAP, self.longest));
             }
             Some(bell) => {
                 // One cycle more: whoever rings from now on knows that we sleep.
@@ -119,8 +129,8 @@ impl Idle {
             }
             None => {
                 let doublings = (self.empty_cycles - before).min(10);
-                let longest = self.strategy == IdleStrategy::Park;
-                let span = if longest { SLEEP_MAX } else { (SLEEP_MIN * (1 << doublings)).min(SLEEP_MAX) };
+                let first = if self.strategy == IdleStrategy::Park { SLEEP_MAX / 2 } else { SLEEP_MIN };
+                let span = (first * (1 << doublings)).min(self.longest);
                 match &mut self.sleeper {
                     Some(sleeper) => sleeper(span),
                     None => std::thread::sleep(span),
@@ -149,6 +159,14 @@ mod tests {
             idle.after(work, Nanos::ZERO, || Nanos::NEVER);
         }
         assert_eq!(sleeps.try_iter().collect::<Vec<_>>(), [SLEEP_MAX; 2]);
+
+        let (idle, sleeps) = sleeping(IdleStrategy::Park);
+        let mut idle = Idle { sleeper: idle.sleeper, ..Idle::patient() };
+        for work in [1, 0, 0, 0, 0, 0, 1, 0] {
+            idle.after(work, Nanos::ZERO, || Nanos::NEVER);
+        }
+        let spans: Vec<_> = sleeps.try_iter().map(|span| span.as_millis()).collect();
+        assert_eq!(spans, [1, 2, 4, 8, 8, 1], "a patient one sleeps longer and longer");
 
         let (mut idle, sleeps) = sleeping(IdleStrategy::Backoff);
         for _ in 0..SPINS + YIELDS {

@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::agent::{Idle, IdleStrategy, Runner, StopSignal};
+use engine::agent::{Idle, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::{Instruments, Nanos};
 use engine::error::SetupError;
 use engine::journal::Health;
 use engine::shm::paths::IpcPaths;
-use engine::shm::{Bell, OwnerLock};
+use engine::shm::{Bell, Late, OwnerLock};
 use engine::tick_to_trade::assembly::{JournalSet, PathConfig, StrategySlot, Timeline, apart};
 
 use crate::assembly::PathSetup;
@@ -105,6 +105,8 @@ pub struct Host {
     ipc: IpcPaths,
     roles: Vec<Role>,
     epoch: u32,
+    /// As route's ring shows it.
+    route_epoch: Late<u32>,
     clock: LiveClock,
     crew: Runner<Crew>,
     journals: Runner<JournalThread>,
@@ -170,10 +172,8 @@ impl Host {
         let clock = ground.timeline.clock;
         let health = journals.health().clone();
         let thread = JournalThread::new(journals);
-        // Neither is in a hurry, and both would take a core from the agents if they spun.
-        let idle = || Idle::new(IdleStrategy::Park);
-        let journals = Runner::start(thread, clock, None, idle(), stop_journals.clone())?;
-        let start = |keeper| Runner::start(keeper, clock, None, idle(), stop_journals.clone());
+        let journals = Runner::start(thread, clock, None, Idle::patient(), stop_journals.clone())?;
+        let start = |keeper| Runner::start(keeper, clock, None, Idle::patient(), stop_journals.clone());
         let keeper = keeper.map(start).transpose()?;
         let core = settings.cores.of(if roles.len() == 1 { roles[0].owner() } else { "engine" });
         let idle = Idle::new(settings.idle).with_bell(Bell::of(&ground.ipc, roles[0].owner(), ground.epoch)?);
@@ -184,6 +184,7 @@ impl Host {
         let Ground { ipc, epoch, edition, logged_halts, .. } = ground;
         let stall = StallWatch::new(&ipc, roles.iter().map(|role| role.owner()));
         Ok(Self {
+            route_epoch: apart::route_epoch(&ipc),
             ipc,
             roles,
             epoch,
@@ -211,7 +212,8 @@ impl Host {
     /// epoch, the venue's rules have changed, or the feed of `paper` is another one.
     pub fn check(&mut self) -> Result<(), SetupError> {
         self.health.check()?;
-        self.stall.check(self.clock.now())?;
+        let now = self.clock.now();
+        self.stall.check(now)?;
         if let Some(halts) = &mut self.logged_halts {
             halts.follow();
         }
@@ -219,8 +221,9 @@ impl Host {
         if self.crew.is_finished() || self.journals.is_finished() || !kept {
             return Err(SetupError::Invalid("a thread of the engine ended by itself".to_owned()));
         }
+        self.route_epoch.refresh(now);
         // A ring that is not there for a moment is no other epoch.
-        if let Ok(found) = apart::epoch(&self.ipc)
+        if let Some(&found) = self.route_epoch.get()
             && found != self.epoch
             && self.roles.iter().any(|role| matches!(role, Role::Risk | Role::Strategy))
         {

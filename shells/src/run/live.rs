@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::agent::{Idle, IdleStrategy, Runner, StopSignal};
+use engine::agent::{Idle, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::counters::HaltState;
@@ -128,12 +128,10 @@ impl Live {
         let (stop_agents, stop_rest) = (StopSignal::default(), StopSignal::default());
         let starter = Starter::new(plan, &stop_agents);
         let stall = StallWatch::new(&plan.ipc, AGENTS.into_iter().chain(house.is_some().then_some("venue")));
-        // Neither is in a hurry, and both would take a core from the agents if they spun.
-        let idle = || Idle::new(IdleStrategy::Park);
-        let recorder = Runner::start(taps.recorder, plan.clock, None, idle(), stop_rest.clone())?;
+        let recorder = Runner::start(taps.recorder, plan.clock, None, Idle::patient(), stop_rest.clone())?;
         let health = journals.health().clone();
         let journals = JournalThread::new(journals);
-        let journals = Runner::start(journals, plan.clock, None, idle(), stop_rest.clone())?;
+        let journals = Runner::start(journals, plan.clock, None, Idle::patient(), stop_rest.clone())?;
         let threads = match args.placement {
             Placement::Shared => {
                 let path = LivePath::new(path, log, plan.stopwatch);

@@ -10,11 +10,14 @@
 //! A builder fails when what it needs is not there yet: the caller tries again until its patience is over. Everything else
 //! is looked for by the agent itself.
 
+use std::path::Path;
+
 use crate::agent::Published;
 use crate::counters::CellReader;
 use crate::domain::Instruments;
 use crate::error::SetupError;
 use crate::journal::{ListedInstrument, Tail};
+use crate::shm::Late;
 use crate::shm::paths::IpcPaths;
 use crate::tick_to_trade::assembly::builders;
 use crate::tick_to_trade::assembly::config::{PathConfig, StrategySlot};
@@ -30,7 +33,17 @@ use crate::venue::{MarketData, OrderEntry};
 /// # Errors
 /// When there is no such ring, or it cannot be read.
 pub fn epoch(ipc: &IpcPaths) -> Result<u32, SetupError> {
-    Ok(Tail::attach(&ipc.journal("route"), None)?.epoch())
+    epoch_of(&ipc.journal("route"))
+}
+
+/// The same for whoever goes on looking: the ring is mapped again only when another one stands there.
+#[must_use]
+pub fn route_epoch(ipc: &IpcPaths) -> Late<u32> {
+    Late::new(ipc.journal("route"), epoch_of)
+}
+
+fn epoch_of(ring: &Path) -> Result<u32, SetupError> {
+    Ok(Tail::attach(ring, None)?.epoch())
 }
 
 /// Whether the table that ingest has published is ours.
@@ -60,7 +73,7 @@ pub fn check_instruments(ipc: &IpcPaths, instruments: &Instruments) -> Result<()
 pub fn ready_for_strategies(config: &PathConfig) -> Result<(), SetupError> {
     for owner in ["route", "risk"] {
         let ring = config.ipc.journal(owner);
-        let found = Tail::attach(&ring, None)?.epoch();
+        let found = epoch_of(&ring)?;
         if found != config.epoch {
             return Err(SetupError::file(ring, format!("is of epoch {found}, not {}", config.epoch)));
         }
