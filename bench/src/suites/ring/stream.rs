@@ -123,7 +123,8 @@ pub fn threads<T: Transport>(rig: &Rig, scratch: &Path) -> Result<Histogram, Set
             here.meet()?;
             here.meet()?;
             (0..count).for_each(|index| sender.send(&line(index), wait));
-            Ok(())
+            // Kept until the other end has all of it: ZeroMQ drops what a full receiver has not read of a closed socket.
+            Ok(sender)
         },
     )?;
     sent.and(times)
