@@ -52,7 +52,7 @@ pub trait Receiver {
     fn try_receive(&mut self) -> Option<Line>;
 
     /// Hands over what is there, as many at once as the transport's own way of receiving gives.
-    #[inline]
+    #[inline(always)]
     fn drain(&mut self, on_line: &mut impl FnMut(Line)) {
         if let Some(line) = self.try_receive() {
             on_line(line);

@@ -85,11 +85,12 @@ impl<T: Message> Producer<T> {
     /// [`Full`] when the consumer has not yet read what the slot holds. Never waits.
     #[inline]
     pub fn try_push(&mut self, message: &T) -> Result<(), Full> {
-        if self.gate.room(self.position) == 0 && self.gate.refresh(self.position, 1) == 0 {
+        let position = self.position;
+        if self.gate.room(position) == 0 && self.gate.refresh(position, 1) == 0 {
             return Err(Full);
         }
-        slot::write(self.ring.body(), self.mask, self.position, message);
-        self.position += 1;
+        slot::write(self.ring.body(), self.mask, position, message);
+        self.position = position + 1;
         Ok(())
     }
 
@@ -181,8 +182,9 @@ impl<T: Message> Consumer<T> {
     /// it.
     #[inline]
     pub fn poll(&mut self) -> Option<T> {
-        let next = self.peek();
-        self.take(next)
+        let position = self.position;
+        let next = slot::read(self.ring.body(), self.mask, position);
+        self.take(position, next)
     }
 
     /// Takes the next message to the one in the caller's hand, if it is `wanted`; else it stays where it is. Publishes
@@ -198,23 +200,26 @@ impl<T: Message> Consumer<T> {
     #[inline]
     pub fn poll_unless(&mut self, waits: impl FnOnce(&T) -> bool) -> Option<T> {
         let next = self.peek().filter(|message| !waits(message) || self.is_followed());
-        self.take(next)
+        self.take(self.position, next)
     }
 
-    /// Takes the next message, if it is to be taken.
+    /// Takes the message at `position`, which is ours, if it is to be taken.
+    ///
+    /// Handed in and not read again: behind the fence of a message's copy that would be a load that waits for the store
+    /// of the message before.
     #[inline]
-    fn take(&mut self, taken: Option<T>) -> Option<T> {
+    fn take(&mut self, position: u64, taken: Option<T>) -> Option<T> {
         match &taken {
             // Before the step: a caller that dies with `taken` in hand meets it again in its next life.
             Some(_) => {
-                if self.position >= self.due {
-                    self.commit();
+                if position >= self.due {
+                    self.commit_at(position);
                 }
-                self.position += 1;
+                self.position = position + 1;
             }
             None => {
-                if self.position + self.publish_every != self.due {
-                    self.commit();
+                if position + self.publish_every != self.due {
+                    self.commit_at(position);
                 }
             }
         }
@@ -244,8 +249,13 @@ impl<T: Message> Consumer<T> {
     /// Gives the slots of all messages taken back to the producer now.
     #[inline]
     pub fn commit(&mut self) {
-        self.cursor.publish(self.position);
-        self.due = self.position + self.publish_every;
+        self.commit_at(self.position);
+    }
+
+    #[inline]
+    fn commit_at(&mut self, position: u64) {
+        self.cursor.publish(position);
+        self.due = position + self.publish_every;
     }
 
     /// Messages taken so far.

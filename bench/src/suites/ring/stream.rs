@@ -42,38 +42,48 @@ pub fn wrong(found: &Line, index: u64) -> u64 {
     line(index).iter().zip(found).fold(0, |wrong, (own, theirs)| wrong | (own ^ theirs))
 }
 
-/// Counts and checks what arrives.
-struct Checker {
-    stopwatch: Stopwatch,
-    times: Histogram,
-    before: Nanos,
+/// Counts and checks what arrives. Its counts are copied into registers by whoever loops.
+#[derive(Clone, Copy, Default)]
+struct Checked {
     next: u64,
     wrong: u64,
 }
 
-impl Checker {
-    fn new(stopwatch: Stopwatch) -> Self {
-        Self { stopwatch, times: Histogram::prepared(), before: stopwatch.elapsed(), next: 0, wrong: 0 }
-    }
-
+impl Checked {
     #[inline(always)]
     fn on_line(&mut self, found: &Line) {
         self.wrong |= wrong(found, self.next);
         self.next += 1;
-        if self.next.is_multiple_of(PER_LOOK) {
-            self.look();
-        }
+    }
+}
+
+/// Means over some thousand messages each.
+struct Looks {
+    stopwatch: Stopwatch,
+    times: Histogram,
+    before: Nanos,
+    counted: u64,
+}
+
+impl Looks {
+    fn new(stopwatch: Stopwatch) -> Self {
+        Self { stopwatch, times: Histogram::prepared(), before: stopwatch.elapsed(), counted: 0 }
+    }
+
+    #[inline(always)]
+    const fn is_due(&self, checked: &Checked) -> bool {
+        checked.next - self.counted >= PER_LOOK
     }
 
     #[cold]
-    fn look(&mut self) {
+    fn look(&mut self, checked: Checked) {
         let now = self.stopwatch.elapsed();
-        self.times.record_mean(now - self.before, PER_LOOK);
-        self.before = now;
+        self.times.record_mean(now - self.before, checked.next - self.counted);
+        (self.before, self.counted) = (now, checked.next);
     }
 
-    fn finish(self) -> Result<Histogram, SetupError> {
-        if self.wrong == 0 {
+    fn finish(self, checked: Checked) -> Result<Histogram, SetupError> {
+        if checked.wrong == 0 {
             return Ok(self.times);
         }
         Err(SetupError::Invalid("ring: a word of a stream was lost or changed".to_owned()))
@@ -98,22 +108,24 @@ pub fn threads<T: Transport>(rig: &Rig, scratch: &Path) -> Result<Histogram, Set
             there.meet()?;
             receiver.settle()?;
             there.meet()?;
-            let mut checker = Checker::new(stopwatch);
+            let (mut looks, mut checked) = (Looks::new(stopwatch), Checked::default());
             let mut idle = 0_u64;
-            while checker.next < count {
-                let before = checker.next;
-                receiver.drain(&mut |line| checker.on_line(&line));
-                if checker.next == before {
+            while checked.next < count {
+                let before = checked.next;
+                receiver.drain(&mut |line| checked.on_line(&line));
+                if checked.next == before {
                     wait.relax();
                     idle += 1;
                     // The clock is read now and then only, so that nobody's reaction is slower for it.
-                    if idle.is_multiple_of(LOOKS) && stopwatch.elapsed() - checker.before > PATIENCE {
-                        let reason = format!("ring: a stream ended at {} of {count} messages", checker.next);
+                    if idle.is_multiple_of(LOOKS) && stopwatch.elapsed() - looks.before > PATIENCE {
+                        let reason = format!("ring: a stream ended at {} of {count} messages", checked.next);
                         return Err(SetupError::Invalid(reason));
                     }
+                } else if looks.is_due(&checked) {
+                    looks.look(checked);
                 }
             }
-            checker.finish()
+            looks.finish(checked)
         },
         move || {
             let mut sender = sender()?;
@@ -122,7 +134,13 @@ pub fn threads<T: Transport>(rig: &Rig, scratch: &Path) -> Result<Histogram, Set
             sender.settle()?;
             here.meet()?;
             here.meet()?;
-            (0..count).for_each(|index| sender.send(&line(index), wait));
+            for index in 0..count {
+                // Made again for each attempt, so that it may stay in registers: a copy in memory would be stores of
+                // ours, and stores are what limits a stream.
+                while !sender.try_send(&line(index)) {
+                    wait.relax();
+                }
+            }
             // Kept until the other end has all of it: ZeroMQ drops what a full receiver has not read of a closed socket.
             Ok(sender)
         },
@@ -140,9 +158,14 @@ pub fn blocks(rig: &Rig) -> Result<Histogram, SetupError> {
     let count = rig.scale.of(64, 24, 1) * PER_LOOK / BLOCK_LINES as u64;
     let (times, ()) = rig.pair(
         || {
-            let mut checker = Checker::new(stopwatch);
-            (0..count).for_each(|number| blocks.empty(number, wait, &mut |line| checker.on_line(&line)));
-            checker.finish()
+            let (mut looks, mut checked) = (Looks::new(stopwatch), Checked::default());
+            for number in 0..count {
+                blocks.empty(number, wait, &mut |line| checked.on_line(&line));
+                if looks.is_due(&checked) {
+                    looks.look(checked);
+                }
+            }
+            looks.finish(checked)
         },
         || (0..count).for_each(|number| blocks.fill(number, wait, &line)),
     )?;
@@ -166,9 +189,10 @@ mod tests {
         let mut swapped = line(7);
         swapped.swap(2, 5);
         assert_ne!(wrong(&swapped, 7), 0);
-        let mut checker = Checker::new(Stopwatch::calibrate());
-        checker.on_line(&line(0));
-        checker.on_line(&line(2));
-        assert!(checker.finish().is_err());
+        let mut checked = Checked::default();
+        checked.on_line(&line(0));
+        assert!(Looks::new(Stopwatch::calibrate()).finish(checked).is_ok());
+        checked.on_line(&line(2));
+        assert!(Looks::new(Stopwatch::calibrate()).finish(checked).is_err());
     }
 }
