@@ -48,6 +48,8 @@ wire_enum! {
         Swept = 19 => "swept",
         /// `SweepRejected`.
         SweepRejected = 20 => "sweep_rejected",
+        /// `StoodIn`.
+        StoodIn = 21 => "stood_in",
     }
 }
 

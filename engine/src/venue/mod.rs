@@ -133,6 +133,9 @@ pub enum VenueEventKind {
     QueryNotFound,
     /// The connection is made, or made again: what happened meanwhile is not known. Of no order, like the rest below.
     Connected,
+    /// As `Connected`, by a way on which requests leave and are answered, and nobody tells what becomes of an order later:
+    /// until the next `Connected` that has to be asked for.
+    StoodIn,
     /// The connection is lost: requests do not leave, events do not come.
     Disconnected,
     /// An order is open: one of the answers to [`Question::OpenOrders`], with what is to be known of an order that

@@ -7,6 +7,8 @@
 //!  └────────────────────┴──┴─────Disconnected────────┴───────────────────────────────────────────────────┘
 //! ```
 //!
+//! `StoodIn` is a `Connected` after which live orders are asked about in turn (`rounds`), for nobody tells of them.
+//!
 //! Until `Up` route's own halt page says CANCEL_ONLY, which risk reads too. A latch of route stays above that.
 
 use crate::counters::halt::HaltState;
@@ -19,7 +21,8 @@ use crate::ring::spsc::Consumer;
 use crate::room;
 use crate::shm::late::LOOK_EVERY;
 use crate::tick_to_trade::route::Route;
-use crate::tick_to_trade::route::state::Effect;
+use crate::tick_to_trade::route::rounds::Rounds;
+use crate::tick_to_trade::route::state::{self, Effect};
 use crate::venue::{OrderEntry, Question, VenueEvent, VenueEventKind};
 
 /// Reconciliations are begun again after this many times the time for an answer: one answer may be a long list.
@@ -54,6 +57,8 @@ pub(super) struct Link {
     sweeps: usize,
     /// Greatest id of the trades known, by instrument; 0 where there is none.
     last_trades: Box<[u64]>,
+    /// Whose turn it is, while nobody tells what becomes of an order; `None` while events are told.
+    pub(super) rounds: Option<Box<Rounds>>,
 }
 
 impl Link {
@@ -69,10 +74,11 @@ impl Link {
             unconfirmed: 0,
             sweeps: 0,
             last_trades: room::slice(INSTRUMENTS_MAX, 0),
+            rounds: None,
         }
     }
 
-    const fn is_settled(&self) -> bool {
+    pub(super) const fn is_settled(&self) -> bool {
         matches!(self.phase, Phase::Steady | Phase::Up)
     }
 
@@ -95,8 +101,16 @@ impl Link {
         self.deadline <= now
     }
 
-    pub(super) const fn next_deadline(&self) -> Nanos {
-        self.deadline
+    pub(super) fn next_deadline(&self) -> Nanos {
+        self.deadline.min(self.round_due())
+    }
+
+    /// When the next order is to be asked about that has done nothing to be asked about.
+    pub(super) fn round_due(&self) -> Nanos {
+        match &self.rounds {
+            Some(rounds) if self.is_settled() => rounds.due(),
+            _ => Nanos::NEVER,
+        }
     }
 }
 
@@ -163,7 +177,8 @@ impl<E: OrderEntry> Route<E> {
     /// Takes an event that is of no order; `false` if it is of one.
     pub(super) fn on_link_event(&mut self, event: &VenueEvent, now: Nanos) -> bool {
         match event.kind {
-            VenueEventKind::Connected => self.list(now),
+            VenueEventKind::Connected => self.connected(None, now),
+            VenueEventKind::StoodIn => self.connected(Some(Box::default()), now),
             VenueEventKind::Disconnected => self.disconnected(now),
             VenueEventKind::OpenOrdersTold => self.listed(now),
             VenueEventKind::TradesTold => self.trades_told(event.id, now),
@@ -190,6 +205,11 @@ impl<E: OrderEntry> Route<E> {
         for id in self.live(|state| state == OrderState::Sent) {
             self.lose(id, now);
         }
+    }
+
+    fn connected(&mut self, rounds: Option<Box<Rounds>>, now: Nanos) {
+        self.link.rounds = rounds;
+        self.list(now);
     }
 
     /// Begins to settle what happened without the connection.
@@ -246,7 +266,7 @@ impl<E: OrderEntry> Route<E> {
     }
 
     fn live(&self, chosen: impl Fn(OrderState) -> bool) -> Vec<OrderId> {
-        let orders = self.orders.iter();
+        let orders = self.orders.open();
         orders.filter(|o| !o.state.is_terminal() && chosen(o.state)).map(|o| o.id).collect()
     }
 
@@ -334,10 +354,13 @@ impl<E: OrderEntry> Route<E> {
         }
     }
 
-    fn query(&mut self, id: OrderId, now: Nanos) {
-        let Some(order) = self.orders.get(id) else { return };
+    pub(super) fn query(&mut self, id: OrderId, now: Nanos) {
+        let Some(order) = self.orders.get_mut(id) else { return };
         if !self.link.is_throttled(now) && self.entry.query(order.instrument, id, now).is_ok() {
             self.counters.queries += 1;
+            if self.link.rounds.is_some() {
+                order.question = state::Question::Out;
+            }
         }
     }
 

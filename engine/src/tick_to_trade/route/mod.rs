@@ -12,6 +12,7 @@ pub mod orders;
 mod pair;
 mod place;
 mod replace;
+mod rounds;
 pub mod state;
 mod sweep;
 mod trades;
@@ -349,6 +350,9 @@ impl<E: OrderEntry> Route<E> {
             } else if self.link.is_overdue(now) {
                 taken += 1;
                 self.list(now);
+            } else if self.link.round_due() <= now {
+                taken += 1;
+                self.ask_next(now);
             } else {
                 break;
             }

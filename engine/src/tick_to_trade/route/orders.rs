@@ -181,6 +181,12 @@ impl Orders {
         self.count
     }
 
+    /// Those that are not terminal, in the same order as all.
+    pub fn open(&self) -> impl Iterator<Item = &OrderRecord> {
+        // The places given back last are taken first: the few that are live stand near the beginning.
+        self.live.iter().filter(|order| order.id != OrderId::NONE).take(self.count)
+    }
+
     /// Every order remembered, in no particular order, but in the same one whenever the same happened.
     pub fn iter(&self) -> impl Iterator<Item = &OrderRecord> {
         self.live.iter().chain(&self.ended).filter(|order| order.id != OrderId::NONE)

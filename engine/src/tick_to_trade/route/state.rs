@@ -63,8 +63,21 @@ pub struct OrderRecord {
     /// Whether a cancel of all on its instrument has left, or the other of its pair trades or has ended, and the venue has not
     /// said since whether it rests on.
     pub swept: bool,
+    /// Where events are not told: whether a question is out whose answer may be older than a cancel.
+    pub question: Question,
     /// Trades applied, to tell a repeat (F11).
     pub(super) trades: Trades,
+}
+
+/// A question about an order on a way on which events are not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// None is out.
+    None,
+    /// One is.
+    Out,
+    /// One is, and a cancel has left behind it: that the order rests, as it says, is no answer to the cancel.
+    Overtaken,
 }
 
 /// Whether an order is one of a pair of which one cancels the other. Their ids follow each other.
@@ -153,6 +166,7 @@ impl OrderRecord {
             half_cancel: false,
             pairing: Pairing::Alone,
             swept: false,
+            question: Question::None,
             trades: Trades::new(),
         }
     }
@@ -176,6 +190,9 @@ impl OrderRecord {
         if event.venue_order_id != 0 {
             self.venue_order_id = event.venue_order_id;
         }
+        let is_state = matches!(event.kind, VenueEventKind::QueryState { .. });
+        let overtaken =
+            is_state && std::mem::replace(&mut self.question, Question::None) == Question::Overtaken;
         match event.kind {
             VenueEventKind::Accepted => self.accepted(),
             VenueEventKind::Trade { quantity, trade_id, .. } => {
@@ -197,6 +214,7 @@ impl OrderRecord {
             VenueEventKind::Unknown => self.lost(),
             VenueEventKind::Amended { quantity } => self.amended(quantity),
             VenueEventKind::AmendRejected { .. } => self.amend_rejected(),
+            VenueEventKind::QueryState { state, .. } if overtaken && !state.is_terminal() => Effect::Stale,
             VenueEventKind::QueryState { state, quantity }
             | VenueEventKind::OpenOrder { state, quantity, .. } => self.resolved(state, quantity),
             // Whether "no such order" is conclusive depends on time: the agent decides.
@@ -205,6 +223,7 @@ impl OrderRecord {
             VenueEventKind::Swept
             | VenueEventKind::SweepRejected { .. }
             | VenueEventKind::Connected
+            | VenueEventKind::StoodIn
             | VenueEventKind::Disconnected
             | VenueEventKind::OpenOrdersTold
             | VenueEventKind::TradesTold
@@ -231,6 +250,9 @@ impl OrderRecord {
     /// Marks a cancel as on its way.
     pub fn cancel_sent(&mut self) -> Effect {
         self.state = OrderState::PendingCancel;
+        if self.question == Question::Out {
+            self.question = Question::Overtaken;
+        }
         report(ReportKind::CancelSent)
     }
 

@@ -448,4 +448,5 @@ mod adopt;
 mod connection;
 mod pair;
 mod replace;
+mod rounds;
 mod sweep;

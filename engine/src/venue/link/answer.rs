@@ -59,6 +59,7 @@ impl From<&VenueEvent> for Answer {
             }
             VenueEventKind::QueryNotFound => AnswerKind::QueryNotFound,
             VenueEventKind::Connected => AnswerKind::Connected,
+            VenueEventKind::StoodIn => AnswerKind::StoodIn,
             VenueEventKind::Disconnected => AnswerKind::Disconnected,
             VenueEventKind::OpenOrdersTold => AnswerKind::OpenOrdersTold,
             VenueEventKind::TradesTold => AnswerKind::TradesTold,
@@ -113,6 +114,7 @@ impl TryFrom<&Answer> for VenueEvent {
             AnswerKind::SweepRejected => VenueEventKind::SweepRejected { code },
             AnswerKind::QueryNotFound => VenueEventKind::QueryNotFound,
             AnswerKind::Connected => VenueEventKind::Connected,
+            AnswerKind::StoodIn => VenueEventKind::StoodIn,
             AnswerKind::Disconnected => VenueEventKind::Disconnected,
             AnswerKind::OpenOrdersTold => VenueEventKind::OpenOrdersTold,
             AnswerKind::TradesTold => VenueEventKind::TradesTold,
@@ -166,6 +168,7 @@ mod tests {
             VenueEventKind::SweepRejected { code: -1121 },
             VenueEventKind::QueryNotFound,
             VenueEventKind::Connected,
+            VenueEventKind::StoodIn,
             VenueEventKind::Disconnected,
             VenueEventKind::OpenOrdersTold,
             VenueEventKind::TradesTold,

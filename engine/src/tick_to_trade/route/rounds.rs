@@ -1,0 +1,75 @@
+//! Live orders asked about in turn, while the venue is reached by a way on which nobody tells what becomes of them.
+//!
+//! The answer to a question says how much of an order is filled; trades that are not known are asked for then, as after
+//! any other answer. So a fill is known a round later at the latest, and the time that both answers take.
+
+use crate::domain::{Nanos, OrderId};
+use crate::message::report::OrderState;
+use crate::tick_to_trade::route::Route;
+use crate::tick_to_trade::route::state::Question;
+use crate::venue::OrderEntry;
+
+/// Every live order is asked about once in this time,
+pub(super) const ROUND: Nanos = Nanos::from_secs(1);
+
+/// unless that would take more than one question in this one: five a second are two thirds of the weight that route may
+/// use at Binance, and leave room for what has to be asked.
+pub(super) const APART: Nanos = Nanos::from_millis(200);
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    /// The rest of this round, the next one last.
+    left: Vec<OrderId>,
+    /// Time between its questions.
+    apart: Nanos,
+    due: Nanos,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self { left: Vec::new(), apart: ROUND, due: Nanos(i64::MIN) }
+    }
+}
+
+impl Rounds {
+    pub(super) const fn due(&self) -> Nanos {
+        self.due
+    }
+
+    /// Begins a round of these orders.
+    fn begin(&mut self, orders: impl Iterator<Item = OrderId>) {
+        self.left.extend(orders);
+        self.left.reverse();
+        let count = i64::try_from(self.left.len()).unwrap_or(i64::MAX).max(1);
+        self.apart = Nanos((ROUND.0 / count).max(APART.0));
+    }
+}
+
+impl<E: OrderEntry> Route<E> {
+    /// Asks about the order whose turn it is.
+    #[cold]
+    pub(super) fn ask_next(&mut self, now: Nanos) {
+        let Some(rounds) = &mut self.link.rounds else { return };
+        if rounds.left.is_empty() {
+            rounds.begin(self.orders.open().map(|order| order.id));
+        }
+        rounds.due = now.saturating_add(rounds.apart);
+        if let Some(id) = rounds.left.pop() {
+            self.ask_in_turn(id, now);
+        }
+    }
+
+    /// An order whose change is under way is left alone: its answer tells, or its own questions do.
+    fn ask_in_turn(&mut self, id: OrderId, now: Nanos) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        let rests = matches!(order.state, OrderState::Open | OrderState::Partial);
+        if !rests || order.asking || order.is_amending() {
+            return;
+        }
+        // A late answer has another round, and is taken for lost then.
+        if std::mem::replace(&mut order.question, Question::None) == Question::None {
+            self.query(id, now);
+        }
+    }
+}
