@@ -25,6 +25,8 @@ const READ_BYTES: usize = 64 << 10;
 struct Request {
     tag: u64,
     bytes: Vec<u8>,
+    /// Until when it may begin to leave.
+    leave_by: Nanos,
     /// Where nothing is known of its outcome: it must not be sent twice.
     sent: usize,
 }
@@ -123,6 +125,12 @@ impl HttpClient {
         self.queue.len()
     }
 
+    /// Forgets every request, and leaves the connection that one of them may be on.
+    pub fn abandon(&mut self, reactor: &mut Reactor) {
+        self.queue.clear();
+        self.hang_up(reactor);
+    }
+
     /// Queues a request; its answer comes from [`poll`](Self::poll) with the same `tag`.
     ///
     /// # Errors
@@ -131,6 +139,21 @@ impl HttpClient {
         &mut self,
         method: &str,
         path: &str,
+        headers: &[(&str, &str)],
+        tag: u64,
+        now: Nanos,
+    ) -> Result<(), SendError> {
+        self.request_by(Nanos::NEVER, (method, path), headers, tag, now)
+    }
+
+    /// The same of a request that is of no use later: one that has not begun to leave by `leave_by` fails, unsent.
+    ///
+    /// # Errors
+    /// When too many wait: it was not taken.
+    pub fn request_by(
+        &mut self,
+        leave_by: Nanos,
+        (method, path): (&str, &str),
         headers: &[(&str, &str)],
         tag: u64,
         now: Nanos,
@@ -153,7 +176,7 @@ impl HttpClient {
         if self.queue.is_empty() {
             self.asked = now;
         }
-        self.queue.push_back(Request { tag, bytes: text.into_bytes(), sent: 0 });
+        self.queue.push_back(Request { tag, bytes: text.into_bytes(), leave_by, sent: 0 });
         Ok(())
     }
 
@@ -167,6 +190,9 @@ impl HttpClient {
         let Some(first) = self.queue.front() else {
             return HttpEvent::Idle;
         };
+        if first.sent == 0 && now > first.leave_by {
+            return self.withdraw(now);
+        }
         if now - self.asked > self.answer_limit {
             return self.fail(reactor, now, "no answer in time".to_owned());
         }
@@ -199,6 +225,9 @@ impl HttpClient {
         let (Line::Up(stream), Some(request)) = (&mut self.line, self.queue.front_mut()) else {
             return Ok(None);
         };
+        if request.sent == 0 && stream.is_ready(reactor) && has_ended(stream) {
+            return Err("closed by the server between requests".to_owned());
+        }
         while request.sent < request.bytes.len() {
             match stream.write(&request.bytes[request.sent..]) {
                 Ok(0) => return Err("the connection takes nothing".to_owned()),
@@ -227,7 +256,11 @@ impl HttpClient {
                     stream.blocked(reactor);
                     return parse(&self.buffer, false);
                 }
-                Err(error) => return Err(error.to_string()),
+                // An answer that is whole is one, however the connection ends behind it.
+                Err(error) => {
+                    let whole = parse(&self.buffer, false)?.ok_or(error.to_string())?;
+                    return Ok(Some(Parsed { keep_alive: false, ..whole }));
+                }
             }
             if self.buffer.len() > FRAME_BYTES_MAX + HEAD_BYTES_MAX {
                 return Err("the answer is too long".to_owned());
@@ -266,6 +299,16 @@ impl HttpClient {
         self.fail(reactor, now, reason)
     }
 
+    /// Gives up a request of which nothing has left, and keeps the connection for the next.
+    fn withdraw(&mut self, now: Nanos) -> HttpEvent {
+        self.asked = now;
+        self.queue.pop_front().map_or(HttpEvent::Idle, |request| HttpEvent::Failed {
+            tag: request.tag,
+            maybe_sent: false,
+            reason: "it could not leave in time".to_owned(),
+        })
+    }
+
     fn fail(&mut self, reactor: &mut Reactor, now: Nanos, reason: String) -> HttpEvent {
         self.hang_up(reactor);
         self.asked = now;
@@ -283,6 +326,13 @@ impl HttpClient {
         self.line = Line::Down;
         self.buffer.clear();
     }
+}
+
+/// Whether the server has closed a connection on which nothing is asked, or says on it what nobody asked for: a request on
+/// it would be lost, and nobody would know whether it arrived.
+fn has_ended(stream: &mut Stream) -> bool {
+    let outcome = stream.read(&mut [0; 1]);
+    !matches!(outcome, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// An answer that is complete in `bytes`; `None` while more must come. `ended` says that nothing more comes.

@@ -187,6 +187,59 @@ fn requests_share_a_connection_and_a_cut_one_is_not_asked_again() {
 }
 
 #[test]
+fn a_request_is_not_lost_on_a_connection_that_the_server_has_left() {
+    for (secure, scheme) in [(false, "http"), (true, "https")] {
+        let (heard, was_heard) = std::sync::mpsc::channel();
+        let (left, has_left) = std::sync::mpsc::channel();
+        let server = Server::start(secure, 2, move |_, mut line| {
+            let mut buffer = [0; 4096];
+            let count = line.read(&mut buffer).expect("a request");
+            assert!(count > 0);
+            line.write_all(b"HTTP/1.1 200 OK\r\nX-Weight: 5\r\nContent-Length: 2\r\n\r\nok")
+                .expect("written");
+            line.flush().expect("flushed");
+            was_heard.recv().expect("the test goes on");
+            drop(line);
+            left.send(()).expect("the test waits");
+        });
+        let mut reactor = Reactor::new().expect("a reactor");
+        let mut client = HttpClient::new(server.url(scheme, "/"), server.trust.clone(), IDLE);
+        for tag in 0..2 {
+            client.request("POST", "/order", &[], tag, Nanos::ZERO).expect("queued");
+            assert_eq!(answer(&mut client, &mut reactor), Ok((tag, 200, "ok".to_owned())));
+            heard.send(()).expect("it serves");
+            has_left.recv().expect("it leaves");
+        }
+    }
+}
+
+#[test]
+fn what_may_not_leave_late_fails_unsent_and_the_rest_goes_on() {
+    let server = Server::start(false, 1, move |_, mut line| {
+        let mut buffer = [0; 4096];
+        for _ in 0..2 {
+            let count = line.read(&mut buffer).expect("a request");
+            let asked = String::from_utf8_lossy(&buffer[..count]).into_owned();
+            let body = asked.lines().next().unwrap_or_default().to_owned();
+            let head = format!("HTTP/1.1 200 OK\r\nX-Weight: 5\r\nContent-Length: {}\r\n\r\n", body.len());
+            line.write_all((head + &body).as_bytes()).expect("written");
+        }
+    });
+    let mut reactor = Reactor::new().expect("a reactor");
+    let mut client = HttpClient::new(server.url("http", "/"), server.trust.clone(), IDLE);
+    client.request("GET", "/0", &[], 0, Nanos::ZERO).expect("queued");
+    client.request_by(Nanos(1), ("GET", "/1"), &[], 1, Nanos::ZERO).expect("queued");
+    client.request_by(Nanos::NEVER, ("GET", "/2"), &[], 2, Nanos::ZERO).expect("queued");
+    assert_eq!(answer(&mut client, &mut reactor), Ok((0, 200, "GET /0 HTTP/1.1".to_owned())));
+    let (tag, maybe_sent, _) = answer(&mut client, &mut reactor).expect_err("too late");
+    assert_eq!((tag, maybe_sent), (1, false));
+    assert_eq!(answer(&mut client, &mut reactor), Ok((2, 200, "GET /2 HTTP/1.1".to_owned())));
+    client.request("GET", "/3", &[], 3, Nanos::ZERO).expect("queued");
+    client.abandon(&mut reactor);
+    assert_eq!(client.pending(), 0);
+}
+
+#[test]
 fn a_sleep_ends_when_something_arrives_and_not_before() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let mut reactor = Reactor::new().expect("a poll");
