@@ -77,6 +77,8 @@ kinds! {
     HalfOpen "half-open",
     /// The connection is cut after `bytes` more bytes.
     Disconnect "disconnect" "F17",
+    /// The WebSocket API's connections are closed, and so is every new one; REST and streams stay.
+    NoWebSocketApi "no-websocket-api",
     /// Every WebSocket is closed, as after 24 hours. At once.
     DayCut "day-cut",
     /// `serverShutdown` is announced, and every WebSocket closed `ms` later. At once.
@@ -231,6 +233,11 @@ impl Faults {
         self.hit(|fault| fault.kind.is_of_requests() && fault.method.is_none_or(|only| only == method))
     }
 
+    /// Whether a connection of the WebSocket API is closed now.
+    pub fn on_api(&mut self) -> bool {
+        self.hit(|fault| fault.kind == Kind::NoWebSocketApi).is_some()
+    }
+
     /// A fault of the connection that happens with this request now.
     pub fn on_connection(&mut self, method: Method) -> Option<Fault> {
         self.hit(|fault| {
@@ -360,6 +367,9 @@ mod tests {
         let hit = |faults: &mut Faults, method| faults.on_request(method).is_some();
         assert!(!hit(&mut faults, Method::OrderCancel) && !hit(&mut faults, Method::OrderPlace));
         assert!(hit(&mut faults, Method::OrderPlace) && !hit(&mut faults, Method::OrderPlace));
+        assert!(!faults.on_api());
+        faults.add(Fault::read_flag("no-websocket-api,count=1").expect("a fault"));
+        assert!(faults.on_api() && !faults.on_api() && faults.on_request(Method::OrderCancel).is_none());
         faults.add(Fault::read_flag("sequence-gap,stream=eth").expect("a fault"));
         assert!(faults.on_frame("btcusdt@depth@100ms", Nanos::ZERO).is_none());
         assert!(faults.on_frame("ethusdt@trade", Nanos::ZERO).is_none());

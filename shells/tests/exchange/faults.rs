@@ -301,6 +301,19 @@ fn every_connection_ends() {
 }
 
 #[test]
+fn without_its_websocket_api_rest_and_streams_stay() {
+    let (exchange, mut api) = quiet(&[]);
+    let mut streams = exchange.socket("/ws");
+    wreak(&exchange, "fault=no-websocket-api");
+    assert!(is_closed(&mut api) && is_closed(&mut exchange.socket("/ws-api/v3")));
+    assert_eq!(exchange.http("GET", "/api/v3/ping", "", "").0, 200);
+    streams.ask(&json!({"method": "LIST_SUBSCRIPTIONS", "id": 1}));
+    assert_eq!(exchange.operator("DELETE", "/admin/faults").0, 200);
+    let mut again = exchange.socket("/ws-api/v3");
+    assert_eq!(again.ask(&json!({"id": 1, "method": "ping"}))["status"], 200);
+}
+
+#[test]
 fn a_peer_that_does_not_answer_pings_is_left() {
     use std::io::Write;
     let exchange = Exchange::start(&["--ping", "50ms", "--pong", "200ms"]);

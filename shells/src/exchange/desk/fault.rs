@@ -10,7 +10,7 @@ use super::super::failure::Failure;
 use super::super::faults::{Fault, Kind};
 use super::super::method::Method;
 use super::orders::named;
-use super::{Answer, Call, Connection, Desk, Out};
+use super::{Answer, Call, Connection, Desk, GOING_AWAY, Out};
 
 /// Something that happens later.
 #[derive(Debug)]
@@ -83,11 +83,15 @@ impl Desk {
     }
 
     fn close_all(&mut self) {
-        let streams = self.followers.connections().map(|(connection, _)| connection);
-        let all: Vec<Connection> = streams.chain(self.api.iter().copied()).collect();
-        for connection in all {
-            self.send(connection, Out::Close(1000));
-        }
+        let streams: Vec<Connection> =
+            self.followers.connections().map(|(connection, _)| connection).collect();
+        streams.into_iter().for_each(|connection| self.send(connection, Out::Close(1000)));
+        self.close_api(1000);
+    }
+
+    fn close_api(&mut self, code: u16) {
+        let api: Vec<Connection> = self.api.iter().copied().collect();
+        api.into_iter().for_each(|connection| self.send(connection, Out::Close(code)));
     }
 
     /// A fault is asked for.
@@ -101,6 +105,10 @@ impl Desk {
             Kind::ClockSkew => {
                 // Whoever reads the clock is gone only when the exchange is.
                 let _ = self.skew.send(fault.span);
+            }
+            Kind::NoWebSocketApi => {
+                self.faults.add(fault);
+                self.close_api(GOING_AWAY);
             }
             _ => self.faults.add(fault),
         }

@@ -106,6 +106,9 @@ pub struct Answer {
     pub limits: Option<bool>,
 }
 
+/// The code with which a server closes that goes down (RFC 6455, 7.4.1).
+const GOING_AWAY: u16 = 1001;
+
 /// What a connection is told.
 #[derive(Clone, Debug)]
 pub enum Out {
@@ -250,6 +253,9 @@ impl Desk {
             }
             ToDesk::Api(connection) => {
                 self.api.insert(connection);
+                if self.faults.on_api() {
+                    self.send(connection, Out::Close(GOING_AWAY));
+                }
             }
             ToDesk::Closed(connection) => self.forget(connection),
             ToDesk::Call(call) => self.call(*call),
