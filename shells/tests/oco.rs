@@ -9,32 +9,10 @@ use stack::{look, until};
 
 const METHOD: &str = "orderList.place.oco";
 
-/// A sell of 0.01 around the market.
-fn around(world: &mut World) -> Value {
-    let low: f64 = world.far().parse().expect("a number");
-    // What was filled at the upper price has made that the last one.
-    world.exchange.until_last_between(low, low / 0.98 * 1.01);
-    let high = format!("{:.2}", low / 0.98 * 1.02);
-    json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.01", "above_price": high,
-        "below_stop_price": format!("{low:.2}"), "below_price": format!("{:.2}", low * 0.999), "valid_for_ms": 60_000})
-}
-
-/// Asks for a pair, which risk lets through; its ids.
-fn place(world: &mut World, pair: &Value) -> [String; 2] {
-    let placed = until("a pair is let through", || {
-        let reply = world.orders.ask("order.oco", pair.clone());
-        let code = &reply["error"]["code"];
-        let early = ["NO_REF", "STALE_MD", "LINK_DOWN", "HALTED"].iter().any(|early| code == early);
-        assert!(early || reply["ok"] == true, "{reply}");
-        (!early).then(|| reply["result"].clone())
-    });
-    ["above_order_id", "below_order_id"].map(|key| placed[key].as_str().expect("an id").to_owned())
-}
-
-/// The same, and both rest.
+/// A pair of which both rest; its ids.
 fn rest(world: &mut World) -> [String; 2] {
-    let pair = around(world);
-    let ids = place(world, &pair);
+    let pair = world.around();
+    let ids = world.place_pair(&pair);
     ids.iter().for_each(|id| world.until_state(id, "OPEN"));
     ids
 }
@@ -112,11 +90,11 @@ fn whatever_is_lost_both_are_known_for_what_they_are_and_nothing_is_sent_again()
     let silent = rest(&mut world);
     world.exchange.admin("DELETE", "/admin/faults");
     world.wreak(&format!("fault=disconnect&method={METHOD}&bytes=17&count=1"));
-    let cut = around(&mut world);
-    let cut = place(&mut world, &cut);
+    let cut = world.around();
+    let cut = world.place_pair(&cut);
     world.wreak(&format!("fault=lost-request&method={METHOD}&count=1"));
-    let pair = around(&mut world);
-    let lost = place(&mut world, &pair);
+    let pair = world.around();
+    let lost = world.place_pair(&pair);
     lost.iter().for_each(|id| world.until_state(id, "NEVER_PLACED"));
     never_there(&world, &lost);
     // Cut off while it was asked: both live, or neither.
@@ -140,10 +118,10 @@ fn until_both_rest(world: &mut World, ids: &[String; 2]) {
 fn a_refusal_and_a_halt_reach_both() {
     let mut world = World::new();
     // The upper one would trade at once, which only the venue can say.
-    let mut pair = around(&mut world);
+    let mut pair = world.around();
     let below: f64 = pair["below_stop_price"].as_str().expect("a price").parse().expect("a number");
     pair["above_price"] = json!(format!("{:.2}", below / 0.98 * 0.995));
-    let ids = place(&mut world, &pair);
+    let ids = world.place_pair(&pair);
     for id in &ids {
         world.until_state(id, "REJECTED");
         assert_eq!(world.ours(id)["reject_code"], "VENUE");
@@ -151,7 +129,7 @@ fn a_refusal_and_a_halt_reach_both() {
     never_there(&world, &ids);
     // What is no pair is refused before it, each field by its name.
     let wrong = json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.01", "above_price": "1"});
-    let pair = around(&mut world);
+    let pair = world.around();
     let text = |key: &str| pair[key].as_str().expect("text").to_owned();
     let [above, stop, limit] = ["above_price", "below_stop_price", "below_price"].map(text);
     let with = |more: Value| {

@@ -1,4 +1,5 @@
-//! Order entry over the WebSocket API: route's requests out, the venue's answers and the account's events in.
+//! Order entry over the WebSocket API, or over REST in its place: route's requests out, the venue's answers and the account's
+//! events in.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,6 +13,11 @@ use engine::venue::{LimitsUsed, NotSent, OrderEntry, Question, VenueEvent, Venue
 use serde_json::Value;
 use tracing::{info, warn};
 
+mod rest;
+
+pub use rest::STAND_IN_AFTER;
+
+use crate::binance::entry::rest::StandIn;
 use crate::binance::fallback::Fallback;
 use crate::binance::limits::{self, Counted, Permit, RateLimits};
 use crate::binance::session::{Session, SessionEvent};
@@ -41,6 +47,7 @@ const WEIGHT_TRADES: u64 = 20;
 pub struct BinanceEntry {
     session: Session,
     fallback: Fallback,
+    stand_in: StandIn,
     market: Market,
     instruments: Arc<Instruments>,
     events: VecDeque<VenueEvent>,
@@ -67,7 +74,8 @@ impl BinanceEntry {
     ) -> std::io::Result<Self> {
         Ok(Self {
             session: Session::new(endpoints.ws_api.clone(), trust.clone(), signer, seed)?,
-            fallback: Fallback::new(endpoints.rest.clone(), trust.clone())?,
+            fallback: Fallback::new(&endpoints.rest, trust),
+            stand_in: StandIn::new(seed),
             market: Market::Spot,
             instruments,
             events: VecDeque::with_capacity(EVENTS),
@@ -94,6 +102,13 @@ impl BinanceEntry {
         self
     }
 
+    /// Lets orders leave over REST while the WebSocket API has no session, if they are `allowed` to.
+    #[must_use]
+    pub const fn over_rest(mut self, allowed: bool) -> Self {
+        self.stand_in.allowed = allowed;
+        self
+    }
+
     /// Lets a connection live for `life` instead of the venue's day.
     pub const fn live_for(&mut self, life: Nanos) {
         self.session.live_for(life);
@@ -117,6 +132,11 @@ impl BinanceEntry {
         self.attempts
     }
 
+    /// Whether new orders and questions about the account may leave.
+    fn is_open(&self) -> bool {
+        self.session.is_ready() || self.stand_in.is_in
+    }
+
     /// Sends the request; `asked` is what of an order. Without a session it goes over REST, if that may.
     fn transmit(&mut self, asked: Option<Asked>, now: Nanos) -> Result<(), NotSent> {
         let venue = self.session.venue_time(now);
@@ -126,6 +146,9 @@ impl BinanceEntry {
             Some(Asked::Oco) => 2,
             _ => 0,
         };
+        if orders > 0 && !self.is_open() {
+            return Err(NotSent);
+        }
         if self.session.budget.blocked(venue).is_some()
             || self.session.counted.ask(orders, venue) != Permit::Granted
         {
@@ -134,7 +157,8 @@ impl BinanceEntry {
         self.session.bind(&mut self.request).map_err(|_| NotSent)?;
         if !self.session.is_ready() {
             let signer = Arc::clone(self.session.signer());
-            return self.fallback.send(asked, &self.request, &signer, now).map_err(|_| NotSent);
+            let may_order = self.stand_in.is_in;
+            return self.fallback.send(may_order, &self.request, &signer, now).map_err(|_| NotSent);
         }
         match self.session.send(&mut self.request) {
             // Of a broken connection nobody knows what left: its end says so, and route asks.
@@ -218,19 +242,6 @@ impl BinanceEntry {
         });
     }
 
-    /// Hears what REST has answered.
-    fn look_at_rest(&mut self, now: Nanos) {
-        let Self { session, fallback, message, .. } = self;
-        message.clear();
-        let venue = session.venue_time(now);
-        if let Some(weight) = fallback.poll(now, venue, &mut |bytes| message.extend_from_slice(bytes)) {
-            session.budget.told(weight, venue);
-        }
-        if !self.message.is_empty() {
-            self.on_message(now);
-        }
-    }
-
     fn look(&mut self, now: Nanos) {
         self.look_at_rest(now);
         for _ in 0..MESSAGES_MAX {
@@ -241,6 +252,7 @@ impl BinanceEntry {
                 SessionEvent::Busy => {}
                 SessionEvent::Ready => {
                     info!(clock_offset_us = self.session.clock_offset().0 / 1_000, "order entry is ready");
+                    self.session_begins(now);
                     self.of_no_order(VenueEventKind::Connected, now);
                 }
                 SessionEvent::Ended { was_ready, reason } => {
@@ -269,16 +281,24 @@ impl BinanceEntry {
         match user_data::decode(&message, self.market, &self.instruments, now) {
             Ok(Some(event)) => self.on_event(event, &message, now),
             Ok(None) => self.on_other(&message, now),
-            Err(error) => self.on_unreadable(&error.to_string()),
+            Err(error) => self.on_unreadable(&error.to_string(), now),
         }
         self.message = message;
     }
 
-    fn on_unreadable(&mut self, error: &str) {
+    fn on_unreadable(&mut self, error: &str, now: Nanos) {
         self.unreadable += 1;
         // What it said of which order is not known: begin again, and ask for all of it.
         warn!(error, "a message of the account cannot be read");
-        self.session.doom("a message of the account cannot be read");
+        self.doom("a message of the account cannot be read", now);
+    }
+
+    /// Ends the session, or what stands in for it, for a reason found in a message.
+    fn doom(&mut self, reason: &str, now: Nanos) {
+        self.session.doom(reason);
+        if self.stand_in.is_in {
+            self.rest_failed(reason, now);
+        }
     }
 
     fn on_event(&mut self, mut event: VenueEvent, message: &[u8], now: Nanos) {
@@ -301,7 +321,7 @@ impl BinanceEntry {
             Ok(Some(Told::All)) => {}
             Ok(Some(Told::More(question))) => {
                 if self.ask(question, now).is_err() {
-                    self.session.doom("the rest of a list could not be asked for");
+                    self.doom("the rest of a list could not be asked for", now);
                 }
             }
             Ok(Some(Told::Refused { status, code })) => {
@@ -313,7 +333,7 @@ impl BinanceEntry {
                 self.session.doom("the account's events ended");
             }
             Ok(None) => {}
-            Err(error) => self.on_unreadable(&error.to_string()),
+            Err(error) => self.on_unreadable(&error.to_string(), now),
         }
     }
 
@@ -368,7 +388,7 @@ impl OrderEntry for BinanceEntry {
     }
 
     fn ask(&mut self, question: Question, now: Nanos) -> Result<(), NotSent> {
-        if !self.session.is_ready() {
+        if !self.is_open() {
             return Err(NotSent);
         }
         let weight = match question {

@@ -1,128 +1,277 @@
-//! Cancels and questions about orders over REST, for as long as the WebSocket API has no session: nothing new may leave
-//! then, but what is open must not have to stay.
+//! Requests about orders over REST, for as long as the WebSocket API has no session.
 //!
 //! A request comes as its WebSocket message and leaves as the REST call of the same parameters; an answer comes back in
-//! the WebSocket's envelope, so that it is read in one way.
+//! the WebSocket's envelope (`envelope`).
+//!
+//! What acts goes one by one on a connection of its own, so that no cancel overtakes its order; questions go on another, so
+//! that they need not wait for an answer that does not come. What makes or changes an order does not wait long for its turn:
+//! it leaves within a second, or is reported as not sent, and where some wait no more are taken. Everything else that waits is
+//! bound by its own timestamp and `recvWindow`.
 
 use std::collections::VecDeque;
-use std::io;
 
 use engine::domain::Nanos;
 use engine::venue::binance::canonical;
-use engine::venue::binance::order_request::Asked;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use tracing::warn;
 
 use crate::binance::Signer;
-use crate::binance::limits::retry_after;
+use crate::binance::clock::server_time;
+use crate::binance::envelope::{self, Shape};
+use crate::binance::limits::order_window;
 use crate::transport::{HttpClient, HttpEvent, HttpResponse, Reactor, SendError, TlsTrust, Url};
 
-/// An answer that has not come by then does not: whoever asked asks again.
-const ANSWER_MAX: Nanos = Nanos::from_secs(10);
+/// An answer to a question that has not come by then does not.
+const ANSWER_MAX: Nanos = Nanos::from_secs(5);
 
-/// Where an order is cancelled and asked for, and where all are cancelled.
-const ORDER: &str = "/api/v3/order";
-const OPEN_ORDERS: &str = "/api/v3/openOrders";
+/// The same of what acts: the outcome is not known then, route asks, and what waits behind it goes on.
+const OUTCOME_MAX: Nanos = Nanos::from_secs(3);
+
+/// How long what makes or changes an order may wait for its turn, and behind how many others.
+const LEAVE_MAX: Nanos = Nanos::from_secs(1);
+/// See `LEAVE_MAX`.
+const BEFORE_MAX: usize = 8;
+
+/// Questions that may wait; more do not leave, and are asked again.
+const QUESTIONS_MAX: usize = 32;
 
 /// How every request of ours begins.
-const HEAD: &[u8] = b"{\"id\":\"";
+const HEAD: &str = "{\"id\":\"";
+
+/// What stands between its id and its method.
+const METHOD: &str = "\",\"method\":\"";
+
+const CLOCK: &str = "/api/v3/time";
+
+/// The id of the envelope that its refusal comes in.
+pub const CLOCK_ID: &str = "clock";
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Does {
+    /// It makes or changes an order.
+    Orders,
+    /// It cancels.
+    Cancels,
+    /// It asks.
+    Asks,
+}
+
+/// A request of the WebSocket API as a call of REST.
+struct Call {
+    method: &'static str,
+    verb: &'static str,
+    path: &'static str,
+    does: Does,
+    shape: Shape,
+}
+
+const fn call(
+    method: &'static str,
+    (verb, path): (&'static str, &'static str),
+    does: Does,
+    shape: Shape,
+) -> Call {
+    Call { method, verb, path, does, shape }
+}
+
+const CALLS: [Call; 9] = [
+    call("order.place", ("POST", "/api/v3/order"), Does::Orders, Shape::Order),
+    call("order.cancelReplace", ("POST", "/api/v3/order/cancelReplace"), Does::Orders, Shape::Replacement),
+    call(
+        "order.amend.keepPriority",
+        ("PUT", "/api/v3/order/amend/keepPriority"),
+        Does::Orders,
+        Shape::Amended,
+    ),
+    call("orderList.place.oco", ("POST", "/api/v3/orderList/oco"), Does::Orders, Shape::Pair),
+    call("order.cancel", ("DELETE", "/api/v3/order"), Does::Cancels, Shape::Order),
+    call("openOrders.cancelAll", ("DELETE", "/api/v3/openOrders"), Does::Cancels, Shape::List),
+    call("order.status", ("GET", "/api/v3/order"), Does::Asks, Shape::Order),
+    call("openOrders.status", ("GET", "/api/v3/openOrders"), Does::Asks, Shape::List),
+    call("myTrades", ("GET", "/api/v3/myTrades"), Does::Asks, Shape::List),
+];
+
+/// A request under way: what its answer will be, of what id.
+#[derive(Debug)]
+enum Asked {
+    Request(Shape, String),
+    /// The venue's time, since when.
+    Clock(Nanos),
+}
+
+/// What came of one look.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Messages of the WebSocket API.
+    pub messages: Vec<Vec<u8>>,
+    /// Weight used this minute, by the venue's count.
+    pub weight: Option<u64>,
+    /// New orders in a window of this length, by the venue's count.
+    pub orders: Vec<(Nanos, u64)>,
+    /// The venue's time, and when it was asked for.
+    pub clock: Option<(Nanos, Nanos)>,
+    /// Why a question has no answer.
+    pub failed: Option<String>,
+}
+
+/// One connection, and what the requests on it ask for, oldest first.
+#[derive(Debug)]
+struct Line {
+    client: HttpClient,
+    asked: VecDeque<Asked>,
+    asks: bool,
+}
 
 /// The way over REST.
 #[derive(Debug)]
 pub struct Fallback {
-    reactor: Reactor,
-    client: HttpClient,
-    /// What the requests under way ask for, and their ids, oldest first.
-    asked: VecDeque<(Asked, String)>,
+    acts: Line,
+    questions: Line,
 }
 
 impl Fallback {
     /// To the service at `rest`.
-    ///
-    /// # Errors
-    /// When the system gives no descriptor.
-    pub fn new(rest: Url, trust: TlsTrust) -> io::Result<Self> {
-        let client = HttpClient::new(rest, trust, ANSWER_MAX);
-        Ok(Self { reactor: Reactor::new()?, client, asked: VecDeque::new() })
+    #[must_use]
+    pub fn new(rest: &Url, trust: &TlsTrust) -> Self {
+        let line = |limit, asks| Line {
+            client: HttpClient::new(rest.clone(), trust.clone(), limit),
+            asked: VecDeque::new(),
+            asks,
+        };
+        Self { acts: line(OUTCOME_MAX, false), questions: line(ANSWER_MAX, true) }
     }
 
-    /// Sends `request`, a WebSocket message without key and signature, if what is asked of an order has a call.
+    /// Sends `request`, a WebSocket message without key and signature; what makes or changes orders only if it `may_order`.
     ///
     /// # Errors
-    /// When there is none, or too many wait: nothing leaves.
+    /// When it may not, there is no such call, or too many wait: nothing leaves.
     pub fn send(
         &mut self,
-        asked: Option<Asked>,
+        may_order: bool,
         request: &[u8],
         signer: &Signer,
         now: Nanos,
     ) -> Result<(), SendError> {
-        let (asked, verb, path) = match asked {
-            Some(asked @ Asked::Cancel) => (asked, "DELETE", ORDER),
-            Some(asked @ Asked::Sweep) => (asked, "DELETE", OPEN_ORDERS),
-            Some(asked @ Asked::Query) => (asked, "GET", ORDER),
-            _ => return Err(SendError::NotSent),
+        let (call, id) = read(request).ok_or(SendError::NotSent)?;
+        let (line, leave_by) = match call.does {
+            Does::Orders if !may_order || self.acts.asked.len() >= BEFORE_MAX => {
+                return Err(SendError::NotSent);
+            }
+            Does::Orders => (&mut self.acts, now.saturating_add(LEAVE_MAX)),
+            Does::Cancels => (&mut self.acts, Nanos::NEVER),
+            Does::Asks if self.questions.asked.len() >= QUESTIONS_MAX => return Err(SendError::NotSent),
+            Does::Asks => (&mut self.questions, Nanos::NEVER),
         };
-        let id = request.strip_prefix(HEAD).ok_or(SendError::NotSent)?;
-        let id = id.split(|byte| *byte == b'"').next().unwrap_or_default();
-        let id = std::str::from_utf8(id).map_err(|_| SendError::NotSent)?;
         let params = canonical::payload(request, signer.api_key()).map_err(|_| SendError::NotSent)?;
         let params = params.split('&').filter_map(|pair| pair.split_once('='));
         let query: Vec<String> = params
             .filter(|(name, _)| *name != "apiKey")
+            // No event follows: the answer has to say what became of the order.
+            .map(|(name, value)| (name, if name == "newOrderRespType" { "RESULT" } else { value }))
             .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
             .collect();
-        let target = format!("{path}?{}", signer.sign_query(&query.join("&")));
-        self.client.request(verb, &target, &[("X-MBX-APIKEY", signer.api_key())], 0, now)?;
-        self.asked.push_back((asked, id.to_owned()));
+        let target = format!("{}?{}", call.path, signer.sign_query(&query.join("&")));
+        let key = [("X-MBX-APIKEY", signer.api_key())];
+        line.client.request_by(leave_by, (call.verb, &target), &key, 0, now)?;
+        line.asked.push_back(Asked::Request(call.shape, id.to_owned()));
         Ok(())
     }
 
-    /// Takes one step; `venue` is the venue's time. `on_message` gets an answer in the envelope of the WebSocket API.
-    /// Returns the weight used this minute, by the venue's count, where it told it.
-    pub fn poll(&mut self, now: Nanos, venue: Nanos, on_message: &mut dyn FnMut(&[u8])) -> Option<u64> {
-        if self.asked.is_empty() {
-            return None;
+    /// Asks for the venue's time.
+    ///
+    /// # Errors
+    /// When too many wait: nothing leaves.
+    pub fn ask_clock(&mut self, now: Nanos) -> Result<(), SendError> {
+        self.questions.client.request("GET", CLOCK, &[], 0, now)?;
+        self.questions.asked.push_back(Asked::Clock(now));
+        Ok(())
+    }
+
+    /// Forgets the questions that are under way: what their answers would say is asked for anew elsewhere.
+    pub fn forget_questions(&mut self, reactor: &mut Reactor) {
+        self.questions.client.abandon(reactor);
+        self.questions.asked.clear();
+    }
+
+    /// Takes one step on each connection, whose sockets `reactor` watches; `venue` is the venue's time.
+    pub fn poll(&mut self, reactor: &mut Reactor, now: Nanos, venue: Nanos) -> Heard {
+        let mut heard = Heard::default();
+        if self.acts.asked.is_empty() && self.questions.asked.is_empty() {
+            return heard;
         }
-        self.reactor.turn();
-        let mut weight = None;
-        let Self { reactor, client, asked } = self;
-        let event = client.poll(reactor, now, &mut |answer| {
-            weight = answer.header("x-mbx-used-weight-1m").and_then(|text| text.trim().parse().ok());
-            if let Some((asked, id)) = asked.pop_front() {
-                on_message(&enveloped(asked, &id, answer, venue));
-            }
-        });
-        if let HttpEvent::Failed { reason, .. } = event {
-            // Whether it arrived or not: whoever asked asks what became of the order.
-            let id = self.asked.pop_front().map(|(_, id)| id);
-            warn!(reason, id, "a request over REST has no answer");
+        reactor.turn();
+        for line in [&mut self.acts, &mut self.questions] {
+            line.poll(reactor, now, venue, &mut heard);
         }
-        weight
+        heard
     }
 }
 
-/// The answer as a message of the WebSocket API. The cancel of an order that was done tells the order's state, as a question's answer
-/// does: no event of the account will. A refusal until a time has that time beside it.
-fn enveloped(asked: Asked, id: &str, answer: &HttpResponse<'_>, venue: Nanos) -> Vec<u8> {
-    let (body, status) = (std::str::from_utf8(answer.body).ok(), answer.status);
-    if let (Asked::Sweep, 200, Some(list)) = (asked, status, body) {
-        return format!("{{\"id\":\"{id}\",\"status\":200,\"result\":{list}}}").into_bytes();
+impl Line {
+    fn poll(&mut self, reactor: &mut Reactor, now: Nanos, venue: Nanos, heard: &mut Heard) {
+        let Self { client, asked, asks } = self;
+        let event = client.poll(reactor, now, &mut |answer| {
+            heard.count(answer);
+            let first = asked.pop_front();
+            // The venue's own failure, or a wall before it.
+            if *asks && (answer.status >= 500 || answer.status == 403) {
+                heard.failed = Some(format!("HTTP {}", answer.status));
+            }
+            match first {
+                Some(Asked::Request(shape, id)) => {
+                    envelope::tell(shape, &id, answer, venue, &mut |message| heard.messages.push(message));
+                }
+                Some(Asked::Clock(at)) => heard.told_time(answer, at, venue),
+                None => {}
+            }
+        });
+        let HttpEvent::Failed { maybe_sent, reason, .. } = event else { return };
+        let Some(first) = self.asked.pop_front() else { return };
+        match first {
+            Asked::Request(_, id) if !self.asks => {
+                warn!(reason, id, maybe_sent, "a request over REST has no answer");
+                let outcome = if maybe_sent { envelope::open_outcome(&id) } else { envelope::not_sent(&id) };
+                heard.messages.push(outcome);
+            }
+            // Whoever asked asks again.
+            Asked::Request(..) | Asked::Clock(_) => heard.failed = Some(reason),
+        }
     }
-    let body = body.and_then(|body| body.strip_suffix('}'));
-    if let (200, Some(body)) = (status, body) {
-        let (own, of) = (char::from(asked.letter()), char::from(Asked::Query.letter()));
-        let order = id.strip_prefix(own).unwrap_or(id);
-        return format!("{{\"id\":\"{of}{order}\",\"status\":200,\"result\":{body}}}}}").into_bytes();
+}
+
+impl Heard {
+    /// Takes note of what the venue says that it has counted.
+    fn count(&mut self, answer: &HttpResponse<'_>) {
+        for (name, value) in answer.headers {
+            let Ok(count) = value.trim().parse() else { continue };
+            if name.eq_ignore_ascii_case("x-mbx-used-weight-1m") {
+                self.weight = Some(count);
+            } else if let Some(window) = order_window(name) {
+                self.orders.push((window, count));
+            }
+        }
     }
-    // A gateway's failure is no JSON.
-    let body = body.unwrap_or("{\"code\":-1000,\"msg\":\"\"");
-    let until = (matches!(status, 418 | 429) && !body.contains("\"retryAfter\"")).then(|| {
-        let until = retry_after(answer.header("retry-after"), venue);
-        format!(",\"data\":{{\"retryAfter\":{}}}", until.0 / 1_000_000)
-    });
-    let until = until.unwrap_or_default();
-    format!("{{\"id\":\"{id}\",\"status\":{status},\"error\":{body}{until}}}}}").into_bytes()
+
+    fn told_time(&mut self, answer: &HttpResponse<'_>, asked: Nanos, venue: Nanos) {
+        let told = serde_json::from_slice::<Value>(answer.body).ok().and_then(|body| server_time(&body));
+        match told.filter(|_| answer.status == 200) {
+            Some(told) => self.clock = Some((told, asked)),
+            None => {
+                self.failed = Some(format!("{CLOCK}: HTTP {}", answer.status));
+                // It may say for how long nothing may be asked.
+                envelope::tell(Shape::List, CLOCK_ID, answer, venue, &mut |said| self.messages.push(said));
+            }
+        }
+    }
+}
+
+/// The call that a request is, and the request's id.
+fn read(request: &[u8]) -> Option<(&'static Call, &str)> {
+    let (id, rest) = std::str::from_utf8(request).ok()?.strip_prefix(HEAD)?.split_once(METHOD)?;
+    let (method, _) = rest.split_once('"')?;
+    CALLS.iter().find(|call| call.method == method).map(|call| (call, id))
 }
 
 #[cfg(test)]
@@ -130,55 +279,77 @@ mod tests {
     use super::*;
     use crate::config::{Credentials, Secret};
 
-    #[test]
-    fn nothing_new_leaves_this_way() {
+    fn signer() -> Signer {
         let credentials =
             Credentials { key: Secret::new("key".into()), secret: Secret::new("secret".into()) };
-        let signer = Signer::new(&credentials).expect("an HMAC key");
-        let rest = "http://127.0.0.1:9".parse().expect("a place");
-        let mut fallback = Fallback::new(rest, TlsTrust::public()).expect("a descriptor");
-        let mut leaves = |asked: Asked| {
-            let request = br#"{"id":"x-1-2-1-1","method":"any","params":{"symbol":"BTCUSDT","timestamp":1}}"#;
-            fallback.send(Some(asked), request, &signer, Nanos::from_secs(1)).is_ok()
-        };
-        // A pair is two new orders.
-        for asked in [Asked::Place, Asked::Replace, Asked::Oco, Asked::Amend, Asked::Trades] {
-            assert!(!leaves(asked), "{asked:?}");
-        }
-        for asked in [Asked::Cancel, Asked::Sweep, Asked::Query] {
-            assert!(leaves(asked), "{asked:?}");
-        }
+        Signer::new(&credentials).expect("an HMAC key")
+    }
+
+    fn request(method: &str) -> Vec<u8> {
+        format!(
+            r#"{{"id":"x-1-2-1-1","method":"{method}","params":{{"symbol":"BTCUSDT","newOrderRespType":"ACK","timestamp":1}}}}"#
+        )
+        .into_bytes()
+    }
+
+    /// A way to where nobody is.
+    fn nowhere() -> Fallback {
+        Fallback::new(&"http://127.0.0.1:9".parse().expect("a place"), &TlsTrust::public())
     }
 
     #[test]
-    fn an_answer_stands_in_the_envelope_of_the_other_protocol() {
-        let venue = Nanos::from_secs(100);
-        let shown = |id: &str, status, body: &[u8]| {
-            let asked = match id.as_bytes()[0] {
-                b'c' => Asked::Cancel,
-                b's' => Asked::Sweep,
-                _ => Asked::Query,
-            };
-            let headers = [("Retry-After".to_owned(), "7".to_owned())];
-            let answer = HttpResponse { tag: 0, status, headers: &headers, body };
-            String::from_utf8(enveloped(asked, id, &answer, venue)).expect("text")
+    fn nothing_that_orders_leaves_unless_it_may() {
+        let (signer, mut fallback) = (signer(), nowhere());
+        let mut leaves = |may_order, method: &str| {
+            fallback.send(may_order, &request(method), &signer, Nanos::from_secs(1)).is_ok()
         };
-        assert_eq!(shown("c-1-2-1-c", 200, b"{}"), r#"{"id":"q-1-2-1-c","status":200,"result":{}}"#);
-        assert_eq!(
-            shown("s-1-2-1-1", 200, br#"[{"status":"CANCELED"}]"#),
-            r#"{"id":"s-1-2-1-1","status":200,"result":[{"status":"CANCELED"}]}"#
-        );
-        assert_eq!(shown("q-1-2-1-1", 200, b"{}"), r#"{"id":"q-1-2-1-1","status":200,"result":{}}"#);
-        assert_eq!(
-            shown("c-1-2-1-1", 400, br#"{"code":-2011,"msg":"Unknown order sent."}"#),
-            r#"{"id":"c-1-2-1-1","status":400,"error":{"code":-2011,"msg":"Unknown order sent."}}"#
-        );
-        assert!(
-            shown("c-1-2-1-1", 502, b"<html>").ends_with(r#""status":502,"error":{"code":-1000,"msg":""}}"#)
-        );
-        assert_eq!(
-            shown("q-1-2-1-1", 429, br#"{"code":-1003,"msg":"Too much."}"#),
-            r#"{"id":"q-1-2-1-1","status":429,"error":{"code":-1003,"msg":"Too much.","data":{"retryAfter":107000}}}"#
-        );
+        for method in
+            ["order.place", "order.cancelReplace", "order.amend.keepPriority", "orderList.place.oco"]
+        {
+            assert_eq!([leaves(false, method), leaves(true, method)], [false, true], "{method}");
+        }
+        for method in
+            ["order.cancel", "openOrders.cancelAll", "order.status", "openOrders.status", "myTrades"]
+        {
+            assert!(leaves(false, method), "{method}");
+        }
+        assert!(!leaves(true, "order.test"));
+    }
+
+    #[test]
+    fn a_long_queue_of_questions_takes_no_more_and_what_acts_does_not_wait_for_it() {
+        let (signer, mut fallback) = (signer(), nowhere());
+        let mut send =
+            |method: &str| fallback.send(true, &request(method), &signer, Nanos::from_secs(1)).is_ok();
+        for _ in 0..QUESTIONS_MAX {
+            assert!(send("order.status"));
+        }
+        assert!(!send("order.status") && send("order.place") && send("order.cancel"));
+        assert_eq!((fallback.acts.client.pending(), fallback.questions.client.pending()), (2, QUESTIONS_MAX));
+    }
+
+    #[test]
+    fn behind_many_others_no_order_is_taken_and_a_cancel_is() {
+        let (signer, mut fallback) = (signer(), nowhere());
+        let mut send =
+            |method: &str| fallback.send(true, &request(method), &signer, Nanos::from_secs(1)).is_ok();
+        for _ in 0..BEFORE_MAX {
+            assert!(send("order.place"));
+        }
+        assert!(!send("order.place") && !send("order.amend.keepPriority") && send("order.cancel"));
+    }
+
+    #[test]
+    fn what_is_new_is_refused_when_its_turn_does_not_come_in_time() {
+        let (signer, mut fallback) = (signer(), nowhere());
+        let mut reactor = Reactor::new().expect("a reactor");
+        let start = Nanos::from_secs(1);
+        for method in ["order.place", "order.cancel"] {
+            fallback.send(true, &request(method), &signer, start).expect("taken");
+        }
+        let late = Nanos(start.0 + LEAVE_MAX.0 + 1);
+        let heard = fallback.poll(&mut reactor, late, late);
+        assert_eq!(heard.messages, [envelope::not_sent("x-1-2-1-1")]);
+        assert_eq!((fallback.acts.asked.len(), heard.failed), (1, None), "a cancel waits on");
     }
 }

@@ -133,6 +133,22 @@ pub fn counts(message: &[u8], on_count: &mut dyn FnMut(Limit, u64)) {
     }
 }
 
+/// The length of the window whose new orders this header of a REST answer counts, such as `X-MBX-ORDER-COUNT-10S`.
+#[must_use]
+pub fn order_window(header: &str) -> Option<Nanos> {
+    let interval = header.to_ascii_lowercase();
+    let interval = interval.strip_prefix("x-mbx-order-count-")?;
+    let (number, unit) = interval.split_at_checked(interval.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(seconds).filter(|span| *span > 0).map(Nanos::from_secs)
+}
+
 /// What was counted of one limit in its present window.
 #[derive(Clone, Debug)]
 struct Window {
@@ -185,6 +201,15 @@ impl CountBudget {
             window.used = window.used.max(count);
             // The venue may change its mind while it is connected to.
             window.limit.most = limit.most;
+        }
+    }
+
+    /// The venue counted `count` new orders in a window of this length.
+    pub fn told_orders(&mut self, window: Nanos, count: u64, now: Nanos) {
+        let same = |limit: &Limit| limit.counted == Counted::Orders && limit.window == window;
+        let limit = self.0.iter().map(|window| window.limit).find(same);
+        if let Some(limit) = limit {
+            self.told(limit, count, now);
         }
     }
 
@@ -384,5 +409,24 @@ mod tests {
         let requests = Nanos(START.0 + 5 * MINUTE.0);
         assert_eq!(budget.ask(0, next), Permit::Wait(requests), "the address's, all together");
         counts(b"{\"rateLimits\":[{\"x\":1}]}", &mut |_, _| panic!("no count"));
+    }
+
+    #[test]
+    fn what_a_rest_answer_counts_is_of_the_window_that_its_header_names() {
+        let mut budget = CountBudget::new(&RateLimits::read(LIMITS.as_bytes()).expect("limits"));
+        for (header, window) in [
+            ("X-MBX-ORDER-COUNT-10S", Some(Nanos::from_secs(10))),
+            ("x-mbx-order-count-1d", Some(Nanos::from_secs(86_400))),
+            ("x-mbx-order-count-", None),
+            ("x-mbx-order-count-1w", None),
+            ("x-mbx-used-weight-1m", None),
+        ] {
+            assert_eq!(order_window(header), window, "{header}");
+        }
+        budget.told_orders(Nanos::from_secs(60), 9, START);
+        assert_eq!(budget.orders_used_ppm(), 0, "there is no such limit");
+        budget.told_orders(Nanos::from_secs(10), 9, START);
+        assert_eq!((budget.orders_used_ppm(), budget.ask(0, START)), (900_000, Permit::Granted));
+        assert!(matches!(budget.ask(1, START), Permit::Wait(_)));
     }
 }

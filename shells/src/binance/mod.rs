@@ -4,7 +4,7 @@
 //! streams  ──WebSocket──▶ BinanceFeed  ──frames──▶ ingest
 //! REST     ──depth──────▶     │  asks for snapshots, within its share of the weight
 //! ws-api   ◀─WebSocket──▶ BinanceEntry ◀──orders── route
-//! REST     ◀─cancels────      │  where the WebSocket API has no session
+//! REST     ◀─────────────      │  where the WebSocket API has no session
 //! ```
 //!
 //! The protocol itself, bytes to events and back, is `engine::venue::binance`. Here are connections, keys and limits.
@@ -18,6 +18,7 @@ mod line;
 pub mod streams;
 mod feed_line;
 pub mod session;
+mod envelope;
 pub mod fallback;
 pub mod entry;
 pub mod feed;

@@ -292,6 +292,16 @@ impl Session {
         self.reactor.watch()
     }
 
+    /// What watches its sockets, for others of the same agent.
+    pub const fn reactor_mut(&mut self) -> &mut Reactor {
+        &mut self.reactor
+    }
+
+    /// The venue's clock was `told`, as it was asked elsewhere.
+    pub fn measured(&mut self, told: Nanos, asked: Nanos, now: Nanos) {
+        (self.offset, _) = offset(told, asked, now);
+    }
+
     /// What signs its requests.
     #[must_use]
     pub const fn signer(&self) -> &Arc<Signer> {

@@ -118,7 +118,7 @@ pub const EXCHANGE_KEYS: [&str; 21] = [
 ];
 
 /// Every setting.
-pub static KEYS: [Key; 41] = [
+pub static KEYS: [Key; 42] = [
     Key {
         value_name: "NAME",
         default: Some("default"),
@@ -270,6 +270,14 @@ pub static KEYS: [Key; 41] = [
         doc: "Milliseconds after which the venue may no longer take a signed request: 1 to 60000",
         check: check::<RecvWindow>,
         ..key("TRADING_RECV_WINDOW", "binance.recv_window", "recv-window")
+    },
+    Key {
+        value_name: "YES",
+        default: Some("yes"),
+        doc: "Whether new orders leave over REST while the WebSocket API has no session",
+        switch: true,
+        check: check::<YesNo>,
+        ..key("TRADING_ORDERS_OVER_REST", "binance.orders_over_rest", "orders-over-rest")
     },
     Key {
         value_name: "LIST",

@@ -113,6 +113,8 @@ pub struct Settings {
     pub market_data_key: Option<Secret>,
     /// How long after it was made the venue may take a signed request.
     pub recv_window: RecvWindow,
+    /// Whether new orders leave over REST while the WebSocket API has no session.
+    pub orders_over_rest: bool,
     /// Core of each thread that has one.
     pub cores: Cores,
     /// What an idle thread does.
@@ -180,6 +182,7 @@ impl Settings {
                 Value::Unset | Value::Plain(_) | Value::Withheld => None,
             },
             recv_window: layers.value("TRADING_RECV_WINDOW")?,
+            orders_over_rest: layers.value::<YesNo>("TRADING_ORDERS_OVER_REST")?.0,
             cores: layers.optional("TRADING_CORES")?.unwrap_or_default(),
             idle: layers.value("TRADING_IDLE")?,
             host_agent: layers.value::<YesNo>("TRADING_HOST_AGENT")?.0,

@@ -267,7 +267,8 @@ impl Way {
         let instruments = Arc::clone(&listing.instruments);
         let entry = BinanceEntry::new(&self.endpoints, &self.trust, signer, instruments, seed());
         let entry = entry.map_err(|error| SetupError::io("sockets", "making a poll", error))?;
-        Ok(entry.limited(&listing.limits).within(self.window))
+        let entry = entry.limited(&listing.limits).within(self.window);
+        Ok(entry.over_rest(settings.orders_over_rest))
     }
 }
 

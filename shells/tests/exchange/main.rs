@@ -10,6 +10,7 @@ mod statistics;
 mod clients;
 mod faults;
 mod orders;
+mod stand_in;
 mod time;
 mod paper;
 mod feed;

@@ -19,11 +19,17 @@ pub struct World {
 impl World {
     /// With nothing open.
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with more flags for the engine.
+    pub fn with(more: &[&str]) -> Self {
         let home = Home::new();
         let exchange = Exchange::start(&home, &["--rate", "100", "--limits", "100"]);
         let flags = exchange.flags(false);
         let own = ["run", "--headless", "--for", "10m", "--strategy", "none"];
-        let all: Vec<&str> = own.into_iter().chain(flags.iter().map(String::as_str)).collect();
+        let own = own.into_iter().chain(more.iter().copied());
+        let all: Vec<&str> = own.chain(flags.iter().map(String::as_str)).collect();
         let engine = home.start(env!("CARGO_BIN_EXE_trading"), &all);
         let ports = home.ports();
         let context = zmq::Context::new();
@@ -45,15 +51,38 @@ impl World {
     pub fn resting(&mut self) -> String {
         let order = json!({"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "price": self.far(),
             "valid_for_ms": 60_000});
-        let id = until("an order is let through", || {
-            let reply = self.orders.ask("order.place", order.clone());
+        let placed = self.let_through("order.place", &order);
+        let id = placed["order_id"].as_str().expect("an id").to_owned();
+        self.until_state(&id, "OPEN");
+        id
+    }
+
+    /// A sell of 0.01 around the market, as a pair.
+    pub fn around(&mut self) -> Value {
+        let low: f64 = self.far().parse().expect("a number");
+        // What was filled at the upper price has made that the last one.
+        self.exchange.until_last_between(low, low / 0.98 * 1.01);
+        let high = format!("{:.2}", low / 0.98 * 1.02);
+        json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.01", "above_price": high,
+            "below_stop_price": format!("{low:.2}"), "below_price": format!("{:.2}", low * 0.999),
+            "valid_for_ms": 60_000})
+    }
+
+    /// Asks for a pair, which risk lets through; its ids.
+    pub fn place_pair(&mut self, pair: &Value) -> [String; 2] {
+        let placed = self.let_through("order.oco", pair);
+        ["above_order_id", "below_order_id"].map(|key| placed[key].as_str().expect("an id").to_owned())
+    }
+
+    /// Asks until risk lets it through; the result.
+    fn let_through(&mut self, op: &str, order: &Value) -> Value {
+        until("it is let through", || {
+            let reply = self.orders.ask(op, order.clone());
             let code = &reply["error"]["code"];
             let early = ["NO_REF", "STALE_MD", "LINK_DOWN", "HALTED"].iter().any(|early| code == early);
             assert!(early || reply["ok"] == true, "{reply}");
-            (!early).then(|| reply["result"]["order_id"].as_str().expect("an id").to_owned())
-        });
-        self.until_state(&id, "OPEN");
-        id
+            (!early).then(|| reply["result"].clone())
+        })
     }
 
     /// The order as we know it.

@@ -200,6 +200,7 @@ impl<E: OrderEntry> Route<E> {
     fn disconnected(&mut self, now: Nanos) {
         self.counters.disconnects += 1;
         (self.link.phase, self.link.deadline) = (Phase::Down, Nanos::NEVER);
+        self.link.rounds = None;
         self.publish_halt();
         // What was under way when the connection broke may or may not have arrived (F01).
         for id in self.live(|state| state == OrderState::Sent) {
