@@ -374,6 +374,23 @@ mod tests {
     }
 
     #[test]
+    fn without_a_consumer_long_records_fill_the_ring_and_no_more() {
+        let (_folder, ring, cursor) = files();
+        let mut producer = Producer::create(&ring, &cursor, BYTES, 1).expect("made");
+        // Each is longer than what stands before it, and so goes beyond where the consumer is looked for next.
+        let lengths = (3..).map(|power| 1_usize << power);
+        let taken: usize = lengths
+            .map_while(|length| producer.try_push(header(0), &[&vec![0; length]]).ok().map(|()| length))
+            .sum();
+        assert!(taken < BYTES);
+        let room = (BYTES - taken) / 2;
+        assert_eq!(producer.try_push(header(0), &[&vec![0; BYTES / 2]]), Err(Full));
+        while producer.try_push(header(0), &[&vec![0; room / 8]]).is_ok() {}
+        let mut late = Consumer::attach(&ring, &cursor).expect("attached");
+        assert_eq!(take(&mut late), Some((header(0), vec![0; 8])));
+    }
+
+    #[test]
     fn payload_that_looks_like_stamps_is_never_a_record() {
         let (_folder, mut producer, mut consumer) = pair();
         // Every payload word is the stamp that a record starting there one lap later would have.

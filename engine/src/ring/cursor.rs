@@ -98,7 +98,8 @@ impl Gate {
     /// Units that may be written before the cursor has to be read again.
     #[inline]
     pub(super) fn room(&self, position: u64) -> u64 {
-        self.limit - position
+        // A long record may have gone beyond where the consumer is looked for next.
+        self.limit.saturating_sub(position)
     }
 
     /// Units free by the cached cursor, or 0 when it has to be read again.
