@@ -110,6 +110,7 @@ fn an_answer_that_is_lost_over_rest_is_asked_for_and_nothing_is_sent_again() {
         ("unexpected-response", "OPEN"),
         ("lost-request", "NEVER_PLACED"),
     ] {
+        get_through(&mut world);
         world.wreak(&format!("fault={fault}&method=order.place&count=1"));
         let before = world.orders.done("orders.open", json!({}));
         let order = json!({"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "price": world.far(),
@@ -130,9 +131,25 @@ fn an_answer_that_is_lost_over_rest_is_asked_for_and_nothing_is_sent_again() {
             "{trace}"
         );
     }
+    get_through(&mut world);
     let id = world.resting();
     fill(&world, &id, "0.01");
     world.until_state(&id, "FILLED");
     back(&world);
     compare(&mut world);
+}
+
+/// Waits until orders get through: behind one whose answer does not come they are refused.
+fn get_through(world: &mut World) {
+    until("an order gets through", || {
+        let order = json!({"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "price": world.far(),
+            "valid_for_ms": 60_000});
+        let reply = world.orders.ask("order.place", order);
+        let id = reply["result"]["order_id"].as_str()?;
+        let state = until(&format!("{id} is answered"), || {
+            let state = world.ours(id)["state"].clone();
+            (state == "OPEN" || state == "REJECTED").then_some(state)
+        });
+        (state == "OPEN").then_some(())
+    });
 }

@@ -137,8 +137,9 @@ impl BinanceEntry {
         self.session.is_ready() || self.stand_in.is_in
     }
 
-    /// Sends the request; `asked` is what of an order. Without a session it goes over REST, if that may.
-    fn transmit(&mut self, asked: Option<Asked>, now: Nanos) -> Result<(), NotSent> {
+    /// Sends the request; `asked` is what of an order, which must not leave after `valid_until`. Without a session it goes
+    /// over REST, if that may.
+    fn transmit(&mut self, asked: Option<Asked>, valid_until: Nanos, now: Nanos) -> Result<(), NotSent> {
         let venue = self.session.venue_time(now);
         // Only a new order counts against the venue's limits of orders.
         let orders = match asked {
@@ -157,7 +158,7 @@ impl BinanceEntry {
         self.session.bind(&mut self.request).map_err(|_| NotSent)?;
         if !self.session.is_ready() {
             let signer = Arc::clone(self.session.signer());
-            let may_order = self.stand_in.is_in;
+            let may_order = (self.stand_in.is_in, valid_until);
             return self.fallback.send(may_order, &self.request, &signer, now).map_err(|_| NotSent);
         }
         match self.session.send(&mut self.request) {
@@ -197,7 +198,7 @@ impl BinanceEntry {
             // They come as a pair.
             Ok(IntentKind::OcoAbove | IntentKind::OcoBelow) | Err(_) => return Err(NotSent),
         };
-        self.transmit(Some(asked), now)?;
+        self.transmit(Some(asked), intent.valid_until, now)?;
         self.remember(subject, intent.instrument);
         Ok(())
     }
@@ -348,6 +349,7 @@ impl BinanceEntry {
         let until = answer["error"]["data"]["retryAfter"].as_i64();
         let until = until.map_or(venue_now.saturating_add(Nanos::from_secs(60)), Nanos::from_millis);
         self.session.budget.refused(until, banned);
+        self.withdraw_from_rest(now);
         let until = Nanos(until.0 - self.session.clock_offset().0);
         warn!(banned, seconds = (until.0 - now.0) / 1_000_000_000, "the venue asks for silence");
         let kind =
@@ -372,7 +374,7 @@ impl OrderEntry for BinanceEntry {
         let timestamp = self.session.venue_time(now);
         let encoded = order_request::encode_oco(above, below, instrument, timestamp, &mut self.request);
         encoded.map_err(|_| NotSent)?;
-        self.transmit(Some(Asked::Oco), now)?;
+        self.transmit(Some(Asked::Oco), above.valid_until.min(below.valid_until), now)?;
         self.remember(above.id, above.instrument);
         Ok(())
     }
@@ -382,7 +384,7 @@ impl OrderEntry for BinanceEntry {
         self.request.clear();
         let known = self.instruments.get(instrument).ok_or(NotSent)?;
         order_request::encode_query(id, known, self.session.venue_time(now), &mut self.request);
-        self.transmit(Some(Asked::Query), now)?;
+        self.transmit(Some(Asked::Query), Nanos::NEVER, now)?;
         self.remember(id, instrument);
         Ok(())
     }
@@ -402,7 +404,7 @@ impl OrderEntry for BinanceEntry {
         if !account::encode(&question, &self.instruments, timestamp, &mut self.request) {
             return Err(NotSent);
         }
-        self.transmit(None, now)
+        self.transmit(None, Nanos::NEVER, now)
     }
 
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {

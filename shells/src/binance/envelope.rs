@@ -45,6 +45,10 @@ pub fn tell(
     }
     let read = body.and_then(|body| match shape {
         Shape::List => Some(vec![success(id, body)]),
+        // A cancel of one of a pair ends both, and may be answered so.
+        Shape::Order if body.contains("\"orderReports\"") => {
+            states(Shape::Pair, id, &serde_json::from_str(body).ok()?)
+        }
         Shape::Order => Some(vec![success(&question(id)?, body)]),
         _ => states(shape, id, &serde_json::from_str(body).ok()?),
     });
@@ -73,8 +77,10 @@ fn failure(id: &str, status: u16, members: &str) -> Vec<u8> {
 }
 
 fn refusal(id: &str, answer: &HttpResponse<'_>, body: Option<&str>, venue: Nanos) -> Vec<u8> {
-    let members = body.and_then(|body| body.strip_prefix('{')?.strip_suffix('}'));
-    // A gateway's failure is no JSON.
+    let is_venues = |body: &&str| serde_json::from_str::<Value>(body).is_ok_and(|body| body["code"].is_i64());
+    let members = body.map(str::trim).filter(is_venues);
+    let members = members.and_then(|body| body.strip_prefix('{')?.strip_suffix('}'));
+    // A gateway's failure is no JSON, or one of its own.
     let members = members.unwrap_or("\"code\":-1000,\"msg\":\"\"");
     if !matches!(answer.status, 418 | 429) || members.contains("\"retryAfter\"") {
         return failure(id, answer.status, members);
@@ -105,7 +111,12 @@ fn states(shape: Shape, id: &str, answer: &Value) -> Option<Vec<Vec<u8>>> {
         }
         _ => {
             let reports = answer.get("orderReports")?.as_array()?.iter();
-            reports.map(|order| state(order["clientOrderId"].as_str()?, order)).collect()
+            // Of one that is cancelled the client's id is the cancel's.
+            let name = |order: &Value| {
+                let cancelled = order["origClientOrderId"].as_str().filter(|name| !name.is_empty());
+                cancelled.or_else(|| order["clientOrderId"].as_str()).map(str::to_owned)
+            };
+            reports.map(|order| state(&name(order)?, order)).collect()
         }
     }
 }
@@ -116,7 +127,7 @@ mod tests {
 
     fn told(shape: Shape, id: &str, status: u16, body: &[u8]) -> Vec<String> {
         let headers = [("Retry-After".to_owned(), "7".to_owned())];
-        let answer = HttpResponse { tag: 0, status, headers: &headers, body };
+        let answer = HttpResponse { tag: 0, status, headers: &headers, body, left: Nanos::ZERO };
         let mut all = Vec::new();
         tell(shape, id, &answer, Nanos::from_secs(100), &mut |message| {
             all.push(String::from_utf8(message).expect("text"));

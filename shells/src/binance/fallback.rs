@@ -3,10 +3,11 @@
 //! A request comes as its WebSocket message and leaves as the REST call of the same parameters; an answer comes back in
 //! the WebSocket's envelope (`envelope`).
 //!
-//! What acts goes one by one on a connection of its own, so that no cancel overtakes its order; questions go on another, so
-//! that they need not wait for an answer that does not come. What makes or changes an order does not wait long for its turn:
-//! it leaves within a second, or is reported as not sent, and where some wait no more are taken. Everything else that waits is
-//! bound by its own timestamp and `recvWindow`.
+//! What acts goes one by one on a connection of its own, so that no cancel overtakes its order while that waits; questions go
+//! on another, so that they need not wait for an answer that does not come. What acts does not wait long for its turn: what
+//! makes or changes an order begins to leave within a quarter of a second and while it is valid, a cancel within two seconds,
+//! or else they do not leave and that is said when their turn comes; and where some wait no more orders are taken. Questions
+//! that wait are bound by their own timestamp and `recvWindow`.
 
 use std::collections::VecDeque;
 
@@ -28,10 +29,15 @@ const ANSWER_MAX: Nanos = Nanos::from_secs(5);
 /// The same of what acts: the outcome is not known then, route asks, and what waits behind it goes on.
 const OUTCOME_MAX: Nanos = Nanos::from_secs(3);
 
-/// How long what makes or changes an order may wait for its turn, and behind how many others.
-const LEAVE_MAX: Nanos = Nanos::from_secs(1);
+/// How long what makes or changes an order may wait for its turn, and behind how many others: what was found to be in order
+/// when it was taken is not looked at again.
+const LEAVE_MAX: Nanos = Nanos::from_millis(250);
 /// See `LEAVE_MAX`.
 const BEFORE_MAX: usize = 8;
+
+/// The same of a cancel: after as long route asks about the order, and whoever wants it gone cancels again. Without a bound
+/// many cancels would wait until none is within `recvWindow` when its turn comes.
+const CANCEL_LEAVE_MAX: Nanos = Nanos::from_secs(2);
 
 /// Questions that may wait; more do not leave, and are asked again.
 const QUESTIONS_MAX: usize = 32;
@@ -97,8 +103,8 @@ const CALLS: [Call; 9] = [
 #[derive(Debug)]
 enum Asked {
     Request(Shape, String),
-    /// The venue's time, since when.
-    Clock(Nanos),
+    /// The venue's time.
+    Clock,
 }
 
 /// What came of one look.
@@ -110,7 +116,7 @@ pub struct Heard {
     pub weight: Option<u64>,
     /// New orders in a window of this length, by the venue's count.
     pub orders: Vec<(Nanos, u64)>,
-    /// The venue's time, and when it was asked for.
+    /// The venue's time, and when the question left.
     pub clock: Option<(Nanos, Nanos)>,
     /// Why a question has no answer.
     pub failed: Option<String>,
@@ -143,13 +149,14 @@ impl Fallback {
         Self { acts: line(OUTCOME_MAX, false), questions: line(ANSWER_MAX, true) }
     }
 
-    /// Sends `request`, a WebSocket message without key and signature; what makes or changes orders only if it `may_order`.
+    /// Sends `request`, a WebSocket message without key and signature; what makes or changes orders only if it `may_order`,
+    /// and only while it is `valid_until`.
     ///
     /// # Errors
     /// When it may not, there is no such call, or too many wait: nothing leaves.
     pub fn send(
         &mut self,
-        may_order: bool,
+        (may_order, valid_until): (bool, Nanos),
         request: &[u8],
         signer: &Signer,
         now: Nanos,
@@ -159,8 +166,8 @@ impl Fallback {
             Does::Orders if !may_order || self.acts.asked.len() >= BEFORE_MAX => {
                 return Err(SendError::NotSent);
             }
-            Does::Orders => (&mut self.acts, now.saturating_add(LEAVE_MAX)),
-            Does::Cancels => (&mut self.acts, Nanos::NEVER),
+            Does::Orders => (&mut self.acts, now.saturating_add(LEAVE_MAX).min(valid_until)),
+            Does::Cancels => (&mut self.acts, now.saturating_add(CANCEL_LEAVE_MAX)),
             Does::Asks if self.questions.asked.len() >= QUESTIONS_MAX => return Err(SendError::NotSent),
             Does::Asks => (&mut self.questions, Nanos::NEVER),
         };
@@ -185,7 +192,7 @@ impl Fallback {
     /// When too many wait: nothing leaves.
     pub fn ask_clock(&mut self, now: Nanos) -> Result<(), SendError> {
         self.questions.client.request("GET", CLOCK, &[], 0, now)?;
-        self.questions.asked.push_back(Asked::Clock(now));
+        self.questions.asked.push_back(Asked::Clock);
         Ok(())
     }
 
@@ -193,6 +200,21 @@ impl Fallback {
     pub fn forget_questions(&mut self, reactor: &mut Reactor) {
         self.questions.client.abandon(reactor);
         self.questions.asked.clear();
+    }
+
+    /// Takes back what acts and has not begun to leave, and forgets the questions that have not: for each of the former
+    /// the message that it has not left.
+    pub fn withdraw(&mut self) -> Vec<Vec<u8>> {
+        for line in [&mut self.acts, &mut self.questions] {
+            line.client.forget_unsent();
+        }
+        self.questions.asked.truncate(self.questions.client.pending());
+        let unsent = self.acts.asked.split_off(self.acts.client.pending());
+        let ids = unsent.into_iter().filter_map(|asked| match asked {
+            Asked::Request(_, id) => Some(id),
+            Asked::Clock => None,
+        });
+        ids.map(|id| envelope::not_sent(&id)).collect()
     }
 
     /// Takes one step on each connection, whose sockets `reactor` watches; `venue` is the venue's time.
@@ -223,7 +245,7 @@ impl Line {
                 Some(Asked::Request(shape, id)) => {
                     envelope::tell(shape, &id, answer, venue, &mut |message| heard.messages.push(message));
                 }
-                Some(Asked::Clock(at)) => heard.told_time(answer, at, venue),
+                Some(Asked::Clock) => heard.told_time(answer, venue),
                 None => {}
             }
         });
@@ -236,7 +258,7 @@ impl Line {
                 heard.messages.push(outcome);
             }
             // Whoever asked asks again.
-            Asked::Request(..) | Asked::Clock(_) => heard.failed = Some(reason),
+            Asked::Request(..) | Asked::Clock => heard.failed = Some(reason),
         }
     }
 }
@@ -254,10 +276,10 @@ impl Heard {
         }
     }
 
-    fn told_time(&mut self, answer: &HttpResponse<'_>, asked: Nanos, venue: Nanos) {
+    fn told_time(&mut self, answer: &HttpResponse<'_>, venue: Nanos) {
         let told = serde_json::from_slice::<Value>(answer.body).ok().and_then(|body| server_time(&body));
         match told.filter(|_| answer.status == 200) {
-            Some(told) => self.clock = Some((told, asked)),
+            Some(told) => self.clock = Some((told, answer.left)),
             None => {
                 self.failed = Some(format!("{CLOCK}: HTTP {}", answer.status));
                 // It may say for how long nothing may be asked.
@@ -301,7 +323,7 @@ mod tests {
     fn nothing_that_orders_leaves_unless_it_may() {
         let (signer, mut fallback) = (signer(), nowhere());
         let mut leaves = |may_order, method: &str| {
-            fallback.send(may_order, &request(method), &signer, Nanos::from_secs(1)).is_ok()
+            fallback.send((may_order, Nanos::NEVER), &request(method), &signer, Nanos::from_secs(1)).is_ok()
         };
         for method in
             ["order.place", "order.cancelReplace", "order.amend.keepPriority", "orderList.place.oco"]
@@ -319,8 +341,9 @@ mod tests {
     #[test]
     fn a_long_queue_of_questions_takes_no_more_and_what_acts_does_not_wait_for_it() {
         let (signer, mut fallback) = (signer(), nowhere());
-        let mut send =
-            |method: &str| fallback.send(true, &request(method), &signer, Nanos::from_secs(1)).is_ok();
+        let mut send = |method: &str| {
+            fallback.send((true, Nanos::NEVER), &request(method), &signer, Nanos::from_secs(1)).is_ok()
+        };
         for _ in 0..QUESTIONS_MAX {
             assert!(send("order.status"));
         }
@@ -331,8 +354,9 @@ mod tests {
     #[test]
     fn behind_many_others_no_order_is_taken_and_a_cancel_is() {
         let (signer, mut fallback) = (signer(), nowhere());
-        let mut send =
-            |method: &str| fallback.send(true, &request(method), &signer, Nanos::from_secs(1)).is_ok();
+        let mut send = |method: &str| {
+            fallback.send((true, Nanos::NEVER), &request(method), &signer, Nanos::from_secs(1)).is_ok()
+        };
         for _ in 0..BEFORE_MAX {
             assert!(send("order.place"));
         }
@@ -345,11 +369,39 @@ mod tests {
         let mut reactor = Reactor::new().expect("a reactor");
         let start = Nanos::from_secs(1);
         for method in ["order.place", "order.cancel"] {
-            fallback.send(true, &request(method), &signer, start).expect("taken");
+            fallback.send((true, Nanos::NEVER), &request(method), &signer, start).expect("taken");
         }
         let late = Nanos(start.0 + LEAVE_MAX.0 + 1);
         let heard = fallback.poll(&mut reactor, late, late);
         assert_eq!(heard.messages, [envelope::not_sent("x-1-2-1-1")]);
         assert_eq!((fallback.acts.asked.len(), heard.failed), (1, None), "a cancel waits on");
+        let late = Nanos(start.0 + CANCEL_LEAVE_MAX.0 + 1);
+        let heard = fallback.poll(&mut reactor, late, late);
+        assert_eq!(heard.messages, [envelope::not_sent("x-1-2-1-1")]);
+        assert_eq!((fallback.acts.asked.len(), fallback.acts.client.pending()), (0, 0));
+    }
+
+    #[test]
+    fn an_order_does_not_leave_after_its_time() {
+        let (signer, mut fallback) = (signer(), nowhere());
+        let mut reactor = Reactor::new().expect("a reactor");
+        let (start, valid_until) = (Nanos::from_secs(1), Nanos::from_millis(1_050));
+        fallback.send((true, valid_until), &request("order.place"), &signer, start).expect("taken");
+        let late = Nanos(valid_until.0 + 1);
+        assert_eq!(fallback.poll(&mut reactor, late, late).messages, [envelope::not_sent("x-1-2-1-1")]);
+    }
+
+    #[test]
+    fn what_has_not_left_can_be_taken_back() {
+        let (signer, mut fallback) = (signer(), nowhere());
+        for method in ["order.place", "order.cancel", "order.status"] {
+            fallback
+                .send((true, Nanos::NEVER), &request(method), &signer, Nanos::from_secs(1))
+                .expect("taken");
+        }
+        assert_eq!(fallback.withdraw(), vec![envelope::not_sent("x-1-2-1-1"); 2]);
+        let Fallback { acts, questions } = &fallback;
+        assert_eq!((acts.asked.len(), acts.client.pending()), (0, 0));
+        assert_eq!((questions.asked.len(), questions.client.pending()), (0, 0));
     }
 }

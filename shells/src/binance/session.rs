@@ -140,8 +140,11 @@ impl Session {
     /// Takes one step of each connection. `on_message` gets at most one message, that is not the session's own.
     pub fn poll(&mut self, now: Nanos, on_message: &mut dyn FnMut(&[u8])) -> SessionEvent {
         self.reactor.turn();
-        if self.listen_to_last(now, on_message) || self.replace(now, on_message) {
+        if self.listen_to_last(now, on_message) {
             return SessionEvent::Busy;
+        }
+        if let Some(event) = self.replace(now, on_message) {
+            return event;
         }
         let Some(mut line) = self.line.take() else {
             // What was to replace it does so now, or a new one is opened.
@@ -188,21 +191,21 @@ impl Session {
         event == WsEvent::Message
     }
 
-    /// Opens what replaces a connection whose end is near, and swaps them once it is a session; whether it did anything.
-    fn replace(&mut self, now: Nanos, on_message: &mut dyn FnMut(&[u8])) -> bool {
+    /// Opens what replaces a connection whose end is near, and swaps them once it is a session; what it did, if anything.
+    fn replace(&mut self, now: Nanos, on_message: &mut dyn FnMut(&[u8])) -> Option<SessionEvent> {
         let Some(mut next) = self.next.take() else {
             let ends = |line: &Line| line.is_ready() && (line.leaving || now - line.opened > self.life);
             if self.line.as_deref().is_some_and(ends) {
                 self.next = self.dial(now).ok().flatten();
             }
-            return false;
+            return None;
         };
         match self.look(&mut next, now, on_message) {
             Seen::Ended(reason) => {
                 next.socket.close(&mut self.reactor);
                 warn!(reason, "the next session of order entry did not open");
                 self.retry_at = now.saturating_add(self.backoff.next_wait());
-                false
+                None
             }
             Seen::Ready => {
                 // Its events come on both for a while: what is told twice is known by its ids.
@@ -210,15 +213,16 @@ impl Session {
                 self.last = self.line.replace(next).map(|line| (line, until));
                 self.replaced += 1;
                 self.backoff.reset();
-                true
+                // Where there was none left to replace, there was a gap, and that was told.
+                Some(if self.last.is_some() { SessionEvent::Busy } else { SessionEvent::Ready })
             }
             Seen::Busy => {
                 self.next = Some(next);
-                true
+                Some(SessionEvent::Busy)
             }
             Seen::Idle => {
                 self.next = Some(next);
-                false
+                None
             }
         }
     }

@@ -42,6 +42,8 @@ pub struct HttpResponse<'a> {
     pub headers: &'a [(String, String)],
     /// Body.
     pub body: &'a [u8],
+    /// When the request began to leave.
+    pub left: Nanos,
 }
 
 impl HttpResponse<'_> {
@@ -79,6 +81,8 @@ pub struct HttpClient {
     line: Line,
     queue: VecDeque<Request>,
     asked: Nanos,
+    /// When the first request began to leave, if it has.
+    left: Nanos,
     buffer: Vec<u8>,
 }
 
@@ -109,6 +113,7 @@ impl HttpClient {
             line: Line::Down,
             queue: VecDeque::new(),
             asked: Nanos::ZERO,
+            left: Nanos::ZERO,
             buffer: Vec::new(),
         }
     }
@@ -129,6 +134,11 @@ impl HttpClient {
     pub fn abandon(&mut self, reactor: &mut Reactor) {
         self.queue.clear();
         self.hang_up(reactor);
+    }
+
+    /// Forgets every request of which nothing has left. What is under way, one at most, stays.
+    pub fn forget_unsent(&mut self) {
+        self.queue.retain(|request| request.sent > 0);
     }
 
     /// Queues a request; its answer comes from [`poll`](Self::poll) with the same `tag`.
@@ -213,7 +223,7 @@ impl HttpClient {
                 Err(error) => return self.fail(reactor, now, error),
             }
         }
-        match self.exchange(reactor) {
+        match self.exchange(reactor, now) {
             Ok(None) => HttpEvent::Idle,
             Ok(Some(parsed)) => self.answered(&parsed, reactor, now, on_answer),
             Err(reason) => self.lost(reactor, now, reason),
@@ -221,12 +231,15 @@ impl HttpClient {
     }
 
     /// Writes what is left of the first request and reads what there is of its answer.
-    fn exchange(&mut self, reactor: &mut Reactor) -> Result<Option<Parsed>, String> {
+    fn exchange(&mut self, reactor: &mut Reactor, now: Nanos) -> Result<Option<Parsed>, String> {
         let (Line::Up(stream), Some(request)) = (&mut self.line, self.queue.front_mut()) else {
             return Ok(None);
         };
         if request.sent == 0 && stream.is_ready(reactor) && has_ended(stream) {
             return Err("closed by the server between requests".to_owned());
+        }
+        if request.sent == 0 {
+            self.left = now;
         }
         while request.sent < request.bytes.len() {
             match stream.write(&request.bytes[request.sent..]) {
@@ -278,7 +291,8 @@ impl HttpClient {
         let Some(request) = self.queue.pop_front() else { return HttpEvent::Idle };
         self.asked = now;
         self.buffer.drain(..parsed.consumed);
-        if !parsed.keep_alive {
+        // What stands behind the answer was not asked for: the next request would take it for its own.
+        if !parsed.keep_alive || !self.buffer.is_empty() {
             self.hang_up(reactor);
         }
         on_answer(&HttpResponse {
@@ -286,6 +300,7 @@ impl HttpClient {
             status: parsed.status,
             headers: &parsed.headers,
             body: &parsed.body,
+            left: self.left,
         });
         HttpEvent::Answered
     }

@@ -86,7 +86,10 @@ impl Link {
     fn permits_new(&self, now: Nanos) -> Result<(), RejectCode> {
         match self.phase {
             Phase::Steady | Phase::Up if self.is_throttled(now) => Err(RejectCode::MessageRate),
-            Phase::Steady | Phase::Up => Ok(()),
+            Phase::Steady | Phase::Up => match &self.rounds {
+                Some(rounds) if rounds.is_unheard(now) => Err(RejectCode::LinkDown),
+                _ => Ok(()),
+            },
             Phase::Down | Phase::Listing | Phase::Settling => Err(RejectCode::LinkDown),
         }
     }
@@ -224,6 +227,8 @@ impl<E: OrderEntry> Route<E> {
         for id in live {
             if let Some(order) = self.orders.get_mut(id) {
                 order.unconfirmed = true;
+                // What was asked over another connection is answered there or not at all.
+                order.question = state::Question::None;
             }
         }
         // While the venue wants silence the deadline asks later.
@@ -359,7 +364,8 @@ impl<E: OrderEntry> Route<E> {
         let Some(order) = self.orders.get_mut(id) else { return };
         if !self.link.is_throttled(now) && self.entry.query(order.instrument, id, now).is_ok() {
             self.counters.queries += 1;
-            if self.link.rounds.is_some() {
+            // One that was overtaken stays so: its answer may still come, and comes first.
+            if order.question == state::Question::None {
                 order.question = state::Question::Out;
             }
         }

@@ -252,6 +252,9 @@ impl<E: OrderEntry> Route<E> {
         if self.on_link_event(event, now) || self.on_sweep_event(event, now) {
             return;
         }
+        if let Some(rounds) = &mut self.link.rounds {
+            rounds.heard();
+        }
         let Some(id) = self.find(event) else {
             self.counters.foreign += u64::from(!self.adopt(event, now));
             return;

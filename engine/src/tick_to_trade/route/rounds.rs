@@ -16,6 +16,10 @@ pub(super) const ROUND: Nanos = Nanos::from_secs(1);
 /// use at Binance, and leave room for what has to be asked.
 pub(super) const APART: Nanos = Nanos::from_millis(200);
 
+/// After so long without an answer nothing new leaves: what has become of the orders is not known well enough, be it that
+/// the venue does not answer or that its limits let nothing more be asked.
+pub(super) const UNHEARD_MAX: Nanos = Nanos::from_secs(5);
+
 /// Whose turn it is.
 #[derive(Debug)]
 pub(super) struct Rounds {
@@ -24,17 +28,29 @@ pub(super) struct Rounds {
     /// Time between its questions.
     apart: Nanos,
     due: Nanos,
+    /// When something was to be asked first since the venue last spoke of an order.
+    unheard: Option<Nanos>,
 }
 
 impl Default for Rounds {
     fn default() -> Self {
-        Self { left: Vec::new(), apart: ROUND, due: Nanos(i64::MIN) }
+        Self { left: Vec::new(), apart: ROUND, due: Nanos(i64::MIN), unheard: None }
     }
 }
 
 impl Rounds {
     pub(super) const fn due(&self) -> Nanos {
         self.due
+    }
+
+    /// Notes that the venue spoke of an order.
+    pub(super) const fn heard(&mut self) {
+        self.unheard = None;
+    }
+
+    /// Whether it has not for too long although it was to be asked.
+    pub(super) fn is_unheard(&self, now: Nanos) -> bool {
+        self.unheard.is_some_and(|since| now.0 - since.0 > UNHEARD_MAX.0)
     }
 
     /// Begins a round of these orders.
@@ -64,6 +80,9 @@ impl<E: OrderEntry> Route<E> {
     fn ask_in_turn(&mut self, id: OrderId, now: Nanos) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let rests = matches!(order.state, OrderState::Open | OrderState::Partial);
+        if let Some(rounds) = &mut self.link.rounds {
+            rounds.unheard.get_or_insert(now);
+        }
         if !rests || order.asking || order.is_amending() {
             return;
         }

@@ -63,13 +63,13 @@ pub struct OrderRecord {
     /// Whether a cancel of all on its instrument has left, or the other of its pair trades or has ended, and the venue has not
     /// said since whether it rests on.
     pub swept: bool,
-    /// Where events are not told: whether a question is out whose answer may be older than a cancel.
+    /// Whether a question is out whose answer may be older than a cancel.
     pub question: Question,
     /// Trades applied, to tell a repeat (F11).
     pub(super) trades: Trades,
 }
 
-/// A question about an order on a way on which events are not told.
+/// A question about an order, which may go another way than its cancel and be answered first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// None is out.

@@ -124,7 +124,17 @@ impl BinanceEntry {
     pub(super) fn session_begins(&mut self, now: Nanos) {
         self.stand_in.alone_since = None;
         self.stand_in.backoff.reset();
+        // Nothing may leave there that the session's requests have overtaken.
+        self.withdraw_from_rest(now);
         self.leave_rest(now);
+    }
+
+    /// Takes back what waits to leave over REST, and says of each that it has not left.
+    pub(super) fn withdraw_from_rest(&mut self, now: Nanos) {
+        for message in self.fallback.withdraw() {
+            self.message = message;
+            self.on_message(now);
+        }
     }
 
     /// What is under way there is asked after over what comes next.

@@ -2,7 +2,7 @@
 
 use super::connection::{after, filled, trade, trades_of};
 use super::*;
-use crate::tick_to_trade::route::rounds::{APART, ROUND};
+use crate::tick_to_trade::route::rounds::{APART, ROUND, UNHEARD_MAX};
 
 /// With a venue that answers, and tells nothing by itself.
 fn stood_in() -> Bench {
@@ -156,4 +156,28 @@ fn a_lost_answer_is_asked_for_and_not_sent_again() {
     bench.tell(id, told(OrderState::Open));
     assert_eq!(bench.work(START), [(ReportKind::Accepted, OrderState::Open)]);
     assert_eq!(bench.route.counters.sent, 1);
+}
+
+#[test]
+fn while_nothing_is_answered_nothing_new_leaves_and_cancels_do() {
+    let mut bench = stood_in();
+    let id = rests(&mut bench, 1, START);
+    let first = START + ROUND;
+    bench.work(first);
+    let late = first + UNHEARD_MAX + Nanos(1);
+    bench.work(late);
+    bench.seen();
+    let refused = bench.place(2);
+    assert_eq!(bench.work(late), [(ReportKind::Rejected, OrderState::Rejected)]);
+    assert_eq!(bench.seen(), []);
+    bench.approve(cancel(id, 9));
+    assert_eq!(bench.work(late), [(ReportKind::CancelSent, OrderState::PendingCancel)]);
+    assert!(bench.seen().contains(&Seen::Cancel(id)));
+    assert!(bench.route.orders.get(refused).is_none_or(|order| order.state == OrderState::Rejected));
+    // Whatever it says of an order shows that it answers again.
+    bench.tell(id, VenueEventKind::Canceled);
+    bench.work(late);
+    let third = bench.place(3);
+    assert_eq!(bench.work(late), [(ReportKind::Sent, OrderState::Sent)]);
+    assert_eq!(bench.seen(), [Seen::Place(third)]);
 }
