@@ -185,6 +185,13 @@ mod tests {
                 r#"{"id":"q-1-2-1-1","status":429,"error":{"code":-1003,"msg":"Too much.","data":{"retryAfter":107000}}}"#,
             ),
             (
+                Shape::Order,
+                "q-1-2-1-1",
+                429,
+                r#"{"message":"Too Many Requests"}"#,
+                r#"{"id":"q-1-2-1-1","status":429,"error":{"code":-1000,"msg":"","data":{"retryAfter":107000}}}"#,
+            ),
+            (
                 Shape::Pair,
                 "o-1-2-1-1",
                 200,
@@ -198,6 +205,19 @@ mod tests {
             not_sent("t-1"),
             br#"{"id":"t-1","status":400,"error":{"code":0,"msg":"it has not left"}}"#
         );
+    }
+
+    #[test]
+    fn a_cancel_of_one_of_a_pair_may_tell_of_both() {
+        let ended = br#"{"listStatusType":"ALL_DONE","orderReports":[
+            {"origClientOrderId":"t-1-2-1-4","clientOrderId":"c","status":"CANCELED"},
+            {"origClientOrderId":"t-1-2-1-5","clientOrderId":"c","status":"CANCELED"}]}"#;
+        let each = [4, 5].map(|order| {
+            format!(
+                r#"{{"id":"q-1-2-1-{order}","status":200,"result":{{"clientOrderId":"c","origClientOrderId":"t-1-2-1-{order}","status":"CANCELED"}}}}"#
+            )
+        });
+        assert_eq!(told(Shape::Order, "c-1-2-1-4", 200, ended), each);
     }
 
     #[test]

@@ -214,6 +214,26 @@ fn a_request_is_not_lost_on_a_connection_that_the_server_has_left() {
 }
 
 #[test]
+fn what_stands_behind_an_answer_is_not_the_next_requests() {
+    let server = Server::start(false, 2, move |number, mut line| {
+        let mut buffer = [0; 4096];
+        let count = line.read(&mut buffer).expect("a request");
+        assert!(count > 0);
+        let one = |body: &str| format!("HTTP/1.1 200 OK\r\nX-Weight: 5\r\nContent-Length: 2\r\n\r\n{body}");
+        let both = one(&format!("a{number}")) + &one("no");
+        line.write_all(both.as_bytes()).expect("written");
+        // Until the client leaves.
+        while line.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    });
+    let mut reactor = Reactor::new().expect("a reactor");
+    let mut client = HttpClient::new(server.url("http", "/"), server.trust.clone(), IDLE);
+    for tag in 0..2 {
+        client.request("POST", "/order", &[], tag, Nanos::ZERO).expect("queued");
+        assert_eq!(answer(&mut client, &mut reactor), Ok((tag, 200, format!("a{tag}"))));
+    }
+}
+
+#[test]
 fn what_may_not_leave_late_fails_unsent_and_the_rest_goes_on() {
     let server = Server::start(false, 1, move |_, mut line| {
         let mut buffer = [0; 4096];
