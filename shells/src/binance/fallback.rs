@@ -186,13 +186,15 @@ impl Fallback {
         Ok(())
     }
 
-    /// Asks for the venue's time.
+    /// Asks for the venue's time on both connections, so that the one of what acts is open when its time counts.
     ///
     /// # Errors
     /// When too many wait: nothing leaves.
     pub fn ask_clock(&mut self, now: Nanos) -> Result<(), SendError> {
-        self.questions.client.request("GET", CLOCK, &[], 0, now)?;
-        self.questions.asked.push_back(Asked::Clock);
+        for line in [&mut self.questions, &mut self.acts] {
+            line.client.request("GET", CLOCK, &[], 0, now)?;
+            line.asked.push_back(Asked::Clock);
+        }
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::agent::{Idle, Runner, StopSignal};
+use engine::agent::{Idle, IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::domain::{Instruments, Nanos};
@@ -171,8 +171,10 @@ impl Host {
         let (stop_crew, stop_journals) = (StopSignal::default(), StopSignal::default());
         let clock = ground.timeline.clock;
         let health = journals.health().clone();
+        // Not all have a journal; what is in one is to be on the disk within a millisecond or so.
+        let writing = if journals.is_empty() { Idle::patient() } else { Idle::new(IdleStrategy::Park) };
         let thread = JournalThread::new(journals);
-        let journals = Runner::start(thread, clock, None, Idle::patient(), stop_journals.clone())?;
+        let journals = Runner::start(thread, clock, None, writing, stop_journals.clone())?;
         let start = |keeper| Runner::start(keeper, clock, None, Idle::patient(), stop_journals.clone());
         let keeper = keeper.map(start).transpose()?;
         let core = settings.cores.of(if roles.len() == 1 { roles[0].owner() } else { "engine" });

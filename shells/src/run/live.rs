@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::agent::{Idle, Runner, StopSignal};
+use engine::agent::{Idle, IdleStrategy, Runner, StopSignal};
 use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
 use engine::counters::HaltState;
@@ -131,7 +131,8 @@ impl Live {
         let recorder = Runner::start(taps.recorder, plan.clock, None, Idle::patient(), stop_rest.clone())?;
         let health = journals.health().clone();
         let journals = JournalThread::new(journals);
-        let journals = Runner::start(journals, plan.clock, None, Idle::patient(), stop_rest.clone())?;
+        let journals =
+            Runner::start(journals, plan.clock, None, Idle::new(IdleStrategy::Park), stop_rest.clone())?;
         let threads = match args.placement {
             Placement::Shared => {
                 let path = LivePath::new(path, log, plan.stopwatch);

@@ -60,6 +60,12 @@ impl JournalSet {
         Self { writers: Vec::new(), ring, undrained: 0, health: Health::default() }
     }
 
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writers.is_empty()
+    }
+
     /// How the journals are, as their owners see it at once.
     #[must_use]
     pub const fn health(&self) -> &Health {

@@ -30,7 +30,7 @@ impl<E: OrderEntry> Route<E> {
         if let Some(record) = self.orders.get_mut(target) {
             // An unknown order stays unknown: its cancel may be refused for an order that is only late.
             if record.state != OrderState::Unknown {
-                record.cancel_sent();
+                record.cancel_sent(self.link.rounds.is_none());
                 record.half_cancel = false;
             }
             self.report(target, ReportKind::CancelSent, RejectCode::None, now);

@@ -253,7 +253,7 @@ impl<E: OrderEntry> Route<E> {
             return;
         }
         if let Some(rounds) = &mut self.link.rounds {
-            rounds.heard();
+            rounds.heard(event.kind);
         }
         let Some(id) = self.find(event) else {
             self.counters.foreign += u64::from(!self.adopt(event, now));

@@ -24,7 +24,7 @@ impl<E: OrderEntry> Route<E> {
         }
         self.counters.replaces += 1;
         if let Some(target) = self.orders.get_mut(intent.target) {
-            target.cancel_sent();
+            target.cancel_sent(self.link.rounds.is_none());
             target.half_cancel = true;
             self.report(intent.target, ReportKind::CancelSent, RejectCode::None, now);
             self.answers.start(intent.target, now);

@@ -7,7 +7,7 @@ use crate::domain::{Nanos, OrderId};
 use crate::message::report::OrderState;
 use crate::tick_to_trade::route::Route;
 use crate::tick_to_trade::route::state::Question;
-use crate::venue::OrderEntry;
+use crate::venue::{OrderEntry, VenueEventKind};
 
 /// Every live order is asked about once in this time,
 pub(super) const ROUND: Nanos = Nanos::from_secs(1);
@@ -43,9 +43,15 @@ impl Rounds {
         self.due
     }
 
-    /// Notes that the venue spoke of an order.
-    pub(super) const fn heard(&mut self) {
-        self.unheard = None;
+    /// Notes an event of an order, if that is the venue's word: that a request has not left, or has no answer, is not.
+    pub(super) const fn heard(&mut self, kind: VenueEventKind) {
+        use VenueEventKind::{AmendRejected, CancelRejected, Rejected, Unknown};
+        if !matches!(
+            kind,
+            Unknown | Rejected { code: 0 } | CancelRejected { code: 0 } | AmendRejected { code: 0 }
+        ) {
+            self.unheard = None;
+        }
     }
 
     /// Whether it has not for too long although it was to be asked.
@@ -69,6 +75,10 @@ impl<E: OrderEntry> Route<E> {
         let Some(rounds) = &mut self.link.rounds else { return };
         if rounds.left.is_empty() {
             rounds.begin(self.orders.open().map(|order| order.id));
+            if rounds.left.is_empty() {
+                // There is nothing to be told.
+                rounds.unheard = None;
+            }
         }
         rounds.due = now.saturating_add(rounds.apart);
         if let Some(id) = rounds.left.pop() {
@@ -80,11 +90,11 @@ impl<E: OrderEntry> Route<E> {
     fn ask_in_turn(&mut self, id: OrderId, now: Nanos) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let rests = matches!(order.state, OrderState::Open | OrderState::Partial);
-        if let Some(rounds) = &mut self.link.rounds {
-            rounds.unheard.get_or_insert(now);
-        }
         if !rests || order.asking || order.is_amending() {
             return;
+        }
+        if let Some(rounds) = &mut self.link.rounds {
+            rounds.unheard.get_or_insert(now);
         }
         // A late answer has another round, and is taken for lost then.
         if std::mem::replace(&mut order.question, Question::None) == Question::None {

@@ -248,11 +248,13 @@ impl OrderRecord {
     }
 
     /// Marks a cancel as on its way.
-    pub fn cancel_sent(&mut self) -> Effect {
-        self.state = OrderState::PendingCancel;
-        if self.question == Question::Out {
+    ///
+    /// Where events are not `told`, the answer to its own request says too that it rests, and is older.
+    pub fn cancel_sent(&mut self, told: bool) -> Effect {
+        if self.question == Question::Out || (!told && self.state == OrderState::Sent) {
             self.question = Question::Overtaken;
         }
+        self.state = OrderState::PendingCancel;
         report(ReportKind::CancelSent)
     }
 

@@ -24,8 +24,8 @@ pub const STAND_IN_AFTER: Nanos = Nanos::from_secs(5);
 /// Between looks at the venue's clock, which say too that REST still answers where nothing else is asked.
 const CLOCK_EVERY: Nanos = Nanos::from_secs(10);
 
-/// What the venue's time costs (binance.md §3).
-const WEIGHT_CLOCK: u64 = 1;
+/// What the venue's time costs, asked for twice (binance.md §3).
+const WEIGHT_CLOCK: u64 = 2;
 
 /// Whether REST stands in, and what decides about it.
 #[derive(Debug)]
@@ -124,8 +124,6 @@ impl BinanceEntry {
     pub(super) fn session_begins(&mut self, now: Nanos) {
         self.stand_in.alone_since = None;
         self.stand_in.backoff.reset();
-        // Nothing may leave there that the session's requests have overtaken.
-        self.withdraw_from_rest(now);
         self.leave_rest(now);
     }
 
@@ -135,10 +133,12 @@ impl BinanceEntry {
             self.message = message;
             self.on_message(now);
         }
+        self.message.clear();
     }
 
-    /// What is under way there is asked after over what comes next.
+    /// What is under way there is asked after over what comes next; what is not must not leave behind that.
     fn leave_rest(&mut self, now: Nanos) {
+        self.withdraw_from_rest(now);
         self.fallback.forget_questions(self.session.reactor_mut());
         if std::mem::take(&mut self.stand_in.is_in) {
             info!("orders do not go over REST any more");

@@ -181,3 +181,49 @@ fn while_nothing_is_answered_nothing_new_leaves_and_cancels_do() {
     assert_eq!(bench.work(late), [(ReportKind::Sent, OrderState::Sent)]);
     assert_eq!(bench.seen(), [Seen::Place(third)]);
 }
+
+#[test]
+fn that_nothing_is_left_to_be_told_is_no_silence() {
+    let mut bench = stood_in();
+    let ids = [1, 2].map(|sequence| rests(&mut bench, sequence, START));
+    // A round begins, and both end before its second turn.
+    bench.work(START + ROUND);
+    ids.iter().for_each(|&id| bench.tell(id, VenueEventKind::Canceled));
+    bench.work(START + ROUND);
+    for quarter in 5..40 {
+        bench.work(START + Nanos(ROUND.0 / 4 * quarter));
+    }
+    let late = START + Nanos(ROUND.0 * 10) + UNHEARD_MAX;
+    bench.work(late);
+    bench.place(3);
+    assert_eq!(bench.work(late), [(ReportKind::Sent, OrderState::Sent)]);
+}
+
+#[test]
+fn what_we_say_ourselves_is_no_answer() {
+    for said in [VenueEventKind::Unknown, VenueEventKind::CancelRejected { code: 0 }] {
+        let mut bench = stood_in();
+        let id = rests(&mut bench, 1, START);
+        let first = START + ROUND;
+        bench.work(first);
+        bench.tell(id, said);
+        bench.work(first);
+        let late = first + UNHEARD_MAX + Nanos(1);
+        bench.work(late);
+        bench.place(2);
+        assert_eq!(bench.work(late), [(ReportKind::Rejected, OrderState::Rejected)], "{said:?}");
+    }
+}
+
+#[test]
+fn that_an_order_was_taken_is_no_answer_to_the_cancel_behind_it() {
+    let mut bench = stood_in();
+    let id = bench.place(1);
+    bench.work(START);
+    bench.approve(cancel(id, 2));
+    assert_eq!(bench.work(START), [(ReportKind::CancelSent, OrderState::PendingCancel)]);
+    bench.tell(id, told(OrderState::Open));
+    assert_eq!(bench.work(START), []);
+    bench.tell(id, VenueEventKind::Canceled);
+    assert_eq!(bench.work(START), [(ReportKind::Canceled, OrderState::Canceled)]);
+}
