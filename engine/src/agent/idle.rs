@@ -38,6 +38,10 @@ const YIELDS: u32 = 20;
 /// no longer than this.
 const SLEEP_MIN: Duration = Duration::from_micros(1);
 const SLEEP_MAX: Duration = Duration::from_millis(1);
+/// The same where bells wake, after so many empty cycles that nothing has come for a fifth of a second: then each sleep
+/// costs more than all that it finds.
+const SLEEP_QUIET: Duration = Duration::from_millis(2);
+const QUIET_CYCLES: u32 = 400;
 /// Longest sleep of a patient thread: an empty ring holds what comes in many times as long.
 const PATIENCE: Duration = Duration::from_millis(8);
 /// Shortest sleep until a deadline that is near or past: a thread that asked to sleep does not spin.
@@ -120,7 +124,8 @@ impl Idle {
             Some(bell) if self.listening => {
                 self.listening = false;
                 let left = deadline().0.saturating_sub(now.0).max(0).unsigned_abs();
-                bell.sleep(Duration::from_nanos(left).clamp(NAP, self.longest));
+                let longest = if self.empty_cycles > QUIET_CYCLES { SLEEP_QUIET } else { SLEEP_MAX };
+                bell.sleep(Duration::from_nanos(left).clamp(NAP, longest));
             }
             Some(bell) => {
                 // One cycle more: whoever rings from now on knows that we sleep.

@@ -12,8 +12,13 @@ use tokio::sync::watch;
 use crate::config::{Settings, ZmqOptions};
 use crate::service::families::{Families, names};
 
-/// How long a port's thread waits for a message when it has nothing to do.
+/// How long a port's thread waits for a message when it has nothing to do: a request ends the wait, what is to be pushed
+/// does not.
 const IDLE_MS: i64 = 2;
+/// The same after so many waits in vain.
+const QUIET_MS: i64 = 5;
+/// See `QUIET_MS`.
+const QUIET_AFTER: u32 = 100;
 
 /// How often a port that could not be bound is tried again.
 const BIND_EVERY: Nanos = Nanos::from_millis(100);
@@ -198,9 +203,13 @@ impl<S: Shell + 'static> Port<S> {
         std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
+                let mut vain = 0_u32;
                 while !stop.is_set() {
                     if self.turn(clock.now()) == 0 {
-                        self.wait();
+                        self.wait(if vain < QUIET_AFTER { IDLE_MS } else { QUIET_MS });
+                        vain = vain.saturating_add(1);
+                    } else {
+                        vain = 0;
                     }
                 }
             })
@@ -291,11 +300,11 @@ impl<S: Shell + 'static> Port<S> {
         (now - since >= patience).then(|| state.as_ref().err().cloned())?
     }
 
-    fn wait(&self) {
+    fn wait(&self, milliseconds: i64) {
         match &self.socket {
             Some(socket) => {
                 // An interrupted wait ends early, which is all there is to it.
-                let _ = socket.poll(zmq::POLLIN, IDLE_MS);
+                let _ = socket.poll(zmq::POLLIN, milliseconds);
             }
             None => std::thread::sleep(std::time::Duration::from_millis(10)),
         }
