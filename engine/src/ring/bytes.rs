@@ -377,7 +377,6 @@ mod tests {
     fn without_a_consumer_long_records_fill_the_ring_and_no_more() {
         let (_folder, ring, cursor) = files();
         let mut producer = Producer::create(&ring, &cursor, BYTES, 1).expect("made");
-        // Each is longer than what stands before it, and so goes beyond where the consumer is looked for next.
         let lengths = (3..).map(|power| 1_usize << power);
         let taken: usize = lengths
             .map_while(|length| producer.try_push(header(0), &[&vec![0; length]]).ok().map(|()| length))

@@ -71,8 +71,6 @@ pub(super) fn watched(page: &Readable) -> u64 {
 pub(super) struct Gate {
     /// The cursor as last read: never ahead of the truth.
     cached: u64,
-    /// From this position on the cursor is read before anything is written.
-    limit: u64,
     capacity: u64,
     page: Option<Readable>,
     refusals: u32,
@@ -85,30 +83,18 @@ impl Gate {
     /// For the ring just made. The consumer may come later: until then nothing counts as consumed.
     pub(super) fn new(path: &Path, ring: &Descriptor) -> Self {
         let path = path.to_owned();
-        let capacity = ring.capacity;
-        Self { cached: 0, limit: 0, capacity, page: None, refusals: 0, path, ring: ring.instance }
+        Self { cached: 0, capacity: ring.capacity, page: None, refusals: 0, path, ring: ring.instance }
     }
 
     /// For a ring taken over from a dead producer that had come to `position`. That one went by this gate too: until
     /// the cursor is read, it may have used all the room there was.
     pub(super) fn resume(path: &Path, ring: &Descriptor, position: u64) -> Self {
-        Self { cached: position.saturating_sub(ring.capacity), limit: position, ..Self::new(path, ring) }
+        Self { cached: position.saturating_sub(ring.capacity), ..Self::new(path, ring) }
     }
 
-    /// Units that may be written before the cursor has to be read again.
+    /// Units surely free, by the cached cursor.
     #[inline]
     pub(super) fn room(&self, position: u64) -> u64 {
-        // A long record may have gone beyond where the consumer is looked for next.
-        self.limit.saturating_sub(position)
-    }
-
-    /// Units free by the cached cursor, or 0 when it has to be read again.
-    #[inline]
-    pub(super) fn known(&self, position: u64) -> u64 {
-        if position < self.limit { self.free(position) } else { 0 }
-    }
-
-    fn free(&self, position: u64) -> u64 {
         self.capacity - (position - self.cached)
     }
 
@@ -125,11 +111,7 @@ impl Gate {
                 self.cached = found;
             }
         }
-        let room = self.free(position);
-        // A consumer that is not there yet is looked for at every doubling, so that its page is mapped with the first
-        // messages, and not by the one that comes a whole ring later.
-        let look = if self.page.is_some() { u64::MAX } else { position.saturating_mul(2).max(position + 1) };
-        self.limit = (position + room).min(look);
+        let room = self.room(position);
         self.refusals = if room < need { self.refusals.wrapping_add(1) } else { 0 };
         room
     }

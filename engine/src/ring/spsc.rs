@@ -97,7 +97,7 @@ impl<T: Message> Producer<T> {
     /// Slots that are surely free now. The cursor is reread when the cached copy says that less than half is.
     #[inline]
     pub fn free(&mut self) -> usize {
-        let room = self.gate.known(self.position);
+        let room = self.gate.room(self.position);
         let room = if room <= self.mask / 2 { self.gate.refresh(self.position, 1) } else { room };
         room as usize
     }

@@ -193,24 +193,6 @@ fn the_consumer_may_come_late_and_find_a_full_ring() {
     assert_eq!((producer.free(), producer.try_push(&line(64))), (1, Ok(())));
 }
 
-/// System calls belong to a path's first messages, and not to the one that comes a whole ring later.
-#[test]
-fn the_consumers_page_is_found_long_before_the_ring_was_full_once() {
-    let files = Ring::new();
-    let mut producer = files.producer(CAPACITY);
-    let mut consumer = None;
-    for n in 0..2 * CAPACITY as u64 {
-        if n == 5 {
-            consumer = Some(files.consumer());
-        }
-        if n == 10 {
-            std::fs::remove_file(&files.cursor).expect("mapped by both, and looked for no more");
-        }
-        assert_eq!(producer.try_push(&line(n)), Ok(()), "{n}");
-        while consumer.as_mut().and_then(Consumer::poll).is_some() {}
-    }
-}
-
 #[test]
 fn a_new_ring_does_not_confuse_those_of_the_old_one() {
     let files = Ring::new();
