@@ -35,7 +35,7 @@ impl std::str::FromStr for IdleStrategy {
 const SPINS: u32 = 10;
 const YIELDS: u32 = 20;
 /// First and longest sleep. Not all that an agent waits for rings a bell: people's intents and commands do not, and wait
-/// no longer than this.
+/// no longer than this, or than `SLEEP_QUIET`.
 const SLEEP_MIN: Duration = Duration::from_micros(1);
 const SLEEP_MAX: Duration = Duration::from_millis(1);
 /// The same where bells wake, after so many empty cycles that nothing has come for a fifth of a second: then each sleep
