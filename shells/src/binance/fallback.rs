@@ -321,6 +321,13 @@ mod tests {
         Fallback::new(&"http://127.0.0.1:9".parse().expect("a place"), &TlsTrust::public())
     }
 
+    /// A way to where somebody takes every request and answers none: what leaves is not said to have not left.
+    fn silent() -> (std::net::TcpListener, Fallback) {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", server.local_addr().expect("bound"));
+        (server, Fallback::new(&url.parse().expect("a place"), &TlsTrust::public()))
+    }
+
     #[test]
     fn nothing_that_orders_leaves_unless_it_may() {
         let (signer, mut fallback) = (signer(), nowhere());
@@ -367,7 +374,7 @@ mod tests {
 
     #[test]
     fn what_is_new_is_refused_when_its_turn_does_not_come_in_time() {
-        let (signer, mut fallback) = (signer(), nowhere());
+        let (signer, (_server, mut fallback)) = (signer(), silent());
         let mut reactor = Reactor::new().expect("a reactor");
         let start = Nanos::from_secs(1);
         for method in ["order.place", "order.cancel"] {
@@ -385,7 +392,7 @@ mod tests {
 
     #[test]
     fn an_order_does_not_leave_after_its_time() {
-        let (signer, mut fallback) = (signer(), nowhere());
+        let (signer, (_server, mut fallback)) = (signer(), silent());
         let mut reactor = Reactor::new().expect("a reactor");
         let (start, valid_until) = (Nanos::from_secs(1), Nanos::from_millis(1_050));
         fallback.send((true, valid_until), &request("order.place"), &signer, start).expect("taken");
