@@ -2,12 +2,17 @@
 //! beside hftbacktest and nautilus on the same recording where their Python packages are at hand.
 
 use std::fs::File;
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use engine::domain::{Market, Nanos};
 use engine::error::SetupError;
+use engine::simulation::source::{FrameSource as _, TapeFrames};
+use engine::venue::binance::frames::FrameDecoder;
+use engine::venue::replay::TapeSet;
 use flate2::read::MultiGzDecoder;
+use shells::replay::instruments::Table;
 
 use crate::desk::playing::Replay;
 use crate::frames::{Script, instrument};
@@ -48,7 +53,8 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         Some(packed) => unpack(packed, bench.scratch)?,
         None => made(bench)?,
     };
-    let (mut series, mut hash, mut requests) = (Series::default(), None, (0, 0));
+    let (mut series, mut reading, mut hash, mut requests) =
+        (Series::default(), Series::default(), None, (0, 0));
     for _ in 0..bench.scale().of(9, 3, 2) {
         let mut replay = Replay::of(&tape, bench.rig.stopwatch, bench.scratch)?;
         let (played, time) = bench.rig.time(|| replay.run(&mut |_| {}));
@@ -56,6 +62,7 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         let mut times = Histogram::default();
         times.record_mean(time, replay.events());
         series.add_alone(&times);
+        reading.add_alone(&read(bench, &tape, replay.events())?);
         requests = replay.requests_and_fills();
         let found = replay.state_hash();
         let same = *hash.get_or_insert_with(|| found.clone()) == found;
@@ -77,6 +84,14 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     };
     let what = if recorded.is_some() { "the USD-M recording" } else { "a made tape" };
     bench.report.push_series(SUITE, &format!("an event of {what}"), &series, &ratios);
+    // What no replay of text on one thread can be faster than.
+    let bound = |_, own: &Samples| {
+        let faster = |(name, _, events): &(&str, f64, f64)| {
+            Ratio::plain(format!("faster than {name}"), 1_000.0 / events / own.figure())
+        };
+        peers.iter().map(faster).collect()
+    };
+    bench.report.push_series(SUITE, &format!("an event of {what}: read and decoded, nothing else"), &reading, &bound);
     let per = series.alone().map_or(f64::NAN, Samples::figure);
     let (requests, fills) = requests;
     bench.report.note(format!(
@@ -95,6 +110,23 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         memory(bench, &day)?;
     }
     Ok(())
+}
+
+/// Times of an event when the tape is only read and decoded: no book, no exchange, no agent.
+fn read(bench: &Bench<'_>, tape: &Path, events: u64) -> Result<Histogram, SetupError> {
+    let instruments = Table::of(&[tape.to_path_buf()], None)?.instruments;
+    let mut frames = TapeFrames::new(TapeSet::open(&[tape.to_path_buf()])?);
+    let mut decoder = FrameDecoder::new(instruments);
+    let (outcome, time) = bench.rig.time(|| {
+        while frames.next_time()? != Nanos::NEVER {
+            frames.next(&mut |frame| decoder.decode(frame, |event| drop(black_box(event))))?;
+        }
+        Ok::<_, SetupError>(())
+    });
+    outcome?;
+    let mut times = Histogram::default();
+    times.record_mean(time, events);
+    Ok(times)
 }
 
 /// Unpacks a recording, so that only the replay itself is timed.

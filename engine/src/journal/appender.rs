@@ -40,7 +40,7 @@ impl Journal {
         if ring.exists() {
             return Err(SetupError::file(ring, "still holds an earlier life's records: drain it first"));
         }
-        Ok(Self::over(Producer::create(ring, cursor, capacity, epoch)?, epoch, next))
+        Ok(Self::over(Producer::create_watched(ring, cursor, capacity, epoch)?, epoch, next))
     }
 
     /// Takes over the ring that a dead life of the owner left in the same epoch: its tails stay attached. `next` as for
@@ -55,7 +55,11 @@ impl Journal {
         epoch: u32,
         next: u64,
     ) -> Result<Self, SetupError> {
-        Ok(Self::over(Producer::resume(ring, cursor, capacity, epoch)?, epoch, next))
+        let producer = Producer::resume(ring, cursor, capacity, epoch)?;
+        if !producer.is_watched() {
+            return Err(SetupError::file(ring, "is no journal's: nobody may watch it"));
+        }
+        Ok(Self::over(producer, epoch, next))
     }
 
     fn over(ring: Producer<Record>, epoch: u32, next: u64) -> Self {
@@ -92,6 +96,11 @@ impl Journal {
         self.ring.try_push(&Record::new(sequence, self.epoch, at, elapsed, payload))?;
         self.next += 1;
         Ok(sequence)
+    }
+
+    /// Looks for the writer, unless it was found already; see [`Producer::meet`].
+    pub fn meet(&mut self) {
+        self.ring.meet();
     }
 
     /// Records that surely fit now.

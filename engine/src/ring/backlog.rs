@@ -23,7 +23,7 @@ impl<T: Message> Backlog<T> {
     /// # Errors
     /// When one is missing or foreign, or the cursor is another ring's.
     pub fn attach(ring: &Path, cursor: &Path) -> Result<Self, SetupError> {
-        let page = Readable::attach(ring, &slot::expected::<T>(SegmentKind::Ring))?;
+        let page = Readable::attach_any(ring, &slot::lossless::<T>())?;
         let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
         let cursor = cursor::watch(cursor, page.descriptor())?;
         Ok(Self { ring: page, cursor, mask, _message: PhantomData })
@@ -37,9 +37,12 @@ impl<T: Message> Backlog<T> {
         slot::head::<T>(self.ring.body(), self.mask, taken).saturating_sub(taken).min(self.capacity())
     }
 
-    /// The oldest of those, untorn; `None` when none waits.
+    /// The oldest of those, untorn; `None` when none waits, and of a ring that is not made to be watched.
     #[must_use]
     pub fn oldest(&self) -> Option<T> {
+        if self.ring.descriptor().kind != SegmentKind::WatchedRing {
+            return None;
+        }
         match slot::read_checked(self.ring.body(), self.mask, cursor::watched(&self.cursor)) {
             Found::Message(message) => Some(message),
             Found::NotYet | Found::Gone => None,
@@ -68,7 +71,7 @@ mod tests {
     fn it_sees_what_waits() {
         let folder = tempfile::tempdir().expect("a folder");
         let (ring, cursor) = (folder.path().join("ring"), folder.path().join("cursor"));
-        let mut producer = Producer::<[u64; 7]>::create(&ring, &cursor, 64, 1).expect("made");
+        let mut producer = Producer::<[u64; 7]>::create_watched(&ring, &cursor, 64, 1).expect("made");
         assert!(Backlog::<[u64; 7]>::attach(&ring, &cursor).is_err(), "no consumer yet");
         let mut consumer = Consumer::<[u64; 7]>::attach(&ring, &cursor).expect("attached");
         let backlog = Backlog::<[u64; 7]>::attach(&ring, &cursor).expect("attached");

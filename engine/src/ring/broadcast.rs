@@ -70,7 +70,7 @@ pub enum Polled<T> {
     },
 }
 
-/// A reading end; of broadcast rings, and of lossless rings as an onlooker that nobody waits for.
+/// A reading end; of broadcast rings, and of watched lossless rings as an onlooker that nobody waits for.
 #[repr(align(128))]
 pub struct Reader<T> {
     position: u64,
@@ -99,7 +99,7 @@ impl<T: Message> Reader<T> {
     pub fn attach_at(ring: &Path, position: u64) -> Result<Self, SetupError> {
         let page = Readable::attach_any(
             ring,
-            &[SegmentKind::Broadcast, SegmentKind::Ring].map(slot::expected::<T>),
+            &[SegmentKind::Broadcast, SegmentKind::WatchedRing].map(slot::expected::<T>),
         )?;
         let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
         Ok(Self { position, mask, ring: page, contradicted: false, _message: PhantomData })

@@ -116,6 +116,14 @@ impl Gate {
         room
     }
 
+    /// Maps the consumer's page, if it is there and was not found yet: some system calls, made here so that no message
+    /// pays for them once the ring has gone round.
+    pub(super) fn meet(&mut self) {
+        if self.page.is_none() {
+            self.find_page();
+        }
+    }
+
     /// Maps the consumer's page if it is there. While the ring stays full it looks again now and then, because a
     /// consumer may have replaced its file. These are system calls; they happen only to a ring that nobody empties.
     fn find_page(&mut self) {

@@ -71,6 +71,17 @@ pub(super) fn write<T: Message>(body: &[AtomicU64], mask: u64, index: u64, messa
     stamped::write(slot::<T>(body, mask, index), index + 1, message);
 }
 
+/// As [`write`], where nobody but the consumer that the producer waits for reads the ring.
+#[inline]
+pub(super) fn write_unseen<T: Message>(body: &[AtomicU64], mask: u64, index: u64, message: &T) {
+    stamped::write_unseen(slot::<T>(body, mask, index), index + 1, message);
+}
+
+/// The kinds of rings whose producer waits for one consumer.
+pub(super) fn lossless<T: Message>() -> [Expected; 2] {
+    [SegmentKind::Ring, SegmentKind::WatchedRing].map(expected::<T>)
+}
+
 /// Reads message `index` if it is there; for the consumer that the producer waits for.
 #[inline]
 pub(super) fn read<T: Message>(body: &[AtomicU64], mask: u64, index: u64) -> Option<T> {
@@ -156,12 +167,14 @@ pub(super) fn committed<T>(body: &[AtomicU64], mask: u64) -> u64 {
     if begun.is_some_and(|stamp| stamp & BUSY != 0) { head - 1 } else { head }
 }
 
-/// Leaves message `index` as a producer leaves it that dies while it writes.
+/// Leaves message `index` as a producer leaves it that dies while it writes, with its mark or in a ring that has none.
 #[cfg(any(test, loom))]
-pub(super) fn begin<T>(body: &[AtomicU64], mask: u64, index: u64) {
+pub(super) fn begin<T>(body: &[AtomicU64], mask: u64, index: u64, marked: bool) {
     use crate::primitive::Ordering;
     let slot = slot::<T>(body, mask, index);
-    slot[0].store(BUSY | (index + 1), Ordering::Relaxed);
+    if marked {
+        slot[0].store(BUSY | (index + 1), Ordering::Relaxed);
+    }
     slot[1].store(!index, Ordering::Relaxed);
 }
 

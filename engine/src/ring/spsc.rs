@@ -3,6 +3,9 @@
 //! The ring file is the producer's, the cursor file the consumer's; neither can write the other's. The consumer
 //! learns of a message by its slot's stamp alone, and the producer reads the cursor only when its cached copy says
 //! full: in steady state one cache line moves per message.
+//!
+//! A ring that others watch ([`Producer::create_watched`]) has each slot marked while it is written, which is one store
+//! more a message. In any other the consumer is the only reader, and it never looks at what is being written.
 
 use std::marker::PhantomData;
 use std::path::Path;
@@ -22,6 +25,8 @@ const PUBLISH_EVERY: u64 = 64;
 pub struct Producer<T> {
     position: u64,
     mask: u64,
+    /// Whether somebody may read beside the consumer.
+    watched: bool,
     ring: Writable,
     gate: Gate,
     _message: PhantomData<fn(T)>,
@@ -33,11 +38,33 @@ impl<T: Message> Producer<T> {
     /// # Errors
     /// When `capacity` is no power of two within the limits, or the file cannot be made.
     pub fn create(ring: &Path, cursor: &Path, capacity: usize, epoch: u32) -> Result<Self, SetupError> {
-        let spec = slot::spec::<T>(ring, SegmentKind::Ring, capacity, epoch)?;
-        let page = Writable::create(ring, &spec)?;
+        Self::create_of((SegmentKind::Ring, ring), cursor, capacity, epoch)
+    }
+
+    /// As [`create`](Self::create), of a ring that `broadcast::Reader`s may watch.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_watched(
+        ring: &Path,
+        cursor: &Path,
+        capacity: usize,
+        epoch: u32,
+    ) -> Result<Self, SetupError> {
+        Self::create_of((SegmentKind::WatchedRing, ring), cursor, capacity, epoch)
+    }
+
+    fn create_of(
+        (kind, ring): (SegmentKind, &Path),
+        cursor: &Path,
+        capacity: usize,
+        epoch: u32,
+    ) -> Result<Self, SetupError> {
+        let page = Writable::create(ring, &slot::spec::<T>(ring, kind, capacity, epoch)?)?;
         let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
         let gate = Gate::new(cursor, page.descriptor());
-        Ok(Self { position: 0, mask, ring: page, gate, _message: PhantomData })
+        let watched = kind == SegmentKind::WatchedRing;
+        Ok(Self { position: 0, mask, watched, ring: page, gate, _message: PhantomData })
     }
 
     /// Takes over the ring file that a dead life of this producer left, in the same epoch and of the same capacity:
@@ -50,7 +77,7 @@ impl<T: Message> Producer<T> {
     /// When the ring is missing or foreign, or has another epoch or capacity.
     pub fn resume(ring: &Path, cursor: &Path, capacity: usize, epoch: u32) -> Result<Self, SetupError> {
         // Looked at before it is touched: a ring that is not ours to go on with keeps its life.
-        let found = *Readable::attach(ring, &slot::expected::<T>(SegmentKind::Ring))?.descriptor();
+        let found = *Readable::attach_any(ring, &slot::lossless::<T>())?.descriptor();
         if (found.epoch, found.capacity) != (epoch, capacity as u64) {
             let reason = format!(
                 "is of epoch {} and holds {} messages, not of epoch {epoch} with {capacity}",
@@ -58,11 +85,18 @@ impl<T: Message> Producer<T> {
             );
             return Err(SetupError::file(ring, reason));
         }
-        let page = Writable::take_over(ring, &slot::expected::<T>(SegmentKind::Ring))?;
+        let page = Writable::take_over(ring, &slot::expected::<T>(found.kind))?;
         let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
         let position = slot::committed::<T>(page.body(), mask);
         let gate = Gate::resume(cursor, page.descriptor(), position);
-        Ok(Self { position, mask, ring: page, gate, _message: PhantomData })
+        let watched = found.kind == SegmentKind::WatchedRing;
+        Ok(Self { position, mask, watched, ring: page, gate, _message: PhantomData })
+    }
+
+    /// Whether others may watch the ring, for which each slot is marked while it is written.
+    #[must_use]
+    pub const fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// [Resumes](Self::resume) if there is a ring to go on with, else [creates](Self::create) one.
@@ -89,9 +123,19 @@ impl<T: Message> Producer<T> {
         if self.gate.room(position) == 0 && self.gate.refresh(position, 1) == 0 {
             return Err(Full);
         }
-        slot::write(self.ring.body(), self.mask, position, message);
+        if self.watched {
+            slot::write(self.ring.body(), self.mask, position, message);
+        } else {
+            slot::write_unseen(self.ring.body(), self.mask, position, message);
+        }
         self.position = position + 1;
         Ok(())
+    }
+
+    /// Looks for the consumer, unless it was found already: some system calls, else made by the first message that finds
+    /// the ring full.
+    pub fn meet(&mut self) {
+        self.gate.meet();
     }
 
     /// Slots that are surely free now. The cursor is reread when the cached copy says that less than half is.
@@ -105,7 +149,7 @@ impl<T: Message> Producer<T> {
     /// Dies while it writes the next message: for models, in which nobody kills a thread.
     #[cfg(loom)]
     pub fn die_writing(self) {
-        slot::begin::<T>(self.ring.body(), self.mask, self.position);
+        slot::begin::<T>(self.ring.body(), self.mask, self.position, self.watched);
     }
 
     /// The message written last, by this life or the one before.
@@ -157,7 +201,7 @@ impl<T: Message> Consumer<T> {
     /// # Errors
     /// When the ring is missing or foreign, or the cursor file cannot be written or stands outside the ring.
     pub fn attach(ring: &Path, cursor: &Path) -> Result<Self, SetupError> {
-        let page = Readable::attach(ring, &slot::expected::<T>(SegmentKind::Ring))?;
+        let page = Readable::attach_any(ring, &slot::lossless::<T>())?;
         let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
         let own = Cursor::open(cursor, page.descriptor())?;
         let (position, publish_every) = (own.position(), ((mask + 1) / 4).min(PUBLISH_EVERY));

@@ -26,7 +26,7 @@ mod tests {
     fn ring() -> (TempDir, PathBuf, Producer<Record>, Consumer<Record>) {
         let folder = tempfile::tempdir().expect("a folder");
         let (ring, cursor) = (folder.path().join("ring"), folder.path().join("cursor"));
-        let producer = Producer::create(&ring, &cursor, CAPACITY as usize, 1).expect("made");
+        let producer = Producer::create_watched(&ring, &cursor, CAPACITY as usize, 1).expect("made");
         let consumer = Consumer::attach(&ring, &cursor).expect("attached");
         (folder, ring, producer, consumer)
     }

@@ -21,7 +21,7 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"TRADSHM1");
 wire_enum! {
     /// What a mapped file holds.
     SegmentKind {
-        /// A ring whose producer waits for one consumer.
+        /// A ring whose producer waits for one consumer, who alone reads it.
         Ring = 1 => "ring",
         /// A ring whose producer waits for nobody.
         Broadcast = 2 => "broadcast ring",
@@ -41,6 +41,8 @@ wire_enum! {
         Heartbeat = 9 => "heartbeat",
         /// A bell that wakes who sleeps.
         Bell = 10 => "bell",
+        /// A ring whose producer waits for one consumer, and that others may watch.
+        WatchedRing = 11 => "watched ring",
     }
 }
 

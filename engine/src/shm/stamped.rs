@@ -40,6 +40,17 @@ pub fn write<T: IntoBytes + Immutable>(slot: &[AtomicU64], stamp: u64, value: &T
     SyncPoint::Stamp.publish(&slot[0], stamp);
 }
 
+/// As [`write`], of a slot that nobody reads before the stamp is there: the slot's one reader has said that it is done with
+/// the value before, and waits for this one. A writer that dies in between leaves the stamp before.
+#[inline]
+pub fn write_unseen<T: IntoBytes + Immutable>(slot: &[AtomicU64], stamp: u64, value: &T) {
+    crash::point("slot.begun");
+    words::store(&slot[1..], value);
+    crash::point("slot.written");
+    // Release: partner is the acquire in `copy`.
+    SyncPoint::Stamp.publish(&slot[0], stamp);
+}
+
 /// The slot's stamp as it is now, busy mark included.
 #[inline]
 #[must_use]

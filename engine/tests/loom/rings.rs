@@ -1,5 +1,8 @@
 //! The rings: no message lost, torn, repeated or overwritten before it was read, and laps counted exactly.
 
+use std::path::Path;
+
+use engine::error::SetupError;
 use engine::ring::broadcast::{self, Polled};
 use engine::ring::{bytes, spsc};
 use loom::thread;
@@ -13,9 +16,12 @@ const MESSAGES: u64 = 4;
 /// How often an end tries; a full or an empty ring uses tries up.
 const TRIES: u64 = MESSAGES + 1;
 
-fn pair(name: &str) -> (spsc::Producer<Line>, spsc::Consumer<Line>) {
+/// How a producer makes a ring.
+type Made = fn(&Path, &Path, usize, u32) -> Result<spsc::Producer<Line>, SetupError>;
+
+fn pair(name: &str, made: Made) -> (spsc::Producer<Line>, spsc::Consumer<Line>) {
     let (ring, cursor) = (path(name), path(&format!("{name} cursor")));
-    let producer = spsc::Producer::create(&ring, &cursor, CAPACITY, 1).expect("made");
+    let producer = made(&ring, &cursor, CAPACITY, 1).expect("made");
     let consumer = spsc::Consumer::attach(&ring, &cursor).expect("attached");
     (producer, consumer)
 }
@@ -51,7 +57,7 @@ fn take(consumer: &mut spsc::Consumer<Line>, board: &Board) -> bool {
 /// back.
 pub fn spsc_hands_over() {
     check(&["all met", "empty", "full"], || {
-        let (producer, mut consumer) = pair("spsc");
+        let (producer, mut consumer) = pair("spsc", spsc::Producer::create);
         let board = Board::new(CAPACITY);
         let pushing = thread::spawn({
             let board = board.clone();
@@ -80,7 +86,7 @@ pub fn spsc_hands_over() {
 /// producer goes on pushing.
 pub fn spsc_resumes() {
     check(&["came again", "first", "full"], || {
-        let (producer, mut consumer) = pair("resumed");
+        let (producer, mut consumer) = pair("resumed", spsc::Producer::create);
         let board = Board::new(CAPACITY);
         let pushing = thread::spawn({
             let board = board.clone();
@@ -110,7 +116,7 @@ pub fn spsc_resumes() {
 /// A producer that dies while it writes, and comes again behind what it had committed, while the consumer reads.
 pub fn spsc_producer_resumes() {
     check(&["all met", "empty"], || {
-        let (mut producer, mut consumer) = pair("producer resumed");
+        let (mut producer, mut consumer) = pair("producer resumed", spsc::Producer::create);
         let board = Board::new(CAPACITY);
         board.write(0);
         producer.try_push(&line(0)).expect("room");
@@ -194,7 +200,7 @@ pub fn broadcast_counts_laps() {
 /// A lossless ring, its consumer, and an onlooker that nobody waits for.
 pub fn tail_watches() {
     check(&["empty", "lapped", "message"], || {
-        let (producer, mut consumer) = pair("tail");
+        let (producer, mut consumer) = pair("tail", spsc::Producer::create_watched);
         let mut reader = broadcast::Reader::<Line>::attach(&path("tail")).expect("attached");
         let pushing = thread::spawn(move || {
             let (mut producer, board) = (producer, Board::new(CAPACITY));

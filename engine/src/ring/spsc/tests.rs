@@ -1,6 +1,7 @@
 //! The lossless ring against a model of a queue, between threads, and across deaths of either end.
 
 use super::*;
+use crate::ring::broadcast;
 use crate::ring::patience::Patience;
 use proptest::prelude::*;
 use std::thread;
@@ -28,6 +29,10 @@ impl Ring {
 
     fn producer(&self, capacity: usize) -> Producer<Line> {
         Producer::create(&self.ring, &self.cursor, capacity, 1).expect("made")
+    }
+
+    fn watched_producer(&self) -> Producer<Line> {
+        Producer::create_watched(&self.ring, &self.cursor, CAPACITY, 1).expect("made")
     }
 
     fn successor(&self) -> Producer<Line> {
@@ -67,9 +72,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn behaves_as_a_bounded_queue(steps in steps()) {
+    fn behaves_as_a_bounded_queue(steps in steps(), watched in any::<bool>()) {
         let files = Ring::new();
-        let (mut producer, mut consumer) = (files.producer(CAPACITY), files.consumer());
+        let made = if watched { files.watched_producer() } else { files.producer(CAPACITY) };
+        let (mut producer, mut consumer) = (made, files.consumer());
         // The model: message n is `line(n)`; these three counts say everything about the queue.
         let (mut pushed, mut taken, mut published) = (0_u64, 0_u64, 0_u64);
         let mut lives = 0;
@@ -111,12 +117,13 @@ proptest! {
                 Step::Succeed(torn) => {
                     let room = pushed - published < CAPACITY as u64;
                     if torn && room {
-                        slot::begin::<Line>(producer.ring.body(), producer.mask, pushed);
+                        slot::begin::<Line>(producer.ring.body(), producer.mask, pushed, watched);
                     }
                     drop(producer);
                     lives += 1;
                     producer = files.successor();
                     prop_assert_eq!((producer.life(), consumer.life()), (lives, lives));
+                    prop_assert_eq!(producer.is_watched(), watched);
                 }
             }
             prop_assert_eq!((producer.position(), consumer.position()), (pushed, taken));
@@ -339,4 +346,15 @@ fn ends_can_move_to_their_threads() {
     fn assert_send<T: Send>() {}
     assert_send::<Producer<Line>>();
     assert_send::<Consumer<Line>>();
+}
+
+#[test]
+fn only_a_watched_ring_has_onlookers() {
+    let files = Ring::new();
+    let producer = files.producer(CAPACITY);
+    let refusal = broadcast::Reader::<Line>::attach(&files.ring).err().expect("nobody else may read it");
+    assert!(refusal.to_string().contains("holds a ring"), "{refusal}");
+    drop(producer);
+    let _producer = files.watched_producer();
+    broadcast::Reader::<Line>::attach(&files.ring).expect("a reader");
 }

@@ -48,12 +48,17 @@ impl<M: MarketData, E: OrderEntry> Path<M, E> {
         let route_journal = journals.open("route", config)?;
         let (risk_page, route_page) = (builders::page(config, "risk")?, builders::page(config, "route")?);
         let count = strategies.len();
-        Ok(Self {
+        let mut path = Self {
             ingest: builders::ingest(config, feed)?,
             host: builders::strategies(config, strategies)?,
             risk: builders::risk(config, count, risk_journal, risk_page)?,
             route: builders::route(config, entry, route_journal, route_page)?,
-        })
+        };
+        // Whoever reads what they write is there by now.
+        path.host.agent_mut().meet();
+        path.risk.agent_mut().meet();
+        path.route.agent_mut().meet();
+        Ok(path)
     }
 
     /// The agents, each to be driven by itself.

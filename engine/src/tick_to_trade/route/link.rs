@@ -157,12 +157,18 @@ impl<E: OrderEntry> Route<E> {
     fn look_at_orders_now(&mut self, now: Nanos) {
         self.link.look_due = now.saturating_add(LOOK_EVERY);
         self.counters.journal_state = u64::from(self.ports.journal.health().state().code());
+        self.meet();
         let orders = &mut self.ports.orders;
         orders.refresh(now);
         let Some(defect) = orders.get().and_then(Consumer::defect) else { return };
         let reason = format!("{} {defect}", orders.name());
         orders.quarantine(defect.to_string());
         self.latch(RejectCode::Unapproved, &reason, now);
+    }
+
+    /// Looks for the journal's writer, before the first record has to.
+    pub fn meet(&mut self) {
+        self.ports.journal.meet();
     }
 
     /// Begins route's end: nothing new leaves any more, cancels do, and risk is told by route's page.

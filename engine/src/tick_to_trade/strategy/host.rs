@@ -87,6 +87,20 @@ impl StrategyHost {
         }
     }
 
+    /// Looks for risk's ends of all rings of intents, before the first intent has to.
+    pub fn meet(&mut self) {
+        self.hosted.iter_mut().for_each(Hosted::meet);
+    }
+
+    /// Looks for files that came, went or were replaced.
+    #[cold]
+    fn look(&mut self, now: Nanos) {
+        self.meet();
+        if self.inputs.look(now) {
+            self.hosted.iter_mut().for_each(|hosted| hosted.lapped(now));
+        }
+    }
+
     /// Takes a strategy in; it starts with the next cycle. Its outbox's working orders must hold all that the tails
     /// had before their present positions.
     ///
@@ -258,8 +272,8 @@ impl Agent for StrategyHost {
     fn do_work(&mut self, now: Nanos) -> usize {
         let commands = self.take_commands(now);
         let started: usize = self.hosted.iter_mut().map(|hosted| hosted.begin(&self.instruments, now)).sum();
-        if self.inputs.look(now) {
-            self.hosted.iter_mut().for_each(|hosted| hosted.lapped(now));
+        if self.inputs.is_due(now) {
+            self.look(now);
         }
         let (reports, no_more_reports) = self.take_reports(now);
         let (decisions, no_more_decisions) = self.take_decisions(now);

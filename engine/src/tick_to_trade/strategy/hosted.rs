@@ -92,6 +92,11 @@ impl Hosted {
         &self.outbox
     }
 
+    /// Looks for risk's end of its ring of intents.
+    pub(super) fn meet(&mut self) {
+        self.outbox.meet();
+    }
+
     /// The instruments that it follows.
     #[must_use]
     pub fn instruments(&self) -> &[InstrumentIndex] {

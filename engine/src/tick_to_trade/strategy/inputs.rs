@@ -17,15 +17,17 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Looks, at most every 100 ms, for files of other processes that came or were replaced; true if the ticks go on in
-    /// another ring, or in none because this one lies: what was in between is not known.
+    /// Whether it is time to look for other processes' files again: at most every 100 ms, and never where there are none.
     #[inline]
-    pub(super) fn look(&mut self, now: Nanos) -> bool {
-        now >= self.ticks.due() && self.ticks.due() != Nanos::NEVER && self.look_now(now)
+    pub(super) const fn is_due(&self, now: Nanos) -> bool {
+        let due = self.ticks.due();
+        now.0 >= due.0 && due.0 != Nanos::NEVER.0
     }
 
+    /// Looks for files of other processes that came or were replaced; true if the ticks go on in another ring, or in none
+    /// because this one lies: what was in between is not known.
     #[cold]
-    fn look_now(&mut self, now: Nanos) -> bool {
+    pub(super) fn look(&mut self, now: Nanos) -> bool {
         // A missing ring is found again with a later look.
         let _ = (self.reports.refresh(), self.decisions.refresh());
         if let Some(defect) = self.ticks.get().and_then(Reader::defect) {

@@ -59,6 +59,11 @@ impl Outbox {
         Self { producer, identity, sequence: 0, life: ORDER_LIFE, now: Nanos::ZERO, stamp: 0, working }
     }
 
+    /// Looks for risk's end of the ring; see [`Producer::meet`].
+    pub(super) fn meet(&mut self) {
+        self.producer.meet();
+    }
+
     /// Who it speaks for.
     #[must_use]
     pub const fn identity(&self) -> Identity {

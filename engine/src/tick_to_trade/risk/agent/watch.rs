@@ -102,10 +102,17 @@ impl Watch {
 }
 
 impl Risk {
+    /// Looks for route's end of the order ring and for the journal's writer, before the first order has to.
+    pub fn meet(&mut self) {
+        self.ports.orders.meet();
+        self.ports.journal.meet();
+    }
+
     /// Looks for files that came, went, were replaced or lie, and for peers that died. What files say is taken up as
     /// usual.
     #[cold]
     pub(super) fn look(&mut self, now: Nanos) {
+        self.meet();
         self.look_at_journal(now);
         self.look_at_intents(now);
         self.look_at_others(now);
