@@ -13,18 +13,21 @@ use crate::message::tick::Top;
 /// While it is trusted, it is exactly the venue's book at [`update_id`](Self::update_id), as far as the snapshot and
 /// the diffs told it. Once it is not, its levels stay readable, diffs wait, and only a snapshot that they continue
 /// restores trust.
+///
+/// In the order of use: what every tick tells of the book stands in one line.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Book {
+    update_id: u64,
+    version: u64,
+    applied: u64,
     rule: SyncRule,
     trust: Trust,
-    bids: Ladder,
-    asks: Ladder,
-    update_id: u64,
     /// No diff was applied since the snapshot.
     fresh: bool,
-    applied: u64,
-    version: u64,
     loaded: bool,
+    bids: Ladder,
+    asks: Ladder,
     /// Diffs since trust was lost.
     pending: Pending,
     counts: BookCounts,
@@ -35,15 +38,15 @@ impl Book {
     #[must_use]
     pub fn new(rule: SyncRule, tick: Price) -> Self {
         Self {
+            update_id: 0,
+            version: 0,
+            applied: 0,
             rule,
             trust: Trust::Untrusted(Distrust::NeverSynced),
+            fresh: false,
+            loaded: false,
             bids: Ladder::new(Side::Buy, tick),
             asks: Ladder::new(Side::Sell, tick),
-            update_id: 0,
-            fresh: false,
-            applied: 0,
-            version: 0,
-            loaded: false,
             pending: Pending::default(),
             counts: BookCounts::default(),
         }

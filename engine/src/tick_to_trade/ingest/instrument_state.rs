@@ -4,10 +4,10 @@ use crate::book::{Book, SyncRule};
 use crate::domain::{Instrument, Market, Nanos};
 use crate::message::tick::Top;
 
-/// One instrument's book, best prices and signs of life.
+/// One instrument's book, best prices and signs of life. In the order of their use: a bookTicker looks at the first two
+/// lines, which with many instruments have to come from afar.
+#[repr(C, align(128))]
 pub struct InstrumentState {
-    /// Its book.
-    pub book: Book,
     /// The newest best bid and ask: of the book, or of a bookTicker that is ahead of it.
     pub top: Top,
     /// Update id of `top`.
@@ -20,6 +20,8 @@ pub struct InstrumentState {
     pub dirty: bool,
     /// Whether a single trade was seen: aggregates then tell the same trades again.
     single_trades: bool,
+    /// Its book.
+    pub book: Book,
 }
 
 impl InstrumentState {
@@ -30,13 +32,13 @@ impl InstrumentState {
             Market::UsdMargined | Market::CoinMargined => SyncRule::Futures,
         };
         Self {
-            book: Book::new(rule, instrument.filters.tick),
             top: Top::default(),
             top_id: 0,
             heard: None,
             silent: false,
             dirty: false,
             single_trades: false,
+            book: Book::new(rule, instrument.filters.tick),
         }
     }
 

@@ -28,8 +28,8 @@ pub struct StrategyHost {
     inputs: Inputs,
     instruments: Arc<Instruments>,
     hosted: Vec<Hosted>,
-    /// Which of `hosted` follow each instrument.
-    by_instrument: Vec<Vec<usize>>,
+    /// Which of `hosted` follow each instrument: a bit each, so that many instruments stay in the nearest caches.
+    by_instrument: Vec<u64>,
     /// Which of `hosted` is each source.
     by_source: [Option<usize>; SOURCES_MAX],
     missed: u64,
@@ -45,7 +45,7 @@ impl StrategyHost {
     /// A host of no strategies yet.
     #[must_use]
     pub fn new(inputs: Inputs, instruments: Arc<Instruments>) -> Self {
-        let by_instrument = vec![Vec::new(); instruments.len()];
+        let by_instrument = vec![0; instruments.len()];
         let by_source = [None; SOURCES_MAX];
         Self {
             inputs,
@@ -126,10 +126,7 @@ impl StrategyHost {
         let at = self.hosted.len();
         self.by_source[usize::from(source.0)] = Some(at);
         for &instrument in hosted.instruments() {
-            let followers = &mut self.by_instrument[instrument as usize];
-            if !followers.contains(&at) {
-                followers.push(at);
-            }
+            self.by_instrument[instrument as usize] |= 1 << at;
         }
         self.hosted.push(hosted);
         Ok(())
@@ -233,10 +230,10 @@ impl StrategyHost {
                 Polled::Empty => break,
                 Polled::Message(tick) => {
                     let followers = self.by_instrument.get(tick.instrument as usize);
-                    if let Some(followers) = followers.filter(|followers| !followers.is_empty()) {
+                    if let Some(&followers) = followers.filter(|followers| **followers != 0) {
                         // One reading of the clock ends a tick's time and begins the next one's.
                         let started = clock.or_else(|| self.timed.as_ref().map(|timed| timed.0.elapsed()));
-                        followers.iter().for_each(|&at| self.hosted[at].tick(&tick, now));
+                        ones(followers).for_each(|at| self.hosted[at].tick(&tick, now));
                         if let (Some((stopwatch, times)), Some(started)) = (&mut self.timed, started) {
                             let done = stopwatch.elapsed();
                             times.record(0, (done - started).0.unsigned_abs());
@@ -253,6 +250,18 @@ impl StrategyHost {
         }
         taken
     }
+}
+
+/// Every strategy has a source of its own: a word has a bit for each.
+const _: () = assert!(SOURCES_MAX <= u64::BITS as usize);
+
+/// Places of the bits that are set, lowest first.
+fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(lowest)
+    })
 }
 
 /// The intent that a decision refused, and why. A code that this build does not know is a refusal all the same.
