@@ -39,53 +39,68 @@ impl<'f> Fields<'_, 'f> {
         }
         // `data` before `stream` is most likely an event, so it is read on the way. Was it not, all is read again.
         let mut wrapper = Wrapper { guess: true, ..Wrapper::default() };
-        let mut walk = cursor.object(|cursor, key| self.outer_field(cursor, key, &mut wrapper));
+        let mut walk = self.outer_fields(cursor, &mut wrapper);
         if wrapper.walked && !wrapper.stream {
             self.forget();
             wrapper = Wrapper::default();
-            cursor = Cursor::new(self.bytes, 0);
-            walk = cursor.object(|cursor, key| self.outer_field(cursor, key, &mut wrapper));
+            walk = self.outer_fields(cursor, &mut wrapper);
         }
-        walk?;
+        cursor.at = walk?;
         cursor.finish()?;
         if wrapper.stream && wrapper.data != 0 && !wrapper.walked {
             if self.bytes[wrapper.data] != b'{' {
                 return Ok(MarketEvent::Skipped(Skip::Event));
             }
             self.forget();
-            Cursor::new(self.bytes, wrapper.data).object(|cursor, key| self.event_field(cursor, key))?;
+            self.event_fields(Cursor::new(self.bytes, wrapper.data))?;
         }
         self.event()
     }
 
-    /// A field of the outermost object. With both `stream` and `data` it is a combined stream's wrapper and nothing
+    /// Walks over the outermost object.
+    #[inline(never)]
+    fn outer_fields(&mut self, mut cursor: Cursor<'f>, wrapper: &mut Wrapper) -> Result<usize, DecodeError> {
+        // Cursors go by value: one that is lent out lives in memory, and everything waits for it there.
+        cursor.object(|cursor, key| match *key {
+            [_] if !wrapper.walked => self.event_field(cursor, key),
+            _ => {
+                cursor.at = self.outer_field(*cursor, key, wrapper)?;
+                Ok(())
+            }
+        })?;
+        Ok(cursor.at)
+    }
+
+    /// A field of the outermost object, and where it ends. With both `stream` and `data` it is a combined stream's wrapper and nothing
     /// else in it counts; with only one of them that one is an unknown field.
+    #[inline(never)]
     fn outer_field(
         &mut self,
-        cursor: &mut Cursor<'f>,
+        mut cursor: Cursor<'f>,
         key: &[u8],
         wrapper: &mut Wrapper,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<usize, DecodeError> {
         match key {
-            b"stream" if wrapper.stream => Err(malformed(cursor.at)),
+            b"stream" if wrapper.stream => return Err(malformed(cursor.at)),
             b"stream" => {
                 wrapper.stream = true;
-                cursor.skip()
+                cursor.skip()?;
             }
-            b"data" if wrapper.data != 0 => Err(malformed(cursor.at)),
+            b"data" if wrapper.data != 0 => return Err(malformed(cursor.at)),
             b"data" => {
                 wrapper.data = cursor.at;
                 let event = wrapper.stream || (wrapper.guess && self.is_empty());
                 if event && cursor.peek() == Some(b'{') {
                     wrapper.walked = true;
                     self.forget();
-                    return cursor.object(|cursor, key| self.event_field(cursor, key));
+                    return self.event_fields(cursor);
                 }
-                cursor.skip()
+                cursor.skip()?;
             }
-            _ if wrapper.walked => cursor.skip(),
-            _ => self.event_field(cursor, key),
+            _ if wrapper.walked => cursor.skip()?,
+            _ => self.event_field(&mut cursor, key)?,
         }
+        Ok(cursor.at)
     }
 
     /// The snapshot of a REST answer to a depth request for `subject`.
@@ -182,12 +197,9 @@ impl<'f> Fields<'_, 'f> {
     }
 
     fn book_ticker(&mut self, instrument: InstrumentIndex) -> Result<MarketEvent<'static>, DecodeError> {
-        let top = Top {
-            bid: Price(self.price(Key::Bid, instrument)?),
-            bid_quantity: Quantity(self.quantity(Key::BidQuantity, instrument)?),
-            ask: Price(self.price(Key::Ask, instrument)?),
-            ask_quantity: Quantity(self.quantity(Key::AskQuantity, instrument)?),
-        };
+        let (bid, bid_quantity) = self.amounts([Key::Bid, Key::BidQuantity], instrument)?;
+        let (ask, ask_quantity) = self.amounts([Key::Ask, Key::AskQuantity], instrument)?;
+        let top = Top { bid, bid_quantity, ask, ask_quantity };
         let update_id = self.unsigned(Key::LastUpdate)?;
         let event_time = if self.has(Key::EventTime) { Some(self.time(Key::EventTime)?) } else { None };
         Ok(MarketEvent::BookTicker { instrument, update_id, top, event_time })
@@ -200,11 +212,13 @@ impl<'f> Fields<'_, 'f> {
         id: Key,
         aggregate: bool,
     ) -> Result<MarketEvent<'static>, DecodeError> {
+        let trade_id = self.unsigned(id)?;
+        let (price, quantity) = self.amounts([Key::Price, Key::Quantity], instrument)?;
         Ok(MarketEvent::Trade {
             instrument,
-            trade_id: self.unsigned(id)?,
-            price: Price(self.price(Key::Price, instrument)?),
-            quantity: Quantity(self.quantity(Key::Quantity, instrument)?),
+            trade_id,
+            price,
+            quantity,
             aggressor: if self.boolean(Key::BuyerIsMaker)? { Side::Sell } else { Side::Buy },
             event_time: self.time(Key::EventTime)?,
             aggregate,

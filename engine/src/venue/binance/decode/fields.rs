@@ -3,7 +3,7 @@
 //! One walk notes where each known field's value starts; the event is built from those places. Levels are read
 //! during the walk when the event and its instrument are known by then, which every documented order allows.
 
-use crate::domain::{InstrumentIndex, Market, Nanos};
+use crate::domain::{InstrumentIndex, Market, Nanos, Price, Quantity};
 use crate::venue::binance::json::{Cursor, TEXT_BYTES_MAX, Text};
 use crate::venue::binance::number::{fault, malformed, time};
 use crate::venue::binance::{DecodeError, DecodeReason};
@@ -47,28 +47,36 @@ pub(super) enum Key {
 
 const KEYS: usize = Key::IsClosed as usize + 1;
 
+/// The fields of an event that have a name of one letter, by the letter.
+static LETTERS: [Option<Key>; 256] = {
+    let mut letters = [None; 256];
+    letters[b'e' as usize] = Some(Key::Event);
+    letters[b'E' as usize] = Some(Key::EventTime);
+    letters[b's' as usize] = Some(Key::Symbol);
+    letters[b'U' as usize] = Some(Key::FirstUpdate);
+    letters[b'u' as usize] = Some(Key::LastUpdate);
+    letters[b'b' as usize] = Some(Key::Bid);
+    letters[b'a' as usize] = Some(Key::Ask);
+    letters[b'B' as usize] = Some(Key::BidQuantity);
+    letters[b'A' as usize] = Some(Key::AskQuantity);
+    letters[b't' as usize] = Some(Key::TradeId);
+    letters[b'p' as usize] = Some(Key::Price);
+    letters[b'q' as usize] = Some(Key::Quantity);
+    letters[b'm' as usize] = Some(Key::BuyerIsMaker);
+    letters[b'k' as usize] = Some(Key::Bar);
+    letters
+};
+
 /// A field of an event.
+#[inline(always)]
 fn event_key(key: &[u8]) -> Option<Key> {
-    Some(match key {
-        b"e" => Key::Event,
-        b"E" => Key::EventTime,
-        b"s" => Key::Symbol,
-        b"U" => Key::FirstUpdate,
-        b"u" => Key::LastUpdate,
-        b"pu" => Key::PreviousUpdate,
-        b"b" => Key::Bid,
-        b"a" => Key::Ask,
-        b"B" => Key::BidQuantity,
-        b"A" => Key::AskQuantity,
-        b"t" => Key::TradeId,
-        b"p" => Key::Price,
-        b"q" => Key::Quantity,
-        b"m" => Key::BuyerIsMaker,
-        b"k" => Key::Bar,
-        b"lastUpdateId" => Key::SnapshotId,
-        b"bids" => Key::Bids,
-        b"asks" => Key::Asks,
-        b"symbol" => Key::SnapshotSymbol,
+    Some(match *key {
+        [letter] => return LETTERS[usize::from(letter)],
+        _ if key == b"pu" => Key::PreviousUpdate,
+        _ if key == b"lastUpdateId" => Key::SnapshotId,
+        _ if key == b"bids" => Key::Bids,
+        _ if key == b"asks" => Key::Asks,
+        _ if key == b"symbol" => Key::SnapshotSymbol,
         _ => return None,
     })
 }
@@ -159,8 +167,15 @@ impl<'d, 'f> Fields<'d, 'f> {
         self.sides.clear();
     }
 
+    /// Notes the values of the object at the cursor, which is the event.
+    #[inline(never)]
+    pub(super) fn event_fields(&mut self, mut cursor: Cursor<'f>) -> Result<usize, DecodeError> {
+        cursor.object(|cursor, key| self.event_field(cursor, key))?;
+        Ok(cursor.at)
+    }
+
     /// Notes a known key's value and reads or passes it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn event_field(&mut self, cursor: &mut Cursor<'f>, key: &[u8]) -> Result<(), DecodeError> {
         let Some(key) = event_key(key) else { return cursor.pass() };
         self.note(key, cursor.at);
@@ -174,6 +189,7 @@ impl<'d, 'f> Fields<'d, 'f> {
     }
 
     /// Notes where the value of `key` starts.
+    #[inline(always)]
     pub(super) fn note(&mut self, key: Key, at: usize) {
         if self.at[key as usize] != 0 {
             self.twice |= 1 << key as usize;
@@ -181,6 +197,7 @@ impl<'d, 'f> Fields<'d, 'f> {
         self.at[key as usize] = at;
     }
 
+    #[inline(always)]
     fn event_name(&mut self, cursor: &mut Cursor<'f>) -> Result<(), DecodeError> {
         let start = cursor.at;
         let mut buffer = [0; TEXT_BYTES_MAX];
@@ -199,12 +216,20 @@ impl<'d, 'f> Fields<'d, 'f> {
         Ok(())
     }
 
+    #[inline(always)]
     fn symbol(&mut self, cursor: &mut Cursor<'f>) -> Result<(), DecodeError> {
         if cursor.peek() != Some(b'"') {
             return cursor.skip();
         }
+        let start = cursor.at + 1;
         let text = cursor.string()?;
-        self.subject = self.look_up(text);
+        self.subject = if text.escaped {
+            self.look_up(text)
+        } else {
+            // Where it stands, because what is behind it may be read too.
+            let index = self.symbols.find(self.bytes, start, text.raw.len());
+            index.map_or(Subject::Unlisted, Subject::Listed)
+        };
         Ok(())
     }
 
@@ -216,6 +241,7 @@ impl<'d, 'f> Fields<'d, 'f> {
             .map_or(Subject::Unlisted, Subject::Listed)
     }
 
+    #[inline(always)]
     fn levels_field(&mut self, cursor: &mut Cursor<'f>, key: Key, side: usize) -> Result<(), DecodeError> {
         let snapshot = matches!(key, Key::Bids | Key::Asks);
         match (self.kind, self.subject) {
@@ -229,6 +255,7 @@ impl<'d, 'f> Fields<'d, 'f> {
         }
     }
 
+    #[inline(always)]
     fn levels(
         &mut self,
         cursor: &mut Cursor<'f>,
@@ -303,6 +330,20 @@ impl<'d, 'f> Fields<'d, 'f> {
     pub(super) fn quantity(&mut self, key: Key, instrument: InstrumentIndex) -> Result<i64, DecodeError> {
         let at = self.opened(key)?;
         self.shapes[instrument as usize].quantity.read(self.bytes, at).map(|(value, _)| value)
+    }
+
+    /// A price and a quantity, wherever they stand.
+    pub(super) fn amounts(
+        &mut self,
+        [price, quantity]: [Key; 2],
+        instrument: InstrumentIndex,
+    ) -> Result<(Price, Quantity), DecodeError> {
+        if let (Ok(first), Ok(second)) = (self.opened(price), self.opened(quantity))
+            && let Some([price, quantity]) = self.shapes[instrument as usize].apart(self.bytes, [first, second])
+        {
+            return Ok((Price(price), Quantity(quantity)));
+        }
+        Ok((Price(self.price(price, instrument)?), Quantity(self.quantity(quantity, instrument)?)))
     }
 
     /// Behind the opening quote of a string.

@@ -26,7 +26,7 @@ use crate::domain::{InstrumentIndex, Instruments, Market};
 use crate::venue::{Frame, Source};
 
 use super::json::{Cursor, TEXT_BYTES_MAX};
-use super::number::{Avx2, ByWords};
+use super::number::{Avx2, ByWords, Reading};
 use super::{DecodeError, MarketEvent};
 
 use documented::Documented;
@@ -75,6 +75,16 @@ impl Decoder {
         self.shapes.iter_mut().for_each(|shapes| shapes.avx2 = None);
     }
 
+    /// What the straight way alone makes of a frame.
+    #[cfg(test)]
+    fn straight(&mut self, frame: &Frame<'_>) -> Option<MarketEvent<'static>> {
+        match self.avx2 {
+            #[cfg(target_arch = "x86_64")]
+            Some(reading) => self.documented(reading, frame),
+            _ => self.documented(ByWords, frame),
+        }
+    }
+
     /// The instruments it decodes for.
     #[must_use]
     pub fn instruments(&self) -> &Arc<Instruments> {
@@ -88,7 +98,21 @@ impl Decoder {
     /// the instrument as soon as the frame has: its book must not be trusted any more.
     #[inline]
     pub fn decode(&mut self, frame: &Frame<'_>) -> Result<MarketEvent<'_>, DecodeError> {
-        let mut event = match self.documented(frame) {
+        match self.avx2 {
+            #[cfg(target_arch = "x86_64")]
+            Some(reading) => self.decode_avx2(reading, frame),
+            _ => self.decode_by(ByWords, frame),
+        }
+    }
+
+    /// By `reading`, all in one function, so that no event is moved on its way out.
+    #[inline(always)]
+    fn decode_by(
+        &mut self,
+        reading: impl Reading,
+        frame: &Frame<'_>,
+    ) -> Result<MarketEvent<'_>, DecodeError> {
+        let mut event = match self.documented(reading, frame) {
             Some(event) => event,
             None => self.general(frame)?,
         };
@@ -102,20 +126,33 @@ impl Decoder {
         Ok(event)
     }
 
+    /// The same, compiled for the processors that the proof is of.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn decode_avx2(&mut self, reading: Avx2, frame: &Frame<'_>) -> Result<MarketEvent<'_>, DecodeError> {
+        #[target_feature(enable = "avx2,bmi1,bmi2")]
+        fn decode<'d>(
+            decoder: &'d mut Decoder,
+            reading: Avx2,
+            frame: &Frame<'_>,
+        ) -> Result<MarketEvent<'d>, DecodeError> {
+            decoder.decode_by(reading, frame)
+        }
+        // SAFETY: the processor has them, for there is an `Avx2`.
+        unsafe { decode(self, reading, frame) }
+    }
+
     /// The straight way; levels are left in `sides`.
     #[inline(always)]
-    fn documented(&mut self, frame: &Frame<'_>) -> Option<MarketEvent<'static>> {
+    fn documented(&mut self, reading: impl Reading, frame: &Frame<'_>) -> Option<MarketEvent<'static>> {
         if frame.source != Source::Stream {
             return None;
         }
-        let Self { symbols, shapes, sides, avx2, .. } = self;
+        let Self { symbols, shapes, sides, .. } = self;
         let (rest, market) = (frame.payload, frame.market);
         let symbols = &symbols[slot(market)];
-        match *avx2 {
-            #[cfg(target_arch = "x86_64")]
-            Some(reading) => read_avx2(Documented { reading, rest, market, symbols, shapes, sides }),
-            _ => Documented { reading: ByWords, rest, market, symbols, shapes, sides }.read(),
-        }
+        Documented { reading, rest, market, symbols, shapes, sides }.read()
     }
 
     /// The general way; levels are left in `sides`.
@@ -158,17 +195,4 @@ impl Decoder {
         symbol.make_ascii_uppercase();
         self.symbols[slot(frame.market)].find(symbol, 0, name.len())
     }
-}
-
-/// The same, compiled for the processors that the proof is of.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-#[allow(unsafe_code)]
-fn read_avx2(documented: Documented<'_, '_, Avx2>) -> Option<MarketEvent<'static>> {
-    #[target_feature(enable = "avx2,bmi1,bmi2")]
-    fn read(documented: Documented<'_, '_, Avx2>) -> Option<MarketEvent<'static>> {
-        documented.read()
-    }
-    // SAFETY: the processor has them, for there is an `Avx2`.
-    unsafe { read(documented) }
 }

@@ -3,6 +3,7 @@
 //! It holds the whole grammar (RFC 8259), because a frame that is not JSON was cut or damaged on its way, and then
 //! nothing in it can be believed.
 
+mod plain;
 mod string;
 mod fields;
 
@@ -51,9 +52,18 @@ impl<'a> Cursor<'a> {
     /// Passes white space.
     #[inline(always)]
     pub(super) fn space(&mut self) {
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.at = self.behind_space();
+        }
+    }
+
+    /// Where white space ends.
+    #[inline(never)]
+    fn behind_space(mut self) -> usize {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
             self.at += 1;
         }
+        self.at
     }
 
     /// Passes white space and then `byte`.
@@ -95,9 +105,24 @@ impl<'a> Cursor<'a> {
         self.string_rest()
     }
 
-    /// Reads a string from behind its opening quote, eight bytes at a time.
+    /// Reads a string from behind its opening quote.
     #[inline(always)]
     pub(super) fn string_rest(&mut self) -> Result<Text<'a>, DecodeError> {
+        let (text, at) = match plain::string(self.bytes, self.at) {
+            Some(length) => {
+                let end = self.at + length;
+                (Text { raw: &self.bytes[self.at..end], escaped: false }, end + 1)
+            }
+            None => self.any_string_rest()?,
+        };
+        self.at = at;
+        Ok(text)
+    }
+
+    /// The same of any string, eight bytes at a time, and where it ends. By value: a cursor that is lent out lives in
+    /// memory, and everything waits for it there.
+    #[inline(never)]
+    fn any_string_rest(mut self) -> Result<(Text<'a>, usize), DecodeError> {
         let start = self.at;
         let mut wide = 0;
         let mut escaped = false;
@@ -130,8 +155,7 @@ impl<'a> Cursor<'a> {
         if wide != 0 && std::str::from_utf8(raw).is_err() {
             return Err(malformed(start));
         }
-        self.at += 1;
-        Ok(Text { raw, escaped })
+        Ok((Text { raw, escaped }, self.at + 1))
     }
 
     /// Reads an unsigned integer.
@@ -174,6 +198,7 @@ impl<'a> Cursor<'a> {
     /// Reads an object: `on_field` is told each key and must read its value.
     ///
     /// A key with escapes is resolved first; one too long for that is given as it stands: no key of ours is.
+    #[inline(always)]
     pub(super) fn object(
         &mut self,
         mut on_field: impl FnMut(&mut Self, &[u8]) -> Result<(), DecodeError>,
@@ -188,15 +213,16 @@ impl<'a> Cursor<'a> {
         }
         let mut buffer = [0; TEXT_BYTES_MAX];
         loop {
-            self.space();
-            if let Some(letter) = self.short_key() {
-                on_field(self, &[letter])?;
-            } else {
-                let key = self.string()?;
-                self.eat(b':')?;
-                self.space();
-                on_field(self, key.resolve(&mut buffer).unwrap_or(key.raw))?;
-            }
+            // One call of `on_field` for all keys, so that it is inlined.
+            let key = match self.short_key() {
+                Some(key) => key,
+                None => {
+                    let (key, at) = self.any_key(&mut buffer)?;
+                    self.at = at;
+                    key
+                }
+            };
+            on_field(self, key)?;
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -260,7 +286,15 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes one value of any kind.
+    #[inline(always)]
     pub(super) fn skip(&mut self) -> Result<(), DecodeError> {
+        self.at = self.behind_value()?;
+        Ok(())
+    }
+
+    /// Where the value ends that starts here, of any kind.
+    #[inline(never)]
+    fn behind_value(mut self) -> Result<usize, DecodeError> {
         // One bit a container, set for an object; the lowest is the innermost.
         let mut objects = 0_u64;
         let mut open = 0;
@@ -308,21 +342,36 @@ impl<'a> Cursor<'a> {
                 }
             }
             if open == 0 {
-                return Ok(());
+                return Ok(self.at);
             }
         }
     }
 
     /// Passes a key of one plain letter, as nearly all are, its colon and white space.
     #[inline(always)]
-    fn short_key(&mut self) -> Option<u8> {
-        let &[b'"', letter, b'"', b':'] = window::<4>(self.bytes, self.at)? else { return None };
+    fn short_key(&mut self) -> Option<&'a [u8]> {
+        let found = window::<4>(self.bytes, self.at)?;
+        let &[b'"', letter, b'"', b':'] = found else { return None };
         if !letter.is_ascii_alphabetic() {
             return None;
         }
         self.at += 4;
         self.space();
-        Some(letter)
+        Some(&found[1..2])
+    }
+
+    /// A key of any kind, and where its value starts.
+    #[inline(never)]
+    fn any_key<'b>(mut self, buffer: &'b mut [u8; TEXT_BYTES_MAX]) -> Result<(&'b [u8], usize), DecodeError>
+    where
+        'a: 'b,
+    {
+        self.space();
+        let key = self.string()?;
+        self.eat(b':')?;
+        self.space();
+        let name = if key.escaped { key.resolve(buffer).unwrap_or(key.raw) } else { key.raw };
+        Ok((name, self.at))
     }
 
     /// Passes a key and its colon.
@@ -369,15 +418,26 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes digits, at least one.
+    #[inline(always)]
     fn digits(&mut self) -> Result<usize, DecodeError> {
-        let start = self.at;
+        let count = plain::digits(self.bytes, self.at).unwrap_or_else(|| self.any_digits());
+        if count == 0 {
+            return Err(malformed(self.at));
+        }
+        self.at += count;
+        Ok(count)
+    }
+
+    /// How many digits stand here, eight at a time.
+    #[inline(never)]
+    fn any_digits(self) -> usize {
+        let mut count = 0;
         loop {
-            let count = leading_digits(load(self.bytes, self.at));
-            self.at += count;
-            if count < 8 {
-                break;
+            let more = leading_digits(load(self.bytes, self.at + count));
+            count += more;
+            if more < 8 {
+                return count;
             }
         }
-        if self.at > start { Ok(self.at - start) } else { Err(malformed(start)) }
     }
 }

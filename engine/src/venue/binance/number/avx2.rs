@@ -167,6 +167,29 @@ impl Reading for Avx2 {
     }
 
     #[inline(always)]
+    #[allow(unsafe_code)]
+    fn apart(self, bytes: &[u8], places: [usize; 2], shapes: [&Shape; 2]) -> Option<[i64; 2]> {
+        let [first, second] = [shapes[0].expectation()?, shapes[1].expectation()?];
+        let texts = [self.bytes(bytes, places[0])?, self.bytes(bytes, places[1])?];
+        let wholes = [self.find(texts[0], first.layouts.stop), self.find(texts[1], second.layouts.stop)];
+        let one = self.look(first.layouts, texts[0], wholes[0]);
+        let two = self.look(second.layouts, texts[1], wholes[1]);
+        let closed = |at: usize, looked: &Looked| bytes.get(at + looked.length) == Some(&b'"');
+        // SAFETY: there is an `Avx2`.
+        let sound = unsafe {
+            let wrong = _mm_or_si128(one.wrong, two.wrong);
+            _mm_testz_si128(wrong, wrong) == 1
+        };
+        let known = wholes.iter().all(|whole| (1..=WHOLE_MAX).contains(whole));
+        if !(sound & known & closed(places[0], &one) & closed(places[1], &two)) {
+            return None;
+        }
+        let [one, two] = self.joined(one.digits, two.digits);
+        // As in `pair`.
+        Some([one * first.factor, two * second.factor].map(u64::cast_signed))
+    }
+
+    #[inline(always)]
     fn unsigned(self, bytes: &[u8], at: usize) -> Option<(u64, usize)> {
         let (values, length) = self.digits(bytes, at)?;
         if length == 0 || length >= LANES || (length > 1 && bytes.get(at) == Some(&b'0')) {

@@ -15,6 +15,9 @@ pub(in crate::venue::binance) trait Reading: Copy {
         closings: [Closing; 2],
     ) -> Option<([i64; 2], usize)>;
 
+    /// Reads the decimals of two strings, from behind their opening quotes. `None` where one is not of its shape.
+    fn apart(self, bytes: &[u8], places: [usize; 2], shapes: [&Shape; 2]) -> Option<[i64; 2]>;
+
     /// What [`unsigned`] reads.
     fn unsigned(self, bytes: &[u8], at: usize) -> Option<(u64, usize)>;
 
@@ -42,6 +45,12 @@ impl Reading for ByWords {
         }
         let (two, end) = second.expected(text, end + between.length())?;
         closing.starts(text.word(end)?).then_some(([one, two], end + closing.length()))
+    }
+
+    #[inline(always)]
+    fn apart(self, bytes: &[u8], places: [usize; 2], shapes: [&Shape; 2]) -> Option<[i64; 2]> {
+        let read = |which: usize| shapes[which].quoted(bytes, places[which]).map(|(value, _)| value);
+        Some([read(0)?, read(1)?])
     }
 
     #[inline(always)]

@@ -257,7 +257,7 @@ impl Shape {
 
     /// Reads the decimal of the expected shape at `at`, from behind its opening quote to behind its closing one.
     #[inline(always)]
-    fn quoted(&self, text: &(impl Words + ?Sized), at: usize) -> Option<(i64, usize)> {
+    pub(super) fn quoted(&self, text: &(impl Words + ?Sized), at: usize) -> Option<(i64, usize)> {
         let (value, end) = self.expected(text, at)?;
         (text.byte(end)? == b'"').then_some((value, end + 1))
     }
