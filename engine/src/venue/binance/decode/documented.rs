@@ -7,7 +7,7 @@ use crate::book::DiffIds;
 use crate::domain::{InstrumentIndex, Market, Nanos, Price, Quantity, Side};
 use crate::message::tick::Top;
 use crate::venue::binance::json::Cursor;
-use crate::venue::binance::number::{Closing, Reading, Shape, load, time};
+use crate::venue::binance::number::{Closing, Ending, Reading, Shape, load, time};
 use crate::venue::binance::{DecodeError, MarketEvent};
 
 use super::levels::{self, Shapes, Sides};
@@ -16,6 +16,8 @@ use super::symbols::SymbolTable;
 /// What reading one frame needs of the decoder.
 pub(super) struct Documented<'d, 'f, R> {
     pub(super) reading: R,
+    /// The whole frame.
+    pub(super) frame: &'f [u8],
     /// What has not been read yet. A slice and no index: what is ahead is then compared with its length alone.
     pub(super) rest: &'f [u8],
     pub(super) market: Market,
@@ -23,6 +25,12 @@ pub(super) struct Documented<'d, 'f, R> {
     pub(super) shapes: &'d mut [Shapes],
     pub(super) sides: &'d mut Sides,
 }
+
+/// Bytes that hold any symbol, or any pair of the fast way. Inside of them nothing asks where the frame ends.
+const WINDOW: usize = 64;
+
+/// Bytes that hold any integer of 64 bits and what follows it: more digits are too many.
+const INTEGER: usize = 32;
 
 /// A price, a quantity, and the texts that must close them, however they are written.
 #[cold]
@@ -97,14 +105,20 @@ impl<'f, R: Reading> Documented<'_, 'f, R> {
     /// An unsigned integer. What follows it is compared with a literal, so a point or an exponent is seen there.
     #[inline(always)]
     fn unsigned(&mut self) -> Option<u64> {
-        let (value, end) = self.reading.unsigned(self.rest, 0)?;
+        let (value, end) = match self.rest.first_chunk::<INTEGER>() {
+            Some(window) => self.reading.unsigned(window, 0)?,
+            None => self.reading.unsigned(self.rest, 0)?,
+        };
         self.rest = self.rest.get(end..)?;
         Some(value)
     }
 
     #[inline(always)]
     fn milliseconds(&mut self) -> Option<u64> {
-        let (value, end) = self.reading.milliseconds(self.rest, 0)?;
+        let (value, end) = match self.rest.first_chunk::<INTEGER>() {
+            Some(window) => self.reading.milliseconds(window, 0)?,
+            None => self.reading.milliseconds(self.rest, 0)?,
+        };
         self.rest = self.rest.get(end..)?;
         Some(value)
     }
@@ -124,9 +138,18 @@ impl<'f, R: Reading> Documented<'_, 'f, R> {
     /// A price and a quantity of `instrument`, and the texts that must close them, quotes included.
     #[inline(always)]
     fn pair_of(&mut self, instrument: InstrumentIndex, closings: [Closing; 2]) -> Option<(Price, Quantity)> {
-        let Self { reading, rest, .. } = self;
+        let Self { reading, rest, frame, .. } = self;
         let shapes = self.shapes.get_mut(instrument as usize)?;
-        let found = reading.pair(*rest, 0, [&shapes.price, &shapes.quantity], closings);
+        let expected = [&shapes.price, &shapes.quantity];
+        let found = if let Some(window) = rest.first_chunk::<WINDOW>() {
+            reading.pair(window, 0, expected, closings)
+        } else {
+            let ending = frame.last_chunk::<WINDOW>();
+            let start = WINDOW - rest.len();
+            ending
+                .and_then(|ending| reading.pair(&Ending(ending), start, expected, closings))
+                .map(|(values, end)| (values, end - start))
+        };
         let ([price, quantity], end) = match found {
             Some(found) => found,
             None => any_pair(rest, shapes, closings)?,
@@ -139,7 +162,10 @@ impl<'f, R: Reading> Documented<'_, 'f, R> {
     #[inline(always)]
     fn symbol(&mut self) -> Option<InstrumentIndex> {
         self.literal(b",\"s\":\"")?;
-        let (instrument, end) = self.symbols.find_quoted(self.rest, 0)?;
+        let (instrument, end) = match self.rest.first_chunk::<WINDOW>() {
+            Some(window) => self.symbols.find_quoted(window, 0)?,
+            None => self.symbols.find_quoted(self.rest, 0)?,
+        };
         self.rest = self.rest.get(end + 1..)?;
         Some(instrument)
     }

@@ -339,7 +339,8 @@ impl<'d, 'f> Fields<'d, 'f> {
         instrument: InstrumentIndex,
     ) -> Result<(Price, Quantity), DecodeError> {
         if let (Ok(first), Ok(second)) = (self.opened(price), self.opened(quantity))
-            && let Some([price, quantity]) = self.shapes[instrument as usize].apart(self.bytes, [first, second])
+            && let Some([price, quantity]) =
+                self.shapes[instrument as usize].apart(self.bytes, [first, second])
         {
             return Ok((Price(price), Quantity(quantity)));
         }

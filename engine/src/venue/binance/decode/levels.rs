@@ -4,7 +4,7 @@ use crate::book::Level;
 use crate::domain::{Instrument, Price, Quantity};
 use crate::venue::binance::DecodeError;
 use crate::venue::binance::json::Cursor;
-use crate::venue::binance::number::{Avx2, ByWords, Closing, Reading, Shape, Words, malformed};
+use crate::venue::binance::number::{Avx2, ByWords, Closing, Ending, Reading, Shape, Words, malformed};
 
 /// How the numbers of one instrument are read.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +146,14 @@ fn run(
         }
     }
     // The last level of a frame has less than a window behind it.
-    match (level(reading, rest, 0, shapes), slots.get_mut(used)) {
+    let start = WINDOW - rest.len();
+    let last = match bytes.last_chunk::<WINDOW>() {
+        Some(ending) => {
+            level(reading, &Ending(ending), start, shapes).map(|(level, end)| (level, end - start))
+        }
+        None => level(reading, rest, 0, shapes),
+    };
+    match (last, slots.get_mut(used)) {
         (Some((level, end)), Some(slot)) if rest.byte(end) == Some(b']') => {
             *slot = level;
             (bytes.len() - rest.len() + end + 1, true, used + 1)

@@ -152,7 +152,7 @@ impl Decoder {
         let Self { symbols, shapes, sides, .. } = self;
         let (rest, market) = (frame.payload, frame.market);
         let symbols = &symbols[slot(market)];
-        Documented { reading, rest, market, symbols, shapes, sides }.read()
+        Documented { reading, frame: rest, rest, market, symbols, shapes, sides }.read()
     }
 
     /// The general way; levels are left in `sides`.

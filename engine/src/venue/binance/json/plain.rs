@@ -16,7 +16,7 @@ use crate::venue::binance::number::window;
 #[inline(always)]
 #[allow(unsafe_code)]
 pub(super) fn string(bytes: &[u8], at: usize) -> Option<usize> {
-    let text = window::<16>(bytes, at)?;
+    let (text, skip) = sixteen(bytes, at)?;
     // SAFETY: x86-64 has SSE2, sixteen bytes can be read there, and the load asks for no alignment.
     let (quotes, odd) = unsafe {
         let text = _mm_loadu_si128(text.as_ptr().cast());
@@ -24,7 +24,7 @@ pub(super) fn string(bytes: &[u8], at: usize) -> Option<usize> {
         let slashes = _mm_cmpeq_epi8(text, _mm_set1_epi8(b'\\'.cast_signed()));
         // Compared as signed numbers, control characters and all that is not ASCII are less than a space.
         let odd = _mm_or_si128(slashes, _mm_cmplt_epi8(text, _mm_set1_epi8(b' '.cast_signed())));
-        (_mm_movemask_epi8(quotes), _mm_movemask_epi8(odd))
+        (_mm_movemask_epi8(quotes) >> skip, _mm_movemask_epi8(odd) >> skip)
     };
     // Bits below the first quote.
     let inside = quotes.wrapping_sub(1) & !quotes;
@@ -36,7 +36,7 @@ pub(super) fn string(bytes: &[u8], at: usize) -> Option<usize> {
 #[inline(always)]
 #[allow(unsafe_code)]
 pub(super) fn digits(bytes: &[u8], at: usize) -> Option<usize> {
-    let text = window::<16>(bytes, at)?;
+    let (text, skip) = sixteen(bytes, at)?;
     // SAFETY: x86-64 has SSE2, sixteen bytes can be read there, and the load asks for no alignment.
     let digits = unsafe {
         let text = _mm_loadu_si128(text.as_ptr().cast());
@@ -44,7 +44,21 @@ pub(super) fn digits(bytes: &[u8], at: usize) -> Option<usize> {
         let beyond = _mm_subs_epu8(values, _mm_set1_epi8(9));
         _mm_movemask_epi8(_mm_cmpeq_epi8(beyond, _mm_setzero_si128()))
     };
-    (digits != 0xffff).then_some((!digits).trailing_zeros() as usize)
+    // The end of the text is no digit.
+    let count = ((digits ^ 0x1_ffff) >> skip).trailing_zeros();
+    (count < 16).then_some(count as usize)
+}
+
+/// Sixteen bytes that hold those from `at` on, and how many of them are before: near the end, the last sixteen.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn sixteen(bytes: &[u8], at: usize) -> Option<(&[u8; 16], usize)> {
+    if let Some(text) = window::<16>(bytes, at) {
+        return Some((text, 0));
+    }
+    let text = bytes.last_chunk::<16>()?;
+    let skip = at.checked_sub(bytes.len() - 16).filter(|&skip| skip < 16)?;
+    Some((text, skip))
 }
 
 /// Not here.

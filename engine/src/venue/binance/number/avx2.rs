@@ -8,9 +8,10 @@
 //! Everything is inlined into functions that are compiled for such processors; only there it is fast.
 
 use std::arch::x86_64::{
-    __m128i, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128,
-    _mm_set_epi64x, _mm_set1_epi8, _mm_setzero_si128, _mm_shuffle_epi8, _mm_subs_epu8, _mm_testz_si128,
-    _mm_xor_si128, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    __m128i, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_madd_epi16, _mm_maddubs_epi16,
+    _mm_movemask_epi8, _mm_or_si128, _mm_packus_epi32, _mm_set_epi64x, _mm_set1_epi8, _mm_set1_epi16,
+    _mm_set1_epi32, _mm_setzero_si128, _mm_shuffle_epi8, _mm_subs_epu8, _mm_testz_si128, _mm_xor_si128,
+    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
     _mm256_packus_epi32, _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32,
 };
 
@@ -96,8 +97,14 @@ impl Avx2 {
     #[allow(unsafe_code)]
     fn integer(self, values: __m128i, length: usize) -> u64 {
         // SAFETY: there is an `Avx2`.
-        let digits = unsafe { _mm_shuffle_epi8(values, self.load(to_end(length))) };
-        self.joined(digits, digits)[0]
+        let eights = unsafe {
+            let digits = _mm_shuffle_epi8(values, self.load(to_end(length)));
+            let pairs = _mm_maddubs_epi16(digits, _mm_set1_epi16(1 << 8 | 10));
+            let quadruples = _mm_madd_epi16(pairs, _mm_set1_epi32(1 << 16 | 100));
+            let packed = _mm_packus_epi32(quadruples, quadruples);
+            _mm_cvtsi128_si64(_mm_madd_epi16(packed, _mm_set1_epi32(1 << 16 | 10_000)))
+        };
+        whole(eights)
     }
 
     /// The sixteen digits of each of two numbers as integers.
@@ -113,11 +120,15 @@ impl Avx2 {
             [_mm256_castsi256_si128(eights), _mm256_extracti128_si256::<1>(eights)]
                 .map(|half| _mm_cvtsi128_si64(half))
         };
-        eights.map(|eights| {
-            let eights = eights.cast_unsigned();
-            (eights & u64::from(u32::MAX)) * POW10[8] + (eights >> 32)
-        })
+        eights.map(whole)
     }
+}
+
+/// The integer of sixteen digits, of which the first eight are the low half of a word.
+#[inline(always)]
+const fn whole(eights: i64) -> u64 {
+    let eights = eights.cast_unsigned();
+    (eights & u32::MAX as u64) * POW10[8] + (eights >> 32)
 }
 
 /// A number that was looked at.
@@ -170,7 +181,8 @@ impl Reading for Avx2 {
     #[allow(unsafe_code)]
     fn apart(self, bytes: &[u8], places: [usize; 2], shapes: [&Shape; 2]) -> Option<[i64; 2]> {
         let [first, second] = [shapes[0].expectation()?, shapes[1].expectation()?];
-        let texts = [self.bytes(bytes, places[0])?, self.bytes(bytes, places[1])?];
+        // Near the end it is for the caller: to call a function about it here would cost every other pair.
+        let texts = [self.load(bytes.sixteen(places[0])?), self.load(bytes.sixteen(places[1])?)];
         let wholes = [self.find(texts[0], first.layouts.stop), self.find(texts[1], second.layouts.stop)];
         let one = self.look(first.layouts, texts[0], wholes[0]);
         let two = self.look(second.layouts, texts[1], wholes[1]);

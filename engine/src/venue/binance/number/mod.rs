@@ -28,7 +28,7 @@ use super::{DecodeError, DecodeReason};
 
 pub(super) use avx2::Avx2;
 pub(super) use reading::{ByWords, Reading};
-pub(super) use shape::{Closing, Shape, Words};
+pub(super) use shape::{Closing, Ending, Shape, Words};
 
 /// `'0'` in every byte.
 const ZEROS: u64 = 0x3030_3030_3030_3030;

@@ -40,6 +40,30 @@ impl<const N: usize> Words for [u8; N] {
     }
 }
 
+/// The last bytes of a frame: behind its end are zeros, and nothing is called to say so.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::venue::binance) struct Ending<'f>(pub(in crate::venue::binance) &'f [u8; 64]);
+
+impl Words for Ending<'_> {
+    #[inline(always)]
+    fn word(&self, at: usize) -> Option<u64> {
+        let place = at.min(self.0.len() - 8);
+        let missing = at - place;
+        let word = u64::from_le_bytes(*self.0.get(place..)?.first_chunk::<8>()?);
+        Some(if missing < 8 { word >> (8 * missing) } else { 0 })
+    }
+
+    #[inline(always)]
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.0.get(at).copied()
+    }
+
+    #[inline(always)]
+    fn sixteen(&self, at: usize) -> Option<&[u8; 16]> {
+        self.0.get(at..)?.first_chunk::<16>()
+    }
+}
+
 /// A whole frame: behind its end are zeros.
 impl Words for [u8] {
     #[inline(always)]
