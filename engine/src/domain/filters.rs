@@ -1,6 +1,7 @@
 //! The venue's rules for orders (binance.md §2): what risk holds our orders to before they leave, and the simulated
 //! venue when they arrive.
 
+use crate::domain::grid::Grid;
 use crate::domain::quantity::{Price, Quantity};
 
 /// Bounds and grid of a quantity; a part that is zero is off (binance.md §2).
@@ -56,8 +57,15 @@ impl QuantityFilter {
     #[must_use]
     pub const fn passes(&self, quantity: Quantity) -> bool {
         let on_grid = self.step.0 <= 1 || quantity.0 % self.step.0 == 0;
+        on_grid && self.bounds(quantity)
+    }
+
+    /// The bounds of LOT_SIZE alone.
+    #[inline]
+    #[must_use]
+    pub const fn bounds(&self, quantity: Quantity) -> bool {
         let below = self.max.0 <= 0 || quantity.0 <= self.max.0;
-        on_grid && below && quantity.0 >= self.min.0
+        below && quantity.0 >= self.min.0
     }
 }
 
@@ -76,12 +84,20 @@ impl Filters {
     #[must_use]
     pub const fn price_passes(&self, price: Price) -> bool {
         let on_grid = self.tick.0 <= 1 || price.0 % self.tick.0 == 0;
+        on_grid && self.price_bounds(price)
+    }
+
+    /// The bounds of PRICE_FILTER alone.
+    #[inline]
+    #[must_use]
+    pub const fn price_bounds(&self, price: Price) -> bool {
         let below = self.max_price.0 <= 0 || price.0 <= self.max_price.0;
-        on_grid && below && price.0 >= self.min_price.0
+        below && price.0 >= self.min_price.0
     }
 
     /// The quantities of market orders, or of those with a price. Each part of MARKET_LOT_SIZE that is off leaves
     /// LOT_SIZE in force: live values are zero.
+    #[inline]
     #[must_use]
     pub const fn lot_of(&self, market: bool) -> QuantityFilter {
         const fn part(own: Quantity, other: Quantity) -> Quantity {
@@ -95,5 +111,35 @@ impl Filters {
             max: part(self.market_lot.max, self.lot.max),
             step: part(self.market_lot.step, self.lot.step),
         }
+    }
+}
+
+/// The grids of [`Filters`], for whoever asks often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grids {
+    tick: Grid,
+    lots: [Grid; 2],
+}
+
+impl Grids {
+    /// The grids of `filters`.
+    #[must_use]
+    pub const fn of(filters: &Filters) -> Self {
+        let [lot, market] = [filters.lot_of(false), filters.lot_of(true)];
+        Self { tick: Grid::of(filters.tick.0), lots: [Grid::of(lot.step.0), Grid::of(market.step.0)] }
+    }
+
+    /// As [`Filters::price_passes`].
+    #[inline]
+    #[must_use]
+    pub const fn price_passes(&self, filters: &Filters, price: Price) -> bool {
+        self.tick.holds(price.0) && filters.price_bounds(price)
+    }
+
+    /// As [`QuantityFilter::passes`] of [`Filters::lot_of`].
+    #[inline]
+    #[must_use]
+    pub const fn lot_passes(&self, filters: &Filters, market: bool, quantity: Quantity) -> bool {
+        self.lots[market as usize].holds(quantity.0) && filters.lot_of(market).bounds(quantity)
     }
 }

@@ -6,11 +6,13 @@ pub mod decimal;
 pub mod quantity;
 pub mod side;
 pub mod order_id;
+pub mod grid;
 pub mod filters;
 pub mod instrument;
 
 pub use decimal::{Decimal, DecimalError, Scale};
-pub use filters::{Filters, NotionalFilter, QuantityFilter};
+pub use filters::{Filters, Grids, NotionalFilter, QuantityFilter};
+pub use grid::Grid;
 pub use instrument::{Instrument, InstrumentIndex, InstrumentKind, Instruments, Market};
 pub use interval::Interval;
 pub use order_id::{OrderId, SourceId};
