@@ -49,19 +49,30 @@ impl OrderIndex {
     /// Where the entry of `id` is. `id_at` reads the id of the order at a place.
     #[inline]
     fn entry_of(&self, id: OrderId, id_at: impl Fn(u32) -> OrderId) -> Option<usize> {
-        let hash = Self::hash(id);
+        self.search(Self::hash(id), id, id_at).ok()
+    }
+
+    /// Where the entry of `id`, of that hash, is, or else where it would be.
+    #[inline]
+    fn search(&self, hash: u32, id: OrderId, id_at: impl Fn(u32) -> OrderId) -> Result<usize, usize> {
         let mut at = hash as usize & self.mask();
         // At most half of the entries are taken: an empty one ends every search.
         loop {
             let entry = self.entries[at];
             if entry.place == NIL {
-                return None;
+                return Err(at);
             }
             if entry.hash == hash && id_at(entry.place) == id {
-                return Some(at);
+                return Ok(at);
             }
             at = (at + 1) & self.mask();
         }
+    }
+
+    /// The entry of `id`, as long as nothing is removed, and its place.
+    #[inline]
+    pub(super) fn entry(&self, id: OrderId, id_at: impl Fn(u32) -> OrderId) -> Option<(usize, u32)> {
+        self.entry_of(id, id_at).map(|at| (at, self.entries[at].place))
     }
 
     /// The place of `id`.
@@ -81,6 +92,15 @@ impl OrderIndex {
         self.entries[at] = Entry { hash, place };
     }
 
+    /// Notes that `id` is at `place`, unless it is in the index. Returns whether it was not.
+    #[inline]
+    pub(super) fn insert_new(&mut self, id: OrderId, place: u32, id_at: impl Fn(u32) -> OrderId) -> bool {
+        let hash = Self::hash(id);
+        let Err(free) = self.search(hash, id, id_at) else { return false };
+        self.entries[free] = Entry { hash, place };
+        true
+    }
+
     /// Notes that `id` moves to `place`; `id_at` reads the id still where it was. Returns where that is, or `None`, and
     /// changes nothing, when it is not in the index.
     pub(super) fn relocate(
@@ -95,7 +115,13 @@ impl OrderIndex {
 
     /// Forgets `id`. Returns whether it was there.
     pub(super) fn remove(&mut self, id: OrderId, id_at: impl Fn(u32) -> OrderId) -> bool {
-        let Some(mut hole) = self.entry_of(id, id_at) else { return false };
+        let Some(entry) = self.entry_of(id, id_at) else { return false };
+        self.remove_at(entry);
+        true
+    }
+
+    /// Forgets the id whose [`entry`](Self::entry) is at `hole`.
+    pub(super) fn remove_at(&mut self, mut hole: usize) {
         // Move back whatever the hole would cut off from its home (Knuth, 6.4, algorithm R).
         let mut next = (hole + 1) & self.mask();
         while self.entries[next].place != NIL {
@@ -107,7 +133,6 @@ impl OrderIndex {
             next = (next + 1) & self.mask();
         }
         self.entries[hole] = EMPTY;
-        true
     }
 }
 
@@ -156,10 +181,21 @@ mod tests {
                         prop_assert_eq!(index.relocate(id, at, id_at), model.get(&id).copied());
                         model.entry(id).and_modify(|place| *place = at);
                     }
-                    1 => prop_assert_eq!(index.remove(id, id_at), model.remove(&id).is_some()),
-                    _ if model.len() < CAPACITY && !model.contains_key(&id) => {
+                    1 if at % 2 == 0 => prop_assert_eq!(index.remove(id, id_at), model.remove(&id).is_some()),
+                    1 => {
+                        let entry = index.entry(id, id_at);
+                        prop_assert_eq!(entry.map(|(_, place)| place), model.remove(&id));
+                        if let Some((entry, _)) = entry {
+                            index.remove_at(entry);
+                        }
+                    }
+                    2 if model.len() < CAPACITY && !model.contains_key(&id) => {
                         index.insert(id, at);
                         model.insert(id, at);
+                    }
+                    3 if model.len() < CAPACITY => {
+                        prop_assert_eq!(index.insert_new(id, at, id_at), !model.contains_key(&id));
+                        model.entry(id).or_insert(at);
                     }
                     _ => {}
                 }

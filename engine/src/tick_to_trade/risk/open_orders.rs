@@ -65,9 +65,11 @@ impl Slot {
     }
 
     /// Sorts best first, settling orders last: they trade no more.
-    fn rank(&self) -> (bool, i128) {
-        let price = i128::from(self.price.0);
-        (self.phase == Phase::Settling, if self.side == Side::Buy { -price } else { price })
+    #[inline]
+    fn rank(&self) -> (bool, i64) {
+        let price = self.price.0;
+        // The complement turns the order around, of all prices.
+        (self.phase == Phase::Settling, if self.side == Side::Buy { !price } else { price })
     }
 }
 
@@ -234,8 +236,9 @@ impl OpenOrders {
     ///
     /// # Errors
     /// When the table is full.
+    #[inline]
     pub(super) fn reserve(&mut self, order: &NewOrder) -> Result<(), TableFull> {
-        if self.find(order.id).is_some() {
+        if !self.has_room() && self.find(order.id).is_some() {
             return Ok(());
         }
         self.add(Slot {
@@ -263,7 +266,8 @@ impl OpenOrders {
     pub(super) fn on_report(&mut self, report: &Report, traded: i64) -> Result<(), TableFull> {
         // A state that this build does not know leaves the order unresolved (F20).
         let state = OrderState::try_from(report.state).unwrap_or(OrderState::Unknown);
-        let Some(at) = self.find(report.id) else { return self.adopt(report, state) };
+        let found = self.index.entry(report.id, |place| self.slots[place as usize].id);
+        let Some((entry, at)) = found else { return self.adopt(report, state) };
         if matches!(self.slots[at as usize].pairing, Pairing::Upper | Pairing::Lower) {
             self.part_unless_untouched(at, report, state);
         }
@@ -272,7 +276,7 @@ impl OpenOrders {
         if state.is_terminal() {
             let missing = report.cumulative.0.saturating_sub(slot.filled);
             if missing <= 0 {
-                self.remove(at);
+                self.remove(entry, at);
                 return Ok(());
             }
             slot.quantity = report.cumulative.0;
@@ -317,30 +321,46 @@ impl OpenOrders {
         })
     }
 
+    /// Adds an order, unless it is in the table.
+    #[inline]
     fn add(&mut self, slot: Slot) -> Result<(), TableFull> {
         let at = self.free;
-        let free = self.slots.get(at as usize).ok_or(TableFull)?;
-        self.free = free.next;
-        self.index.insert(slot.id, at);
-        self.link(at, slot);
+        let free = self.slots.get(at as usize).ok_or(TableFull)?.next;
+        if self.index.insert_new(slot.id, at, |place| self.slots[place as usize].id) {
+            self.free = free;
+            self.link(at, slot);
+        }
         Ok(())
     }
 
-    fn remove(&mut self, at: u32) {
+    /// Removes the order at `at`, which the index has at `entry`.
+    fn remove(&mut self, entry: usize, at: u32) {
         self.unlink(at);
-        self.index.remove(self.slots[at as usize].id, |place| self.slots[place as usize].id);
+        self.index.remove_at(entry);
         self.slots[at as usize].next = self.free;
         self.free = at;
     }
 
+    /// Puts `slot`, a copy of what is at `at` but for what was told of the order, in its place.
     fn replace(&mut self, at: u32, slot: Slot) {
-        self.unlink(at);
-        self.link(at, slot);
+        let old = self.slots[at as usize];
+        if old.rank() != slot.rank() {
+            self.unlink(at);
+            self.link(at, slot);
+            return;
+        }
+        // No better or worse than before: it stays where it is in its list.
+        self.queues[slot.instrument as usize].get_mut(slot.side).left += slot.counted() - old.counted();
+        for tally in [&mut self.tallies[slot.instrument as usize], &mut self.total] {
+            tally.discount(old.phase);
+            tally.count(slot.phase);
+        }
+        self.slots[at as usize] = slot;
     }
 
     /// The first order of a list that is worse than `rank`. Sought from both ends at once: a new order is often among the
     /// best, and often the last of those at one price.
-    fn first_worse(&self, queue: &Queue, rank: (bool, i128)) -> u32 {
+    fn first_worse(&self, queue: &Queue, rank: (bool, i64)) -> u32 {
         let is_worse = |at: u32| self.slots[at as usize].rank() > rank;
         let (mut from_head, mut from_tail, mut found) = (queue.head, queue.tail, NIL);
         loop {
