@@ -8,17 +8,25 @@ use crate::tick_to_trade::risk::limits::InstrumentLimits;
 
 /// Twice the mid of a sound book: bid + ask, exact. Always above zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reference(i128);
+pub(super) struct Reference(u64);
 
 impl Reference {
-    /// Where an order that waits for `trigger` will find the market.
-    pub(super) const fn at(trigger: Price) -> Self {
-        Self(2 * trigger.0 as i128)
+    /// A market at `price`, as one that waits for that trigger will find it. No price counts as zero.
+    #[inline]
+    pub(super) fn at(price: Price) -> Self {
+        Self(2 * price.0.max(0).unsigned_abs())
+    }
+
+    /// The mid between two prices above zero.
+    #[inline]
+    const fn between(bid: Price, ask: Price) -> Self {
+        Self(bid.0.unsigned_abs() + ask.0.unsigned_abs())
     }
 
     /// Twice the mid.
+    #[inline]
     pub(super) const fn doubled(self) -> i128 {
-        self.0
+        self.0 as i128
     }
 
     /// The mid as a mark, rounded down.
@@ -29,7 +37,8 @@ impl Reference {
     /// The mid as a mark, rounded up.
     pub(super) fn ceil(self) -> Price {
         Price(
-            i64::try_from((self.0 + 1) / 2).expect("the mean of two i64, rounded up, is at most the greater"),
+            i64::try_from(self.0.div_ceil(2))
+                .expect("the mean of two i64, rounded up, is at most the greater"),
         )
     }
 }
@@ -75,39 +84,47 @@ impl Quote {
     /// NO_REF while there is no price on one of the sides. STALE_MD (C10) when the book is not trusted, is crossed
     /// or locked, its last word is more than `stale_after` away from `now` (in either direction: a stamp from the
     /// future says as little), or no `stale_after` is set.
+    #[inline]
     pub(super) fn reference(&self, now: Nanos, stale_after: Nanos) -> Result<Reference, RejectCode> {
         if self.top.bid.0 <= 0 || self.top.ask.0 <= 0 {
             return Err(RejectCode::NoReference);
         }
-        let age = (i128::from(now.0) - i128::from(self.at.0)).abs();
-        if !self.trusted || !self.top.is_sound() || stale_after.0 <= 0 || age > i128::from(stale_after.0) {
+        let old = stale_after.0 <= 0 || now.0.abs_diff(self.at.0) > stale_after.0.unsigned_abs();
+        if !self.trusted || !self.top.is_sound() || old {
             return Err(RejectCode::StaleMarketData);
         }
-        Ok(Reference(i128::from(self.top.bid.0) + i128::from(self.top.ask.0)))
+        Ok(Reference::between(self.top.bid, self.top.ask))
     }
 
     /// The mid of the last two-sided book that was seen, however old: what was known of the price at midnight.
     pub(super) fn last(&self) -> Option<Reference> {
-        self.top.is_sound().then(|| Reference(i128::from(self.top.bid.0) + i128::from(self.top.ask.0)))
+        self.top.is_sound().then(|| Reference::between(self.top.bid, self.top.ask))
     }
 }
 
 /// C08: |price − ref| × 10⁴ ≤ collar_bps × ref. Paying beyond the reference has the tight collar, resting behind it the
 /// wide one. Both sides are doubled, since the reference is.
+#[inline]
 pub(super) fn collar(
     price: Price,
     side: Side,
     reference: Reference,
     limits: &InstrumentLimits,
 ) -> Result<(), RejectCode> {
-    let beyond = (2 * i128::from(price.0) - reference.0) * i128::from(side.sign());
-    let bps = if beyond > 0 { limits.collar_aggressive_bps } else { limits.collar_passive_bps };
-    within(beyond, bps, reference)
+    let own = Reference::at(price);
+    let beyond = match side {
+        Side::Buy => own.0 > reference.0,
+        Side::Sell => own.0 < reference.0,
+    };
+    let bps = if beyond { limits.collar_aggressive_bps } else { limits.collar_passive_bps };
+    within(own, bps, reference)
 }
 
-fn within(distance: i128, bps: u32, reference: Reference) -> Result<(), RejectCode> {
-    // At most 2^65 × 10^4 and 2^64 × 2^32: far inside an i128.
-    let within = bps > 0 && distance.abs() * 10_000 <= i128::from(bps) * reference.0;
+#[inline]
+fn within(own: Reference, bps: u32, reference: Reference) -> Result<(), RejectCode> {
+    let distance = u128::from(own.0.abs_diff(reference.0));
+    // At most 2^64 × 10^4 and 2^64 × 2^32: far inside a u128.
+    let within = bps > 0 && distance * 10_000 <= u128::from(bps) * u128::from(reference.0);
     if within { Ok(()) } else { Err(RejectCode::Collar) }
 }
 
@@ -119,14 +136,14 @@ pub(super) fn collar_of_trigger(
     reference: Reference,
     limits: &InstrumentLimits,
 ) -> Result<(), RejectCode> {
-    within(2 * i128::from(trigger.0) - reference.0, limits.collar_passive_bps, reference)?;
+    within(Reference::at(trigger), limits.collar_passive_bps, reference)?;
     limit.map_or(Ok(()), |limit| collar(limit, side, Reference::at(trigger), limits))
 }
 
 /// What a market order is assumed to pay at most: ref × (1 + aggressive collar), rounded up. A market sell is valued
 /// the same: its value must not look smaller than it may be.
 pub(super) fn market_price(reference: Reference, limits: &InstrumentLimits) -> i128 {
-    let doubled = reference.0 * (10_000 + i128::from(limits.collar_aggressive_bps));
+    let doubled = reference.doubled() * (10_000 + i128::from(limits.collar_aggressive_bps));
     (doubled + 19_999) / 20_000
 }
 

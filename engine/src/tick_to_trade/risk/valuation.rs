@@ -42,6 +42,41 @@ enum Conversion {
     Missing,
 }
 
+/// How an instrument's money becomes the account's where nothing is divided: quoted at par, with no more decimals than the
+/// account has, and not inverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Plain {
+    multiplier: u64,
+    /// Account units of one unit of the value in quote.
+    multiply: u64,
+}
+
+impl Plain {
+    fn of(terms: &Terms, conversion: Conversion) -> Option<Self> {
+        let scale = terms.price_scale.digits() + terms.quantity_scale.digits();
+        let plain = conversion == Conversion::Par
+            && terms.kind != InstrumentKind::Inverse
+            && terms.multiplier > 0
+            && scale <= ACCOUNT_SCALE;
+        let multiply = u64::try_from(ratio(scale).0).ok()?;
+        plain.then_some(Self { multiplier: terms.multiplier.unsigned_abs(), multiply })
+    }
+
+    /// What [`Prices::value`] gives, if no factor needs more than a word: as nearly always.
+    #[inline]
+    fn value(self, quantity: i128, numerator: i128, denominator: i128) -> Option<i128> {
+        let halves = u32::from(denominator == 2);
+        if halves == 0 && denominator != 1 {
+            return None;
+        }
+        let contracts = u64::try_from(quantity).ok()?.checked_mul(self.multiplier)?;
+        let doubled = u128::from(contracts) * u128::from(u64::try_from(numerator).ok()?);
+        // Below 2^128 as a product of two words is: a half rounded up stays there.
+        let value = u64::try_from((doubled + u128::from(halves)) >> halves).ok()?;
+        i128::try_from(u128::from(value) * u128::from(self.multiply)).ok()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Round {
     Up,
@@ -54,6 +89,7 @@ pub(super) struct Prices {
     pub(super) quotes: Vec<Quote>,
     terms: Vec<Terms>,
     conversions: Vec<Conversion>,
+    plain: Vec<Option<Plain>>,
     /// Whether some instrument's money is converted through this one.
     converts: Vec<bool>,
 }
@@ -76,6 +112,7 @@ pub(super) const fn unit(digits: u8) -> i128 {
 
 /// `left × right`. Two factors of 64 bits, as nearly all are, are one instruction; the checked product of two of 128
 /// bits is a call.
+#[inline]
 pub(super) fn product(left: i128, right: i128) -> Option<i128> {
     match (i64::try_from(left), i64::try_from(right)) {
         (Ok(left), Ok(right)) => Some(i128::from(left) * i128::from(right)),
@@ -83,32 +120,39 @@ pub(super) fn product(left: i128, right: i128) -> Option<i128> {
     }
 }
 
+/// `value / divide` rounded down, and whether that is exact. Not inline: what is near needs no division.
+#[inline(never)]
+fn quotient(value: i128, divide: i128) -> (i128, bool) {
+    if let (Ok(value), Ok(divide)) = (u64::try_from(value), u64::try_from(divide)) {
+        let down = value / divide;
+        return (down.into(), down * divide == value);
+    }
+    let down = value.div_euclid(divide);
+    // The value back, within less than `divide`: it may wrap, and is equal only if it is the same.
+    (down, down.wrapping_mul(divide) == value)
+}
+
 /// `value × multiply / divide`; `divide` is above zero.
+#[inline]
 fn scaled(value: i128, multiply: i128, divide: i128, round: Round) -> Option<i128> {
     let product = product(value, multiply)?;
     // Dividing 128 bits is slow: no division where there is nothing to divide by, or a half to take.
     let (down, exact) = match divide {
         1 => return Some(product),
         2 => (product >> 1, product & 1 == 0),
-        _ if let (Ok(product), Ok(divide)) = (u64::try_from(product), u64::try_from(divide)) => {
-            let down = product / divide;
-            (down.into(), down * divide == product)
-        }
-        _ => {
-            let down = product.div_euclid(divide);
-            // The product back, within less than `divide`: it may wrap, and is equal only if it is the same.
-            (down, down.wrapping_mul(divide) == product)
-        }
+        _ => quotient(product, divide),
     };
     Some(if round == Round::Up && !exact { down + 1 } else { down })
 }
 
+#[inline]
 fn ratio(scale: u8) -> (i128, i128) {
     (unit(ACCOUNT_SCALE.saturating_sub(scale)), unit(scale.saturating_sub(ACCOUNT_SCALE)))
 }
 
 /// Value of `quantity` in quote at a price of `numerator / denominator`, rounded up, with its decimals: those of price
 /// and quantity for spot and linear, those of quantity for inverse contracts, whose value in quote is fixed.
+#[inline]
 pub(super) fn notional(
     terms: &Terms,
     quantity: i128,
@@ -152,10 +196,13 @@ impl Prices {
                 converts[*index as usize] = true;
             }
         }
+        let terms: Vec<_> = instruments.iter().map(|(_, instrument)| Terms::of(instrument)).collect();
+        let plain = terms.iter().zip(&conversions).map(|(terms, &how)| Plain::of(terms, how)).collect();
         Self {
             quotes: room::slice(instruments.len(), Quote::default()).into(),
-            terms: instruments.iter().map(|(_, instrument)| Terms::of(instrument)).collect(),
+            terms,
             conversions,
+            plain,
             converts,
         }
     }
@@ -172,6 +219,7 @@ impl Prices {
     ///
     /// # Errors
     /// NO_REF or STALE_MD, see [`Quote::reference`].
+    #[inline]
     pub(super) fn reference(
         &self,
         limits: &[InstrumentLimits],
@@ -195,20 +243,47 @@ impl Prices {
             _ if value == 0 => return Ok(0),
             Conversion::Par => (multiply, divide),
             Conversion::Missing => return Err(NoValue::Unconvertible),
-            Conversion::Through(through) => {
-                let price_unit = unit(self.terms(through).price_scale.digits());
-                let multiply = multiply.checked_mul(rate(through)?.doubled()).ok_or(NoValue::Overflow)?;
-                (multiply, divide.checked_mul(2 * price_unit).ok_or(NoValue::Overflow)?)
-            }
+            Conversion::Through(through) => self.through(through, (multiply, divide), rate(through)?)?,
         };
         scaled(value, multiply, divide, round).ok_or(NoValue::Overflow)
+    }
+
+    /// The ratio of a value that is converted at the price of `through` on the way.
+    #[inline(never)]
+    fn through(
+        &self,
+        through: InstrumentIndex,
+        (multiply, divide): (i128, i128),
+        rate: Reference,
+    ) -> Result<(i128, i128), NoValue> {
+        let price_unit = unit(self.terms(through).price_scale.digits());
+        let multiply = multiply.checked_mul(rate.doubled()).ok_or(NoValue::Overflow)?;
+        Ok((multiply, divide.checked_mul(2 * price_unit).ok_or(NoValue::Overflow)?))
     }
 
     /// Value of `quantity` of `instrument` at a price of `numerator / denominator`, in the account's currency.
     ///
     /// # Errors
     /// When a price for the conversion is missing, there is no conversion, or a product overflows.
+    #[inline]
     pub(super) fn value(
+        &self,
+        limits: &[InstrumentLimits],
+        instrument: InstrumentIndex,
+        quantity: i128,
+        (numerator, denominator): (i128, i128),
+        now: Nanos,
+    ) -> Result<i128, NoValue> {
+        let plain = self.plain[instrument as usize];
+        if let Some(value) = plain.and_then(|plain| plain.value(quantity, numerator, denominator)) {
+            return Ok(value);
+        }
+        self.value_in_full(limits, instrument, quantity, (numerator, denominator), now)
+    }
+
+    /// The same for any factors and conversion.
+    #[inline(never)]
+    fn value_in_full(
         &self,
         limits: &[InstrumentLimits],
         instrument: InstrumentIndex,
@@ -256,6 +331,7 @@ pub(super) mod tests {
     use super::*;
     use crate::domain::{Filters, Instrument, Market};
     use crate::tick_to_trade::risk::market::tests::top;
+    use proptest::prelude::*;
 
     pub(in crate::tick_to_trade::risk) fn instrument(
         symbol: &str,
@@ -318,6 +394,26 @@ pub(super) mod tests {
         assert_eq!(at(&prices, 0, i128::MAX, 2), Err(NoValue::Overflow));
         let stale = prices.value(&limits, 1, 1, (1, 1), Nanos(101));
         assert_eq!(stale, Err(NoValue::Reference(RejectCode::StaleMarketData)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_needs_no_division_is_worth_the_same(
+            (quantity, price) in (any::<i64>(), any::<i64>()),
+            (shift_quantity, shift_price, denominator) in (0_u32..66, 0_u32..64, 1_i128..4),
+            (multiplier, scales, kind) in (1_i64..200, [0_u8..6, 0_u8..6], 0_usize..3),
+        ) {
+            let kind = InstrumentKind::ALL[kind];
+            let table = vec![instrument("BTCUSDT", kind, multiplier, ["BTC", "USDT"], scales)];
+            let instruments = Instruments::new(table).expect("a valid table");
+            let account = AccountLimits { currency: "USDT".into(), ..AccountLimits::default() };
+            let prices = Prices::new(&instruments, &account);
+            let quantity = (i128::from(quantity.unsigned_abs()) * 4) >> shift_quantity;
+            let price = ((i128::from(price.unsigned_abs()) * 2) >> shift_price, denominator);
+            let limits = [InstrumentLimits::default()];
+            let in_full = prices.value_in_full(&limits, 0, quantity, price, Nanos(0));
+            prop_assert_eq!(prices.value(&limits, 0, quantity, price, Nanos(0)), in_full);
+        }
     }
 
     #[test]
