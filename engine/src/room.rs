@@ -21,6 +21,20 @@ pub fn slice<T: Clone>(length: usize, value: T) -> Box<[T]> {
     filled(length, value).into()
 }
 
+/// Asks the processor to bring `value` into its caches, and waits for nothing.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub fn fetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing that the program could see and cannot fault; SSE is part of this architecture.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 fn filled<T: Clone>(length: usize, value: T) -> Vec<T> {
     let mut made = Vec::with_capacity(length);
     // Nobody may know that it is zero: memory that the kernel will have cleared would not be written.

@@ -193,6 +193,7 @@ impl Risk {
         self.state.day.result
     }
 
+    #[inline]
     fn gates(&mut self, intent: &Intent, source: SourceId) -> Gates {
         // What names no instrument is held to the global state; C02 will refuse it if that lets it pass.
         let listed = (intent.instrument as usize) < self.state.filters.len();
@@ -300,6 +301,11 @@ impl Risk {
                         continue;
                     }
                     let other = if intent.opens_pair() { other_of(&intent, ring) } else { None };
+                    self.state.expect(source, &intent);
+                    if let Some(next) = ring.get_mut().and_then(Consumer::peek) {
+                        // What it needs comes while this one is decided.
+                        self.state.expect(source, &next);
+                    }
                     let started = clock.unwrap_or_else(|| self.elapsed());
                     self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
                     match other {
@@ -331,7 +337,10 @@ impl Risk {
         if own {
             self.state.on_identity(intent.id);
         }
-        let verdict = verdict.and_then(|request| self.approve(intent, &request, now, taken));
+        let verdict = match &verdict {
+            Ok(request) => self.approve(intent, request, now, taken),
+            Err(code) => Err(*code),
+        };
         if let Err(code) = verdict {
             self.reject((intent, own), source, code, now);
         }
@@ -339,6 +348,7 @@ impl Risk {
     }
 
     /// Refuses an intent of `source`, whose identity is its `own` or not.
+    #[inline(never)]
     fn reject(&mut self, (intent, own): (&Intent, bool), source: SourceId, code: RejectCode, now: Nanos) {
         self.counts.rejected[usize::from(code.code())] += 1;
         self.state.on_reject(source, code, now);
@@ -400,6 +410,7 @@ impl Risk {
     }
 
     /// Journals what a flood has gathered.
+    #[inline]
     fn flush(&mut self, now: Nanos) {
         if let Some(decision) = self.flood.pending() {
             let elapsed = self.elapsed();

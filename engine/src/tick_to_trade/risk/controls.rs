@@ -7,7 +7,7 @@ use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::Intent;
 use crate::tick_to_trade::risk::latch::{DayState, day_loss, source_latch};
 use crate::tick_to_trade::risk::limits::UNLIMITED;
-use crate::tick_to_trade::risk::market::{collar, collar_of_trigger};
+use crate::tick_to_trade::risk::market::{Reference, collar, collar_of_trigger};
 use crate::tick_to_trade::risk::position::{Exposure, max_gross, max_position};
 use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
 use crate::tick_to_trade::risk::request::{Amend, NewOrder, Origin, Request, Sweep, read};
@@ -42,7 +42,8 @@ struct Subject<'a> {
     state: &'a State,
     order: &'a NewOrder,
     now: Nanos,
-    after: Exposure,
+    /// What is held and open with it.
+    after: &'a Exposure,
     /// Whether it can only shrink a position that is known.
     reduces: bool,
     /// The order in whose place it comes: never both of them trade.
@@ -54,6 +55,7 @@ impl State {
     ///
     /// # Errors
     /// The code of the first control that fails.
+    #[inline]
     pub(super) fn check(
         &self,
         intent: &Intent,
@@ -67,26 +69,43 @@ impl State {
         let origin = Origin { source, epoch: self.epoch, instruments: self.filters.len() };
         let request = read(intent, origin);
         match &request {
-            Ok(Request::Cancel(cancel)) => {
-                self.check_target(cancel.id.source, cancel.target, cancel.instrument)?;
-                self.check_cancels(source, now, gates)?;
+            Ok(Request::New(order)) if gates.halt <= HaltState::ReduceOnly => {
+                self.check_new((order, None), now, gates)?;
             }
-            Ok(Request::Sweep(sweep)) => self.check_sweep(sweep, now, gates)?,
-            // C01, for what is readable and for what is not.
-            _ if gates.halt > HaltState::ReduceOnly => return Err(RejectCode::Halted),
-            // C02.
-            Err(code) => return Err(*code),
-            Ok(Request::New(order)) => self.check_new((order, None), now, gates)?,
-            // One of a pair whose other did not come with it.
-            Ok(Request::Leg(order)) if order.valid_until < now => return Err(RejectCode::Expired),
-            Ok(Request::Leg(_)) => return Err(RejectCode::BadRequest),
-            Ok(Request::Amend(amend)) => self.check_amend(amend, now, gates)?,
-            Ok(Request::Replace(order, target)) => {
-                self.check_replaced(order, *target)?;
-                self.check_new((order, Some(*target)), now, gates)?;
-            }
+            _ => self.check_other(&request, source, now, gates)?,
         }
         request
+    }
+
+    /// The same of all but a new order that is alone.
+    #[inline(never)]
+    fn check_other(
+        &self,
+        request: &Result<Request, RejectCode>,
+        source: SourceId,
+        now: Nanos,
+        gates: &Gates,
+    ) -> Result<(), RejectCode> {
+        match request {
+            Ok(Request::Cancel(cancel)) => {
+                self.check_target(cancel.id.source, cancel.target, cancel.instrument)?;
+                self.check_cancels(source, now, gates)
+            }
+            Ok(Request::Sweep(sweep)) => self.check_sweep(sweep, now, gates),
+            // C01, for what is readable and for what is not.
+            _ if gates.halt > HaltState::ReduceOnly => Err(RejectCode::Halted),
+            // C02.
+            Err(code) => Err(*code),
+            Ok(Request::New(order)) => self.check_new((order, None), now, gates),
+            // One of a pair whose other did not come with it.
+            Ok(Request::Leg(order)) if order.valid_until < now => Err(RejectCode::Expired),
+            Ok(Request::Leg(_)) => Err(RejectCode::BadRequest),
+            Ok(Request::Amend(amend)) => self.check_amend(amend, now, gates),
+            Ok(Request::Replace(order, target)) => {
+                self.check_replaced(order, *target)?;
+                self.check_new((order, Some(*target)), now, gates)
+            }
+        }
     }
 
     /// The bucket of cancels; nothing but that and C02 may keep an order from being cancelled.
@@ -152,7 +171,7 @@ impl State {
         if !self.tradable[index] {
             return Err(RejectCode::FilterStatus);
         }
-        if !self.filters[index].lot.passes(amend.quantity) {
+        if !self.grids[index].lot_passes(&self.filters[index], false, amend.quantity) {
             return Err(RejectCode::FilterLot);
         }
         message_rate(&source.rates.orders, &self.account_orders, now)?;
@@ -177,18 +196,20 @@ impl State {
         id.epoch != self.epoch || self.orders.is_paired(id)
     }
 
+    #[inline]
     pub(super) fn check_new(
         &self,
         (order, replaced): (&NewOrder, Option<OrderId>),
         now: Nanos,
         gates: &Gates,
     ) -> Result<(), RejectCode> {
-        let before = self.exposure(order.instrument);
-        let after = before.with(order);
-        let in_place = replaced.and_then(|id| self.orders.working(id));
-        let in_place = in_place.map_or(before, |(_, side, left)| before.without(side, left)).with(order);
+        let after = self.exposure(order.instrument).with(order);
+        let in_place = match replaced.and_then(|id| self.orders.working(id)) {
+            None => after,
+            Some((_, side, left)) => after.without(side, left),
+        };
         let reduces = self.is_reconciled(order.instrument) && in_place.only_shrinks(order.side);
-        let subject = Subject { state: self, order, now, after, reduces, replaced };
+        let subject = Subject { state: self, order, now, after: &after, reduces, replaced };
         // C01: the stricter states were refused before.
         if gates.halt == HaltState::ReduceOnly && !reduces {
             return Err(RejectCode::Halted);
@@ -198,8 +219,8 @@ impl State {
             return Err(RejectCode::LinkDown);
         }
         subject.identity()?;
-        subject.size_and_price()?;
-        subject.position()?;
+        let reference = subject.size_and_price()?;
+        subject.position(reference)?;
         subject.rate()?;
         subject.latches()?;
         subject.orders()?;
@@ -212,6 +233,7 @@ impl State {
 
 impl Subject<'_> {
     /// C03, EXPIRED, C04.
+    #[inline]
     fn identity(&self) -> Result<(), RejectCode> {
         let source = &self.state.sources[slot(self.order.id.source)];
         // C03: sequences rise within a source's epoch and epochs rise, so no id can come twice.
@@ -225,14 +247,16 @@ impl Subject<'_> {
         duplicate_content(&source.rates.recent, &self.order.content(), self.now, limit)
     }
 
-    /// C05 to C08, C10.
-    fn size_and_price(&self) -> Result<(), RejectCode> {
+    /// C05 to C08, C10. Gives the reference, which is there for whatever passes them.
+    #[inline]
+    fn size_and_price(&self) -> Result<Reference, RejectCode> {
         let Self { state, order, now, .. } = self;
         let index = order.instrument as usize;
         let limits = &state.limits.instruments[index];
         let terms = state.prices.terms(order.instrument);
         let reference = state.reference(order.instrument, *now);
-        filters(order, &state.filters[index], state.tradable[index], terms, reference)?;
+        let rules = (&state.filters[index], &state.grids[index]);
+        filters(order, rules, state.tradable[index], terms, reference)?;
         max_quantity(order, limits)?;
         let price = valued_at(order, reference, limits)?;
         let quantity = i128::from(order.quantity.0);
@@ -242,21 +266,24 @@ impl Subject<'_> {
         let reference = reference?;
         let limit = (!order.is_market()).then_some(order.price);
         if order.order_type.is_conditional() {
-            return collar_of_trigger((order.trigger, limit), order.side, reference, limits);
+            collar_of_trigger((order.trigger, limit), order.side, reference, limits)?;
+        } else if let Some(limit) = limit {
+            collar(limit, order.side, reference, limits)?;
         }
-        limit.map_or(Ok(()), |limit| collar(limit, order.side, reference, limits))
+        Ok(reference)
     }
 
     /// C11, C12.
-    fn position(&self) -> Result<(), RejectCode> {
+    #[inline]
+    fn position(&self, reference: Reference) -> Result<(), RejectCode> {
         let Self { state, order, now, after, reduces, .. } = self;
         if !state.is_reconciled(order.instrument) {
             return Err(RejectCode::MaxPosition);
         }
         let limits = &state.limits.instruments[order.instrument as usize];
-        let value = state.worst_value(order.instrument, after, *now);
+        let value = state.worst_value_at(reference, order.instrument, after, *now);
         max_position(after, *reduces, value, limits)?;
-        self.own_position()?;
+        self.own_position(reference)?;
         let value_of = |instrument| {
             if instrument == order.instrument {
                 return value;
@@ -268,12 +295,18 @@ impl Subject<'_> {
     }
 
     /// C11 for the source alone. What shrinks its own position passes, whatever it does to the account's.
-    fn own_position(&self) -> Result<(), RejectCode> {
-        let Self { state, order, now, replaced, .. } = self;
-        let limit = state.limits.sources[slot(order.id.source)].max_position_value;
+    #[inline]
+    fn own_position(&self, reference: Reference) -> Result<(), RejectCode> {
+        let limit = self.state.limits.sources[slot(self.order.id.source)].max_position_value;
         if limit == UNLIMITED {
             return Ok(());
         }
+        self.own_position_within(reference, limit)
+    }
+
+    #[inline(never)]
+    fn own_position_within(&self, reference: Reference, limit: i128) -> Result<(), RejectCode> {
+        let Self { state, order, now, replaced, .. } = self;
         let before = state.exposure_of(order.id.source, order.instrument);
         let in_place = replaced.and_then(|id| state.orders.working(id));
         let in_place = in_place.filter(|(source, ..)| *source == order.id.source);
@@ -282,12 +315,13 @@ impl Subject<'_> {
             return Ok(());
         }
         let own = before.with(order);
-        let value = state.worst_value(order.instrument, &own, *now);
+        let value = state.worst_value_at(reference, order.instrument, &own, *now);
         let value = value.map_err(|error| error.code(RejectCode::MaxPosition))?;
         if value <= limit { Ok(()) } else { Err(RejectCode::MaxPosition) }
     }
 
     /// C15, C16.
+    #[inline]
     fn rate(&self) -> Result<(), RejectCode> {
         let Self { state, order, now, .. } = self;
         let (index, account) = (order.instrument as usize, &state.limits.account);
@@ -301,6 +335,7 @@ impl Subject<'_> {
     }
 
     /// C18, C19, C21.
+    #[inline]
     fn latches(&self) -> Result<(), RejectCode> {
         let (account, source) = (&self.state.limits.account, &self.state.sources[slot(self.order.id.source)]);
         let held_by = |code| source.latched == Some(code);
@@ -319,6 +354,7 @@ impl Subject<'_> {
     }
 
     /// C22, C23.
+    #[inline]
     fn orders(&self) -> Result<(), RejectCode> {
         let Self { state, order, .. } = self;
         self_trade(order, state.orders.best(order.instrument, order.side.opposite()))?;

@@ -30,6 +30,7 @@ impl Flood {
     }
 
     /// The record of what was gathered: the latest intent, and how many more there were.
+    #[inline]
     pub(super) fn pending(&self) -> Option<Decision> {
         let (_, _, code) = self.kind?;
         let more = self.gathered.checked_sub(1)?;

@@ -19,13 +19,11 @@ pub(super) struct Exposure {
 
 impl Exposure {
     /// The same with `order` open too. Sums stay far inside an `i128`: each term is an `i64`.
-    pub(super) fn with(mut self, order: &NewOrder) -> Self {
-        let side = match order.side {
-            Side::Buy => &mut self.buys,
-            Side::Sell => &mut self.sells,
-        };
-        *side += i128::from(order.quantity.0);
-        self
+    #[inline]
+    pub(super) fn with(self, order: &NewOrder) -> Self {
+        let more = i128::from(order.quantity.0);
+        let (buys, sells) = if order.side == Side::Buy { (more, 0) } else { (0, more) };
+        Self { position: self.position, buys: self.buys + buys, sells: self.sells + sells }
     }
 
     /// The same without `left` of an order on `side`.
@@ -37,26 +35,31 @@ impl Exposure {
         self
     }
 
+    #[inline]
     fn highest(&self) -> i128 {
         i128::from(self.position) + self.buys
     }
 
+    #[inline]
     fn lowest(&self) -> i128 {
         i128::from(self.position) - self.sells
     }
 
     /// max(|pos + B|, |pos − S|): the largest position that could come of it.
+    #[inline]
     pub(super) fn worst(&self) -> i128 {
         self.highest().abs().max(self.lowest().abs())
     }
 
     /// Whether nothing is held and nothing could be.
+    #[inline]
     pub(super) fn is_flat(&self) -> bool {
         self.position == 0 && self.buys == 0 && self.sells == 0
     }
 
     /// Whether an order on `side` that is already counted in can only shrink the position: with all open orders of
     /// its side filled, the position must not have changed sign. A flat book has nothing to shrink.
+    #[inline]
     pub(super) fn only_shrinks(&self, side: Side) -> bool {
         match side {
             Side::Buy => self.position < 0 && self.highest() <= 0,
@@ -68,6 +71,7 @@ impl Exposure {
 /// C11: max(|pos + B + q_buy|, |pos − S − q_sell|) ≤ max_position, and its value at the reference ≤ max_position_value.
 /// `after` counts the order in. An order that only shrinks the position passes: refusing it would keep the very
 /// exposure that the limit forbids.
+#[inline]
 pub(super) fn max_position(
     after: &Exposure,
     reduces: bool,
@@ -85,6 +89,7 @@ pub(super) fn max_position(
 /// C12: Σ worst-case position × ref ≤ max_gross over every instrument with a position or open orders. `value_of`
 /// gives an instrument's term. An order that only shrinks its position passes, as in C11; for any other one, a held
 /// instrument without a value rejects.
+#[inline]
 pub(super) fn max_gross(
     active: &[InstrumentIndex],
     ordered: InstrumentIndex,

@@ -110,10 +110,12 @@ pub(super) struct Origin {
 /// BAD_REQUEST when a code names nothing, a spare bit is set, a field that must be empty is not, the instrument is not
 /// in the table, the identity is not the ring owner's in this epoch, a price or trigger is missing or not of this type of
 /// order, or a quantity, price or trigger is not above zero.
+#[inline(always)]
 pub(super) fn read(intent: &Intent, origin: Origin) -> Result<Request, RejectCode> {
     read_fields(intent, origin).ok_or(RejectCode::BadRequest)
 }
 
+#[inline(always)]
 fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
     let kind = IntentKind::try_from(intent.kind).ok()?;
     let id = intent.id;
@@ -139,6 +141,15 @@ fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
     }
 }
 
+/// What an intent would be told from others by (C04), read before anything of it is checked; `None` for what places no order.
+#[inline]
+pub(super) fn content_of(intent: &Intent) -> Option<Content> {
+    let side = Side::try_from(intent.side).ok()?;
+    let Intent { instrument, price, trigger, quantity, .. } = *intent;
+    Some(Content { instrument, side, price, trigger, quantity })
+}
+
+#[inline(never)]
 fn read_change(kind: IntentKind, intent: &Intent) -> Option<Request> {
     let Intent { id, target, instrument, quantity, valid_until, .. } = *intent;
     let named = target != OrderId::NONE;
@@ -162,6 +173,7 @@ fn read_change(kind: IntentKind, intent: &Intent) -> Option<Request> {
     }
 }
 
+#[inline(always)]
 fn read_new(intent: &Intent) -> Option<NewOrder> {
     let side = Side::try_from(intent.side).ok()?;
     let order_type = OrderType::try_from(intent.order_type).ok()?;

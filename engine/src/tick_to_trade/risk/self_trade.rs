@@ -6,6 +6,7 @@ use crate::tick_to_trade::risk::request::NewOrder;
 
 /// C22: a buy must stay below, and a sell above, the best price of our own orders on the other side that are live,
 /// on their way or UNKNOWN. A market order crosses whatever is there, and is crossed by whatever comes.
+#[inline]
 pub(super) fn self_trade(order: &NewOrder, best_opposite: Option<Price>) -> Result<(), RejectCode> {
     let crosses = best_opposite.is_some_and(|own| match order.side {
         Side::Buy => order.worst_price() >= own,

@@ -1,6 +1,6 @@
 //! Controls on the order alone: C05 venue filters, C06 quantity, C07 notional.
 
-use crate::domain::Filters;
+use crate::domain::{Filters, Grids};
 use crate::error::RejectCode;
 use crate::ledger::Terms;
 use crate::tick_to_trade::risk::limits::InstrumentLimits;
@@ -13,6 +13,7 @@ use crate::tick_to_trade::risk::valuation::{NoValue, notional, product, unit};
 ///
 /// # Errors
 /// NO_REF or STALE_MD for an order without a limit and a reference.
+#[inline]
 pub(super) fn valued_at(
     order: &NewOrder,
     reference: Result<Reference, RejectCode>,
@@ -27,6 +28,7 @@ pub(super) fn valued_at(
 
 /// C05, NOTIONAL: min ≤ value ≤ max in the quote asset, at the decimals of price and quantity. A market order is held
 /// to the bounds that apply to it, at the mid: the venue's own reference is not known here.
+#[inline]
 fn notional_filter(
     order: &NewOrder,
     filters: &Filters,
@@ -50,9 +52,10 @@ fn notional_filter(
 }
 
 /// C05: the venue's filters, so that what it would refuse never leaves.
+#[inline]
 pub(super) fn filters(
     order: &NewOrder,
-    filters: &Filters,
+    (filters, grids): (&Filters, &Grids),
     tradable: bool,
     terms: &Terms,
     reference: Result<Reference, RejectCode>,
@@ -61,12 +64,12 @@ pub(super) fn filters(
         return Err(RejectCode::FilterStatus);
     }
     let waits = order.order_type.is_conditional();
-    if (!order.is_market() && !filters.price_passes(order.price))
-        || (waits && !filters.price_passes(order.trigger))
+    if (!order.is_market() && !grids.price_passes(filters, order.price))
+        || (waits && !grids.price_passes(filters, order.trigger))
     {
         return Err(RejectCode::FilterPrice);
     }
-    if !filters.lot_of(order.is_market()).passes(order.quantity) {
+    if !grids.lot_passes(filters, order.is_market(), order.quantity) {
         return Err(RejectCode::FilterLot);
     }
     notional_filter(order, filters, terms, reference)
@@ -144,7 +147,7 @@ mod tests {
     };
 
     fn c05(order: &NewOrder, given: &Filters) -> Result<(), RejectCode> {
-        filters(order, given, true, &terms(InstrumentKind::Linear), reference(199, 202))
+        filters(order, (given, &Grids::of(given)), true, &terms(InstrumentKind::Linear), reference(199, 202))
     }
 
     #[test]
@@ -170,7 +173,7 @@ mod tests {
         assert_eq!(c05(&order(OrderType::Limit, 101, 3), &Filters::default()), Ok(()), "all parts off");
         let halted = filters(
             &order(OrderType::Limit, 100, 4),
-            &FILTERS,
+            (&FILTERS, &Grids::of(&FILTERS)),
             false,
             &terms(InstrumentKind::Spot),
             reference(199, 202),
@@ -214,15 +217,16 @@ mod tests {
         assert_eq!(c05(&order(OrderType::Market, 0, 4), &exempt), Ok(()));
         let blind = filters(
             &order(OrderType::Market, 0, 4),
-            &small,
+            (&small, &Grids::of(&small)),
             true,
             &terms(InstrumentKind::Linear),
             Err(RejectCode::NoReference),
         );
         assert_eq!(blind, Err(RejectCode::NoReference));
         // Inverse: 4 contracts of 10 dollars are 40.00 at the filter's two decimals, at any price.
+        let (given, grids) = (with(true), Grids::of(&FILTERS));
         let inverse = |order: &NewOrder| {
-            filters(order, &with(true), true, &terms(InstrumentKind::Inverse), reference(199, 202))
+            filters(order, (&given, &grids), true, &terms(InstrumentKind::Inverse), reference(199, 202))
         };
         assert_eq!(inverse(&limit(1_000, 4)), Err(RejectCode::FilterNotional));
         assert_eq!(inverse(&limit(100, 8)), Ok(()));

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use crate::counters::halt::HaltState;
-use crate::domain::{Filters, InstrumentIndex, Instruments, Nanos, OrderId, Price, SourceId};
+use crate::domain::{Filters, Grids, InstrumentIndex, Instruments, Nanos, OrderId, Price, SourceId};
 use crate::error::{RejectCode, SetupError};
 use crate::ledger::{Applied, Ledger};
 use crate::message::report::FeeAsset;
-use crate::message::{Report, ReportKind, Tick};
+use crate::message::{Intent, Report, ReportKind, Tick};
 use crate::room;
 use crate::tick_to_trade::risk::latch::{Day, DayState};
 use crate::tick_to_trade::risk::limits::Limits;
@@ -15,7 +15,7 @@ use crate::tick_to_trade::risk::market::Reference;
 use crate::tick_to_trade::risk::open_orders::OpenOrders;
 use crate::tick_to_trade::risk::position::Exposure;
 use crate::tick_to_trade::risk::rate::{SourceRates, counts_as_storm, slot};
-use crate::tick_to_trade::risk::request::NewOrder;
+use crate::tick_to_trade::risk::request::{NewOrder, content_of};
 use crate::tick_to_trade::risk::valuation::{NoValue, Prices, mark};
 use crate::tick_to_trade::risk::window::{Bucket, Window};
 
@@ -35,6 +35,7 @@ impl InstrumentSet {
         &self.members
     }
 
+    #[inline]
     fn set(&mut self, instrument: InstrumentIndex, is_member: bool) {
         match self.places[instrument as usize] {
             None if is_member => {
@@ -83,6 +84,8 @@ pub(super) struct State {
     pub(super) limits: Limits,
     pub(super) epoch: u32,
     pub(super) filters: Vec<Filters>,
+    /// The grids of the filters.
+    pub(super) grids: Vec<Grids>,
     pub(super) tradable: Vec<bool>,
     pub(super) prices: Prices,
     pub(super) ledger: Ledger,
@@ -128,6 +131,7 @@ impl State {
         Ok(Self {
             epoch,
             filters: instruments.iter().map(|(_, instrument)| instrument.filters).collect(),
+            grids: instruments.iter().map(|(_, instrument)| Grids::of(&instrument.filters)).collect(),
             tradable: instruments.iter().map(|(_, instrument)| instrument.untradable.is_none()).collect(),
             prices: Prices::new(instruments, &limits.account),
             ledger: Ledger::new(instruments, sources.len())?,
@@ -177,11 +181,13 @@ impl State {
     }
 
     /// Whether the position and the open orders of an instrument are known.
+    #[inline]
     pub(super) fn is_reconciled(&self, instrument: InstrumentIndex) -> bool {
         !self.exposure_lost && !self.unreconciled[instrument as usize]
     }
 
     /// Position and open orders of an instrument.
+    #[inline]
     pub(super) fn exposure(&self, instrument: InstrumentIndex) -> Exposure {
         use crate::domain::Side::{Buy, Sell};
         let position = self.ledger.position(instrument).map_or(0, |position| position.0);
@@ -201,6 +207,7 @@ impl State {
     ///
     /// # Errors
     /// NO_REF or STALE_MD.
+    #[inline]
     pub(super) fn reference(&self, instrument: InstrumentIndex, now: Nanos) -> Result<Reference, RejectCode> {
         self.prices.reference(&self.limits.instruments, instrument, now)
     }
@@ -219,6 +226,21 @@ impl State {
             return Err(NoValue::Unconvertible);
         }
         let reference = self.reference(instrument, now).map_err(NoValue::Reference)?;
+        self.worst_value_at(reference, instrument, exposure, now)
+    }
+
+    /// The same of an instrument that is reconciled and has that reference.
+    ///
+    /// # Errors
+    /// When a price for the conversion is missing.
+    #[inline]
+    pub(super) fn worst_value_at(
+        &self,
+        reference: Reference,
+        instrument: InstrumentIndex,
+        exposure: &Exposure,
+        now: Nanos,
+    ) -> Result<i128, NoValue> {
         let price = (reference.doubled(), 2);
         self.prices.value(&self.limits.instruments, instrument, exposure.worst(), price, now)
     }
@@ -288,7 +310,16 @@ impl State {
         traded > 0
     }
 
+    /// Brings to hand what deciding `intent` of `source` will need.
+    #[inline]
+    pub(super) fn expect(&self, source: SourceId, intent: &Intent) {
+        if let (Some(own), Some(content)) = (self.sources.get(slot(source)), content_of(intent)) {
+            own.rates.recent.expect(&content);
+        }
+    }
+
     /// Remembers the identity of a well-formed intent, whatever became of it.
+    #[inline]
     pub(super) fn on_identity(&mut self, id: OrderId) {
         let last = &mut self.sources[slot(id.source)].last;
         *last = (*last).max((id.source_epoch, id.sequence));
@@ -303,6 +334,7 @@ impl State {
     }
 
     /// Counts an order that every control passed: in full, from now on.
+    #[inline]
     pub(super) fn on_approval(&mut self, order: &NewOrder, now: Nanos) {
         self.count_order(order, now);
         self.hold(order);
@@ -317,6 +349,7 @@ impl State {
     }
 
     /// C04, C16: counts an order as a message and by its content.
+    #[inline]
     pub(super) fn count_order(&mut self, order: &NewOrder, now: Nanos) {
         let source = &mut self.sources[slot(order.id.source)];
         source.rates.orders.take(now);
@@ -325,6 +358,7 @@ impl State {
     }
 
     /// Holds what an order may trade, in full, until reports say otherwise.
+    #[inline]
     pub(super) fn hold(&mut self, order: &NewOrder) {
         if self.orders.reserve(order).is_err() {
             // C15 saw room; if there is none after all, what is open is not known any more.
@@ -345,6 +379,7 @@ impl State {
         self.account_cancels.take(now);
     }
 
+    #[inline]
     fn update_active(&mut self, instrument: InstrumentIndex) {
         let is_active = self.unreconciled[instrument as usize] || !self.exposure(instrument).is_flat();
         self.active.set(instrument, is_active);
@@ -386,6 +421,7 @@ impl State {
     }
 
     /// The earliest latch that has not yet been taken.
+    #[inline]
     pub(super) fn take_latch(&mut self) -> Option<Latch> {
         self.raised.pop_front()
     }
