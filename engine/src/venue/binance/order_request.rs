@@ -11,6 +11,7 @@ use crate::wire::UnknownCode;
 
 use super::json::{Cursor, Fields};
 use super::number::{malformed, time};
+use super::text::{Page, Sink};
 use super::{DecodeError, request_id, text};
 
 pub use super::request_id::Asked;
@@ -18,103 +19,180 @@ pub use super::request_id::Asked;
 /// Trades that one answer holds at most (binance.md: `myTrades`, limit).
 pub(super) const TRADES_MAX: usize = 1_000;
 
+/// Most bytes of a request but for its symbol, and of the longest piece that it is written in: those of a pair, in numbers of
+/// any length, are below 800.
+const REQUEST: usize = 896;
+
+/// Appends a request about `instrument`.
+#[inline(always)]
+fn request(out: &mut Vec<u8>, instrument: &Instrument, write: impl FnOnce(&mut Page<'_>)) {
+    text::page(out, REQUEST + text::quoted_max(&instrument.symbol), write);
+}
+
 /// `params` keys are written by this, so that none forgets its quotes.
 #[inline(always)]
-fn key(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+fn key(out: &mut impl Sink, name: &str) {
+    out.all(b",\"");
+    out.all(name.as_bytes());
+    out.all(b"\":");
 }
 
 #[inline(always)]
-fn head(out: &mut Vec<u8>, asked: Asked, order: OrderId, method: &str, instrument: &Instrument) {
-    out.extend_from_slice(b"{\"id\":\"");
+fn head(out: &mut impl Sink, asked: Asked, order: OrderId, method: &str, instrument: &Instrument) {
+    out.all(b"{\"id\":\"");
     request_id::write(out, asked, order);
-    out.extend_from_slice(b"\",\"method\":\"");
-    out.extend_from_slice(method.as_bytes());
-    out.extend_from_slice(b"\",\"params\":{\"symbol\":");
+    out.all(b"\",\"method\":\"");
+    out.all(method.as_bytes());
+    out.all(b"\",\"params\":{\"symbol\":");
     text::quoted(out, &instrument.symbol);
 }
 
 #[inline(always)]
-fn id(out: &mut Vec<u8>, name: &str, id: OrderId) {
+fn id(out: &mut impl Sink, name: &str, id: OrderId) {
     key(out, name);
-    out.push(b'"');
+    out.all(b"\"");
     text::order_id(out, b't', id);
-    out.push(b'"');
+    out.all(b"\"");
 }
 
 #[inline(always)]
-fn number(out: &mut Vec<u8>, name: &str, value: i64, scale: Scale) {
+fn number(out: &mut impl Sink, name: &str, value: i64, scale: Scale) {
     key(out, name);
-    out.push(b'"');
+    out.all(b"\"");
     text::decimal(out, value, scale.digits(), 0);
-    out.push(b'"');
+    out.all(b"\"");
 }
 
 /// Writes the timestamp, in milliseconds, and the end.
 #[inline(always)]
-fn tail(out: &mut Vec<u8>, timestamp: Nanos) {
+fn tail(out: &mut impl Sink, timestamp: Nanos) {
     key(out, "timestamp");
     text::integer(out, timestamp.0 / 1_000_000);
-    out.extend_from_slice(b"}}");
+    out.all(b"}}");
 }
 
-/// What of a new order is a name at the venue.
-struct Names {
-    side: Side,
-    order_type: OrderType,
-    time_in_force: Option<TimeInForce>,
-    self_trade: Option<SelfTrade>,
+/// The lifetime of an order whose type has one.
+#[inline(always)]
+fn lifetime(order: &Intent, order_type: OrderType) -> Result<Option<TimeInForce>, UnknownCode> {
+    order_type.has_time_in_force().then(|| TimeInForce::try_from(order.time_in_force)).transpose()
 }
 
-impl Names {
-    #[inline(always)]
-    fn read(order: &Intent) -> Result<Self, UnknownCode> {
-        let order_type = OrderType::try_from(order.order_type)?;
-        let timed = order_type.has_time_in_force();
-        Ok(Self {
-            side: Side::try_from(order.side)?,
-            order_type,
-            self_trade: (order.self_trade != 0).then(|| SelfTrade::try_from(order.self_trade)).transpose()?,
-            time_in_force: timed.then(|| TimeInForce::try_from(order.time_in_force)).transpose()?,
-        })
+/// The self-trade prevention of an order that says.
+#[inline(always)]
+fn self_trade(order: &Intent) -> Result<Option<SelfTrade>, UnknownCode> {
+    (order.self_trade != 0).then(|| SelfTrade::try_from(order.self_trade)).transpose()
+}
+
+/// How the parameters of a new order begin, up to its quantity, put together beforehand.
+#[derive(Clone, Copy)]
+struct Opening {
+    text: [u8; Self::ROOM],
+    length: usize,
+}
+
+impl Opening {
+    /// Of the longest one and more.
+    const ROOM: usize = 80;
+
+    const fn new(parts: &[&str]) -> Self {
+        let mut made = Self { text: [0; Self::ROOM], length: 0 };
+        let mut part = 0;
+        while part < parts.len() {
+            let (bytes, mut at) = (parts[part].as_bytes(), 0);
+            while at < bytes.len() {
+                made.text[made.length] = bytes[at];
+                made.length += 1;
+                at += 1;
+            }
+            part += 1;
+        }
+        made
+    }
+
+    /// Those of one side, by type and by lifetime, the first of which is none. The names are Binance's own, with nothing in
+    /// them to escape.
+    const fn of(side: Side) -> [[Self; 1 + TimeInForce::ALL.len()]; OrderType::ALL.len()] {
+        const SIDE: &str = r#","side":""#;
+        const TYPE: &str = r#"","type":""#;
+        const TIMED: &str = r#"","timeInForce":""#;
+        const QUANTITY: &str = r#"","quantity":""#;
+        let mut all = [[Self::new(&[]); 1 + TimeInForce::ALL.len()]; OrderType::ALL.len()];
+        let (mut at, side) = (0, side.as_str());
+        while at < all.len() {
+            let name = OrderType::ALL[at].as_str();
+            all[at][0] = Self::new(&[SIDE, side, TYPE, name, QUANTITY]);
+            let mut timed = 0;
+            while timed < TimeInForce::ALL.len() {
+                let lifetime = TimeInForce::ALL[timed].as_str();
+                all[at][1 + timed] = Self::new(&[SIDE, side, TYPE, name, TIMED, lifetime, QUANTITY]);
+                timed += 1;
+            }
+            at += 1;
+        }
+        all
     }
 }
 
-/// Writes the parameters of a new order. What closes a value and opens the next is one copy of a known length; the names are
-/// Binance's own, with nothing in them to escape.
+static OPENINGS: [[[Opening; 1 + TimeInForce::ALL.len()]; OrderType::ALL.len()]; 2] =
+    [Opening::of(Side::Buy), Opening::of(Side::Sell)];
+
+/// Appends a request for a new order; `middle` writes the parameters before its own. What closes a value and opens the next is
+/// one copy of a known length.
 #[inline(always)]
-fn new_order(out: &mut Vec<u8>, order: &Intent, names: &Names, instrument: &Instrument) {
+fn new_order(
+    out: &mut Vec<u8>,
+    (asked, method): (Asked, &str),
+    order: &Intent,
+    instrument: &Instrument,
+    timestamp: Nanos,
+    middle: impl FnOnce(&mut Page<'_>),
+) -> Result<(), UnknownCode> {
+    // Each by itself: gathered byte by byte and then read at once they would be waited for.
+    let order_type = OrderType::try_from(order.order_type)?;
+    let side = Side::try_from(order.side)?;
+    let mode = self_trade(order)?;
+    let lifetime = lifetime(order, order_type)?.map_or(0, TimeInForce::code);
+    // Codes count from 1, and `ALL` is in their order.
+    let by_type = &OPENINGS[usize::from(side == Side::Sell)][usize::from(order_type.code()) - 1];
+    let opening = &by_type[usize::from(lifetime)];
+    request(out, instrument, |out| {
+        head(out, asked, order.id, method, instrument);
+        middle(out);
+        out.put(&opening.text, opening.length);
+        values(out, order, order_type, mode, instrument);
+        tail(out, timestamp);
+    });
+    Ok(())
+}
+
+/// Writes the parameters of a new order from its quantity on.
+#[inline(always)]
+fn values(
+    out: &mut impl Sink,
+    order: &Intent,
+    order_type: OrderType,
+    mode: Option<SelfTrade>,
+    instrument: &Instrument,
+) {
     let (price_digits, quantity_digits) =
         (instrument.price_scale.digits(), instrument.quantity_scale.digits());
-    out.extend_from_slice(match names.side {
-        Side::Buy => b",\"side\":\"BUY\",\"type\":\"".as_slice(),
-        Side::Sell => b",\"side\":\"SELL\",\"type\":\"",
-    });
-    text::plain(out, names.order_type.as_str());
-    if let Some(time_in_force) = names.time_in_force {
-        out.extend_from_slice(b"\",\"timeInForce\":\"");
-        text::plain(out, time_in_force.as_str());
-    }
-    out.extend_from_slice(b"\",\"quantity\":\"");
     text::decimal(out, order.quantity.0, quantity_digits, 0);
-    if !names.order_type.is_market() {
-        out.extend_from_slice(b"\",\"price\":\"");
+    if !order_type.is_market() {
+        out.all(b"\",\"price\":\"");
         text::decimal(out, order.price.0, price_digits, 0);
     }
-    if names.order_type.is_conditional() {
-        out.extend_from_slice(b"\",\"stopPrice\":\"");
+    if order_type.is_conditional() {
+        out.all(b"\",\"stopPrice\":\"");
         text::decimal(out, order.trigger.0, price_digits, 0);
     }
-    if let Some(mode) = names.self_trade {
-        out.extend_from_slice(b"\",\"selfTradePreventionMode\":\"");
+    if let Some(mode) = mode {
+        out.all(b"\",\"selfTradePreventionMode\":\"");
         text::plain(out, mode.as_str());
     }
-    out.extend_from_slice(b"\",\"newClientOrderId\":\"");
+    out.all(b"\",\"newClientOrderId\":\"");
     text::order_id(out, b't', order.id);
     // What becomes of it is told by its user events; the answer need not say it again.
-    out.extend_from_slice(b"\",\"newOrderRespType\":\"ACK\"");
+    out.all(b"\",\"newOrderRespType\":\"ACK\"");
 }
 
 /// Appends the `order.place` request of an intent for a new order. `timestamp` is the wall time at the venue.
@@ -127,11 +205,7 @@ pub fn encode_place(
     timestamp: Nanos,
     out: &mut Vec<u8>,
 ) -> Result<(), UnknownCode> {
-    let names = Names::read(order)?;
-    head(out, Asked::Place, order.id, "order.place", instrument);
-    new_order(out, order, &names, instrument);
-    tail(out, timestamp);
-    Ok(())
+    new_order(out, (Asked::Place, "order.place"), order, instrument, timestamp, |_| ())
 }
 
 /// Appends the `order.cancelReplace` request of an intent for a new order in the place of its target. Where the target
@@ -145,47 +219,52 @@ pub fn encode_replace(
     timestamp: Nanos,
     out: &mut Vec<u8>,
 ) -> Result<(), UnknownCode> {
-    let names = Names::read(order)?;
-    head(out, Asked::Replace, order.id, "order.cancelReplace", instrument);
-    key(out, "cancelReplaceMode");
-    text::quoted(out, "STOP_ON_FAILURE");
-    id(out, "cancelOrigClientOrderId", order.target);
-    key(out, "cancelRestrictions");
-    text::quoted(out, "ONLY_NEW");
-    new_order(out, order, &names, instrument);
-    tail(out, timestamp);
-    Ok(())
+    new_order(out, (Asked::Replace, "order.cancelReplace"), order, instrument, timestamp, |out| {
+        key(out, "cancelReplaceMode");
+        text::quoted(out, "STOP_ON_FAILURE");
+        id(out, "cancelOrigClientOrderId", order.target);
+        key(out, "cancelRestrictions");
+        text::quoted(out, "ONLY_NEW");
+    })
 }
 
 /// Appends the `order.cancel` request of an intent to cancel its target.
 pub fn encode_cancel(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
-    head(out, Asked::Cancel, order.target, "order.cancel", instrument);
-    id(out, "origClientOrderId", order.target);
-    id(out, "newClientOrderId", order.id);
-    tail(out, timestamp);
+    request(out, instrument, |out| {
+        head(out, Asked::Cancel, order.target, "order.cancel", instrument);
+        id(out, "origClientOrderId", order.target);
+        id(out, "newClientOrderId", order.id);
+        tail(out, timestamp);
+    });
 }
 
 /// Appends the `order.amend.keepPriority` request of an intent to lower its target's quantity. The order keeps its
 /// client id, which the venue lets it: so every later event of it names the order that we know.
 pub fn encode_amend(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
-    head(out, Asked::Amend, order.target, "order.amend.keepPriority", instrument);
-    id(out, "origClientOrderId", order.target);
-    id(out, "newClientOrderId", order.target);
-    number(out, "newQty", order.quantity.0, instrument.quantity_scale);
-    tail(out, timestamp);
+    request(out, instrument, |out| {
+        head(out, Asked::Amend, order.target, "order.amend.keepPriority", instrument);
+        id(out, "origClientOrderId", order.target);
+        id(out, "newClientOrderId", order.target);
+        number(out, "newQty", order.quantity.0, instrument.quantity_scale);
+        tail(out, timestamp);
+    });
 }
 
 /// Appends the `openOrders.cancelAll` request of an intent to cancel whatever is open on its instrument.
 pub fn encode_sweep(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
-    head(out, Asked::Sweep, order.id, "openOrders.cancelAll", instrument);
-    tail(out, timestamp);
+    request(out, instrument, |out| {
+        head(out, Asked::Sweep, order.id, "openOrders.cancelAll", instrument);
+        tail(out, timestamp);
+    });
 }
 
 /// Appends the `order.status` request for `order`.
 pub fn encode_query(order: OrderId, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
-    head(out, Asked::Query, order, "order.status", instrument);
-    id(out, "origClientOrderId", order);
-    tail(out, timestamp);
+    request(out, instrument, |out| {
+        head(out, Asked::Query, order, "order.status", instrument);
+        id(out, "origClientOrderId", order);
+        tail(out, timestamp);
+    });
 }
 
 /// Appends the `myTrades` request for the trades of `order`, which the venue calls `venue_order_id`, from `trade_id` on:
@@ -197,15 +276,17 @@ pub fn encode_trades(
     timestamp: Nanos,
     out: &mut Vec<u8>,
 ) {
-    head(out, Asked::Trades, order, "myTrades", instrument);
-    key(out, "orderId");
-    text::integer(out, i64::try_from(venue_order_id).unwrap_or(i64::MAX));
-    trades_page(out, trade_id);
-    tail(out, timestamp);
+    request(out, instrument, |out| {
+        head(out, Asked::Trades, order, "myTrades", instrument);
+        key(out, "orderId");
+        text::integer(out, i64::try_from(venue_order_id).unwrap_or(i64::MAX));
+        trades_page(out, trade_id);
+        tail(out, timestamp);
+    });
 }
 
 /// Appends how many trades of a list are wanted, and from which on.
-pub(super) fn trades_page(out: &mut Vec<u8>, trade_id: u64) {
+pub(super) fn trades_page(out: &mut impl Sink, trade_id: u64) {
     key(out, "limit");
     text::integer(out, TRADES_MAX as u64);
     key(out, "fromId");

@@ -51,7 +51,8 @@ impl Asked {
 const BYTES_MAX: usize = 37;
 
 /// Writes the id of a request about `order`, or of a request of that id.
-pub(super) fn write(out: &mut Vec<u8>, asked: Asked, order: OrderId) {
+#[inline(always)]
+pub(super) fn write(out: &mut impl text::Sink, asked: Asked, order: OrderId) {
     text::order_id(out, asked.letter(), order);
 }
 

@@ -1,38 +1,100 @@
 //! Numbers and names to text, without a format string: what is sent is written digit by digit into one buffer.
+//!
+//! It is copied in pieces of a length that is known beforehand, which are a few instructions each where any other length is
+//! a call; what a piece has too much, the next one overwrites.
+
+use std::mem::MaybeUninit;
 
 use crate::domain::OrderId;
 
+/// Where text goes.
+pub(super) trait Sink {
+    /// Writes the first `count` bytes of `bytes`, or all if there are fewer.
+    fn put<const N: usize>(&mut self, bytes: &[u8; N], count: usize);
+
+    /// Writes all of `bytes`.
+    fn all(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, bytes: &[u8; N], count: usize) {
+        let length = self.len() + count.min(N);
+        self.extend_from_slice(bytes);
+        self.truncate(length);
+    }
+
+    #[inline(always)]
+    fn all(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Room behind a vector's last byte. How much of it is taken is in a register and not in memory, where every piece would
+/// wait for the one before; and nobody asks for more of it.
+pub(super) struct Page<'a> {
+    room: &'a mut [MaybeUninit<u8>],
+    taken: usize,
+}
+
+/// Appends to `out` what `write` writes, which is at most `room` bytes less the longest piece.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) fn page(out: &mut Vec<u8>, room: usize, write: impl FnOnce(&mut Page<'_>)) {
+    out.reserve(room);
+    let length = out.len();
+    let mut page = Page { room: &mut out.spare_capacity_mut()[..room], taken: 0 };
+    write(&mut page);
+    let taken = page.taken;
+    // SAFETY: `taken` is at most `room`, which is reserved, and all bytes before it are written: it begins at 0, and each of
+    // the two functions that move it has written as many bytes there as it moves it by, or has panicked before.
+    unsafe { out.set_len(length + taken) };
+}
+
+impl Sink for Page<'_> {
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, bytes: &[u8; N], count: usize) {
+        self.room[self.taken..self.taken + N].write_copy_of_slice(bytes);
+        self.taken += count.min(N);
+    }
+
+    #[inline(always)]
+    fn all(&mut self, bytes: &[u8]) {
+        self.room[self.taken..self.taken + bytes.len()].write_copy_of_slice(bytes);
+        self.taken += bytes.len();
+    }
+}
+
 /// Writes an integer.
-pub(super) fn integer(out: &mut Vec<u8>, value: impl Into<i128>) {
+#[inline(always)]
+pub(super) fn integer(out: &mut impl Sink, value: impl Into<i128>) {
     decimal(out, value, 0, 0);
 }
 
 /// Digits of the longest number: 2^127 has 39.
 const DIGITS: usize = 40;
 
-/// Digits that [`sixteen`] writes.
-const SIXTEEN: usize = 16;
+/// The digits of hexadecimal numbers.
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Writes the first `count` bytes of `bytes`. All are copied and the rest given back: a copy of a length that is known
-/// beforehand is a few instructions, one of any other length is a call.
+/// The first and the last bytes of few, as in a name, which may overlap: two copies of a length that is known are no call.
 #[inline(always)]
-fn push_some<const N: usize>(out: &mut Vec<u8>, bytes: &[u8; N], count: usize) {
-    let length = out.len() + count;
-    out.extend_from_slice(bytes);
-    out.truncate(length);
+fn ends<const N: usize>(bytes: &[u8]) -> Option<[&[u8; N]; 2]> {
+    let short = bytes.len() <= 2 * N;
+    short.then(|| Some([bytes.first_chunk()?, bytes.last_chunk()?])).flatten()
 }
 
-/// Writes bytes of which there are few, as in a name: two copies of eight, which may overlap, are no call.
+/// Writes bytes of which there are few.
 #[inline(always)]
-fn push_few(out: &mut Vec<u8>, bytes: &[u8]) {
-    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) if bytes.len() <= 16 => {
-            let mut all = [0; 16];
-            all[..8].copy_from_slice(first);
-            all[bytes.len() - 8..bytes.len()].copy_from_slice(last);
-            push_some(out, &all, bytes.len());
-        }
-        _ => out.extend_from_slice(bytes),
+fn few(out: &mut impl Sink, bytes: &[u8]) {
+    if let Some([first, last]) = ends::<4>(bytes) {
+        out.put(first, bytes.len() - 4);
+        out.put(last, 4);
+    } else if let Some([first, last]) = ends::<8>(bytes) {
+        out.put(first, bytes.len() - 8);
+        out.put(last, 8);
+    } else {
+        out.all(bytes);
     }
 }
 
@@ -59,51 +121,58 @@ const fn sixteen(number: u64) -> u128 {
     high | (eight((number % 100_000_000) as u32) as u128) << 64
 }
 
+/// Writes a number whose digits fit a word; they stay in registers, for what has just been written byte by byte would be
+/// waited for when it is read whole.
+macro_rules! write_digits {
+    ($out:ident, $word:ty, $digits:expr, $scale:ident, $at_least:ident) => {{
+        const PLACES: u32 = size_of::<$word>() as u32;
+        let digits: $word = $digits;
+        let text = digits | <$word>::from_ne_bytes([b'0'; PLACES as usize]);
+        // Bits of the places: where the first digit stands that counts, where the point, and what is behind it without the
+        // zeros at the end.
+        let point = (PLACES - u32::from($scale)) * 8;
+        let first = (digits.trailing_zeros() & !7).min(point - 8);
+        $out.put(&(text >> first).to_le_bytes(), (point - first) as usize / 8);
+        let shown = (PLACES * 8 - (digits.leading_zeros() & !7)).saturating_sub(point) as usize / 8;
+        if shown > 0 || $at_least > 0 {
+            // With the point no more than there are places, for there is one before it; none of it is left without a scale.
+            let fraction = text.checked_shr(point).unwrap_or(0);
+            $out.put(&(fraction << 8 | <$word>::from(b'.')).to_le_bytes(), 1 + shown);
+            pad($out, usize::from($at_least).saturating_sub(shown));
+        }
+    }};
+}
+
 /// Writes `value × 10^-scale` exactly: zeros at the end are left out, down to `at_least` decimals.
-#[inline]
-pub(super) fn decimal(out: &mut Vec<u8>, value: impl Into<i128>, scale: u8, at_least: u8) {
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation)]
+pub(super) fn decimal(out: &mut impl Sink, value: impl Into<i128>, scale: u8, at_least: u8) {
     let value = value.into();
     if value < 0 {
-        out.push(b'-');
+        out.put(b"-", 1);
     }
     match u64::try_from(value.unsigned_abs()) {
-        Ok(magnitude) if magnitude < 10_u64.pow(SIXTEEN as u32) && usize::from(scale) < SIXTEEN => {
-            let digits = sixteen(magnitude);
-            let mut text = [b'0'; 2 * SIXTEEN];
-            text[..SIXTEEN].copy_from_slice(&(digits | u128::from_ne_bytes([b'0'; SIXTEEN])).to_le_bytes());
-            let zeros = [digits.trailing_zeros() / 8, digits.leading_zeros() / 8].map(|zeros| zeros as usize);
-            let (first, end) = (zeros[0], SIXTEEN - zeros[1]);
-            put(out, [first, SIXTEEN - usize::from(scale), end], at_least, |out, from, to| {
-                if let Some(chunk) = text.get(from..).and_then(<[u8]>::first_chunk::<SIXTEEN>) {
-                    push_some(out, chunk, to - from);
-                }
-            });
+        Ok(magnitude) if magnitude < 10_u64.pow(8) && scale < 8 => {
+            write_digits!(out, u64, eight(magnitude as u32), scale, at_least);
+        }
+        Ok(magnitude) if magnitude < 10_u64.pow(16) && scale < 16 => {
+            write_digits!(out, u128, sixteen(magnitude), scale, at_least);
         }
         _ => long(out, value.unsigned_abs(), scale, at_least),
     }
 }
 
-/// Writes the digits before and behind the point, of which the first that counts is at `first` and the last before
-/// `end`; `write` writes those between two places.
+/// Writes zeros.
 #[inline(always)]
-fn put(
-    out: &mut Vec<u8>,
-    [first, point, end]: [usize; 3],
-    at_least: u8,
-    write: impl Fn(&mut Vec<u8>, usize, usize),
-) {
-    write(out, first.min(point - 1), point);
-    let shown = end.saturating_sub(point);
-    if shown > 0 || at_least > 0 {
-        out.push(b'.');
-        write(out, point, point + shown);
-        out.resize(out.len() + usize::from(at_least).saturating_sub(shown), b'0');
+fn pad(out: &mut impl Sink, count: usize) {
+    for written in (0..count).step_by(16) {
+        out.put(&[b'0'; 16], count - written);
     }
 }
 
 /// More digits than a word splits into at once: few numbers need it.
 #[cold]
-fn long(out: &mut Vec<u8>, magnitude: u128, scale: u8, at_least: u8) {
+fn long(out: &mut impl Sink, magnitude: u128, scale: u8, at_least: u8) {
     let mut digits = [b'0'; DIGITS];
     let (mut first, mut rest) = (DIGITS, magnitude);
     while rest > 0 {
@@ -111,10 +180,14 @@ fn long(out: &mut Vec<u8>, magnitude: u128, scale: u8, at_least: u8) {
         digits[first] = digit((rest % 10) as u64);
         rest /= 10;
     }
-    let end = digits.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
-    put(out, [first, DIGITS - usize::from(scale), end], at_least, |out, from, to| {
-        out.extend_from_slice(&digits[from..to]);
-    });
+    let (point, end) = (DIGITS - usize::from(scale), digits.iter().rposition(|&digit| digit != b'0'));
+    out.all(&digits[first.min(point - 1)..point]);
+    let end = end.map_or(0, |last| last + 1).max(point);
+    if end > point || at_least > 0 {
+        out.all(b".");
+        out.all(&digits[point..end]);
+        pad(out, usize::from(at_least).saturating_sub(end - point));
+    }
 }
 
 const fn digit(value: u64) -> u8 {
@@ -122,31 +195,27 @@ const fn digit(value: u64) -> u8 {
 }
 
 /// Writes an order id as `OrderId` shows itself, with another first letter.
-#[inline]
-pub(super) fn order_id(out: &mut Vec<u8>, letter: u8, id: OrderId) {
+#[inline(always)]
+pub(super) fn order_id(out: &mut impl Sink, letter: u8, id: OrderId) {
     let parts = [id.epoch, u32::from(id.source.0), u32::from(id.source_epoch)];
-    if parts.iter().all(|&part| part < 16) {
-        let [epoch, source, source_epoch] = parts.map(|part| hexadecimal(u64::from(part) << 60)[0]);
-        out.extend_from_slice(&[letter, b'-', epoch, b'-', source, b'-', source_epoch]);
+    if let [Some(epoch), Some(source), Some(source_epoch)] = parts.map(|part| HEX.get(part as usize)) {
+        out.put(&[letter, b'-', *epoch, b'-', *source, b'-', *source_epoch, b'-'], 8);
     } else {
-        out.push(letter);
-        parts.iter().for_each(|&part| hexadecimal_part(out, part.into()));
+        out.put(&[letter, b'-'], 2);
+        for part in parts {
+            hexadecimal(out, part.into());
+            out.put(b"-", 1);
+        }
     }
-    hexadecimal_part(out, id.sequence);
+    hexadecimal(out, id.sequence);
 }
 
-/// Writes a part of an id and the dash before it.
+/// Writes a number in hexadecimal, without zeros in front.
 #[inline(always)]
-fn hexadecimal_part(out: &mut Vec<u8>, part: u64) {
-    out.push(b'-');
-    let places = (16 - part.leading_zeros() / 4).max(1);
+fn hexadecimal(out: &mut impl Sink, number: u64) {
+    let places = (16 - number.leading_zeros() / 4).max(1);
     // The first digit that counts comes first.
-    push_some(out, &hexadecimal(part << (64 - 4 * places)), places as usize);
-}
-
-/// The sixteen hexadecimal digits of a word.
-#[inline(always)]
-fn hexadecimal(word: u64) -> [u8; 16] {
+    let word = number << (64 - 4 * places);
     // Spread to one digit a byte, then 9 or less is '0' and up, the rest 'a' and up: all bytes at once.
     let spread = |half: u32| {
         let half = u64::from(half);
@@ -154,50 +223,72 @@ fn hexadecimal(word: u64) -> [u8; 16] {
         let half = (half | half << 8) & 0x00ff_00ff_00ff_00ff;
         (half | half << 4) & 0x0f0f_0f0f_0f0f_0f0f
     };
-    let text = |digits: u64| {
+    let text = |half: u32| {
+        let digits = spread(half);
         let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
-        (digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+        u128::from((digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).swap_bytes())
     };
-    let (high, low) = (text(spread((word >> 32) as u32)), text(spread(word as u32)));
-    std::array::from_fn(|at| if at < 8 { high[at] } else { low[at - 8] })
+    let both = text((word >> 32) as u32) | text(word as u32) << 64;
+    out.put(&both.to_le_bytes(), places as usize);
 }
 
 /// Writes a name that has nothing to escape.
 #[inline(always)]
-pub(super) fn plain(out: &mut Vec<u8>, name: &'static str) {
-    push_few(out, name.as_bytes());
+pub(super) fn plain(out: &mut impl Sink, name: &'static str) {
+    few(out, name.as_bytes());
+}
+
+/// Most bytes that `text` takes in quotes.
+pub(super) const fn quoted_max(text: &str) -> usize {
+    text.len() * ESCAPED + 2
+}
+
+/// Bytes of a character that cannot stand as it is.
+const ESCAPED: usize = 6;
+
+/// Whether a byte of `word` cannot stand in a string as it is: below a space, a quote or a backslash.
+#[inline(always)]
+const fn has_special(word: u64) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (quote, backslash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+    // The lowest byte that is below what is taken from it turns its high bit on; those below it do not.
+    let spaces = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    let quotes = quote.wrapping_sub(ONES) & !quote;
+    let backslashes = backslash.wrapping_sub(ONES) & !backslash;
+    (spaces | quotes | backslashes) & (ONES << 7) != 0
 }
 
 /// Writes a string in quotes.
-#[inline]
-pub(super) fn quoted(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        push_few(out, text.as_bytes());
-        out.push(b'"');
+#[inline(always)]
+pub(super) fn quoted(out: &mut impl Sink, text: &str) {
+    let bytes = text.as_bytes();
+    let special = if let Some(ends) = ends::<4>(bytes) {
+        let [first, last] = ends.map(|four| u64::from(u32::from_le_bytes(*four)));
+        has_special(first | last << 32)
+    } else if let Some(ends) = ends::<8>(bytes) {
+        ends.iter().any(|eight| has_special(u64::from_le_bytes(**eight)))
     } else {
+        bytes.iter().any(|&byte| byte < b' ' || byte == b'"' || byte == b'\\')
+    };
+    out.put(b"\"", 1);
+    if special {
         escaped(out, text);
+    } else {
+        few(out, bytes);
     }
+    out.put(b"\"", 1);
 }
 
-/// Writes the rest of a string that cannot stand as it is.
+/// Writes a string that cannot stand as it is.
 #[cold]
-fn escaped(out: &mut Vec<u8>, text: &str) {
+fn escaped(out: &mut impl Sink, text: &str) {
     for byte in text.bytes() {
         match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0..=0x1f => out.extend_from_slice(&[
-                b'\\',
-                b'u',
-                b'0',
-                b'0',
-                b'0' + (byte >> 4),
-                b"0123456789abcdef"[usize::from(byte & 15)],
-            ]),
-            _ => out.push(byte),
+            b'"' | b'\\' => out.put(&[b'\\', byte], 2),
+            0..=0x1f => out.all(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), HEX[usize::from(byte & 15)]]),
+            _ => out.put(&[byte], 1),
         }
     }
-    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -206,32 +297,61 @@ mod tests {
     use crate::domain::{Decimal, Scale, SourceId};
     use proptest::prelude::*;
 
-    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    fn in_vector(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::new();
         write(&mut out);
-        String::from_utf8(out).expect("text")
+        out
+    }
+
+    /// What is written, the same on a page and behind it.
+    macro_rules! written {
+        ($write:expr) => {{
+            let (text, mut behind) = (in_vector($write), b"kept".to_vec());
+            page(&mut behind, 512, $write);
+            assert_eq!(behind, [b"kept", text.as_slice()].concat());
+            String::from_utf8(text).expect("text")
+        }};
     }
 
     #[test]
     fn decimals_are_padded_on_request() {
-        assert_eq!(written(|out| decimal(out, 150_000_000, 8, 0)), "1.5");
-        assert_eq!(written(|out| decimal(out, 150_000_000, 8, 8)), "1.50000000");
-        assert_eq!(written(|out| decimal(out, -5, 3, 8)), "-0.00500000");
-        assert_eq!(written(|out| decimal(out, 0, 8, 0)), "0");
-        assert_eq!(written(|out| decimal(out, 7, 0, 8)), "7.00000000");
+        assert_eq!(written!(|out| decimal(out, 150_000_000, 8, 0)), "1.5");
+        assert_eq!(written!(|out| decimal(out, 150_000_000, 8, 8)), "1.50000000");
+        assert_eq!(written!(|out| decimal(out, -5, 3, 8)), "-0.00500000");
+        assert_eq!(written!(|out| decimal(out, 0, 8, 0)), "0");
+        assert_eq!(written!(|out| decimal(out, 7, 0, 8)), "7.00000000");
         assert_eq!(
-            written(|out| decimal(out, i128::MIN, 36, 0)),
+            written!(|out| decimal(out, i128::MIN, 36, 0)),
             "-170.141183460469231731687303715884105728"
         );
-        assert_eq!(written(|out| quoted(out, "a\"\\\n币")), "\"a\\\"\\\\\\u000a币\"");
+        assert_eq!(written!(|out| quoted(out, "a\"\\\n币")), "\"a\\\"\\\\\\u000a币\"");
     }
 
     #[test]
     fn names_of_every_length_are_copied_whole() {
         for length in 0..40 {
             let name = &"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[..length];
-            assert_eq!(written(|out| quoted(out, name)), format!("\"{name}\""));
+            assert_eq!(written!(|out| quoted(out, name)), format!("\"{name}\""));
         }
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_string_is_found_wherever_it_is() {
+        for length in 1..24 {
+            for at in 0..length {
+                for special in ['"', '\\', '\0', '\u{1f}', ' ', '!', '#', '[', ']', '\u{7f}', 'é'] {
+                    let text: String = (0..length).map(|n| if n == at { special } else { 'a' }).collect();
+                    let shown = written!(|out| quoted(out, &text));
+                    assert_eq!(serde_json::from_str::<String>(&shown).ok(), Some(text), "{shown}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "out of range")]
+    fn no_more_is_written_than_there_is_room_for() {
+        page(&mut Vec::new(), 16, |out| (0..3).for_each(|_| out.put(b"12345678", 7)));
     }
 
     proptest! {
@@ -241,8 +361,8 @@ mod tests {
             // Numbers of every length: those of up to sixteen digits are written in a way of their own.
             for value in [value, value >> cut, (value >> cut) / 1_000_i128 * 1_000] {
                 let shown = Decimal::new(value, scale).to_string();
-                prop_assert_eq!(written(|out| decimal(out, value, scale.digits(), 0)), shown);
-                prop_assert_eq!(written(|out| integer(out, value)), value.to_string());
+                prop_assert_eq!(written!(|out| decimal(out, value, scale.digits(), 0)), shown);
+                prop_assert_eq!(written!(|out| integer(out, value)), value.to_string());
             }
         }
 
@@ -254,7 +374,7 @@ mod tests {
             let [source, source_epoch] = [source, source_epoch].map(|part| part % most.min(u32::from(u16::MAX)) as u16);
             let (epoch, source, sequence) = (epoch % most, SourceId(source), sequence >> cut);
             let id = OrderId { epoch, source, source_epoch, sequence };
-            prop_assert_eq!(written(|out| order_id(out, b't', id)), id.to_string());
+            prop_assert_eq!(written!(|out| order_id(out, b't', id)), id.to_string());
         }
     }
 }

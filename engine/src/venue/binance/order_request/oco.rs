@@ -1,11 +1,11 @@
 //! `orderList.place.oco`: two orders in one request of which one cancels the other.
 
-use crate::domain::{Instrument, Nanos};
+use crate::domain::{Instrument, Nanos, OrderType, SelfTrade, Side, TimeInForce};
 use crate::message::Intent;
 use crate::wire::UnknownCode;
 
-use super::{Asked, Names, head, id, key, number, tail};
-use crate::venue::binance::text;
+use super::{Asked, head, id, key, lifetime, number, request, self_trade, tail};
+use crate::venue::binance::text::{self, Sink};
 
 /// Names of a leg's parameters: type, client id, price, stop price, time in force.
 const ABOVE: [&str; 5] =
@@ -13,7 +13,27 @@ const ABOVE: [&str; 5] =
 const BELOW: [&str; 5] =
     ["belowType", "belowClientOrderId", "belowPrice", "belowStopPrice", "belowTimeInForce"];
 
-fn leg(out: &mut Vec<u8>, keys: [&str; 5], order: &Intent, names: &Names, instrument: &Instrument) {
+/// What of one of the two is a name at the venue.
+struct Names {
+    side: Side,
+    order_type: OrderType,
+    time_in_force: Option<TimeInForce>,
+    self_trade: Option<SelfTrade>,
+}
+
+impl Names {
+    fn read(order: &Intent) -> Result<Self, UnknownCode> {
+        let order_type = OrderType::try_from(order.order_type)?;
+        Ok(Self {
+            side: Side::try_from(order.side)?,
+            order_type,
+            time_in_force: lifetime(order, order_type)?,
+            self_trade: self_trade(order)?,
+        })
+    }
+}
+
+fn leg(out: &mut impl Sink, keys: [&str; 5], order: &Intent, names: &Names, instrument: &Instrument) {
     let [kind, client_id, price, trigger, time_in_force] = keys;
     key(out, kind);
     text::quoted(out, names.order_type.as_str());
@@ -43,19 +63,21 @@ pub fn encode_oco(
     out: &mut Vec<u8>,
 ) -> Result<(), UnknownCode> {
     let (upper, lower) = (Names::read(above)?, Names::read(below)?);
-    head(out, Asked::Oco, above.id, "orderList.place.oco", instrument);
-    key(out, "side");
-    text::quoted(out, upper.side.as_str());
-    number(out, "quantity", above.quantity.0, instrument.quantity_scale);
-    leg(out, ABOVE, above, &upper, instrument);
-    leg(out, BELOW, below, &lower, instrument);
-    if let Some(mode) = upper.self_trade {
-        key(out, "selfTradePreventionMode");
-        text::quoted(out, mode.as_str());
-    }
-    key(out, "newOrderRespType");
-    text::quoted(out, "ACK");
-    tail(out, timestamp);
+    request(out, instrument, |out| {
+        head(out, Asked::Oco, above.id, "orderList.place.oco", instrument);
+        key(out, "side");
+        text::quoted(out, upper.side.as_str());
+        number(out, "quantity", above.quantity.0, instrument.quantity_scale);
+        leg(out, ABOVE, above, &upper, instrument);
+        leg(out, BELOW, below, &lower, instrument);
+        if let Some(mode) = upper.self_trade {
+            key(out, "selfTradePreventionMode");
+            text::quoted(out, mode.as_str());
+        }
+        key(out, "newOrderRespType");
+        text::quoted(out, "ACK");
+        tail(out, timestamp);
+    });
     Ok(())
 }
 
