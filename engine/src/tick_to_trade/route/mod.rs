@@ -72,6 +72,8 @@ pub struct Route<E> {
     ports: RoutePorts,
     entry: E,
     stopwatch: Stopwatch,
+    /// What the stopwatch said when it was read last, in this duty cycle.
+    moment: Option<Nanos>,
     timing: RouteTiming,
     orders: Orders,
     answers: Timeouts,
@@ -94,6 +96,7 @@ impl<E: OrderEntry> Route<E> {
             ports,
             entry,
             stopwatch,
+            moment: None,
             timing,
             orders: Orders::default(),
             answers: Timeouts::new(timing.answer),
@@ -150,6 +153,7 @@ impl<E: OrderEntry> Route<E> {
             crash::point("route.taken");
             // One reading of the clock ends an order's time and begins the next one's.
             let started = clock.unwrap_or_else(|| self.stopwatch.elapsed());
+            self.moment = Some(started);
             if order.intent().opens_pair() {
                 self.on_pair(&order, now, started);
             } else {
@@ -315,6 +319,9 @@ impl<E: OrderEntry> Route<E> {
         let (state, instrument) = (order.state, order.instrument);
         if before.is_terminal() != state.is_terminal() {
             self.orders.ended(id, state.is_terminal());
+            if state.is_terminal() {
+                self.shed_answers(id);
+            }
         }
         if revived {
             self.counters.revived += 1;
@@ -386,8 +393,11 @@ impl<E: OrderEntry> Route<E> {
         self.append(&report, now);
     }
 
+    /// At `now`, which is one moment for a whole duty cycle: the clock is read once for all that it reports, and for each order
+    /// that it takes up.
     fn append(&mut self, report: &Report, now: Nanos) {
-        let elapsed = self.stopwatch.elapsed();
+        let stopwatch = self.stopwatch;
+        let elapsed = *self.moment.get_or_insert_with(|| stopwatch.elapsed());
         self.append_at(report, now, elapsed);
     }
 
@@ -424,6 +434,7 @@ impl<E: OrderEntry> Agent for Route<E> {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        self.moment = None;
         self.ports.halts.refresh(now);
         self.look_at_orders(now);
         if self.past.is_some() {

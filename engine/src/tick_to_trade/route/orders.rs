@@ -2,6 +2,8 @@
 //!
 //! Slabs made at the start with an index by id, so that nothing allocates while trading.
 
+use std::cell::Cell;
+
 use crate::domain::{Nanos, OrderId, Price, Quantity, Side};
 use crate::message::report::{Report, ReportKind};
 use crate::room;
@@ -35,6 +37,8 @@ pub struct Orders {
     ended: Box<[OrderRecord]>,
     next_ended: usize,
     index: OrderIndex,
+    /// Where the order is that was asked for last: of one event there are many questions.
+    latest: Cell<u32>,
     count: usize,
     spares: Vec<Vec<u64>>,
 }
@@ -67,22 +71,35 @@ impl Orders {
             ended: (0..ended).map(|_| vacant()).collect(),
             next_ended: 0,
             index: OrderIndex::new(live + ended),
+            latest: Cell::new(0),
             count: 0,
             spares: (0..SPARES).map(|_| room::vector(SPARE_TRADES, 0)).collect(),
         }
     }
 
     /// Takes a new order. Returns `false`, and changes nothing, if its id was used before.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, order: OrderRecord) -> bool {
-        if self.place_of(order.id).is_some() {
-            return false;
+        // Here, so that the order is written where it stays and nowhere else.
+        let place = self.take_place(order.id);
+        if let Some(place) = place {
+            *place = order;
+            true
+        } else {
+            false
         }
-        let Some(place) = self.free.pop().or_else(|| self.grow()) else { return false };
+    }
+
+    /// A place of its own for a new order; `None` if its id was used before.
+    fn take_place(&mut self, id: OrderId) -> Option<&mut OrderRecord> {
+        if self.search(id).is_some() {
+            return None;
+        }
+        let place = self.free.pop().or_else(|| self.grow())?;
         self.count += 1;
-        self.index.insert(order.id, place);
-        self.live[place as usize] = order;
-        true
+        self.index.insert(id, place);
+        self.latest.set(place);
+        Some(&mut self.live[place as usize])
     }
 
     /// More live orders than expected: twice the room. Gives a free place.
@@ -104,7 +121,18 @@ impl Orders {
 
     #[inline]
     fn place_of(&self, id: OrderId) -> Option<u32> {
-        self.index.find(id, id_in(&self.live, &self.ended))
+        let latest = self.latest.get();
+        // An id stands at one place at most, and at a vacant one that of no order, which is in no place.
+        if id_in(&self.live, &self.ended)(latest) == id && id != OrderId::NONE {
+            return Some(latest);
+        }
+        self.search(id)
+    }
+
+    fn search(&self, id: OrderId) -> Option<u32> {
+        let place = self.index.find(id, id_in(&self.live, &self.ended))?;
+        self.latest.set(place);
+        Some(place)
     }
 
     /// The order with this id.
@@ -149,6 +177,7 @@ impl Orders {
         let to = ENDED | u32::try_from(at).unwrap_or(u32::MAX);
         self.index.relocate(id, to, id_in(&self.live, &self.ended));
         std::mem::swap(&mut self.live[place as usize], &mut self.ended[at]);
+        self.latest.set(to);
         self.free.push(place);
         self.count -= 1;
     }
@@ -194,6 +223,7 @@ impl Orders {
 }
 
 /// A report of `order` as it stands.
+#[inline]
 pub(super) fn describe(order: &OrderRecord, kind: ReportKind, now: Nanos) -> Report {
     Report {
         id: order.id,

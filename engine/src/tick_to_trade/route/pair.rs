@@ -41,7 +41,9 @@ impl<E: OrderEntry> Route<E> {
             let placeable =
                 if known { Err(RejectCode::DuplicateId) } else { self.placeable(order.intent(), now) };
             match placeable {
-                Ok(placeable) => *record = Some(OrderRecord { pairing, ..placeable }),
+                Ok(side) => {
+                    *record = Some(OrderRecord { pairing, ..OrderRecord::of(order.intent(), side, now) });
+                }
                 // Neither leaves, for the reason for which one does not.
                 Err(code) => return pair.iter().for_each(|order| self.refuse(order.intent(), code, now)),
             }

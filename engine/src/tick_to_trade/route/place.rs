@@ -12,31 +12,39 @@ use crate::tick_to_trade::route::state::OrderRecord;
 use crate::venue::OrderEntry;
 
 impl<E: OrderEntry> Route<E> {
+    #[inline]
     pub(super) fn place(&mut self, order: &Order, now: Nanos, taken: Nanos) {
         match self.placeable(order.intent(), now) {
-            Ok(record) => {
-                self.depart(order, record, now, taken);
+            Ok(side) => {
+                self.depart(order, side, OrderId::NONE, now, taken);
             }
             Err(code) => self.refuse(order.intent(), code, now),
         }
     }
 
-    /// The record of a new order that may leave now.
+    /// The side of a new order that may leave now.
     #[inline]
-    pub(super) fn placeable(&mut self, intent: &Intent, now: Nanos) -> Result<OrderRecord, RejectCode> {
+    pub(super) fn placeable(&mut self, intent: &Intent, now: Nanos) -> Result<Side, RejectCode> {
         if intent.valid_until < now {
             return Err(RejectCode::Expired);
         }
         self.permits_new(now)?;
         self.not_halted(intent)?;
-        let side = Side::try_from(intent.side).map_err(|_| RejectCode::BadRequest)?;
-        Ok(OrderRecord::new(intent.id, intent.instrument, side, intent.price, intent.quantity, now))
+        Side::try_from(intent.side).map_err(|_| RejectCode::BadRequest)
     }
 
-    /// Journals that a new order is sent, and sends it; whether it left.
+    /// Journals that a new order is sent, in the place of `replaces` if that is one, and sends it; whether it left.
     #[inline]
-    pub(super) fn depart(&mut self, order: &Order, record: OrderRecord, now: Nanos, taken: Nanos) -> bool {
+    pub(super) fn depart(
+        &mut self,
+        order: &Order,
+        side: Side,
+        replaces: OrderId,
+        now: Nanos,
+        taken: Nanos,
+    ) -> bool {
         let intent = order.intent();
+        let record = OrderRecord { replaces, ..OrderRecord::of(intent, side, now) };
         let sent = describe(&record, ReportKind::Sent, now);
         if !self.orders.insert(record) {
             self.refuse(intent, RejectCode::DuplicateId, now);
@@ -61,16 +69,20 @@ impl<E: OrderEntry> Route<E> {
         true
     }
 
-    /// Counts an order that left, and gives the venue its time to answer. What is settled meanwhile is forgotten here.
+    /// Counts an order that left, and gives the venue its time to answer.
     #[inline]
     pub(super) fn await_answer(&mut self, id: OrderId, now: Nanos) {
         self.counters.sent += 1;
+        self.answers.start(id, now);
+    }
+
+    /// Waits no longer for `ended`, nor for what else is settled; here and not with the next order, which is in a hurry.
+    pub(super) fn shed_answers(&mut self, ended: OrderId) {
         let Self { answers, orders, sweeps, .. } = self;
-        answers.shed(|id| match orders.get(id) {
+        answers.shed(ended, |id| match orders.get(id) {
             Some(order) => order.state.is_terminal(),
             None => !sweeps.iter().any(|sweep| sweep.id == id),
         });
-        self.answers.start(id, now);
     }
 
     /// Risk judged what a reduce-only order does; route stops what may not leave at all.

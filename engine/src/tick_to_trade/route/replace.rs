@@ -9,17 +9,18 @@ use crate::error::RejectCode;
 use crate::message::report::{OrderState, ReportKind};
 use crate::message::{Intent, Order};
 use crate::tick_to_trade::route::Route;
-use crate::tick_to_trade::route::state::{OrderRecord, Pairing};
+use crate::tick_to_trade::route::state::Pairing;
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
 
 impl<E: OrderEntry> Route<E> {
     pub(super) fn replace(&mut self, order: &Order, now: Nanos, taken: Nanos) {
         let intent = order.intent();
-        let record = match self.placeable(intent, now).and_then(|record| self.replacing(record, intent)) {
-            Ok(record) => record,
+        let placeable = self.placeable(intent, now);
+        let side = match placeable.and_then(|side| self.replaceable(intent).map(|()| side)) {
+            Ok(side) => side,
             Err(code) => return self.refuse(intent, code, now),
         };
-        if !self.depart(order, record, now, taken) {
+        if !self.depart(order, side, intent.target, now, taken) {
             return;
         }
         self.counters.replaces += 1;
@@ -31,9 +32,9 @@ impl<E: OrderEntry> Route<E> {
         }
     }
 
-    /// The record of the new order, if the other rests untouched: of any else the outcome could not be told from its own,
-    /// or what it had filled would come on top.
-    fn replacing(&self, record: OrderRecord, intent: &Intent) -> Result<OrderRecord, RejectCode> {
+    /// Whether the other rests untouched: of any else the outcome could not be told from the new order's own, or what it had
+    /// filled would come on top.
+    fn replaceable(&self, intent: &Intent) -> Result<(), RejectCode> {
         let target = self.orders.get(intent.target).filter(|order| !order.state.is_terminal());
         let target = target.ok_or(RejectCode::UnknownOrder)?;
         if target.instrument != intent.instrument {
@@ -46,7 +47,7 @@ impl<E: OrderEntry> Route<E> {
         if target.is_amending() || target.state != OrderState::Open {
             return Err(RejectCode::Unresolved);
         }
-        Ok(OrderRecord { replaces: intent.target, ..record })
+        Ok(())
     }
 
     /// A new order that was refused, or whose outcome is not known, leaves open what became of the one in whose place it

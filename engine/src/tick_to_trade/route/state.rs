@@ -4,6 +4,7 @@
 
 use crate::domain::{InstrumentIndex, Nanos, OrderId, Price, Quantity, Side};
 use crate::error::RejectCode;
+use crate::message::Intent;
 use crate::message::report::{OrderState, ReportKind};
 use crate::tick_to_trade::route::trades::Trades;
 use crate::venue::{VenueEvent, VenueEventKind};
@@ -133,6 +134,7 @@ const fn report(kind: ReportKind) -> Effect {
 
 impl OrderRecord {
     /// An order whose bytes are about to leave.
+    #[inline]
     #[must_use]
     pub const fn new(
         id: OrderId,
@@ -169,6 +171,13 @@ impl OrderRecord {
             question: Question::None,
             trades: Trades::new(),
         }
+    }
+
+    /// The order that `intent` asks for, whose side has been read.
+    #[inline]
+    #[must_use]
+    pub const fn of(intent: &Intent, side: Side, sent: Nanos) -> Self {
+        Self::new(intent.id, intent.instrument, side, intent.price, intent.quantity, sent)
     }
 
     /// The same, of which `before` was filled in an earlier session, by the venue's own account of the order.

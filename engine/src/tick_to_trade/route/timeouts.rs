@@ -67,14 +67,19 @@ impl Timeouts {
         self.queue.push_back((now.saturating_add(self.delay), id));
     }
 
-    /// Forgets the oldest orders as far as they are `settled`, two at most: more than come in, so that the queue is as long
-    /// as what is in flight and not as all that was sent within the delay.
-    pub fn shed(&mut self, settled: impl Fn(OrderId) -> bool) {
+    /// With the end of `ended`, forgets the oldest orders as far as they are `settled`, two at most: more than end at a time,
+    /// so that the queue is as long as what is in flight and not as all that was sent within the delay. Most end in the
+    /// order in which they were sent: nobody is asked then.
+    pub fn shed(&mut self, ended: OrderId, settled: impl Fn(OrderId) -> bool) {
         for _ in 0..2 {
-            if !self.queue.front().is_some_and(|&(_, id)| settled(id)) {
+            let Some(&(_, id)) = self.queue.front() else { return };
+            if id != ended && !settled(id) {
                 return;
             }
             self.queue.pop_front();
+            if id == ended {
+                return;
+            }
         }
     }
 
@@ -107,13 +112,28 @@ mod tests {
     fn a_burst_of_settled_orders_does_not_wait_for_its_delay_and_an_open_one_does() {
         let mut timeouts = Timeouts::new(Nanos::from_secs(2));
         for sequence in 0..1_000 {
-            timeouts.shed(|_| true);
+            timeouts.start(order(sequence), Nanos(1));
+            timeouts.shed(order(sequence), |_| unreachable!("it is the oldest"));
+        }
+        assert_eq!(timeouts.queue.len(), 0, "each went with its end");
+        for sequence in 0..10 {
             timeouts.start(order(sequence), Nanos(1));
         }
-        assert_eq!(timeouts.queue.len(), 1, "only the last is not settled yet");
-        timeouts.start(order(1_000), Nanos(1));
-        timeouts.shed(|id| id != order(999));
-        assert_eq!(timeouts.queue.len(), 2, "nothing leaves from behind an open one");
+        for sequence in 1..10 {
+            timeouts.shed(order(sequence), |id| id != order(0));
+        }
+        assert_eq!(timeouts.queue.len(), 10, "nothing leaves from behind an open one");
+        timeouts.shed(order(0), |_| unreachable!("it is the oldest"));
+        for sequence in 10..20 {
+            timeouts.start(order(sequence), Nanos(1));
+            timeouts.shed(order(sequence), |_| true);
+        }
+        assert_eq!(timeouts.queue.len(), 0, "what ended behind it is caught up with");
+        for sequence in [998, 999] {
+            timeouts.start(order(sequence), Nanos(1));
+        }
+        timeouts.shed(order(999), |_| false);
+        assert_eq!(timeouts.due(Nanos::from_secs(3)), Some(order(998)));
         assert_eq!(timeouts.due(Nanos::from_secs(3)), Some(order(999)));
     }
 }

@@ -13,6 +13,7 @@ pub(super) struct Trades {
 }
 
 impl Trades {
+    #[inline]
     pub(super) const fn new() -> Self {
         Self { near: [0; NEAR], count: 0, more: Vec::new() }
     }
