@@ -285,12 +285,14 @@ impl Risk {
         let mut clock = None;
         for _ in 0..POLL_BATCH {
             let before = taken;
-            for turn in 0..sources {
+            let mut at = self.first;
+            for _ in 0..sources {
                 if self.ports.journal.free() < RECORDS_PER_INTENT {
                     // What cannot be journalled is not taken: the rings fill, and the sources are told so at once.
                     return taken;
                 }
-                let (source, ring) = &mut self.ports.intents[(self.first + turn) % sources];
+                let (source, ring) = &mut self.ports.intents[at];
+                at = if at + 1 < sources { at + 1 } else { 0 };
                 let source = *source;
                 let next = |ring: &mut Consumer<Intent>| ring.poll_unless(|next| next.awaits_other(now));
                 if let Some(intent) = ring.get_mut().and_then(next) {
@@ -323,7 +325,7 @@ impl Risk {
             }
         }
         if taken > 0 {
-            self.first = (self.first + 1) % sources;
+            self.first = if self.first + 1 < sources { self.first + 1 } else { 0 };
         }
         taken
     }

@@ -7,6 +7,7 @@
 
 pub mod limits;
 mod window;
+mod instrument_set;
 mod request;
 mod market;
 pub mod valuation;

@@ -8,6 +8,7 @@ use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
 use crate::room;
 use crate::tick_to_trade::order_index::{NIL, OrderIndex};
+use crate::tick_to_trade::risk::instrument_set::InstrumentSet;
 use crate::tick_to_trade::risk::request::NewOrder;
 
 /// The table has no room for another order.
@@ -115,6 +116,8 @@ pub(super) struct OpenOrders {
     index: OrderIndex,
     queues: Box<[BySide<Queue>]>,
     tallies: Box<[Tally]>,
+    /// The instruments with open orders.
+    open: InstrumentSet,
     total: Tally,
 }
 
@@ -139,6 +142,7 @@ impl OpenOrders {
             index: OrderIndex::new(capacity as usize),
             queues: vec![BySide::default(); instruments].into(),
             tallies: room::slice(instruments, Tally::default()),
+            open: InstrumentSet::new(instruments),
             total: Tally::default(),
         }
     }
@@ -187,7 +191,8 @@ impl OpenOrders {
         wanted: impl Fn(SourceId) -> bool,
         found: &mut Vec<(OrderId, InstrumentIndex)>,
     ) {
-        for (queue, side) in self.queues.iter().flat_map(|queue| [(queue, Side::Buy), (queue, Side::Sell)]) {
+        let open = self.open.members().iter().map(|&instrument| &self.queues[instrument as usize]);
+        for (queue, side) in open.flat_map(|queue| [(queue, Side::Buy), (queue, Side::Sell)]) {
             let mut at = queue.get(side).head;
             while let Some(slot) = self.slots.get(at as usize) {
                 if slot.phase != Phase::Settling && wanted(slot.id.source) {
@@ -397,7 +402,9 @@ impl OpenOrders {
         if next == NIL {
             queue.tail = at;
         }
-        self.tallies[slot.instrument as usize].count(slot.phase);
+        let tally = &mut self.tallies[slot.instrument as usize];
+        tally.count(slot.phase);
+        self.open.set(slot.instrument, tally.open > 0);
         self.total.count(slot.phase);
     }
 
@@ -417,7 +424,9 @@ impl OpenOrders {
         if slot.next == NIL {
             queue.tail = slot.before;
         }
-        self.tallies[slot.instrument as usize].discount(slot.phase);
+        let tally = &mut self.tallies[slot.instrument as usize];
+        tally.discount(slot.phase);
+        self.open.set(slot.instrument, tally.open > 0);
         self.total.discount(slot.phase);
     }
 }

@@ -9,6 +9,7 @@ use crate::ledger::{Applied, Ledger};
 use crate::message::report::FeeAsset;
 use crate::message::{Intent, Report, ReportKind, Tick};
 use crate::room;
+use crate::tick_to_trade::risk::instrument_set::InstrumentSet;
 use crate::tick_to_trade::risk::latch::{Day, DayState};
 use crate::tick_to_trade::risk::limits::Limits;
 use crate::tick_to_trade::risk::market::Reference;
@@ -18,41 +19,6 @@ use crate::tick_to_trade::risk::rate::{SourceRates, counts_as_storm, slot};
 use crate::tick_to_trade::risk::request::{NewOrder, content_of};
 use crate::tick_to_trade::risk::valuation::{NoValue, Prices, mark};
 use crate::tick_to_trade::risk::window::{Bucket, Window};
-
-/// A set of instruments: members in a list, their places beside it. Never grows after it is made.
-#[derive(Debug)]
-pub(super) struct InstrumentSet {
-    members: Vec<InstrumentIndex>,
-    places: Vec<Option<u32>>,
-}
-
-impl InstrumentSet {
-    fn new(instruments: usize) -> Self {
-        Self { members: room::vector(instruments, 0), places: vec![None; instruments] }
-    }
-
-    pub(super) fn members(&self) -> &[InstrumentIndex] {
-        &self.members
-    }
-
-    #[inline]
-    fn set(&mut self, instrument: InstrumentIndex, is_member: bool) {
-        match self.places[instrument as usize] {
-            None if is_member => {
-                self.places[instrument as usize] = u32::try_from(self.members.len()).ok();
-                self.members.push(instrument);
-            }
-            Some(place) if !is_member => {
-                self.places[instrument as usize] = None;
-                self.members.swap_remove(place as usize);
-                if let Some(&moved) = self.members.get(place as usize) {
-                    self.places[moved as usize] = Some(place);
-                }
-            }
-            _ => {}
-        }
-    }
-}
 
 /// What risk keeps of one source.
 #[derive(Debug)]

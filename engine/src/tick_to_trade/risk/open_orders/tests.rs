@@ -167,6 +167,9 @@ proptest! {
             for sequence in model.keys() {
                 prop_assert!(orders.instrument_of(id(*sequence)).is_some());
             }
+            let mut open: Vec<_> = orders.open_of(|_| true).iter().map(|(id, _)| id.sequence).collect();
+            open.sort_unstable();
+            prop_assert!(open.iter().eq(model.keys()), "{:?}", open);
         }
     }
 }
