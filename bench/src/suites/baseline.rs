@@ -6,16 +6,13 @@ use engine::domain::Nanos;
 use engine::error::SetupError;
 
 use crate::histogram::Histogram;
-use crate::report::{Ratio, Row};
+use crate::report::Row;
 use crate::suites::Bench;
 
 const SUITE: &str = "baseline";
 
 /// Operations in a batch.
 const BATCH: u64 = 1_000;
-
-/// Rounds of arithmetic that take about as long as a bookTicker's way to an order, in memory that nobody else touches.
-const SPIN: u64 = 2_000;
 
 /// Runs the suite.
 ///
@@ -41,14 +38,6 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         steps.record(stopwatch.elapsed() - before);
     }
     bench.report.push(row("two clock reads, each pair alone", steps));
-    let mut spins = Histogram::prepared();
-    for _ in 0..bench.scale().of(100_000, 20_000, 50) {
-        let (_, time) = bench.rig.time(|| (0..SPIN).fold(1, |sum: u64, turn| black_box(sum ^ turn)));
-        spins.record(time);
-    }
-    // What the tail of anything so long is on this machine, whoever wrote it.
-    let tail = Ratio::plain("its own p50 at p99.9", spins.at(0.999) / spins.at(0.5));
-    bench.report.push(row("arithmetic, each time alone", spins).with(tail));
     let mut probes = Histogram::default();
     for _ in 0..bench.scale().of(40, 10, 2) {
         probes.record(Nanos(bench.rig.probe()?.round() as i64));

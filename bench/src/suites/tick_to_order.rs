@@ -81,35 +81,40 @@ impl Kind {
 /// # Errors
 /// When a file cannot be made, or a frame does not lead to exactly one order.
 pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
-    let mut rows: Vec<[Series; 3]> = KINDS.iter().map(|_| Default::default()).collect();
+    let mut rows: Vec<[Series; 4]> = KINDS.iter().map(|_| Default::default()).collect();
     let two_cores = bench.rig.has_two_cores();
     let count = bench.scale().of(6_400, 3_200, 64);
     for round in 0..bench.rounds() {
-        for (kind, [ours, serde, over_two]) in KINDS.iter().zip(&mut rows) {
+        for (kind, [ours, serde, plain, over_two]) in KINDS.iter().zip(&mut rows) {
             let plan = kind.plan(2 * WARM + count, u64::from(round) + 1)?;
             let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
             desk.warm_up(2 + WARM)?;
-            let [own, theirs] = measure(bench, kind, &mut desk, count)?;
+            let [own, theirs, arithmetic] = measure(bench, kind, &mut desk, count)?;
             ours.add_alone(&own);
             serde.add_alone(&theirs);
+            plain.add_alone(&arithmetic);
             if two_cores {
                 let measure = || apart::measure(bench, kind, count, u64::from(round) + 1);
                 over_two.add(bench.rig.measure_long(measure)?);
             }
         }
     }
-    for (kind, [ours, serde, over_two]) in KINDS.iter().zip(&rows) {
+    let tail = |own: &Samples| own.times.at(0.999) / own.times.at(0.5);
+    for (kind, [ours, serde, plain, over_two]) in KINDS.iter().zip(&rows) {
         let ratios = |_, own: &Samples| {
             let over = serde.alone().map_or(f64::NAN, |serde| own.over(serde));
-            let tail = own.times.at(0.999) / own.times.at(0.5);
             vec![
                 Ratio::promised("serde_json's parse of the frame", over, Target::AtMost(kind.target)),
-                Ratio::promised("its own p50 at p99.9", tail, TAIL),
+                Ratio::promised("its own p50 at p99.9", tail(own), TAIL),
             ]
         };
         bench.report.push_series(SUITE, &format!("{}: bytes to order bytes", kind.name), ours, &ratios);
         let name = format!("{}: {} reads the frame", kind.name, json::SERDE);
         bench.report.push_series(SUITE, &name, serde, &|_, _| Vec::new());
+        // What the tail of anything so long is on this machine, whoever wrote it.
+        let name = format!("{}: plain arithmetic for as long", kind.name);
+        let ratios = |_, own: &Samples| vec![Ratio::plain("its own p50 at p99.9", tail(own))];
+        bench.report.push_series(SUITE, &name, plain, &ratios);
         apart::report(bench, kind, over_two, ours);
     }
     bench
@@ -123,14 +128,28 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// Times of the whole way, and of the parse alone, frame by frame.
+/// Arithmetic in a register, of `turns` turns.
+fn spin(turns: u64) -> u64 {
+    (0..turns).fold(1, |sum: u64, turn| black_box(sum ^ turn))
+}
+
+/// Turns of [`spin`] that take `time`.
+fn turns_of(bench: &Bench<'_>, time: f64) -> u64 {
+    const TRIAL: u64 = 10_000;
+    let trials = (0..16).map(|_| bench.rig.time(|| spin(TRIAL)).1.0);
+    let trial = trials.min().unwrap_or(i64::MAX).max(1);
+    ((time * TRIAL as f64) / trial as f64).round() as u64
+}
+
+/// Times of the whole way, of the parse alone, and of arithmetic that takes as long as the way, frame by frame.
 fn measure(
     bench: &Bench<'_>,
     kind: &Kind,
     desk: &mut Desk,
     count: usize,
-) -> Result<[Histogram; 2], SetupError> {
+) -> Result<[Histogram; 3], SetupError> {
     let (mut own, mut theirs) = (Histogram::prepared(), Histogram::prepared());
+    let mut plain = Histogram::prepared();
     let mut left = count;
     while left > 0 {
         let chunk = left.min(CHUNK);
@@ -157,7 +176,9 @@ fn measure(
             // The venue's answer comes later, and is no part of the way.
             while desk.cycle() > 0 {}
         }
+        let turns = turns_of(bench, own.at(0.5));
+        (0..chunk).for_each(|_| plain.record(bench.rig.time(|| spin(turns)).1));
         desk.journals.drain_all()?;
     }
-    Ok([own, theirs])
+    Ok([own, theirs, plain])
 }
