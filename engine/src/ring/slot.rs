@@ -71,7 +71,7 @@ pub(super) fn write<T: Message>(body: &[AtomicU64], mask: u64, index: u64, messa
     stamped::write(slot::<T>(body, mask, index), index + 1, message);
 }
 
-/// As [`write`], where nobody but the consumer that the producer waits for reads the ring.
+/// As [`write()`], where nobody but the consumer that the producer waits for reads the ring.
 #[inline]
 pub(super) fn write_unseen<T: Message>(body: &[AtomicU64], mask: u64, index: u64, message: &T) {
     stamped::write_unseen(slot::<T>(body, mask, index), index + 1, message);

@@ -40,7 +40,7 @@ pub fn write<T: IntoBytes + Immutable>(slot: &[AtomicU64], stamp: u64, value: &T
     SyncPoint::Stamp.publish(&slot[0], stamp);
 }
 
-/// As [`write`], of a slot that nobody reads before the stamp is there: the slot's one reader has said that it is done with
+/// As [`write()`], of a slot that nobody reads before the stamp is there: the slot's one reader has said that it is done with
 /// the value before, and waits for this one. A writer that dies in between leaves the stamp before.
 #[inline]
 pub fn write_unseen<T: IntoBytes + Immutable>(slot: &[AtomicU64], stamp: u64, value: &T) {
