@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::domain::{InstrumentIndex, Instruments, Nanos, OrderId, Quantity};
 use engine::message::{IntentKind, Order};
-use engine::venue::binance::order_request::{encode_cancel, encode_place, encode_query};
+use engine::venue::binance::order_request::{REQUEST_ROOM, encode_cancel, encode_place, encode_query};
 use engine::venue::{NotSent, OrderEntry, VenueEvent, VenueEventKind};
 
 /// Answers that may wait.
@@ -27,7 +27,7 @@ impl Encoder {
     /// For orders of `instruments`.
     #[must_use]
     pub fn new(instruments: Arc<Instruments>) -> Self {
-        let (out, answers) = (Vec::with_capacity(1 << 10), VecDeque::with_capacity(ANSWERS));
+        let (out, answers) = (Vec::with_capacity(REQUEST_ROOM), VecDeque::with_capacity(ANSWERS));
         Self { instruments, out, answers, orders: 0, bytes: 0 }
     }
 }

@@ -33,7 +33,8 @@ pub struct Producer<T> {
 }
 
 impl<T: Message> Producer<T> {
-    /// Makes the ring file, replacing an older one by rename. The consumer's `cursor` file may come later.
+    /// Makes the ring file, replacing an older one by rename. The consumer's `cursor` file may come later. For ends that live
+    /// and die together; see [`open`](Self::open).
     ///
     /// # Errors
     /// When `capacity` is no power of two within the limits, or the file cannot be made.
@@ -99,12 +100,14 @@ impl<T: Message> Producer<T> {
         self.watched
     }
 
-    /// [Resumes](Self::resume) if there is a ring to go on with, else [creates](Self::create) one.
+    /// [Resumes](Self::resume) if there is a ring to go on with, else [creates](Self::create_watched) one whose ends may die
+    /// alone: with its marks, a message that was only begun is none even to a consumer that has lost its cursor.
     ///
     /// # Errors
     /// As [`create`](Self::create).
     pub fn open(ring: &Path, cursor: &Path, capacity: usize, epoch: u32) -> Result<Self, SetupError> {
-        Self::resume(ring, cursor, capacity, epoch).or_else(|_| Self::create(ring, cursor, capacity, epoch))
+        Self::resume(ring, cursor, capacity, epoch)
+            .or_else(|_| Self::create_watched(ring, cursor, capacity, epoch))
     }
 
     /// How many lives of this producer wrote the ring before this one: 0 in a ring that it made.

@@ -41,7 +41,7 @@ fn rings_are_read_in_bounds_and_in_order() {
     let at = |name: &str| hostile.path().join(name);
     let cursor = |name: &str| own.path().join(name);
     let mut intents =
-        spsc::Producer::<Intent>::create(&at("intents"), &cursor("intents"), 64, 1).expect("made");
+        spsc::Producer::<Intent>::create_watched(&at("intents"), &cursor("intents"), 64, 1).expect("made");
     let mut ticks = broadcast::Producer::<Tick>::create(&at("ticks"), 64, 1).expect("made");
     let mut frames = bytes::Producer::create(&at("frames"), &cursor("frames"), 4_096, 1).expect("made");
     for n in 0..20_u64 {

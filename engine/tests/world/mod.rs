@@ -94,10 +94,7 @@ impl World {
 
     fn producer<T: engine::ring::Message>(&self, name: &str) -> spsc::Producer<T> {
         let (ring, cursor) = self.ipc.link(name);
-        // Watched: judges read along.
-        spsc::Producer::resume(&ring, &cursor, self.capacity, 1)
-            .or_else(|_| spsc::Producer::create_watched(&ring, &cursor, self.capacity, 1))
-            .expect("a ring of the link")
+        spsc::Producer::open(&ring, &cursor, self.capacity, 1).expect("a ring of the link")
     }
 
     fn consumer<T: engine::ring::Message>(&self, name: &str) -> spsc::Consumer<T> {

@@ -80,7 +80,7 @@ impl BinanceEntry {
             instruments,
             events: VecDeque::with_capacity(EVENTS),
             asked: VecDeque::with_capacity(ASKED_MAX),
-            request: Vec::with_capacity(1_024),
+            request: Vec::with_capacity(order_request::REQUEST_ROOM),
             message: Vec::with_capacity(64 << 10),
             unreadable: 0,
             attempts: 0,

@@ -133,7 +133,7 @@ impl<E: OrderEntry> Route<E> {
     /// Something that only an operator may clear: nothing new leaves any more, for as long as this engine epoch lasts.
     pub(super) fn latch(&mut self, cause: RejectCode, reason: &str, now: Nanos) {
         self.shut();
-        let elapsed = self.stopwatch.elapsed().0;
+        let elapsed = self.moment().0;
         // The page is what holds; a full journal takes nothing from it.
         let _ = self.ports.journal.append(now, elapsed, &Halt::global(HaltState::Halted, cause, reason));
     }

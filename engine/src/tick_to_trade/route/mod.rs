@@ -393,11 +393,15 @@ impl<E: OrderEntry> Route<E> {
         self.append(&report, now);
     }
 
-    /// At `now`, which is one moment for a whole duty cycle: the clock is read once for all that it reports, and for each order
-    /// that it takes up.
-    fn append(&mut self, report: &Report, now: Nanos) {
+    /// When this duty cycle is, on the monotonic clock: as `now` one moment for all that it tells. The clock is read once for
+    /// that, and for each order that it takes up.
+    fn moment(&mut self) -> Nanos {
         let stopwatch = self.stopwatch;
-        let elapsed = *self.moment.get_or_insert_with(|| stopwatch.elapsed());
+        *self.moment.get_or_insert_with(|| stopwatch.elapsed())
+    }
+
+    fn append(&mut self, report: &Report, now: Nanos) {
+        let elapsed = self.moment();
         self.append_at(report, now, elapsed);
     }
 

@@ -6,6 +6,7 @@ use crate::domain::{
     Instrument, InstrumentIndex, Instruments, Market, Nanos, OrderId, OrderType, Price, Quantity, SelfTrade,
     Side, TimeInForce,
 };
+use crate::limits::SYMBOL_BYTES_MAX;
 use crate::message::Intent;
 use crate::wire::UnknownCode;
 
@@ -22,6 +23,9 @@ pub(super) const TRADES_MAX: usize = 1_000;
 /// Most bytes of a request but for its symbol, and of the longest piece that it is written in: those of a pair, in numbers of
 /// any length, are below 800.
 const REQUEST: usize = 896;
+
+/// Room that every request finds enough, whatever its symbol: a buffer with so much never grows.
+pub const REQUEST_ROOM: usize = REQUEST + text::quoted_length_max(SYMBOL_BYTES_MAX);
 
 /// Appends a request about `instrument`.
 #[inline(always)]

@@ -240,7 +240,12 @@ pub(super) fn plain(out: &mut impl Sink, name: &'static str) {
 
 /// Most bytes that `text` takes in quotes.
 pub(super) const fn quoted_max(text: &str) -> usize {
-    text.len() * ESCAPED + 2
+    quoted_length_max(text.len())
+}
+
+/// Most bytes of a text of `length` bytes in quotes.
+pub(super) const fn quoted_length_max(length: usize) -> usize {
+    length * ESCAPED + 2
 }
 
 /// Bytes of a character that cannot stand as it is.

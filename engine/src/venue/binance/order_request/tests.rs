@@ -199,3 +199,34 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn the_longest_requests_find_room_in_what_is_set_aside() {
+    // Each byte of it is written as six.
+    let symbol = "\u{1}".repeat(SYMBOL_BYTES_MAX);
+    let widest = instrument(&symbol, Market::Spot, Scale::MAX.digits(), Scale::MAX.digits());
+    let id =
+        OrderId { epoch: u32::MAX, source: SourceId(u16::MAX), source_epoch: u16::MAX, sequence: u64::MAX };
+    let least = Intent {
+        id,
+        target: id,
+        price: Price(i64::MIN),
+        trigger: Price(i64::MIN),
+        quantity: Quantity(i64::MIN),
+        side: Side::Sell.code(),
+        order_type: OrderType::TakeProfitLimit.code(),
+        self_trade: SelfTrade::ExpireBoth.code(),
+        ..intent(0)
+    };
+    let mut out = Vec::with_capacity(REQUEST_ROOM);
+    type Ask = fn(&Intent, &Instrument, Nanos, &mut Vec<u8>) -> Result<(), UnknownCode>;
+    let asks: [Ask; 3] = [encode_place, encode_replace, |order, instrument, now, out| {
+        encode_oco(order, order, instrument, now, out)
+    }];
+    for ask in asks {
+        out.clear();
+        ask(&least, &widest, Nanos(i64::MIN), &mut out).expect("known codes");
+        assert!(out.len() > 600, "{}", String::from_utf8_lossy(&out));
+        assert_eq!(out.capacity(), REQUEST_ROOM, "it did not grow");
+    }
+}
