@@ -4,8 +4,8 @@
 //! learns of a message by its slot's stamp alone, and the producer reads the cursor only when its cached copy says
 //! full: in steady state one cache line moves per message.
 //!
-//! A ring that others watch ([`Producer::create_watched`]) has each slot marked while it is written, which is one store
-//! more a message. In any other the consumer is the only reader, and it never looks at what is being written.
+//! A ring that others watch ([`Producer::create_watched`]), or whose ends may die alone ([`Producer::open`]), has each slot
+//! marked while it is written, which is one store more a message. In any other the consumer is the only reader, and it never looks at what is being written.
 
 use std::marker::PhantomData;
 use std::path::Path;
