@@ -97,7 +97,8 @@ impl Sender for LineSender {
     #[inline]
     fn try_send(&mut self, line: &Line) -> bool {
         let words = &self.0.body()[..8];
-        for (word, value) in words[1..].iter().zip(line) {
+        // In falling order, as `engine::shm::words` does it: the stamp's store is beside the last.
+        for (word, value) in words[1..].iter().zip(line).rev() {
             word.store(*value, Ordering::Relaxed);
         }
         self.1 += 1;
@@ -160,13 +161,15 @@ pub struct Blocks {
     words: Vec<AtomicU64>,
     filled: Lonely,
     emptied: Lonely,
+    /// The filler's own; nobody else reads it.
+    sent: Lonely,
 }
 
 impl Default for Blocks {
     fn default() -> Self {
         let count = (BLOCKS * BLOCK_LINES + 1) * WORDS;
         let words = (0..count).map(|_| AtomicU64::new(0)).collect();
-        Self { words, filled: Lonely::default(), emptied: Lonely::default() }
+        Self { words, filled: Lonely::default(), emptied: Lonely::default(), sent: Lonely::default() }
     }
 }
 
@@ -178,8 +181,9 @@ impl Blocks {
         &self.words[skew + place * BLOCK_LINES * WORDS..][..BLOCK_LINES * WORDS]
     }
 
-    /// Fills block `number` once it is empty; `word` gives the words of the line that is the so-manieth of all.
-    pub fn fill(&self, number: u64, wait: crate::rig::Wait, line_of: &impl Fn(u64) -> Line) {
+    /// Fills block `number` once it is empty; `line_of` gives the words of the line that is the so-manieth of all. With
+    /// `counted` the filler notes after each line how many there are, as a ring's producer does.
+    pub fn fill(&self, number: u64, wait: crate::rig::Wait, counted: bool, line_of: &impl Fn(u64) -> Line) {
         // Acquire: partner is the release in `empty`.
         while self.emptied.0.load(Ordering::Acquire) + (BLOCKS as u64) <= number {
             wait.relax();
@@ -189,6 +193,9 @@ impl Blocks {
             let values = line_of(index);
             line[0].store(index + 1, Ordering::Relaxed);
             line[1..].iter().zip(values).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+            if counted {
+                self.sent.0.store(index + 1, Ordering::Relaxed);
+            }
         }
         // Release: partner is the acquire in `empty`.
         self.filled.0.store(number + 1, Ordering::Release);

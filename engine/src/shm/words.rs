@@ -17,14 +17,15 @@ pub const fn count<T>() -> usize {
     size_of::<T>() / WORD
 }
 
-/// Copies `value` into the first words of `words`, in rising order.
+/// Copies `value` into the first words of `words`, in falling order: the stamp that a slot begins with is stored next, and
+/// a core hands stores to one line over as one as long as each is beside the one before.
 ///
 /// # Panics
 /// When `words` is shorter than the value: callers cut slices of the right size.
 #[inline]
 pub fn store<T: IntoBytes + Immutable>(words: &[AtomicU64], value: &T) {
     let words = &words[..count::<T>()];
-    for (word, bytes) in words.iter().zip(value.as_bytes().as_chunks::<WORD>().0) {
+    for (word, bytes) in words.iter().zip(value.as_bytes().as_chunks::<WORD>().0).rev() {
         word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
     }
 }

@@ -115,10 +115,12 @@ struct Rows {
 pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     let contenders = contenders();
     let mut rows: Vec<Rows> = contenders.iter().map(|_| Rows::default()).collect();
-    let (mut blocks, mut costs) = (Series::default(), broadcast::Rows::default());
+    let (mut blocks, mut costs) = (<[Series; 2]>::default(), broadcast::Rows::default());
     let (rig, scratch) = (bench.rig, bench.scratch);
     for _ in 0..bench.scale().of(12, 3, 1) {
-        blocks.add(rig.measure(|| stream::blocks(rig))?);
+        for (series, counted) in blocks.iter_mut().zip([false, true]) {
+            series.add(rig.measure(|| stream::blocks(rig, counted))?);
+        }
         for (contender, rows) in contenders.iter().zip(&mut rows) {
             let measure = |series: &mut Series, measurement: Option<Measure>| {
                 if let Some(measurement) = measurement {
@@ -147,7 +149,8 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
 struct Results {
     contenders: Vec<Contender>,
     rows: Vec<Rows>,
-    blocks: Series,
+    /// The floor of streams, and the same with a word of the sender's own stored with each line.
+    blocks: [Series; 2],
 }
 
 /// A peer and what ours must come to as a multiple of it.
@@ -208,9 +211,14 @@ impl Results {
                 self.stream_ratios(own, at, samples)
             });
         }
-        bench
-            .report
-            .push_series(SUITE, "stream, floor: blocks of 256 lines", &self.blocks, &|_, _| Vec::new());
+        let floors = ["stream, floor: blocks of 256 lines", "stream, floor, each line counted by its sender"];
+        for (name, series) in floors.iter().zip(&self.blocks) {
+            bench.report.push_series(SUITE, name, series, &|at, samples| {
+                let theirs = self.of("iceoryx2").and_then(|rows| rows.stream.at(at));
+                let times = theirs.map(|theirs| theirs.figure() / samples.figure());
+                times.map(|times| Ratio::plain("the rate of iceoryx2", times)).into_iter().collect()
+            });
+        }
     }
 
     fn round_trip_ratios(&self, name: &str, at: Placement, samples: &Samples) -> Vec<Ratio> {
@@ -233,10 +241,15 @@ impl Results {
 
     fn stream_ratios(&self, own: bool, at: Placement, samples: &Samples) -> Vec<Ratio> {
         let mut ratios = Vec::new();
-        if let Some(floor) = self.blocks.at(at) {
-            let part = floor.figure() / samples.figure();
+        let [bare, counted] = self.blocks.each_ref().map(|floor| floor.at(at));
+        let part = |floor: &Samples| floor.figure() / samples.figure();
+        if let Some(floor) = bare {
             let target = Some(Target::AtLeast(0.90)).filter(|_| own);
-            ratios.push(Ratio { to: "of the floor's rate".to_owned(), value: part, target });
+            ratios.push(Ratio { to: "of the floor's rate".to_owned(), value: part(floor), target });
+        }
+        // Whoever sends one message at a time has to note how many they are.
+        if let Some(floor) = counted.filter(|_| own) {
+            ratios.push(Ratio::plain("of the floor's with a count", part(floor)));
         }
         for (peer, target) in STREAM.iter().filter(|_| own) {
             if let Some(theirs) = self.of(peer).and_then(|rows| rows.stream.at(at)) {

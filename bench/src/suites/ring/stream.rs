@@ -148,11 +148,11 @@ pub fn threads<T: Transport>(rig: &Rig, scratch: &Path) -> Result<Histogram, Set
     sent.and(times)
 }
 
-/// The floor: blocks of lines that change hands.
+/// The floor: blocks of lines that change hands; `counted`, with one word more of the sender's own for each line.
 ///
 /// # Errors
 /// When a word is wrong.
-pub fn blocks(rig: &Rig) -> Result<Histogram, SetupError> {
+pub fn blocks(rig: &Rig, counted: bool) -> Result<Histogram, SetupError> {
     let blocks = Blocks::default();
     let (stopwatch, wait) = (rig.stopwatch, rig.wait);
     let count = rig.scale.of(64, 24, 1) * PER_LOOK / BLOCK_LINES as u64;
@@ -167,7 +167,7 @@ pub fn blocks(rig: &Rig) -> Result<Histogram, SetupError> {
             }
             looks.finish(checked)
         },
-        || (0..count).for_each(|number| blocks.fill(number, wait, &line)),
+        || (0..count).for_each(|number| blocks.fill(number, wait, counted, &line)),
     )?;
     times
 }
