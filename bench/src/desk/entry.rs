@@ -30,6 +30,12 @@ impl Encoder {
         let (out, answers) = (Vec::with_capacity(REQUEST_ROOM), VecDeque::with_capacity(ANSWERS));
         Self { instruments, out, answers, orders: 0, bytes: 0 }
     }
+
+    /// What trades.
+    #[must_use]
+    pub const fn instruments(&self) -> &Arc<Instruments> {
+        &self.instruments
+    }
 }
 
 impl OrderEntry for Encoder {

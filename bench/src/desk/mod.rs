@@ -189,6 +189,12 @@ impl Desk {
         self.agents.ingest.agent().feed()
     }
 
+    /// What trades.
+    #[must_use]
+    pub const fn instruments(&self) -> &Arc<Instruments> {
+        self.agents.route.agent().entry().instruments()
+    }
+
     /// Orders encoded so far.
     #[must_use]
     pub const fn orders(&self) -> u64 {

@@ -3,10 +3,12 @@
 //! same way over two processes.
 
 pub mod apart;
+mod parts;
 
 use std::hint::black_box;
 use std::sync::Arc;
 
+use engine::agent::Agent as _;
 use engine::domain::{Instruments, Market};
 use engine::error::SetupError;
 
@@ -18,6 +20,7 @@ use crate::peers::json::{self, BookTicker, DepthUpdate, Typed};
 use crate::report::{Ratio, Target};
 use crate::series::{Samples, Series};
 use crate::suites::Bench;
+use crate::suites::tick_to_order::parts::Parts;
 
 const SUITE: &str = "tick-to-order";
 
@@ -81,18 +84,21 @@ impl Kind {
 /// # Errors
 /// When a file cannot be made, or a frame does not lead to exactly one order.
 pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
-    let mut rows: Vec<[Series; 4]> = KINDS.iter().map(|_| Default::default()).collect();
+    let mut rows: Vec<[Series; 5]> = KINDS.iter().map(|_| Default::default()).collect();
     let two_cores = bench.rig.has_two_cores();
     let count = bench.scale().of(6_400, 3_200, 64);
     for round in 0..bench.rounds() {
-        for (kind, [ours, serde, plain, over_two]) in KINDS.iter().zip(&mut rows) {
-            let plan = kind.plan(2 * WARM + count, u64::from(round) + 1)?;
+        for (kind, [ours, serde, plain, parts, over_two]) in KINDS.iter().zip(&mut rows) {
+            let plan = kind.plan(2 * WARM + 2 * count, u64::from(round) + 1)?;
             let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
+            let mut alone = Parts::new(&desk)?;
+            desk.feed().ahead(2 + WARM).for_each(|given| alone.read(given));
             desk.warm_up(2 + WARM)?;
-            let [own, theirs, arithmetic] = measure(bench, kind, &mut desk, count)?;
+            let [own, theirs, arithmetic, of_parts] = measure(bench, kind, &mut desk, &mut alone, count)?;
             ours.add_alone(&own);
             serde.add_alone(&theirs);
             plain.add_alone(&arithmetic);
+            parts.add_alone(&of_parts);
             if two_cores {
                 let measure = || apart::measure(bench, kind, count, u64::from(round) + 1);
                 over_two.add(bench.rig.measure_long(measure)?);
@@ -100,7 +106,7 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         }
     }
     let tail = |own: &Samples| own.times.at(0.999) / own.times.at(0.5);
-    for (kind, [ours, serde, plain, over_two]) in KINDS.iter().zip(&rows) {
+    for (kind, [ours, serde, plain, parts, over_two]) in KINDS.iter().zip(&rows) {
         let ratios = |_, own: &Samples| {
             let over = serde.alone().map_or(f64::NAN, |serde| own.over(serde));
             vec![
@@ -111,6 +117,12 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         bench.report.push_series(SUITE, &format!("{}: bytes to order bytes", kind.name), ours, &ratios);
         let name = format!("{}: {} reads the frame", kind.name, json::SERDE);
         bench.report.push_series(SUITE, &name, serde, &|_, _| Vec::new());
+        let name = format!("{}: its parts alone", kind.name);
+        bench.report.push_series(SUITE, &name, parts, &|_, own: &Samples| {
+            let over = |whole: &Series| whole.alone().map_or(f64::NAN, |whole| own.over(whole));
+            let way = Ratio::plain("the whole way", over(ours));
+            vec![Ratio::plain("serde_json's parse of the frame", over(serde)), way]
+        });
         // What the tail of anything so long is on this machine, whoever wrote it.
         let name = format!("{}: plain arithmetic for as long", kind.name);
         let ratios = |_, own: &Samples| vec![Ratio::plain("its own p50 at p99.9", tail(own))];
@@ -128,7 +140,8 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// Arithmetic in a register, of `turns` turns.
+/// Arithmetic in a register, of `turns` turns; the same code wherever it is called from.
+#[inline(never)]
 fn spin(turns: u64) -> u64 {
     (0..turns).fold(1, |sum: u64, turn| black_box(sum ^ turn))
 }
@@ -141,15 +154,16 @@ fn turns_of(bench: &Bench<'_>, time: f64) -> u64 {
     ((time * TRIAL as f64) / trial as f64).round() as u64
 }
 
-/// Times of the whole way, of the parse alone, and of arithmetic that takes as long as the way, frame by frame.
+/// Times of the whole way, of the parse alone, of arithmetic that takes as long as the way, and of its parts, frame by frame.
 fn measure(
     bench: &Bench<'_>,
     kind: &Kind,
     desk: &mut Desk,
+    parts: &mut Parts,
     count: usize,
-) -> Result<[Histogram; 3], SetupError> {
+) -> Result<[Histogram; 4], SetupError> {
     let (mut own, mut theirs) = (Histogram::prepared(), Histogram::prepared());
-    let mut plain = Histogram::prepared();
+    let (mut plain, mut of_parts) = (Histogram::prepared(), Histogram::prepared());
     let mut left = count;
     while left > 0 {
         let chunk = left.min(CHUNK);
@@ -160,6 +174,7 @@ fn measure(
             black_box((kind.parse)(payload));
             let (read, time) = bench.rig.time(|| (kind.parse)(payload));
             theirs.record(time);
+            parts.read(given);
             if !read {
                 return Err(SetupError::Invalid(format!("{SUITE}: serde_json cannot read a {}", kind.name)));
             }
@@ -179,6 +194,28 @@ fn measure(
         let turns = turns_of(bench, own.at(0.5));
         (0..chunk).for_each(|_| plain.record(bench.rig.time(|| spin(turns)).1));
         desk.journals.drain_all()?;
+        take_parts(bench, desk, parts, chunk, &mut of_parts)?;
     }
-    Ok([own, theirs, plain])
+    Ok([own, theirs, plain, of_parts])
+}
+
+/// Times of the parts for the next `chunk` frames, which the desk takes too.
+fn take_parts(
+    bench: &Bench<'_>,
+    desk: &mut Desk,
+    parts: &mut Parts,
+    chunk: usize,
+    times: &mut Histogram,
+) -> Result<(), SetupError> {
+    parts.skip();
+    let ahead: Vec<_> = desk.feed().ahead(chunk).cloned().collect();
+    for given in &ahead {
+        desk.arrive();
+        let now = desk.now();
+        desk.agents.ingest.do_work(now);
+        desk.agents.host.do_work(now);
+        times.record(parts.time(bench, desk, given)?);
+        while desk.cycle() > 0 {}
+    }
+    desk.journals.drain_all()
 }
