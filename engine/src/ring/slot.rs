@@ -6,9 +6,10 @@
 use std::path::Path;
 
 use crate::error::SetupError;
-use crate::limits::{RING_CAPACITY_MAX, RING_CAPACITY_MIN};
+use crate::limits::{CACHE_LINE, RING_CAPACITY_MAX, RING_CAPACITY_MIN};
 use crate::primitive::AtomicU64;
 use crate::ring::message::{Message, element_size, layout_hash};
+use crate::room;
 use crate::shm::stamped::{self, BUSY, stride};
 use crate::shm::words::WORD;
 use crate::shm::{Descriptor, Expected, SegmentKind, SegmentSpec};
@@ -65,6 +66,13 @@ fn slot<T>(body: &[AtomicU64], mask: u64, index: u64) -> &[AtomicU64] {
     &body[at..at + stride::<T>()]
 }
 
+/// Asks for the lines behind the first of a slot, beside it and not when it has come: from another core each takes as long.
+#[inline(always)]
+fn fetch_rest<T>(slot: &[AtomicU64]) {
+    const LINE: usize = CACHE_LINE / WORD;
+    (LINE..stride::<T>()).step_by(LINE).for_each(|at| room::fetch(&slot[at]));
+}
+
 /// Writes message `index`. Only the ring's one producer calls this.
 #[inline]
 pub(super) fn write<T: Message>(body: &[AtomicU64], mask: u64, index: u64, message: &T) {
@@ -86,6 +94,7 @@ pub(super) fn lossless<T: Message>() -> [Expected; 2] {
 #[inline]
 pub(super) fn read<T: Message>(body: &[AtomicU64], mask: u64, index: u64) -> Option<T> {
     let slot = slot::<T>(body, mask, index);
+    fetch_rest::<T>(slot);
     // No second look at the stamp: the producer does not come back to this slot before the cursor has passed it.
     (stamped::stamp(slot) == index + 1).then(|| stamped::copy(slot))
 }
@@ -118,6 +127,7 @@ pub(super) enum Found<T> {
 #[inline]
 pub(super) fn read_checked<T: Message>(body: &[AtomicU64], mask: u64, index: u64) -> Found<T> {
     let slot = slot::<T>(body, mask, index);
+    fetch_rest::<T>(slot);
     let stamp = stamped::stamp(slot);
     if stamp != index + 1 {
         // A busy mark of `index` itself means that it is being written for the first time: not yet.
