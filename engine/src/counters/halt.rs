@@ -175,26 +175,30 @@ impl HaltReader {
     #[inline]
     #[must_use]
     pub fn state(&self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
-        let places = [Some(0), source_at(source), instrument_at(instrument)];
+        places(source, instrument).map_or(HaltState::Halted, |places| self.state_at(places))
+    }
+
+    /// The strictest of the words at `places`.
+    #[inline(always)]
+    fn state_at(&self, places: [usize; 3]) -> HaltState {
+        let Some(words) = self.file.body().first_chunk::<WORDS>() else { return HaltState::Halted };
+        let found = places.map(|at| words[at].load(Ordering::Relaxed));
+        let [global, source, instrument] = found.map(|word| word ^ ACTIVE);
         // Nearly always: nothing to read codes for.
-        if places.iter().all(|&at| word(self.file.body(), at) == Some(ACTIVE)) {
-            return HaltState::Active;
-        }
-        let [global, source, instrument] = places.map(|at| self.read(at));
-        global.max(source).max(instrument)
+        if global | source | instrument == 0 { HaltState::Active } else { strictest_of(found) }
     }
 
     /// What this page lets anybody trade at all.
     #[inline]
     #[must_use]
     pub fn global(&self) -> HaltState {
-        self.read(Some(0))
+        read(self.file.body(), Some(0))
     }
 
     /// What this page says of `source` alone. Halted if it is out of range.
     #[must_use]
     pub fn source(&self, source: SourceId) -> HaltState {
-        self.read(source_at(source))
+        read(self.file.body(), source_at(source))
     }
 
     /// Whether the page still stands under its name; `false` means: attach again. A system call.
@@ -202,24 +206,29 @@ impl HaltReader {
     pub fn is_current(&self) -> bool {
         self.file.is_current()
     }
-
-    #[inline]
-    fn read(&self, at: Option<usize>) -> HaltState {
-        read(self.file.body(), at)
-    }
 }
 
+/// The words of a page that say what `source` may trade of `instrument`; `None` if either is out of range.
 #[inline]
-fn word(body: &[AtomicU64], at: Option<usize>) -> Option<u64> {
-    Some(body.get(at?)?.load(Ordering::Relaxed))
+fn places(source: SourceId, instrument: InstrumentIndex) -> Option<[usize; 3]> {
+    Some([0, source_at(source)?, instrument_at(instrument)?])
 }
 
 #[inline]
 fn read(body: &[AtomicU64], at: Option<usize>) -> HaltState {
-    let state = word(body, at)
-        .and_then(|word| u8::try_from(word).ok())
-        .and_then(|code| HaltState::try_from(code).ok());
-    state.unwrap_or(HaltState::Halted)
+    let word = at.and_then(|at| body.get(at));
+    word.map_or(HaltState::Halted, |word| state_of(word.load(Ordering::Relaxed)))
+}
+
+fn state_of(word: u64) -> HaltState {
+    let code = u8::try_from(word).ok();
+    code.and_then(|code| HaltState::try_from(code).ok()).unwrap_or(HaltState::Halted)
+}
+
+#[cold]
+fn strictest_of(words: [u64; 3]) -> HaltState {
+    let [global, source, instrument] = words.map(state_of);
+    global.max(source).max(instrument)
 }
 
 /// A page that may come late.
@@ -230,10 +239,9 @@ struct Watched {
 }
 
 impl Watched {
-    #[inline]
-    fn read(&self, state: impl Fn(&HaltReader) -> HaltState) -> HaltState {
+    fn state_at(&self, places: [usize; 3]) -> HaltState {
         match (self.page.presence(), self.page.get()) {
-            (Presence::Here, Some(page)) => state(page),
+            (Presence::Here, Some(page)) => page.state_at(places),
             (Presence::Absent, _) => self.absent,
             // A page was there and says nothing any more: nobody knows what its owner wants.
             _ => HaltState::Halted,
@@ -288,14 +296,14 @@ impl HaltPages {
     #[inline]
     #[must_use]
     pub fn state(&mut self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
-        self.strictest(|page| page.state(source, instrument))
+        places(source, instrument).map_or(HaltState::Halted, |places| self.state_at(places))
     }
 
     /// What all pages together let anybody trade at all. Halted if there is no page.
     #[inline]
     #[must_use]
     pub fn global(&mut self) -> HaltState {
-        self.strictest(HaltReader::global)
+        self.state_at([0; 3])
     }
 
     /// Readings so far in which a watched page let less than everything be traded.
@@ -305,11 +313,20 @@ impl HaltPages {
     }
 
     #[inline]
-    fn strictest(&mut self, state: impl Fn(&HaltReader) -> HaltState) -> HaltState {
-        let fixed = self.pages.iter().map(&state).max();
-        let watched = self.watched.iter().map(|watched| watched.read(&state)).max();
-        self.held += u64::from(watched > Some(HaltState::Active));
-        fixed.max(watched).unwrap_or(HaltState::Halted)
+    fn state_at(&mut self, places: [usize; 3]) -> HaltState {
+        let watched = if self.watched.is_empty() { HaltState::Active } else { self.watched_at(places) };
+        if self.pages.is_empty() && self.watched.is_empty() {
+            return HaltState::Halted;
+        }
+        self.pages.iter().map(|page| page.state_at(places)).fold(watched, HaltState::max)
+    }
+
+    #[inline(never)]
+    fn watched_at(&mut self, places: [usize; 3]) -> HaltState {
+        let states = self.watched.iter().map(|watched| watched.state_at(places));
+        let strictest = states.fold(HaltState::Active, HaltState::max);
+        self.held += u64::from(strictest > HaltState::Active);
+        strictest
     }
 }
 

@@ -24,10 +24,10 @@ const LAYOUT: u64 = 1;
 const EXPECTED: Expected =
     Expected { kind: SegmentKind::Histograms, layout: LAYOUT, element_size: (WORDS * WORD) as u32 };
 
-/// Histogram `index` of `count`.
+/// Histogram `index` of `count`, if there is one.
 #[inline]
-fn histogram(body: &[AtomicU64], count: usize, index: usize) -> &[AtomicU64] {
-    &body[count * NAME_WORDS..][index * WORDS..][..WORDS]
+fn histogram(body: &[AtomicU64], count: usize, index: usize) -> Option<&[AtomicU64; WORDS]> {
+    if index < count { body.get(count * NAME_WORDS + index * WORDS..)?.first_chunk() } else { None }
 }
 
 /// The writer's histograms. One agent writes them; they start empty with each creation.
@@ -62,8 +62,9 @@ impl Histograms {
     /// When there is no histogram `index`: an error in the program, as with any array.
     #[inline]
     pub fn record(&mut self, index: usize, nanos: u64) {
-        assert!(index < self.count, "there is no histogram {index}");
-        let words = histogram(self.file.body(), self.count, index);
+        let Some(words) = histogram(self.file.body(), self.count, index) else {
+            panic!("there is no histogram {index}");
+        };
         // No read-modify-write: nobody else stores here.
         let get = |at: usize| words[at].load(Ordering::Relaxed);
         let set = |at: usize, value: u64| words[at].store(value, Ordering::Relaxed);
@@ -110,7 +111,7 @@ impl HistogramReader {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Snapshot> {
         let index = self.names.iter().position(|found| found == name)?;
-        let words = histogram(self.file.body(), self.names.len(), index);
+        let words = histogram(self.file.body(), self.names.len(), index)?;
         let get = |at: usize| words[at].load(Ordering::Relaxed);
         Some(Snapshot {
             count: get(COUNT),
