@@ -193,7 +193,7 @@ impl Risk {
         self.state.day.result
     }
 
-    #[inline]
+    #[inline(always)]
     fn gates(&mut self, intent: &Intent, source: SourceId) -> Gates {
         // What names no instrument is held to the global state; C02 will refuse it if that lets it pass.
         let listed = (intent.instrument as usize) < self.state.filters.len();
@@ -292,33 +292,13 @@ impl Risk {
                     return taken;
                 }
                 let (source, ring) = &mut self.ports.intents[at];
-                at = if at + 1 < sources { at + 1 } else { 0 };
                 let source = *source;
                 let next = |ring: &mut Consumer<Intent>| ring.poll_unless(|next| next.awaits_other(now));
                 if let Some(intent) = ring.get_mut().and_then(next) {
-                    let epoch = self.state.epoch;
-                    if self.recovery.as_ref().is_some_and(|past| past.has_decided(&intent, source, epoch)) {
-                        // Taken before the last life ended; its cursor had not been given back yet.
-                        taken += 1;
-                        continue;
-                    }
-                    let other = if intent.opens_pair() { other_of(&intent, ring) } else { None };
-                    self.state.expect(source, &intent);
-                    if let Some(next) = ring.get_mut().and_then(Consumer::peek) {
-                        // What it needs comes while this one is decided.
-                        self.state.expect(source, &next);
-                    }
-                    let started = clock.unwrap_or_else(|| self.elapsed());
-                    self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
-                    match other {
-                        None => self.decide(&intent, source, now, started),
-                        Some(other) => self.decide_pair([&intent, &other], source, now, started),
-                    }
-                    let done = self.elapsed();
-                    clock = Some(done);
-                    self.ports.histograms.record(0, (done - started).unsigned_abs());
+                    clock = self.take_intent(&intent, (source, at), now, clock).or(clock);
                     taken += 1;
                 }
+                at = if at + 1 < sources { at + 1 } else { 0 };
             }
             if taken == before {
                 break;
@@ -330,18 +310,53 @@ impl Risk {
         taken
     }
 
+    /// Decides an intent of `source`, whose ring is the `at`-th. `clock` is the moment it is taken at, if that was read already;
+    /// gives the moment that it was decided at.
+    #[inline(never)]
+    fn take_intent(
+        &mut self,
+        intent: &Intent,
+        (source, at): (SourceId, usize),
+        now: Nanos,
+        clock: Option<i64>,
+    ) -> Option<i64> {
+        let epoch = self.state.epoch;
+        if self.recovery.as_ref().is_some_and(|past| past.has_decided(intent, source, epoch)) {
+            // Taken before the last life ended; its cursor had not been given back yet.
+            return None;
+        }
+        let ring = &mut self.ports.intents[at].1;
+        let other = if intent.opens_pair() { other_of(intent, ring) } else { None };
+        if let Some(next) = ring.get_mut().and_then(Consumer::peek) {
+            // What it needs comes while this one is decided.
+            self.state.expect(source, &next);
+        }
+        let started = clock.unwrap_or_else(|| self.elapsed());
+        self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
+        match other {
+            None => self.decide(intent, source, now, started),
+            Some(other) => self.decide_pair([intent, &other], source, now, started),
+        }
+        let done = self.elapsed();
+        self.ports.histograms.record(0, (done - started).unsigned_abs());
+        Some(done)
+    }
+
     /// Gives one intent, taken at `taken` on the monotonic clock, its one answer.
+    #[inline(always)]
     fn decide(&mut self, intent: &Intent, source: SourceId, now: Nanos, taken: i64) {
         let gates = self.gates(intent, source);
-        let verdict = self.state.check(intent, source, now, &gates);
+        let request = self.state.request(intent, source);
+        let verdict = self.state.judge(&request, source, now, &gates);
         let OrderId { epoch, source: claimed, .. } = intent.id;
         let own = epoch == self.state.epoch && claimed == source;
         if own {
             self.state.on_identity(intent.id);
         }
-        let verdict = match &verdict {
-            Ok(request) => self.approve(intent, request, now, taken),
-            Err(code) => Err(*code),
+        let verdict = match (verdict, &request) {
+            (Ok(()), Ok(request)) => self.approve(intent, request, now, taken),
+            (Err(code), _) => Err(code),
+            (Ok(()), Err(code)) => Err(*code),
         };
         if let Err(code) = verdict {
             self.reject((intent, own), source, code, now);
@@ -361,6 +376,7 @@ impl Risk {
     }
 
     /// Journals the approval, counts it, and only then lets the order go.
+    #[inline(always)]
     fn approve(&mut self, intent: &Intent, request: &Request, now: Nanos, taken: i64) -> Verdict {
         self.flush(now);
         let decision = Decision::new(*intent, RejectCode::None, 0);

@@ -1,19 +1,21 @@
 //! The pass: every control on every intent, in one order, without allocation. The first failing code wins.
 
 use crate::counters::halt::HaltState;
-use crate::domain::{InstrumentIndex, Nanos, OrderId, Quantity, SourceId};
+use crate::domain::{Filters, InstrumentIndex, Nanos, OrderId, Quantity, SourceId};
 use crate::error::RejectCode;
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::Intent;
 use crate::tick_to_trade::risk::latch::{DayState, day_loss, source_latch};
-use crate::tick_to_trade::risk::limits::UNLIMITED;
+use crate::tick_to_trade::risk::limits::{InstrumentLimits, UNLIMITED};
 use crate::tick_to_trade::risk::market::{Reference, collar, collar_of_trigger};
+use crate::tick_to_trade::risk::open_orders::OpenRow;
 use crate::tick_to_trade::risk::position::{Exposure, max_gross, max_position};
 use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
 use crate::tick_to_trade::risk::request::{Amend, NewOrder, Origin, Request, Sweep, read};
 use crate::tick_to_trade::risk::self_trade::self_trade;
 use crate::tick_to_trade::risk::size::{filters, max_notional, max_quantity, valued_at};
-use crate::tick_to_trade::risk::state::State;
+use crate::tick_to_trade::risk::state::{Own, Source, State};
+use crate::tick_to_trade::risk::valuation::{NoValue, Row};
 
 /// C25: records of the journal that new orders may not use, so that rejects and cancels always find room.
 pub const JOURNAL_RESERVE: usize = 16;
@@ -37,17 +39,27 @@ pub(super) struct Gates {
     pub(super) link_up: bool,
 }
 
-/// An order with what several controls need of it.
+/// An order with what several controls need of it, looked up once.
 struct Subject<'a> {
     state: &'a State,
     order: &'a NewOrder,
     now: Nanos,
+    /// Its source.
+    source: &'a Source,
+    /// Its instrument.
+    own: &'a Own,
+    prices: &'a Row,
+    filters: &'a Filters,
+    limits: &'a InstrumentLimits,
+    open: &'a OpenRow,
     /// What is held and open with it.
-    after: &'a Exposure,
+    after: Exposure,
+    /// Whether the position and the open orders of its instrument are known.
+    reconciled: bool,
     /// Whether it can only shrink a position that is known.
     reduces: bool,
     /// The order in whose place it comes: never both of them trade.
-    replaced: Option<OrderId>,
+    replaced: Option<&'a OrderId>,
 }
 
 impl State {
@@ -55,7 +67,6 @@ impl State {
     ///
     /// # Errors
     /// The code of the first control that fails.
-    #[inline]
     pub(super) fn check(
         &self,
         intent: &Intent,
@@ -63,18 +74,39 @@ impl State {
         now: Nanos,
         gates: &Gates,
     ) -> Result<Request, RejectCode> {
-        if slot(source) >= self.sources.len() {
-            return Err(RejectCode::BadRequest);
-        }
-        let origin = Origin { source, epoch: self.epoch, instruments: self.filters.len() };
-        let request = read(intent, origin);
-        match &request {
-            Ok(Request::New(order)) if gates.halt <= HaltState::ReduceOnly => {
-                self.check_new((order, None), now, gates)?;
-            }
-            _ => self.check_other(&request, source, now, gates)?,
-        }
+        let request = self.request(intent, source);
+        self.judge(&request, source, now, gates)?;
         request
+    }
+
+    /// What an intent that came through the ring of `source` asks for.
+    ///
+    /// # Errors
+    /// BAD_REQUEST, of which [`judge`](Self::judge) says whether it is the code that comes first.
+    #[inline(always)]
+    pub(super) fn request(&self, intent: &Intent, source: SourceId) -> Result<Request, RejectCode> {
+        read(intent, Origin { source, epoch: self.epoch, instruments: self.filters.len() })
+    }
+
+    /// Decides what an intent that came through the ring of `source` was read as, and changes nothing.
+    ///
+    /// # Errors
+    /// The code of the first control that fails.
+    #[inline(always)]
+    pub(super) fn judge(
+        &self,
+        request: &Result<Request, RejectCode>,
+        source: SourceId,
+        now: Nanos,
+        gates: &Gates,
+    ) -> Result<(), RejectCode> {
+        match request {
+            _ if slot(source) >= self.sources.len() => Err(RejectCode::BadRequest),
+            Ok(Request::New(order)) if gates.halt <= HaltState::ReduceOnly => {
+                self.check_new(order, None, now, gates)
+            }
+            _ => self.check_other(request, source, now, gates),
+        }
     }
 
     /// The same of all but a new order that is alone.
@@ -96,14 +128,14 @@ impl State {
             _ if gates.halt > HaltState::ReduceOnly => Err(RejectCode::Halted),
             // C02.
             Err(code) => Err(*code),
-            Ok(Request::New(order)) => self.check_new((order, None), now, gates),
+            Ok(Request::New(order)) => self.check_new(order, None, now, gates),
             // One of a pair whose other did not come with it.
             Ok(Request::Leg(order)) if order.valid_until < now => Err(RejectCode::Expired),
             Ok(Request::Leg(_)) => Err(RejectCode::BadRequest),
             Ok(Request::Amend(amend)) => self.check_amend(amend, now, gates),
             Ok(Request::Replace(order, target)) => {
                 self.check_replaced(order, *target)?;
-                self.check_new((order, Some(*target)), now, gates)
+                self.check_new(order, Some(target), now, gates)
             }
         }
     }
@@ -171,7 +203,7 @@ impl State {
         if !self.tradable[index] {
             return Err(RejectCode::FilterStatus);
         }
-        if !self.grids[index].lot_passes(&self.filters[index], false, amend.quantity) {
+        if !self.own[index].grids.lot_passes(&self.filters[index], false, amend.quantity) {
             return Err(RejectCode::FilterLot);
         }
         message_rate(&source.rates.orders, &self.account_orders, now)?;
@@ -196,20 +228,37 @@ impl State {
         id.epoch != self.epoch || self.orders.is_paired(id)
     }
 
-    #[inline]
+    /// Every control on a new order, which may come in the place of another.
     pub(super) fn check_new(
         &self,
-        (order, replaced): (&NewOrder, Option<OrderId>),
+        order: &NewOrder,
+        replaced: Option<&OrderId>,
         now: Nanos,
         gates: &Gates,
     ) -> Result<(), RejectCode> {
+        let index = order.instrument as usize;
         let after = self.exposure(order.instrument).with(order);
-        let in_place = match replaced.and_then(|id| self.orders.working(id)) {
+        let in_place = match replaced.and_then(|id| self.orders.working(*id)) {
             None => after,
             Some((_, side, left)) => after.without(side, left),
         };
-        let reduces = self.is_reconciled(order.instrument) && in_place.only_shrinks(order.side);
-        let subject = Subject { state: self, order, now, after: &after, reduces, replaced };
+        let reconciled = self.is_reconciled(order.instrument);
+        let reduces = reconciled && in_place.only_shrinks(order.side);
+        let subject = Subject {
+            state: self,
+            order,
+            now,
+            source: &self.sources[slot(order.id.source)],
+            own: &self.own[index],
+            prices: &self.prices.rows[index],
+            filters: &self.filters[index],
+            limits: &self.limits.instruments[index],
+            open: self.orders.row(order.instrument),
+            after,
+            reconciled,
+            reduces,
+            replaced,
+        };
         // C01: the stricter states were refused before.
         if gates.halt == HaltState::ReduceOnly && !reduces {
             return Err(RejectCode::Halted);
@@ -229,39 +278,86 @@ impl State {
         }
         if gates.ring_free <= CANCEL_RESERVE { Err(RejectCode::RingFull) } else { Ok(()) }
     }
+
+    /// C11 for the source alone. What shrinks its own position passes, whatever it does to the account's.
+    #[inline(never)]
+    fn check_own_position(
+        &self,
+        (order, replaced): (&NewOrder, Option<&OrderId>),
+        reference: Reference,
+        limit: i128,
+        now: Nanos,
+    ) -> Result<(), RejectCode> {
+        let before = self.exposure_of(order.id.source, order.instrument);
+        let in_place = replaced.and_then(|id| self.orders.working(*id));
+        let in_place = in_place.filter(|(source, ..)| *source == order.id.source);
+        let in_place = in_place.map_or(before, |(_, side, left)| before.without(side, left));
+        if in_place.with(order).only_shrinks(order.side) {
+            return Ok(());
+        }
+        let own = before.with(order);
+        let value = self.worst_value_at(reference, order.instrument, &own, now);
+        let value = value.map_err(|error| error.code(RejectCode::MaxPosition))?;
+        if value <= limit { Ok(()) } else { Err(RejectCode::MaxPosition) }
+    }
+
+    /// C18, C19, C21 for an order of a source that `latched` holds, if any does.
+    #[cold]
+    fn check_latches(&self, latched: Option<RejectCode>, reduces: bool) -> Result<(), RejectCode> {
+        let account = &self.limits.account;
+        let held_by = |code| latched == Some(code);
+        let code = RejectCode::RepeatExecution;
+        source_latch(held_by(code), account.repeat_fills.is_set(), code)?;
+        let limits_set = account.day_loss_soft > 0 && account.day_loss_hard > 0;
+        // What is latched stays so, whatever the result is by now.
+        let day = match self.day_latch {
+            HaltState::Active => self.day.state,
+            HaltState::ReduceOnly if self.day.state != DayState::Hard => DayState::Soft,
+            _ => DayState::Hard,
+        };
+        day_loss(day, limits_set, reduces)?;
+        let code = RejectCode::RejectStorm;
+        source_latch(held_by(code), account.reject_storm.is_set(), code)
+    }
 }
 
 impl Subject<'_> {
     /// C03, EXPIRED, C04.
-    #[inline]
+    #[inline(always)]
     fn identity(&self) -> Result<(), RejectCode> {
-        let source = &self.state.sources[slot(self.order.id.source)];
         // C03: sequences rise within a source's epoch and epochs rise, so no id can come twice.
-        if (self.order.id.source_epoch, self.order.id.sequence) <= source.last {
+        if (self.order.id.source_epoch, self.order.id.sequence) <= self.source.last {
             return Err(RejectCode::DuplicateId);
         }
         if self.order.valid_until < self.now {
             return Err(RejectCode::Expired);
         }
         let limit = self.state.limits.account.duplicates;
-        duplicate_content(&source.rates.recent, &self.order.content(), self.now, limit)
+        duplicate_content(&self.source.rates.recent, &self.order.content(), self.now, limit)
+    }
+
+    /// Value of a quantity of its instrument at a price, in the account's currency.
+    #[inline(always)]
+    fn value(&self, quantity: i128, price: (i128, i128)) -> Result<i128, NoValue> {
+        let Self { state, order, now, .. } = *self;
+        match self.prices.value(quantity, price) {
+            Some(value) => Ok(value),
+            None => {
+                state.prices.value_in_full(&state.limits.instruments, order.instrument, quantity, price, now)
+            }
+        }
     }
 
     /// C05 to C08, C10. Gives the reference, which is there for whatever passes them.
-    #[inline]
+    #[inline(always)]
     fn size_and_price(&self) -> Result<Reference, RejectCode> {
-        let Self { state, order, now, .. } = self;
-        let index = order.instrument as usize;
-        let limits = &state.limits.instruments[index];
-        let terms = state.prices.terms(order.instrument);
-        let reference = state.reference(order.instrument, *now);
-        let rules = (&state.filters[index], &state.grids[index]);
-        filters(order, rules, state.tradable[index], terms, reference)?;
+        let Self { order, limits, filters: rules, prices, .. } = *self;
+        let reference = prices.quote.reference(self.now, limits.stale_after);
+        let tradable = self.state.tradable[order.instrument as usize];
+        filters(order, (rules, &self.own.grids), tradable, &prices.terms, reference)?;
         max_quantity(order, limits)?;
         let price = valued_at(order, reference, limits)?;
-        let quantity = i128::from(order.quantity.0);
-        let value = state.prices.value(&state.limits.instruments, order.instrument, quantity, price, *now);
-        max_notional(value, limits)?;
+        max_notional(self.value(order.quantity.0.into(), price), limits)?;
         // C10 speaks where its reference is first needed.
         let reference = reference?;
         let limit = (!order.is_market()).then_some(order.price);
@@ -274,96 +370,58 @@ impl Subject<'_> {
     }
 
     /// C11, C12.
-    #[inline]
+    #[inline(always)]
     fn position(&self, reference: Reference) -> Result<(), RejectCode> {
-        let Self { state, order, now, after, reduces, .. } = self;
-        if !state.is_reconciled(order.instrument) {
+        let Self { state, order, now, reduces, .. } = *self;
+        if !self.reconciled {
             return Err(RejectCode::MaxPosition);
         }
-        let limits = &state.limits.instruments[order.instrument as usize];
-        let value = state.worst_value_at(reference, order.instrument, after, *now);
-        max_position(after, *reduces, value, limits)?;
-        self.own_position(reference)?;
-        let value_of = |instrument| {
-            if instrument == order.instrument {
-                return value;
-            }
-            state.worst_value(instrument, &state.exposure(instrument), *now)
+        let value = self.value(self.after.worst(), (reference.doubled(), 2));
+        max_position(&self.after, reduces, value, self.limits)?;
+        // C11 for the source alone.
+        let own_limit = state.limits.sources[slot(order.id.source)].max_position_value;
+        if own_limit != UNLIMITED {
+            state.check_own_position((order, self.replaced), reference, own_limit, now)?;
+        }
+        let ordered = order.instrument;
+        let value_of = move |instrument| {
+            if instrument == ordered { value } else { state.worst_value_of(instrument, now) }
         };
-        let limit = state.limits.account.max_gross;
-        max_gross(state.active.members(), order.instrument, *reduces, value_of, limit)
-    }
-
-    /// C11 for the source alone. What shrinks its own position passes, whatever it does to the account's.
-    #[inline]
-    fn own_position(&self, reference: Reference) -> Result<(), RejectCode> {
-        let limit = self.state.limits.sources[slot(self.order.id.source)].max_position_value;
-        if limit == UNLIMITED {
-            return Ok(());
-        }
-        self.own_position_within(reference, limit)
-    }
-
-    #[inline(never)]
-    fn own_position_within(&self, reference: Reference, limit: i128) -> Result<(), RejectCode> {
-        let Self { state, order, now, replaced, .. } = self;
-        let before = state.exposure_of(order.id.source, order.instrument);
-        let in_place = replaced.and_then(|id| state.orders.working(id));
-        let in_place = in_place.filter(|(source, ..)| *source == order.id.source);
-        let in_place = in_place.map_or(before, |(_, side, left)| before.without(side, left));
-        if in_place.with(order).only_shrinks(order.side) {
-            return Ok(());
-        }
-        let own = before.with(order);
-        let value = state.worst_value_at(reference, order.instrument, &own, *now);
-        let value = value.map_err(|error| error.code(RejectCode::MaxPosition))?;
-        if value <= limit { Ok(()) } else { Err(RejectCode::MaxPosition) }
+        max_gross(state.active.members(), ordered, reduces, value_of, state.limits.account.max_gross)
     }
 
     /// C15, C16.
-    #[inline]
+    #[inline(always)]
     fn rate(&self) -> Result<(), RejectCode> {
-        let Self { state, order, now, .. } = self;
-        let (index, account) = (order.instrument as usize, &state.limits.account);
-        let open = (state.orders.tally(order.instrument).open, state.limits.instruments[index].max_open);
-        let account_open = (state.orders.total().open, account.max_open);
-        max_open(open, state.filters[index].max_open_orders, account_open)?;
-        if !state.orders.has_room() {
+        let orders = &self.state.orders;
+        let account_open = (orders.total().open, self.state.limits.account.max_open);
+        let open = (self.open.tally.open, self.limits.max_open);
+        max_open(open, self.filters.max_open_orders, account_open)?;
+        if !orders.has_room() {
             return Err(RejectCode::MaxOpen);
         }
-        message_rate(&state.sources[slot(order.id.source)].rates.orders, &state.account_orders, *now)
+        message_rate(&self.source.rates.orders, &self.state.account_orders, self.now)
     }
 
     /// C18, C19, C21.
-    #[inline]
+    #[inline(always)]
     fn latches(&self) -> Result<(), RejectCode> {
-        let (account, source) = (&self.state.limits.account, &self.state.sources[slot(self.order.id.source)]);
-        let held_by = |code| source.latched == Some(code);
-        let code = RejectCode::RepeatExecution;
-        source_latch(held_by(code), account.repeat_fills.is_set(), code)?;
-        let limits_set = account.day_loss_soft > 0 && account.day_loss_hard > 0;
-        // What is latched stays so, whatever the result is by now.
-        let day = match self.state.day_latch {
-            HaltState::Active => self.state.day.state,
-            HaltState::ReduceOnly if self.state.day.state != DayState::Hard => DayState::Soft,
-            _ => DayState::Hard,
-        };
-        day_loss(day, limits_set, self.reduces)?;
-        let code = RejectCode::RejectStorm;
-        source_latch(held_by(code), account.reject_storm.is_set(), code)
+        // Nearly always: nothing is latched, the day is fine and all limits are set.
+        let State { day_latch, day, latches_set, .. } = self.state;
+        let calm = *latches_set && *day_latch == HaltState::Active && day.state == DayState::Fine;
+        if calm && self.source.latched.is_none() {
+            return Ok(());
+        }
+        self.state.check_latches(self.source.latched, self.reduces)
     }
 
     /// C22, C23.
-    #[inline]
+    #[inline(always)]
     fn orders(&self) -> Result<(), RejectCode> {
-        let Self { state, order, .. } = self;
+        let Self { state, order, .. } = *self;
         self_trade(order, state.orders.best(order.instrument, order.side.opposite()))?;
-        let limits = &state.limits;
-        let unknown = (
-            state.orders.tally(order.instrument).unknown,
-            limits.instruments[order.instrument as usize].max_unknown,
-        );
-        unresolved(unknown, (state.orders.total().unknown, limits.account.max_unknown))
+        let unknown = (self.open.tally.unknown, self.limits.max_unknown);
+        unresolved(unknown, (state.orders.total().unknown, state.limits.account.max_unknown))
     }
 }
 

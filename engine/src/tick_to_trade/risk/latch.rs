@@ -38,8 +38,11 @@ impl Day {
     }
 
     /// Whether `now` is in another day than the last check.
+    #[inline]
     pub(super) fn is_over(&self, now: Nanos) -> bool {
-        self.number != Some(now.0.div_euclid(DAY))
+        // Without the division that `start` makes: asked in every cycle.
+        let began = self.number.and_then(|number| number.checked_mul(DAY));
+        began.is_none_or(|began| now.0.wrapping_sub(began).cast_unsigned() >= DAY.cast_unsigned())
     }
 
     /// The baseline of the current day, to be kept across a restart.

@@ -104,7 +104,7 @@ impl Quote {
 
 /// C08: |price − ref| × 10⁴ ≤ collar_bps × ref. Paying beyond the reference has the tight collar, resting behind it the
 /// wide one. Both sides are doubled, since the reference is.
-#[inline]
+#[inline(always)]
 pub(super) fn collar(
     price: Price,
     side: Side,
@@ -120,7 +120,7 @@ pub(super) fn collar(
     within(own, bps, reference)
 }
 
-#[inline]
+#[inline(always)]
 fn within(own: Reference, bps: u32, reference: Reference) -> Result<(), RejectCode> {
     let distance = u128::from(own.0.abs_diff(reference.0));
     // At most 2^64 × 10^4 and 2^64 × 2^32: far inside a u128.
@@ -130,6 +130,7 @@ fn within(own: Reference, bps: u32, reference: Reference) -> Result<(), RejectCo
 
 /// C08 for an order that waits: its trigger within the wide collar of the reference, on either side, and its limit, if it
 /// has one, within the collars of the trigger, near which it will trade.
+#[inline(never)]
 pub(super) fn collar_of_trigger(
     (trigger, limit): (Price, Option<Price>),
     side: Side,

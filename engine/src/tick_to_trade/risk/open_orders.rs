@@ -4,6 +4,7 @@
 //! allocates after it is made.
 
 use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Quantity, Side, SourceId};
+use crate::limits::CACHE_LINE;
 use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
 use crate::room;
@@ -40,7 +41,9 @@ enum Pairing {
     PartedLower,
 }
 
+/// A line of the cache to each: what is told of an order, and who stands beside it in its list.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Slot {
     id: OrderId,
     instrument: InstrumentIndex,
@@ -57,7 +60,8 @@ struct Slot {
 
 impl Slot {
     fn left(&self) -> i128 {
-        i128::from(self.quantity).saturating_sub(self.filled.into()).max(0)
+        // What is filled is not below zero: what does not fit is below zero itself.
+        self.quantity.saturating_sub(self.filled).max(0).into()
     }
 
     /// What of it is counted here: the other of a pair counts for the lower one.
@@ -78,14 +82,25 @@ impl Slot {
 struct Queue {
     head: u32,
     tail: u32,
-    left: i128,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { head: NIL, tail: NIL, left: 0 }
+        Self { head: NIL, tail: NIL }
     }
 }
+
+/// What is open of an instrument, in one line of the cache.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+pub(super) struct OpenRow {
+    /// What may still trade.
+    pub(super) left: BySide<i128>,
+    queues: BySide<Queue>,
+    pub(super) tally: Tally,
+}
+
+const _: () = assert!(size_of::<Slot>() == CACHE_LINE && size_of::<OpenRow>() == CACHE_LINE);
 
 /// Numbers of orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,8 +129,7 @@ pub(super) struct OpenOrders {
     slots: Box<[Slot]>,
     free: u32,
     index: OrderIndex,
-    queues: Box<[BySide<Queue>]>,
-    tallies: Box<[Tally]>,
+    rows: Box<[OpenRow]>,
     /// The instruments with open orders.
     open: InstrumentSet,
     total: Tally,
@@ -140,8 +154,7 @@ impl OpenOrders {
             slots: (0..capacity).map(empty).collect(),
             free: 0,
             index: OrderIndex::new(capacity as usize),
-            queues: vec![BySide::default(); instruments].into(),
-            tallies: room::slice(instruments, Tally::default()),
+            rows: room::slice(instruments, OpenRow::default()),
             open: InstrumentSet::new(instruments),
             total: Tally::default(),
         }
@@ -156,14 +169,21 @@ impl OpenOrders {
         self.free != NIL
     }
 
+    /// What is open of an instrument.
+    #[inline]
+    pub(super) fn row(&self, instrument: InstrumentIndex) -> &OpenRow {
+        &self.rows[instrument as usize]
+    }
+
     /// What open orders of `side` may still trade: Σ of what is left of each, of a pair once.
+    #[cfg(test)]
     pub(super) fn left(&self, instrument: InstrumentIndex, side: Side) -> i128 {
-        self.queues[instrument as usize].get(side).left
+        *self.row(instrument).left.get(side)
     }
 
     /// The same of one source alone. Walks the side's orders, of which C15 bounds the number.
     pub(super) fn left_of(&self, source: SourceId, instrument: InstrumentIndex, side: Side) -> i128 {
-        let mut at = self.queues[instrument as usize].get(side).head;
+        let mut at = self.row(instrument).queues.get(side).head;
         let mut left = 0;
         while let Some(slot) = self.slots.get(at as usize) {
             left += if slot.id.source == source { slot.counted() } else { 0 };
@@ -173,8 +193,9 @@ impl OpenOrders {
     }
 
     /// The best price of our orders of `side` that may still trade.
+    #[inline(always)]
     pub(super) fn best(&self, instrument: InstrumentIndex, side: Side) -> Option<Price> {
-        let head = self.slots.get(self.queues[instrument as usize].get(side).head as usize)?;
+        let head = self.slots.get(self.row(instrument).queues.get(side).head as usize)?;
         (head.phase != Phase::Settling).then_some(head.price)
     }
 
@@ -191,7 +212,7 @@ impl OpenOrders {
         wanted: impl Fn(SourceId) -> bool,
         found: &mut Vec<(OrderId, InstrumentIndex)>,
     ) {
-        let open = self.open.members().iter().map(|&instrument| &self.queues[instrument as usize]);
+        let open = self.open.members().iter().map(|&instrument| &self.row(instrument).queues);
         for (queue, side) in open.flat_map(|queue| [(queue, Side::Buy), (queue, Side::Sell)]) {
             let mut at = queue.get(side).head;
             while let Some(slot) = self.slots.get(at as usize) {
@@ -210,7 +231,7 @@ impl OpenOrders {
 
     /// Numbers of orders on an instrument.
     pub(super) fn tally(&self, instrument: InstrumentIndex) -> Tally {
-        self.tallies[instrument as usize]
+        self.row(instrument).tally
     }
 
     /// Numbers of orders of the account.
@@ -241,7 +262,7 @@ impl OpenOrders {
     ///
     /// # Errors
     /// When the table is full.
-    #[inline]
+    #[inline(always)]
     pub(super) fn reserve(&mut self, order: &NewOrder) -> Result<(), TableFull> {
         if !self.has_room() && self.find(order.id).is_some() {
             return Ok(());
@@ -298,12 +319,13 @@ impl OpenOrders {
     }
 
     /// An order that was not approved here in this life, or came back from the dead (F04, F24): it counts.
+    #[cold]
     fn adopt(&mut self, report: &Report, state: OrderState) -> Result<(), TableFull> {
         if state.is_terminal() || (report.leaves.0 <= 0 && state != OrderState::Unknown) {
             return Ok(());
         }
         let side = Side::try_from(report.side).map_err(|_| TableFull)?;
-        if report.instrument as usize >= self.queues.len() {
+        if report.instrument as usize >= self.rows.len() {
             return Err(TableFull);
         }
         // A fill's price is not the order's: without one, assume the worst.
@@ -327,13 +349,13 @@ impl OpenOrders {
     }
 
     /// Adds an order, unless it is in the table.
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, slot: Slot) -> Result<(), TableFull> {
         let at = self.free;
         let free = self.slots.get(at as usize).ok_or(TableFull)?.next;
         if self.index.insert_new(slot.id, at, |place| self.slots[place as usize].id) {
             self.free = free;
-            self.link(at, slot);
+            self.link(at, &slot);
         }
         Ok(())
     }
@@ -351,21 +373,24 @@ impl OpenOrders {
         let old = self.slots[at as usize];
         if old.rank() != slot.rank() {
             self.unlink(at);
-            self.link(at, slot);
+            self.link(at, &slot);
             return;
         }
         // No better or worse than before: it stays where it is in its list.
-        self.queues[slot.instrument as usize].get_mut(slot.side).left += slot.counted() - old.counted();
-        for tally in [&mut self.tallies[slot.instrument as usize], &mut self.total] {
-            tally.discount(old.phase);
-            tally.count(slot.phase);
+        let row = &mut self.rows[slot.instrument as usize];
+        *row.left.get_mut(slot.side) += slot.counted() - old.counted();
+        if old.phase != slot.phase {
+            for tally in [&mut row.tally, &mut self.total] {
+                tally.discount(old.phase);
+                tally.count(slot.phase);
+            }
         }
         self.slots[at as usize] = slot;
     }
 
     /// The first order of a list that is worse than `rank`. Sought from both ends at once: a new order is often among the
     /// best, and often the last of those at one price.
-    fn first_worse(&self, queue: &Queue, rank: (bool, i64)) -> u32 {
+    fn first_worse(&self, queue: Queue, rank: (bool, i64)) -> u32 {
         let is_worse = |at: u32| self.slots[at as usize].rank() > rank;
         let (mut from_head, mut from_tail, mut found) = (queue.head, queue.tail, NIL);
         loop {
@@ -381,52 +406,48 @@ impl OpenOrders {
         }
     }
 
-    /// Puts a slot into its list and sums.
-    fn link(&mut self, at: u32, mut slot: Slot) {
-        let queue = self.queues[slot.instrument as usize].get(slot.side);
+    /// Puts a slot into its list and sums. Inline for what is known of a new order.
+    #[inline(always)]
+    fn link(&mut self, at: u32, slot: &Slot) {
+        let queue = *self.rows[slot.instrument as usize].queues.get(slot.side);
         let next = self.first_worse(queue, slot.rank());
         let before = if next == NIL { queue.tail } else { self.slots[next as usize].before };
-        (slot.before, slot.next) = (before, next);
-        self.slots[at as usize] = slot;
-        if next != NIL {
-            self.slots[next as usize].before = at;
+        self.slots[at as usize] = Slot { before, next, ..*slot };
+        let row = &mut self.rows[slot.instrument as usize];
+        let queue = row.queues.get_mut(slot.side);
+        match self.slots.get_mut(next as usize) {
+            Some(next) => next.before = at,
+            None => queue.tail = at,
         }
-        if before != NIL {
-            self.slots[before as usize].next = at;
+        match self.slots.get_mut(before as usize) {
+            Some(before) => before.next = at,
+            None => queue.head = at,
         }
-        let queue = self.queues[slot.instrument as usize].get_mut(slot.side);
-        queue.left += slot.counted();
-        if before == NIL {
-            queue.head = at;
+        *row.left.get_mut(slot.side) += slot.counted();
+        row.tally.count(slot.phase);
+        if row.tally.open == 1 {
+            self.open.set(slot.instrument, true);
         }
-        if next == NIL {
-            queue.tail = at;
-        }
-        let tally = &mut self.tallies[slot.instrument as usize];
-        tally.count(slot.phase);
-        self.open.set(slot.instrument, tally.open > 0);
         self.total.count(slot.phase);
     }
 
     fn unlink(&mut self, at: u32) {
         let slot = self.slots[at as usize];
-        if slot.next != NIL {
-            self.slots[slot.next as usize].before = slot.before;
+        let row = &mut self.rows[slot.instrument as usize];
+        let queue = row.queues.get_mut(slot.side);
+        match self.slots.get_mut(slot.next as usize) {
+            Some(next) => next.before = slot.before,
+            None => queue.tail = slot.before,
         }
-        if slot.before != NIL {
-            self.slots[slot.before as usize].next = slot.next;
+        match self.slots.get_mut(slot.before as usize) {
+            Some(before) => before.next = slot.next,
+            None => queue.head = slot.next,
         }
-        let queue = self.queues[slot.instrument as usize].get_mut(slot.side);
-        queue.left -= slot.counted();
-        if slot.before == NIL {
-            queue.head = slot.next;
+        *row.left.get_mut(slot.side) -= slot.counted();
+        row.tally.discount(slot.phase);
+        if row.tally.open == 0 {
+            self.open.set(slot.instrument, false);
         }
-        if slot.next == NIL {
-            queue.tail = slot.before;
-        }
-        let tally = &mut self.tallies[slot.instrument as usize];
-        tally.discount(slot.phase);
-        self.open.set(slot.instrument, tally.open > 0);
         self.total.discount(slot.phase);
     }
 }

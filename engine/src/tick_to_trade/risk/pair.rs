@@ -53,7 +53,7 @@ impl State {
         let journal_free = gates.journal_free.saturating_sub(1);
         let gates = Gates { journal_free, ring_free: gates.ring_free.saturating_sub(1), ..*gates };
         for order in &orders {
-            self.check_new((order, None), now, &gates)?;
+            self.check_new(order, None, now, &gates)?;
         }
         self.check_two(&orders[0], now)?;
         Ok(orders)

@@ -45,10 +45,11 @@ impl Exposure {
         i128::from(self.position) - self.sells
     }
 
-    /// max(|pos + B|, |pos − S|): the largest position that could come of it.
+    /// max(|pos + B|, |pos − S|): the largest position that could come of it. Neither B nor S is below zero, so the highest
+    /// is no lower than the lowest, and whichever is further from zero has the sign that it is taken with here.
     #[inline]
     pub(super) fn worst(&self) -> i128 {
-        self.highest().abs().max(self.lowest().abs())
+        self.highest().max(-self.lowest())
     }
 
     /// Whether nothing is held and nothing could be.
@@ -71,7 +72,7 @@ impl Exposure {
 /// C11: max(|pos + B + q_buy|, |pos − S − q_sell|) ≤ max_position, and its value at the reference ≤ max_position_value.
 /// `after` counts the order in. An order that only shrinks the position passes: refusing it would keep the very
 /// exposure that the limit forbids.
-#[inline]
+#[inline(always)]
 pub(super) fn max_position(
     after: &Exposure,
     reduces: bool,
@@ -89,7 +90,7 @@ pub(super) fn max_position(
 /// C12: Σ worst-case position × ref ≤ max_gross over every instrument with a position or open orders. `value_of`
 /// gives an instrument's term. An order that only shrinks its position passes, as in C11; for any other one, a held
 /// instrument without a value rejects.
-#[inline]
+#[inline(always)]
 pub(super) fn max_gross(
     active: &[InstrumentIndex],
     ordered: InstrumentIndex,
@@ -100,11 +101,12 @@ pub(super) fn max_gross(
     if reduces {
         return Ok(());
     }
-    let held = active.iter().copied().filter(|&instrument| instrument != ordered);
-    let mut gross = 0_i128;
-    for instrument in held.chain([ordered]) {
-        let value = value_of(instrument).map_err(|_| RejectCode::MaxGross)?;
-        gross = gross.checked_add(value).ok_or(RejectCode::MaxGross)?;
+    let mut gross = value_of(ordered).map_err(|_| RejectCode::MaxGross)?;
+    for &instrument in active {
+        if instrument != ordered {
+            let value = value_of(instrument).map_err(|_| RejectCode::MaxGross)?;
+            gross = gross.checked_add(value).ok_or(RejectCode::MaxGross)?;
+        }
     }
     if gross <= max_gross { Ok(()) } else { Err(RejectCode::MaxGross) }
 }

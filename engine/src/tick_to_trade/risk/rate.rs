@@ -34,7 +34,7 @@ impl SourceRates {
 }
 
 /// C04: an order must not be the `count`-th of equal source, instrument, side, price and quantity within the span.
-#[inline]
+#[inline(always)]
 pub(super) fn duplicate_content(
     recent: &Recent,
     content: &Content,
@@ -47,7 +47,7 @@ pub(super) fn duplicate_content(
 }
 
 /// C15: one more open order must not exceed the limit of the instrument, the venue's own, or the account's.
-#[inline]
+#[inline(always)]
 pub(super) fn max_open(
     (open, limit): (u32, u32),
     venue: Option<u32>,
@@ -58,7 +58,7 @@ pub(super) fn max_open(
 }
 
 /// C16: both buckets, the source's and the account's, must hold an event.
-#[inline]
+#[inline(always)]
 pub(super) fn message_rate(source: &Bucket, account: &Bucket, now: Nanos) -> Result<(), RejectCode> {
     if source.has(now) && account.has(now) { Ok(()) } else { Err(RejectCode::MessageRate) }
 }
@@ -87,7 +87,7 @@ pub(super) const fn counts_as_storm(code: RejectCode) -> bool {
 }
 
 /// C23: unresolved orders of the instrument and of the account must be below their limits.
-#[inline]
+#[inline(always)]
 pub(super) fn unresolved(
     (unknown, limit): (u32, u32),
     (account_unknown, account_limit): (u32, u32),

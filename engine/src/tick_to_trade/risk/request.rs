@@ -124,8 +124,17 @@ fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
     if !ours || intent.reserved != [0; 3] || intent.instrument as usize >= origin.instruments {
         return None;
     }
+    if kind == IntentKind::New {
+        return if intent.target == OrderId::NONE { read_new(intent).map(Request::New) } else { None };
+    }
+    read_other(kind, intent)
+}
+
+/// What is no new order that is alone.
+#[inline(never)]
+fn read_other(kind: IntentKind, intent: &Intent) -> Option<Request> {
+    let id = intent.id;
     match kind {
-        IntentKind::New if intent.target == OrderId::NONE => read_new(intent).map(Request::New),
         IntentKind::Replace if intent.target != OrderId::NONE => {
             read_new(intent).map(|order| Request::Replace(order, intent.target))
         }
@@ -149,7 +158,6 @@ pub(super) fn content_of(intent: &Intent) -> Option<Content> {
     Some(Content { instrument, side, price, trigger, quantity })
 }
 
-#[inline(never)]
 fn read_change(kind: IntentKind, intent: &Intent) -> Option<Request> {
     let Intent { id, target, instrument, quantity, valid_until, .. } = *intent;
     let named = target != OrderId::NONE;

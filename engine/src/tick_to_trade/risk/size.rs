@@ -6,7 +6,7 @@ use crate::ledger::Terms;
 use crate::tick_to_trade::risk::limits::InstrumentLimits;
 use crate::tick_to_trade::risk::market::{Reference, market_price};
 use crate::tick_to_trade::risk::request::NewOrder;
-use crate::tick_to_trade::risk::valuation::{NoValue, notional, product, unit};
+use crate::tick_to_trade::risk::valuation::{NoValue, in_quote, notional, product, unit};
 
 /// The price at which an order is valued, as a fraction: its limit, or for one without a limit [`market_price`]; where it
 /// waits for a trigger, what it may come to there if that is more.
@@ -28,7 +28,7 @@ pub(super) fn valued_at(
 
 /// C05, NOTIONAL: min ≤ value ≤ max in the quote asset, at the decimals of price and quantity. A market order is held
 /// to the bounds that apply to it, at the mid: the venue's own reference is not known here.
-#[inline]
+#[inline(always)]
 fn notional_filter(
     order: &NewOrder,
     filters: &Filters,
@@ -40,19 +40,32 @@ fn notional_filter(
     if min.is_none() && max.is_none() {
         return Ok(());
     }
-    let (numerator, denominator) =
-        if market { (reference?.doubled(), 2) } else { (i128::from(order.price.0), 1) };
-    let (value, scale) = notional(terms, order.quantity.0.into(), numerator, denominator)
-        .map_err(|error| error.code(RejectCode::FilterNotional))?;
-    let finer = terms.price_scale.digits() + terms.quantity_scale.digits() - scale;
-    let value = if finer == 0 { Some(value) } else { product(value, unit(finer)) };
-    let value = value.ok_or(RejectCode::FilterNotional)?;
+    let value = match if market { None } else { in_quote(terms, order.quantity, order.price) } {
+        Some(value) => value,
+        None => notional_in_full(order, terms, reference)?,
+    };
     let inside = min.is_none_or(|min| value >= min) && max.is_none_or(|max| value <= max);
     if inside { Ok(()) } else { Err(RejectCode::FilterNotional) }
 }
 
+/// The value of any order on any instrument, at the decimals of price and quantity.
+#[inline(never)]
+fn notional_in_full(
+    order: &NewOrder,
+    terms: &Terms,
+    reference: Result<Reference, RejectCode>,
+) -> Result<i128, RejectCode> {
+    let (numerator, denominator) =
+        if order.is_market() { (reference?.doubled(), 2) } else { (i128::from(order.price.0), 1) };
+    let (value, scale) = notional(terms, order.quantity.0.into(), numerator, denominator)
+        .map_err(|error| error.code(RejectCode::FilterNotional))?;
+    let finer = terms.price_scale.digits() + terms.quantity_scale.digits() - scale;
+    let value = if finer == 0 { Some(value) } else { product(value, unit(finer)) };
+    value.ok_or(RejectCode::FilterNotional)
+}
+
 /// C05: the venue's filters, so that what it would refuse never leaves.
-#[inline]
+#[inline(always)]
 pub(super) fn filters(
     order: &NewOrder,
     (filters, grids): (&Filters, &Grids),

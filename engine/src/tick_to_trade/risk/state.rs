@@ -11,7 +11,7 @@ use crate::message::{Intent, Report, ReportKind, Tick};
 use crate::room;
 use crate::tick_to_trade::risk::instrument_set::InstrumentSet;
 use crate::tick_to_trade::risk::latch::{Day, DayState};
-use crate::tick_to_trade::risk::limits::Limits;
+use crate::tick_to_trade::risk::limits::{AccountLimits, Limits};
 use crate::tick_to_trade::risk::market::Reference;
 use crate::tick_to_trade::risk::open_orders::OpenOrders;
 use crate::tick_to_trade::risk::position::Exposure;
@@ -32,6 +32,22 @@ pub(super) struct Source {
     fills: Vec<Window>,
 }
 
+/// What risk knows of its own on one instrument, beside what it looks up with every order: most of it in one line of the
+/// cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(super) struct Own {
+    /// The ledger's.
+    position: i64,
+    /// Its position is not known: a fill could not be applied.
+    unreconciled: bool,
+    /// The grids of its filters.
+    pub(super) grids: Grids,
+    /// What fees in a third asset, such as BNB, have cost at most, in the instrument's money: nothing here tells what that
+    /// asset is worth.
+    fees_elsewhere: i128,
+}
+
 /// A latch was raised: it must reach risk's halt page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Latch {
@@ -39,6 +55,12 @@ pub(super) enum Latch {
     Source(SourceId, RejectCode),
     /// C19.
     Global(HaltState),
+}
+
+/// C18, C19, C21.
+fn latches_set(account: &AccountLimits) -> bool {
+    let rates = account.repeat_fills.is_set() && account.reject_storm.is_set();
+    rates && account.day_loss_soft > 0 && account.day_loss_hard > 0
 }
 
 /// The highest fee of Binance Spot is one part in this many of a fill (0.1 %, its regular rate).
@@ -50,9 +72,8 @@ pub(super) struct State {
     pub(super) limits: Limits,
     pub(super) epoch: u32,
     pub(super) filters: Vec<Filters>,
-    /// The grids of the filters.
-    pub(super) grids: Vec<Grids>,
     pub(super) tradable: Vec<bool>,
+    pub(super) own: Vec<Own>,
     pub(super) prices: Prices,
     pub(super) ledger: Ledger,
     pub(super) orders: OpenOrders,
@@ -63,14 +84,11 @@ pub(super) struct State {
     pub(super) sources: Vec<Source>,
     pub(super) account_orders: Bucket,
     pub(super) account_cancels: Bucket,
+    /// Whether every limit is set whose breach is latched: one that is not refuses all orders.
+    pub(super) latches_set: bool,
     pub(super) day: Day,
     /// What C19 has latched.
     pub(super) day_latch: HaltState,
-    /// Instruments whose position is not known: a fill could not be applied.
-    unreconciled: Vec<bool>,
-    /// What fees in a third asset, such as BNB, have cost at most, by instrument, in its money: nothing here tells what that
-    /// asset is worth.
-    fees_elsewhere: Vec<i128>,
     /// Reports were lost or could not be attributed: no exposure is known.
     pub(super) exposure_lost: bool,
     /// The other one of the pair whose refusal was counted last: what is told of it is the same refusal.
@@ -91,14 +109,16 @@ impl State {
             latched: None,
             fills: vec![Window::new(limits.account.repeat_fills); count],
         };
+        let own =
+            |filters| Own { position: 0, unreconciled: false, grids: Grids::of(filters), fees_elsewhere: 0 };
         let sources: Vec<_> = limits.sources.iter().map(source).collect();
         // Room for orders that reports bring in, beyond those that risk itself may have open.
         let orders = limits.account.max_open as usize * 2 + 64;
         Ok(Self {
             epoch,
             filters: instruments.iter().map(|(_, instrument)| instrument.filters).collect(),
-            grids: instruments.iter().map(|(_, instrument)| Grids::of(&instrument.filters)).collect(),
             tradable: instruments.iter().map(|(_, instrument)| instrument.untradable.is_none()).collect(),
+            own: instruments.iter().map(|(_, instrument)| own(&instrument.filters)).collect(),
             prices: Prices::new(instruments, &limits.account),
             ledger: Ledger::new(instruments, sources.len())?,
             orders: OpenOrders::new(count, orders),
@@ -106,10 +126,9 @@ impl State {
             traded: InstrumentSet::new(count),
             account_orders: Bucket::full(limits.account.orders),
             account_cancels: Bucket::full(limits.account.cancels),
+            latches_set: latches_set(&limits.account),
             day: Day::new(),
             day_latch: HaltState::Active,
-            unreconciled: vec![false; count],
-            fees_elsewhere: vec![0; count],
             refused_with: None,
             exposure_lost: false,
             raised: room::queue(sources.len() + 2, Latch::Global(HaltState::Active)),
@@ -142,6 +161,7 @@ impl State {
         }
         self.account_orders.set_rate(limits.account.orders, now);
         self.account_cancels.set_rate(limits.account.cancels, now);
+        self.latches_set = latches_set(&limits.account);
         self.limits = limits;
         Ok(())
     }
@@ -149,16 +169,14 @@ impl State {
     /// Whether the position and the open orders of an instrument are known.
     #[inline]
     pub(super) fn is_reconciled(&self, instrument: InstrumentIndex) -> bool {
-        !self.exposure_lost && !self.unreconciled[instrument as usize]
+        !self.exposure_lost && !self.own[instrument as usize].unreconciled
     }
 
     /// Position and open orders of an instrument.
     #[inline]
     pub(super) fn exposure(&self, instrument: InstrumentIndex) -> Exposure {
-        use crate::domain::Side::{Buy, Sell};
-        let position = self.ledger.position(instrument).map_or(0, |position| position.0);
-        let (buys, sells) = (self.orders.left(instrument, Buy), self.orders.left(instrument, Sell));
-        Exposure { position, buys, sells }
+        let left = &self.orders.row(instrument).left;
+        Exposure { position: self.own[instrument as usize].position, buys: left.buy, sells: left.sell }
     }
 
     /// Position and open orders of one source on an instrument.
@@ -178,24 +196,20 @@ impl State {
         self.prices.reference(&self.limits.instruments, instrument, now)
     }
 
-    /// Value of the largest position that could come of `exposure`, in the account's currency.
+    /// Value of the largest position that could come of what is held and open of an instrument, in the account's currency.
     ///
     /// # Errors
     /// When a price is missing, or the exposure itself is not known.
-    pub(super) fn worst_value(
-        &self,
-        instrument: InstrumentIndex,
-        exposure: &Exposure,
-        now: Nanos,
-    ) -> Result<i128, NoValue> {
+    #[inline(never)]
+    pub(super) fn worst_value_of(&self, instrument: InstrumentIndex, now: Nanos) -> Result<i128, NoValue> {
         if !self.is_reconciled(instrument) {
             return Err(NoValue::Unconvertible);
         }
         let reference = self.reference(instrument, now).map_err(NoValue::Reference)?;
-        self.worst_value_at(reference, instrument, exposure, now)
+        self.worst_value_at(reference, instrument, &self.exposure(instrument), now)
     }
 
-    /// The same of an instrument that is reconciled and has that reference.
+    /// Value of the largest position that could come of `exposure`, of an instrument that is reconciled and has that reference.
     ///
     /// # Errors
     /// When a price for the conversion is missing.
@@ -213,9 +227,9 @@ impl State {
 
     /// Takes a tick; true if the day's result may have changed by it.
     pub(super) fn on_tick(&mut self, tick: &Tick) -> bool {
-        let Some(quote) = self.prices.quotes.get_mut(tick.instrument as usize) else { return false };
-        let moved = quote.on_tick(tick);
-        let held = || self.ledger.position(tick.instrument).is_some_and(|position| position.0 != 0);
+        let Some(row) = self.prices.rows.get_mut(tick.instrument as usize) else { return false };
+        let moved = row.quote.on_tick(tick);
+        let held = || self.own[tick.instrument as usize].position != 0;
         // What is not known may be by this price, also of a flat account: fees in the base asset need one.
         let concerns =
             || self.day.state == DayState::Unknown || self.prices.is_converter(tick.instrument) || held();
@@ -224,7 +238,7 @@ impl State {
 
     /// Ticks were missed: no book is trusted before its next top.
     pub(super) fn on_tick_gap(&mut self) {
-        self.prices.quotes.iter_mut().for_each(super::market::Quote::on_gap);
+        self.prices.rows.iter_mut().for_each(|row| row.quote.on_gap());
     }
 
     /// Takes a report; true if it applied a fill.
@@ -236,7 +250,7 @@ impl State {
 
     /// The same, of an order whose `other` of a pair is known, if it was refused and there is one.
     pub(super) fn on_report_of(&mut self, report: &Report, other: Option<OrderId>, now: Nanos) -> bool {
-        let Some(unreconciled) = self.unreconciled.get_mut(report.instrument as usize) else {
+        let Some(own) = self.own.get_mut(report.instrument as usize) else {
             self.exposure_lost = true;
             return false;
         };
@@ -244,16 +258,16 @@ impl State {
         match self.ledger.apply(report) {
             Ok(Applied::Fill(fill)) => {
                 traded = fill.quantity.0;
+                own.position = self.ledger.position(fill.instrument).map_or(0, |position| position.0);
                 if matches!(fill.fee_asset, FeeAsset::Other | FeeAsset::Bnb) && fill.fee > 0 {
                     let worth = self.prices.terms(fill.instrument).worth(traded, fill.price);
                     let most = worth.map(|worth| worth.unsigned_abs().div_ceil(HIGHEST_FEE));
                     let most = most.and_then(|most| i128::try_from(most).ok()).unwrap_or(i128::MAX);
-                    let sum = &mut self.fees_elsewhere[fill.instrument as usize];
-                    *sum = sum.saturating_add(most);
+                    own.fees_elsewhere = own.fees_elsewhere.saturating_add(most);
                 }
             }
             Ok(Applied::NoFill | Applied::Duplicate) => {}
-            Err(_) => *unreconciled = true,
+            Err(_) => own.unreconciled = true,
         }
         if self.orders.on_report(report, traded).is_err() {
             self.exposure_lost = true;
@@ -288,7 +302,9 @@ impl State {
     #[inline]
     pub(super) fn on_identity(&mut self, id: OrderId) {
         let last = &mut self.sources[slot(id.source)].last;
-        *last = (*last).max((id.source_epoch, id.sequence));
+        if *last < (id.source_epoch, id.sequence) {
+            *last = (id.source_epoch, id.sequence);
+        }
     }
 
     /// C21: counts a reject.
@@ -300,7 +316,6 @@ impl State {
     }
 
     /// Counts an order that every control passed: in full, from now on.
-    #[inline]
     pub(super) fn on_approval(&mut self, order: &NewOrder, now: Nanos) {
         self.count_order(order, now);
         self.hold(order);
@@ -315,7 +330,7 @@ impl State {
     }
 
     /// C04, C16: counts an order as a message and by its content.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count_order(&mut self, order: &NewOrder, now: Nanos) {
         let source = &mut self.sources[slot(order.id.source)];
         source.rates.orders.take(now);
@@ -324,7 +339,7 @@ impl State {
     }
 
     /// Holds what an order may trade, in full, until reports say otherwise.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hold(&mut self, order: &NewOrder) {
         if self.orders.reserve(order).is_err() {
             // C15 saw room; if there is none after all, what is open is not known any more.
@@ -345,9 +360,9 @@ impl State {
         self.account_cancels.take(now);
     }
 
-    #[inline]
+    #[inline(always)]
     fn update_active(&mut self, instrument: InstrumentIndex) {
-        let is_active = self.unreconciled[instrument as usize] || !self.exposure(instrument).is_flat();
+        let is_active = self.own[instrument as usize].unreconciled || !self.exposure(instrument).is_flat();
         self.active.set(instrument, is_active);
     }
 
@@ -386,8 +401,13 @@ impl State {
         self.day_latch = HaltState::Active;
     }
 
-    /// The earliest latch that has not yet been taken.
+    /// Whether there is a latch that has not yet been taken.
     #[inline]
+    pub(super) fn has_raised(&self) -> bool {
+        !self.raised.is_empty()
+    }
+
+    /// The earliest latch that has not yet been taken.
     pub(super) fn take_latch(&mut self) -> Option<Latch> {
         self.raised.pop_front()
     }
@@ -397,7 +417,8 @@ impl State {
         if self.day.is_over(now) {
             // What was known of prices at midnight is what was last seen of them.
             let total = self.total_pnl(|state, instrument| {
-                state.prices.quotes[instrument as usize]
+                state.prices.rows[instrument as usize]
+                    .quote
                     .last()
                     .ok_or(NoValue::Reference(RejectCode::NoReference))
             });
@@ -423,12 +444,12 @@ impl State {
             let position = self.ledger.position(instrument)?.0;
             let price = if position == 0 {
                 // Only base fees of the past need it.
-                self.prices.quotes[instrument as usize].last().map_or(Price::NONE, Reference::floor)
+                self.prices.rows[instrument as usize].quote.last().map_or(Price::NONE, Reference::floor)
             } else {
                 mark(position, rate(self, instrument).ok()?)
             };
             let mut pnl = self.ledger.pnl(instrument, price).ok()?;
-            pnl.total = pnl.total.checked_sub(self.fees_elsewhere[instrument as usize])?;
+            pnl.total = pnl.total.checked_sub(self.own[instrument as usize].fees_elsewhere)?;
             let value = self.prices.pnl(instrument, &pnl, |through| rate(self, through)).ok()?;
             total = total.checked_add(value)?;
         }

@@ -1,9 +1,10 @@
 //! What quantities and PnL are worth in the account's currency. Every rounding goes against us: exposures up, PnL down.
 
-use crate::domain::{InstrumentIndex, InstrumentKind, Instruments, Nanos, Price, Scale};
+use crate::domain::{
+    Instrument, InstrumentIndex, InstrumentKind, Instruments, Nanos, Price, Quantity, Scale,
+};
 use crate::error::RejectCode;
 use crate::ledger::{Pnl, Terms};
-use crate::room;
 use crate::tick_to_trade::risk::limits::{AccountLimits, InstrumentLimits};
 use crate::tick_to_trade::risk::market::{Quote, Reference};
 
@@ -63,7 +64,7 @@ impl Plain {
     }
 
     /// What [`Prices::value`] gives, if no factor needs more than a word: as nearly always.
-    #[inline]
+    #[inline(always)]
     fn value(self, quantity: i128, numerator: i128, denominator: i128) -> Option<i128> {
         let halves = u32::from(denominator == 2);
         if halves == 0 && denominator != 1 {
@@ -83,15 +84,30 @@ enum Round {
     Down,
 }
 
+/// The book, terms and conversion of one instrument, side by side: every order needs them.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(super) struct Row {
+    pub(super) quote: Quote,
+    plain: Option<Plain>,
+    pub(super) terms: Terms,
+    conversion: Conversion,
+    /// Whether some instrument's money is converted through this one.
+    converts: bool,
+}
+
+impl Row {
+    /// What [`Prices::value`] gives, where that is simple.
+    #[inline(always)]
+    pub(super) fn value(&self, quantity: i128, (numerator, denominator): (i128, i128)) -> Option<i128> {
+        self.plain?.value(quantity, numerator, denominator)
+    }
+}
+
 /// Books, terms and conversions of all instruments.
 #[derive(Debug)]
 pub(super) struct Prices {
-    pub(super) quotes: Vec<Quote>,
-    terms: Vec<Terms>,
-    conversions: Vec<Conversion>,
-    plain: Vec<Option<Plain>>,
-    /// Whether some instrument's money is converted through this one.
-    converts: Vec<bool>,
+    pub(super) rows: Vec<Row>,
 }
 
 /// Powers of ten as far as an `i128` goes.
@@ -171,6 +187,19 @@ pub(super) fn notional(
     Ok((value, digits + terms.price_scale.digits()))
 }
 
+/// What [`notional`] gives for an order with a limit where no factor needs more than a word, as nearly always; not of inverse
+/// contracts.
+#[inline]
+pub(super) fn in_quote(terms: &Terms, quantity: Quantity, price: Price) -> Option<i128> {
+    let factors = [quantity.0, terms.multiplier, price.0];
+    if terms.kind == InstrumentKind::Inverse || factors.iter().any(|&factor| factor <= 0) {
+        return None;
+    }
+    let [quantity, multiplier, price] = factors.map(i64::unsigned_abs);
+    let contracts = quantity.checked_mul(multiplier)?;
+    i128::try_from(u128::from(contracts) * u128::from(price)).ok()
+}
+
 impl Prices {
     pub(super) fn new(instruments: &Instruments, account: &AccountLimits) -> Self {
         let converter = |asset: &str| {
@@ -181,38 +210,28 @@ impl Prices {
             });
             candidates.next().map(|(index, _)| index)
         };
-        let conversions: Vec<_> = instruments
-            .iter()
-            .map(|(_, instrument)| {
-                if account.is_par(&instrument.quote) {
-                    return Conversion::Par;
-                }
-                converter(&instrument.quote).map_or(Conversion::Missing, Conversion::Through)
-            })
-            .collect();
-        let mut converts = vec![false; instruments.len()];
-        for conversion in &conversions {
-            if let Conversion::Through(index) = conversion {
-                converts[*index as usize] = true;
+        let row = |instrument: &Instrument| {
+            let terms = Terms::of(instrument);
+            let through = || converter(&instrument.quote).map_or(Conversion::Missing, Conversion::Through);
+            let conversion = if account.is_par(&instrument.quote) { Conversion::Par } else { through() };
+            let plain = Plain::of(&terms, conversion);
+            Row { quote: Quote::default(), plain, terms, conversion, converts: false }
+        };
+        let mut rows: Vec<_> = instruments.iter().map(|(_, instrument)| row(instrument)).collect();
+        for at in 0..rows.len() {
+            if let Conversion::Through(index) = rows[at].conversion {
+                rows[index as usize].converts = true;
             }
         }
-        let terms: Vec<_> = instruments.iter().map(|(_, instrument)| Terms::of(instrument)).collect();
-        let plain = terms.iter().zip(&conversions).map(|(terms, &how)| Plain::of(terms, how)).collect();
-        Self {
-            quotes: room::slice(instruments.len(), Quote::default()).into(),
-            terms,
-            conversions,
-            plain,
-            converts,
-        }
+        Self { rows }
     }
 
     pub(super) fn terms(&self, instrument: InstrumentIndex) -> &Terms {
-        &self.terms[instrument as usize]
+        &self.rows[instrument as usize].terms
     }
 
     pub(super) fn is_converter(&self, instrument: InstrumentIndex) -> bool {
-        self.converts[instrument as usize]
+        self.rows[instrument as usize].converts
     }
 
     /// The reference price of an instrument at `now`.
@@ -227,7 +246,7 @@ impl Prices {
         now: Nanos,
     ) -> Result<Reference, RejectCode> {
         let index = instrument as usize;
-        self.quotes[index].reference(now, limits[index].stale_after)
+        self.rows[index].quote.reference(now, limits[index].stale_after)
     }
 
     /// Value in the account's currency of `value` in the quote asset of `instrument`; `rate` gives references.
@@ -239,7 +258,7 @@ impl Prices {
         rate: impl Fn(InstrumentIndex) -> Result<Reference, NoValue>,
     ) -> Result<i128, NoValue> {
         let (multiply, divide) = ratio(scale);
-        let (multiply, divide) = match self.conversions[instrument as usize] {
+        let (multiply, divide) = match self.rows[instrument as usize].conversion {
             _ if value == 0 => return Ok(0),
             Conversion::Par => (multiply, divide),
             Conversion::Missing => return Err(NoValue::Unconvertible),
@@ -271,19 +290,18 @@ impl Prices {
         limits: &[InstrumentLimits],
         instrument: InstrumentIndex,
         quantity: i128,
-        (numerator, denominator): (i128, i128),
+        price: (i128, i128),
         now: Nanos,
     ) -> Result<i128, NoValue> {
-        let plain = self.plain[instrument as usize];
-        if let Some(value) = plain.and_then(|plain| plain.value(quantity, numerator, denominator)) {
-            return Ok(value);
+        match self.rows[instrument as usize].value(quantity, price) {
+            Some(value) => Ok(value),
+            None => self.value_in_full(limits, instrument, quantity, price, now),
         }
-        self.value_in_full(limits, instrument, quantity, (numerator, denominator), now)
     }
 
     /// The same for any factors and conversion.
     #[inline(never)]
-    fn value_in_full(
+    pub(super) fn value_in_full(
         &self,
         limits: &[InstrumentLimits],
         instrument: InstrumentIndex,
@@ -329,7 +347,7 @@ const _: () = assert!(Scale::MAX.digits() <= 18, "two scales and a fee's decimal
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::domain::{Filters, Instrument, Market};
+    use crate::domain::{Filters, Market};
     use crate::tick_to_trade::risk::market::tests::top;
     use proptest::prelude::*;
 
@@ -385,7 +403,7 @@ pub(super) mod tests {
         assert_eq!(at(&prices, 2, 3, 1), Ok(300 * 100_000_000));
         // 2 ETH × 0.05 BTC = 0.1 BTC; at 20000.01 that is 2000.001.
         assert_eq!(at(&prices, 1, 20_000, 5_000), Err(NoValue::Reference(RejectCode::NoReference)));
-        prices.quotes[0].on_tick(&top(0, 2_000_000, 2_000_002, Nanos(0)));
+        prices.rows[0].quote.on_tick(&top(0, 2_000_000, 2_000_002, Nanos(0)));
         assert_eq!(at(&prices, 1, 20_000, 5_000), Ok(200_000_100_000));
         assert!(prices.is_converter(0) && !prices.is_converter(1));
         // The smallest ETH lot at the smallest price: 10^-9 BTC, 0.00002000001 rounded up at the 8th decimal.
@@ -419,10 +437,10 @@ pub(super) mod tests {
     #[test]
     fn pnl_reaches_the_account_rounded_down() {
         let (mut prices, _) = prices();
-        prices.quotes[0].on_tick(&top(0, 2_000_000, 2_000_002, Nanos(0)));
-        prices.quotes[2].on_tick(&top(2, 200_000, 200_001, Nanos(0)));
+        prices.rows[0].quote.on_tick(&top(0, 2_000_000, 2_000_002, Nanos(0)));
+        prices.rows[2].quote.on_tick(&top(2, 200_000, 200_001, Nanos(0)));
         let rate = |prices: &Prices, i: InstrumentIndex| {
-            prices.quotes[i as usize].last().ok_or(NoValue::Reference(RejectCode::NoReference))
+            prices.rows[i as usize].quote.last().ok_or(NoValue::Reference(RejectCode::NoReference))
         };
         let pnl = |prices: &Prices, i, total| {
             prices.pnl(i, &Pnl { total, ..Pnl::default() }, |through| rate(prices, through))

@@ -11,16 +11,22 @@ use crate::tick_to_trade::risk::limits::Rate;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     rate: Rate,
+    /// What an event needs: more than any bucket holds, where the rate is not set.
+    each: i128,
     /// Its level when it is full.
     full: i128,
     level: i128,
     updated: Nanos,
 }
 
+/// Out of reach, and so is the double of it: a full bucket is below 2^95.
+const NEVER: i128 = i128::MAX / 2;
+
 impl Bucket {
     pub(super) fn full(rate: Rate) -> Self {
         let full = i128::from(rate.count) * i128::from(rate.per.0);
-        Self { rate, full, level: full, updated: Nanos(i64::MIN) }
+        let each = if rate.is_set() { i128::from(rate.per.0) } else { NEVER };
+        Self { rate, each, full, level: full, updated: Nanos(i64::MIN) }
     }
 
     #[inline]
@@ -30,23 +36,22 @@ impl Bucket {
         self.full.min(self.level + i128::from(elapsed) * i128::from(self.rate.count))
     }
 
-    /// Whether `events` may pass at `now`. Where what is left since the last one suffices, nobody needs to know how much has
+    /// Whether it holds `needed` at `now`. Where what is left since the last event suffices, nobody needs to know how much has
     /// come since: it is never less.
-    #[inline]
-    fn holds(&self, events: i128, now: Nanos) -> bool {
-        let needed = i128::from(self.rate.per.0) * events;
-        self.rate.is_set() && (self.level >= needed || self.level_at(now) >= needed)
+    #[inline(always)]
+    fn holds(&self, needed: i128, now: Nanos) -> bool {
+        self.level >= needed || self.level_at(now) >= needed
     }
 
     /// Whether an event may pass at `now`. A rate that is not set lets none pass.
     #[inline]
     pub(super) fn has(&self, now: Nanos) -> bool {
-        self.holds(1, now)
+        self.holds(self.each, now)
     }
 
     /// Whether two may.
     pub(super) fn has_two(&self, now: Nanos) -> bool {
-        self.holds(2, now)
+        self.holds(self.each * 2, now)
     }
 
     /// Takes one event out, which [`has`](Self::has) allowed.
@@ -59,9 +64,9 @@ impl Bucket {
     /// Changes the rate and keeps the share of the bucket that is used.
     pub(super) fn set_rate(&mut self, rate: Rate, now: Nanos) {
         let events = self.level_at(now) / i128::from(self.rate.per.0.max(1));
-        let full = i128::from(rate.count) * i128::from(rate.per.0);
-        let level = full.min(events * i128::from(rate.per.0));
-        *self = Self { rate, full, level, updated: self.updated.max(now) };
+        let next = Self::full(rate);
+        let level = next.full.min(events * i128::from(rate.per.0));
+        *self = Self { level, updated: self.updated.max(now), ..next };
     }
 }
 

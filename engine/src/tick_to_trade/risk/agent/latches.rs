@@ -26,7 +26,16 @@ impl Risk {
         self.set_halt(None, HaltState::Active, (RejectCode::None, reason), now);
     }
 
+    /// Takes what the controls have raised to risk's page.
+    #[inline]
     pub(super) fn publish_latches(&mut self, now: Nanos) {
+        if self.state.has_raised() {
+            self.publish_raised(now);
+        }
+    }
+
+    #[cold]
+    fn publish_raised(&mut self, now: Nanos) {
         while let Some(latch) = self.state.take_latch() {
             match latch {
                 Latch::Source(source, code) => {
