@@ -41,9 +41,7 @@ impl BookCell {
             ..Self::default()
         };
         for (side, levels) in [(Side::Buy, &mut cell.bids), (Side::Sell, &mut cell.asks)] {
-            for (slot, level) in levels.iter_mut().zip(book.side(side).iter()) {
-                *slot = level;
-            }
+            book.side(side).copy_best(levels);
         }
         cell
     }

@@ -1,7 +1,8 @@
 //! The levels of a ladder that its window does not hold, in order of their keys.
 //!
 //! A row of small sorted chunks. Chunks that empty are kept for later, and some are always at hand, so that a book that
-//! has reached its size allocates nothing.
+//! has reached its size allocates nothing. The first keys of all chunks stand side by side: none but the right one is looked
+//! into.
 
 /// Levels in a chunk: two of its arrays fill 16 cache lines.
 const LEVELS: usize = 64;
@@ -57,6 +58,8 @@ impl Chunk {
 pub(super) struct FarLevels {
     /// In the order of their keys; none is empty.
     chunks: Vec<Box<Chunk>>,
+    /// The first key of each.
+    firsts: Vec<i64>,
     spares: Vec<Box<Chunk>>,
     len: usize,
 }
@@ -105,6 +108,7 @@ impl FarLevels {
         if self.chunks.is_empty() {
             let fresh = self.spare();
             self.chunks.push(fresh);
+            self.firsts.push(key);
         }
         if self.chunks[chunk].used == LEVELS {
             let mut fresh = self.spare();
@@ -112,12 +116,14 @@ impl FarLevels {
             let last = chunk + 1 == self.chunks.len() && at == LEVELS;
             let half = if last { LEVELS } else { LEVELS / 2 };
             self.chunks[chunk].give(half, &mut fresh);
+            self.firsts.insert(chunk + 1, fresh.keys[0]);
             self.chunks.insert(chunk + 1, fresh);
             if at > half || last {
                 (chunk, at) = (chunk + 1, at - half);
             }
         }
         self.chunks[chunk].insert(at, key, quantity);
+        self.firsts[chunk] = self.chunks[chunk].keys[0];
         false
     }
 
@@ -134,6 +140,7 @@ impl FarLevels {
     pub(super) fn clear(&mut self) {
         self.len = 0;
         self.spares.append(&mut self.chunks);
+        self.firsts.clear();
     }
 
     /// Deletes the levels for which `keep` says no.
@@ -164,14 +171,16 @@ impl FarLevels {
 
     /// Which chunk `key` belongs to, and where it is or would be there.
     fn find(&self, key: i64) -> (usize, Result<usize, usize>) {
-        let behind = self.chunks.partition_point(|chunk| chunk.keys[0] <= key);
+        let behind = self.firsts.partition_point(|&first| first <= key);
         let at = behind.saturating_sub(1);
         (at, self.chunks.get(at).map_or(Err(0), |chunk| chunk.keys().binary_search(&key)))
     }
 
-    /// Joins the chunk at `at` with one beside it where it has few levels, or puts it aside where it has none.
+    /// After levels of the chunk at `at` were deleted: joins it with one beside it where it has few levels, or puts it
+    /// aside where it has none.
     fn tidy(&mut self, at: usize) {
         let used = self.chunks[at].used;
+        self.firsts[at] = self.chunks[at].keys[0];
         if used > FEW {
             return;
         }
@@ -183,15 +192,16 @@ impl FarLevels {
         } else {
             None
         };
-        let empty = match into {
-            Some((first, second)) => {
-                let mut joined = self.chunks.remove(second);
-                joined.give(0, &mut self.chunks[first]);
-                joined
-            }
-            None if used == 0 => self.chunks.remove(at),
+        let gone = match into {
+            Some((_, second)) => second,
+            None if used == 0 => at,
             None => return,
         };
+        let mut empty = self.chunks.remove(gone);
+        self.firsts.remove(gone);
+        if let Some((first, _)) = into {
+            empty.give(0, &mut self.chunks[first]);
+        }
         self.spares.push(empty);
     }
 
@@ -215,6 +225,7 @@ impl FarLevels {
         self.spares.extend((0..more).map(|_| Chunk::new()));
         let all = self.chunks.len() + self.spares.len() + SPARES_MIN;
         self.chunks.reserve(all - self.chunks.len());
+        self.firsts.reserve(all - self.firsts.len());
         self.spares.reserve(all - self.spares.len());
     }
 }
@@ -271,6 +282,7 @@ mod tests {
             prop_assert!(levels.iter().eq(model.iter().map(|(&key, &quantity)| (key, quantity))));
             prop_assert!(model.iter().all(|(&key, &quantity)| levels.get(key) == Some(quantity)));
             prop_assert!(levels.chunks.iter().all(|chunk| chunk.used > 0));
+            prop_assert!(levels.chunks.iter().map(|chunk| chunk.keys[0]).eq(levels.firsts.iter().copied()));
         }
     }
 }

@@ -29,7 +29,7 @@ const PATIENCE: usize = 16;
 /// and map, and a single change costs at worst one redistribution: every level of the side moves once (roughly 0.1 µs
 /// each). A price that flickers far ahead of the rest pays in the same coin before it moves anything.
 ///
-/// Memory: about 300 bytes when empty; 8.3 KiB with the first level; then 32 bytes or so a level in the map, and
+/// Memory: about 350 bytes when empty; 8.3 KiB with the first level; then 32 bytes or so a level in the map, and
 /// at most 130 bytes a level (0.5 MiB in all) for a window that traffic deep in the book made grow.
 #[derive(Clone, Debug)]
 pub struct Ladder {
@@ -93,10 +93,9 @@ impl Ladder {
     #[must_use]
     pub fn quantity_at(&self, price: Price) -> Quantity {
         let key = price.0 ^ self.mask;
-        match self.window.quantity(self.slot(key)) {
-            0 => Quantity(self.far.get(key).unwrap_or(0)),
-            held => Quantity(held),
-        }
+        // A level for which the window has a slot is nowhere else.
+        let held = self.window.get(self.slot(key)).or_else(|| self.far.get(key));
+        Quantity(held.unwrap_or(0))
     }
 
     /// Number of levels.
@@ -123,6 +122,21 @@ impl Ladder {
             if far_first { far.next() } else { near.next() }
         })
         .map(|(key, quantity)| self.level(key, quantity))
+    }
+
+    /// The best levels, as many as `out` holds; where there are fewer, the rest of `out` stays as it is.
+    pub fn copy_best(&self, out: &mut [Level]) {
+        // The window alone tells, unless a level that it does not hold is among them.
+        let beyond = self.far_best.map_or(i64::MAX, |(key, _)| key);
+        let mut free = out.iter_mut();
+        let near = self.window.first_while(|slot, quantity| {
+            let key = self.key(slot);
+            let level = free.next().filter(|_| key < beyond);
+            level.map(|level| *level = self.level(key, quantity)).is_some()
+        });
+        if near < out.len() && near < self.len() {
+            out.iter_mut().zip(self.iter()).for_each(|(slot, level)| *slot = level);
+        }
     }
 
     /// Deletes all levels; the window keeps its memory.
@@ -230,13 +244,16 @@ impl Ladder {
     /// Counts a miss at `key`, and moves or grows the window when there were enough.
     fn follow(&mut self, key: i64) {
         let Some((best, _)) = self.best_entry() else { return };
-        let tick = i128::from(self.grid.tick());
-        let distance = i128::from(key) - i128::from(self.base);
+        let tick = self.grid.tick();
+        // What is too far away for 64 bits is for every window.
+        let (Some(distance), Some(ahead)) = (key.checked_sub(self.base), best.checked_sub(self.base)) else {
+            return;
+        };
         if distance % tick != 0 {
             return;
         }
-        let best = (i128::from(best) - i128::from(self.base)).div_euclid(tick);
-        let away = distance / tick - best;
+        let best = ahead.div_euclid(tick);
+        let Some(away) = (distance / tick).checked_sub(best) else { return };
         let slots = self.window.slots();
         let wider = slots * GROWTH;
         if covers(slots, away) {
@@ -254,8 +271,8 @@ impl Ladder {
 
     /// The base of a window of `slots` slots around the best price, which is `best` ticks from the present base. It
     /// stays on the grid, and the window within the range of a key.
-    fn base_around(&self, best: i128, slots: usize) -> i64 {
-        let tick = i128::from(self.grid.tick());
+    fn base_around(&self, best: i64, slots: usize) -> i64 {
+        let (tick, best) = (i128::from(self.grid.tick()), i128::from(best));
         let slots = slots as i128;
         let base = i128::from(self.base);
         let lowest = (i128::from(i64::MIN) - base).div_euclid(tick) + 1;
@@ -265,7 +282,7 @@ impl Ladder {
     }
 
     /// Redistributes all levels over a window of `slots` slots around the best price, `best` ticks from the base.
-    fn rebuild(&mut self, best: i128, slots: usize) {
+    fn rebuild(&mut self, best: i64, slots: usize) {
         let base = self.base_around(best, slots);
         let grid = self.grid;
         let slide = (i128::from(base) - i128::from(self.base)) / i128::from(grid.tick());
@@ -291,8 +308,8 @@ impl Ladder {
 
 /// Whether a window of `slots` slots around the best price has one `away` ticks behind it. A quarter of the window
 /// lies ahead of the best price.
-fn covers(slots: usize, away: i128) -> bool {
-    let slots = slots as i128;
+fn covers(slots: usize, away: i64) -> bool {
+    let slots = i64::try_from(slots).unwrap_or(i64::MAX);
     (-(slots / 4)..slots - slots / 4).contains(&away)
 }
 
@@ -487,6 +504,6 @@ mod tests {
         assert!(!ladder.set(level(5, 0)));
         ladder.clear();
         assert_eq!((ladder.window.slots(), ladder.is_empty()), (0, true));
-        assert!(size_of::<Ladder>() <= 336, "{}", size_of::<Ladder>());
+        assert!(size_of::<Ladder>() <= 360, "{}", size_of::<Ladder>());
     }
 }

@@ -56,7 +56,7 @@ impl Book {
     pub fn on_diff(&mut self, ids: DiffIds, bids: &[Level], asks: &[Level]) -> DiffOutcome {
         let diff = Diff { ids, bids, asks };
         let complete = ids.previous.is_some() == (self.rule == SyncRule::Futures);
-        if !complete || ids.first > ids.last || !bids.iter().chain(asks).all(is_change) {
+        if !complete || ids.first > ids.last || !are_changes(bids) || !are_changes(asks) {
             self.counts.malformed += 1;
             self.distrust(Distrust::Malformed);
             return DiffOutcome::Malformed;
@@ -96,7 +96,8 @@ impl Book {
         asks: &[Level],
         seen: &mut dyn FnMut(&Self),
     ) -> SnapshotOutcome {
-        if !bids.iter().chain(asks).all(|level| is_change(level) && level.quantity.0 > 0) {
+        let held = |level: &Level| level.quantity.0 > 0;
+        if !are_changes(bids) || !are_changes(asks) || !bids.iter().chain(asks).all(held) {
             self.counts.malformed += 1;
             return SnapshotOutcome::Malformed;
         }
@@ -283,9 +284,10 @@ impl Book {
     }
 }
 
-/// Whether a level may stand in a diff: a price above zero, a quantity not below.
-fn is_change(level: &Level) -> bool {
-    level.price.0 > 0 && level.quantity.0 >= 0
+/// Whether all levels may stand in a diff: prices above zero, quantities not below. To the end, for nearly always they may,
+/// and without a branch a level several are judged at once.
+fn are_changes(levels: &[Level]) -> bool {
+    levels.iter().fold(true, |sound, level| sound & (level.price.0 > 0) & (level.quantity.0 >= 0))
 }
 
 #[cfg(test)]

@@ -97,11 +97,18 @@ impl Window {
         Some(previous)
     }
 
-    /// What a slot holds; zero where there is no such slot.
+    /// What a slot holds; `None` where there is no such slot.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, slot: usize) -> Option<i64> {
+        self.quantities.get(slot).copied()
+    }
+
+    /// The same; zero where there is no such slot.
     #[inline]
     #[must_use]
     pub fn quantity(&self, slot: usize) -> i64 {
-        self.quantities.get(slot).copied().unwrap_or(0)
+        self.get(slot).unwrap_or(0)
     }
 
     /// The first slot in use.
@@ -111,6 +118,23 @@ impl Window {
         let at = self.summary.iter().position(|&group| group != 0)?;
         let word = at * WORD + self.summary[at].trailing_zeros() as usize;
         Some(word * WORD + self.words.get(word)?.trailing_zeros() as usize)
+    }
+
+    /// Shows `take` the slots in use with their quantities, in order, until it takes one no more. Returns how many it took.
+    pub fn first_while(&self, mut take: impl FnMut(usize, i64) -> bool) -> usize {
+        let mut taken = 0;
+        for (at, &word) in self.words.iter().enumerate() {
+            let mut bits = word;
+            while bits != 0 {
+                let slot = at * WORD + bits.trailing_zeros() as usize;
+                if !take(slot, self.quantity(slot)) {
+                    return taken;
+                }
+                taken += 1;
+                bits &= bits - 1;
+            }
+        }
+        taken
     }
 
     /// All slots in use with their quantities, in order.
