@@ -14,6 +14,7 @@ use crate::simulation::faults::Faults;
 use crate::simulation::source::FrameSource;
 use crate::tick_to_trade::assembly::{JournalSet, Path};
 use crate::tick_to_trade::ingest::Ingest;
+use crate::tick_to_trade::ingest::counts::IngestCounters;
 use crate::venue::MarketData as _;
 use crate::venue::link::{DirectFeed, LinkOrderEntry};
 
@@ -41,8 +42,28 @@ const RISK: usize = 3;
 const ROUTE: usize = 4;
 const AGENTS: usize = 5;
 
-/// Who is to be driven.
-type Due = [bool; AGENTS];
+/// Who is to be driven: a bit an agent, so that one look tells whether anybody is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Due(u8);
+
+impl Due {
+    const NOBODY: Self = Self(0);
+    const ALL: Self = Self((1 << AGENTS) - 1);
+
+    /// The agent is to be driven if `due`, or was before.
+    #[inline]
+    fn mark(&mut self, agent: usize, due: bool) {
+        self.0 |= u8::from(due) << agent;
+    }
+
+    /// Whether the agent is to be driven, once.
+    #[inline]
+    const fn take(&mut self, agent: usize) -> bool {
+        let due = self.0 >> agent & 1 != 0;
+        self.0 &= !(1 << agent);
+        due
+    }
+}
 
 impl<S: FrameSource> Stepper<S> {
     /// Joins an exchange and the agents that trade on it, at the exchange's first frame.
@@ -54,7 +75,7 @@ impl<S: FrameSource> Stepper<S> {
         exchange.hand_over_events();
         let start = exchange.next_deadline();
         let clock = VirtualClock::new(if start == Nanos::NEVER { Nanos::ZERO } else { start });
-        Self { exchange, path, journals, clock, due: [true; AGENTS], deadlines: [Nanos::NEVER; AGENTS] }
+        Self { exchange, path, journals, clock, due: Due::ALL, deadlines: [Nanos::NEVER; AGENTS] }
     }
 
     /// Lets faults happen on the link.
@@ -101,7 +122,7 @@ impl<S: FrameSource> Stepper<S> {
         }
         let end = self.clock.now();
         self.path.stop(end);
-        self.due = [true; AGENTS];
+        self.due = Due::ALL;
         self.settle(end)?;
         let last = end.saturating_add(SETTLE);
         while self.path.route().orders().live() > 0 {
@@ -122,8 +143,8 @@ impl<S: FrameSource> Stepper<S> {
     fn step_to(&mut self, next: Nanos) -> Result<(), SetupError> {
         self.clock.advance_to(next);
         let now = self.clock.now();
-        for (due, deadline) in self.due.iter_mut().zip(self.deadlines) {
-            *due |= deadline <= now;
+        for (agent, deadline) in self.deadlines.into_iter().enumerate() {
+            self.due.mark(agent, deadline <= now);
         }
         self.settle(now)
     }
@@ -138,7 +159,7 @@ impl<S: FrameSource> Stepper<S> {
             if let Some(failure) = self.exchange.take_failure() {
                 return Err(failure);
             }
-            if self.due == [false; AGENTS] {
+            if self.due == Due::NOBODY {
                 return Ok(());
             }
         }
@@ -150,43 +171,42 @@ impl<S: FrameSource> Stepper<S> {
         let Self { exchange, path, due, deadlines, .. } = self;
         let (ingest, host, risk, route) = path.parts_mut();
         let mut total = 0;
-        if std::mem::take(&mut due[EXCHANGE]) {
-            let work = drive(EXCHANGE, exchange, now, due, deadlines);
-            due[ROUTE] |= work > 0;
-            total += work;
+        if due.take(EXCHANGE) {
+            let answers = exchange.counters.answers;
+            total += drive(EXCHANGE, exchange, now, due, deadlines);
+            due.mark(ROUTE, exchange.counters.answers != answers);
         }
-        if hand_over(exchange, ingest.agent_mut(), deadlines) <= now {
-            due[INGEST] = true;
-        }
-        if std::mem::take(&mut due[INGEST]) {
-            let wishes = ingest.agent().counters().snapshots_requested;
-            let work = drive(INGEST, ingest, now, due, deadlines);
-            due[EXCHANGE] |= ingest.agent().counters().snapshots_requested != wishes;
+        due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
+        if due.take(INGEST) {
+            let IngestCounters { snapshots_requested: wishes, ticks, .. } = *ingest.agent().counters();
+            total += drive(INGEST, ingest, now, due, deadlines);
             // What waited behind the events just taken.
-            due[INGEST] |= hand_over(exchange, ingest.agent_mut(), deadlines) <= now;
-            (due[HOST], due[RISK]) = (due[HOST] | (work > 0), due[RISK] | (work > 0));
-            total += work;
+            due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
+            let counters = ingest.agent().counters();
+            due.mark(EXCHANGE, counters.snapshots_requested != wishes);
+            due.mark(HOST, counters.ticks != ticks);
+            due.mark(RISK, counters.ticks != ticks);
         }
-        if std::mem::take(&mut due[HOST]) {
+        if due.take(HOST) {
             let work = drive(HOST, host, now, due, deadlines);
-            due[RISK] |= work > 0;
+            due.mark(RISK, work > 0);
             total += work;
         }
-        if std::mem::take(&mut due[RISK]) {
+        if due.take(RISK) {
             let records = risk.agent().records();
-            let work = drive(RISK, risk, now, due, deadlines);
+            total += drive(RISK, risk, now, due, deadlines);
             // Every decision is journalled: the host reads refusals there, and approvals come to route by a ring.
             let decided = risk.agent().records() != records;
-            (due[HOST], due[ROUTE]) = (due[HOST] | decided, due[ROUTE] | decided);
-            total += work;
+            due.mark(HOST, decided);
+            due.mark(ROUTE, decided);
         }
-        if std::mem::take(&mut due[ROUTE]) {
+        if due.take(ROUTE) {
             let (records, requests) = (route.agent().records(), route.agent().requests());
-            let work = drive(ROUTE, route, now, due, deadlines);
+            total += drive(ROUTE, route, now, due, deadlines);
             let reported = route.agent().records() != records;
-            (due[HOST], due[RISK]) = (due[HOST] | reported, due[RISK] | reported);
-            due[EXCHANGE] |= route.agent().requests() != requests;
-            total += work;
+            due.mark(HOST, reported);
+            due.mark(RISK, reported);
+            due.mark(EXCHANGE, route.agent().requests() != requests);
         }
         total
     }
@@ -219,6 +239,6 @@ fn drive(
 ) -> usize {
     let work = agent.do_work(now);
     deadlines[which] = agent.next_deadline();
-    due[which] |= work >= POLL_BATCH || (work > 0 && deadlines[which] <= now);
+    due.mark(which, work >= POLL_BATCH || (work > 0 && deadlines[which] <= now));
     work
 }

@@ -76,7 +76,7 @@ impl Depth {
 
     /// Whether neither side has levels.
     pub(super) fn is_empty(&self) -> bool {
-        self.levels(Side::Buy).chain(self.levels(Side::Sell)).next().is_none()
+        self.best(Side::Buy).or_else(|| self.best(Side::Sell)).is_none()
     }
 
     /// The ticker's level of `side`, where it is newer than the depth. A side without levels has price 0.
@@ -99,6 +99,15 @@ impl Depth {
         head.into_iter().chain(self.book.side(side).iter().skip_while(hidden))
     }
 
+    /// The best price of `side` as the market shows it: asked for with every change, and mostly one of two values at hand.
+    fn best(&self, side: Side) -> Option<Price> {
+        match self.refinement(side) {
+            None => self.book.side(side).best().map(|level| level.price),
+            Some(top) if top.price.is_some() && top.quantity.0 > 0 => Some(top.price),
+            Some(_) => self.levels(side).next().map(|level| level.price),
+        }
+    }
+
     /// The levels of `side` less what we took from them, best first.
     pub(super) fn open(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
         let left = move |level: Level| {
@@ -111,6 +120,9 @@ impl Depth {
 
     /// The best price of `side` at which anything is left.
     pub(super) fn best_open(&self, side: Side) -> Option<Price> {
+        if self.taken.get(side).is_empty() {
+            return self.best(side);
+        }
         self.open(side).next().map(|level| level.price)
     }
 

@@ -137,7 +137,15 @@ impl Matching {
     }
 
     /// Requests that are due by `now` reach the exchange, in order of arrival, each at its own time.
+    #[inline]
     pub fn advance(&mut self, now: Nanos) {
+        // Asked around every frame, and mostly there are none.
+        if self.in_flight.front().is_some_and(|next| next.due <= now) {
+            self.arrive(now);
+        }
+    }
+
+    fn arrive(&mut self, now: Nanos) {
         while let Some(InFlight { due, request }) = self.in_flight.pop_front_if(|next| next.due <= now) {
             self.clock = self.clock.max(due);
             match RequestKind::try_from(request.kind) {
