@@ -1,6 +1,6 @@
 //! Binance's protocols: bytes in, bytes out.
 
-mod number;
+pub(in crate::venue) mod number;
 mod json;
 mod text;
 mod request_id;

@@ -16,6 +16,9 @@ const FILE_BLOCK: usize = 1 << 17;
 /// First size of the block of text.
 const TEXT_BLOCK: usize = 1 << 18;
 
+/// Bytes read at once: so many are still near when their lines are looked at.
+const READ: usize = 1 << 16;
+
 /// Longest block: the longest line, its ending, and room to look ahead.
 const TEXT_BLOCK_MAX: usize = FRAME_BYTES_MAX + TEXT_BLOCK;
 
@@ -150,8 +153,9 @@ impl Blocks {
             }
             self.buffer.resize((self.end * 2).min(TEXT_BLOCK_MAX), 0);
         }
+        let most = self.buffer.len().min(self.end + READ);
         loop {
-            match self.input.read(&mut self.buffer[self.end..]) {
+            match self.input.read(&mut self.buffer[self.end..most]) {
                 Ok(read) => {
                     self.ended = read == 0;
                     self.end += read;

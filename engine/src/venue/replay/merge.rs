@@ -48,7 +48,7 @@ impl Head {
             self.next = Nanos::NEVER;
             return Ok(());
         }
-        let received = self.reader.current().received;
+        let received = self.reader.received();
         self.back += u64::from(received < self.next);
         self.next = self.next.max(received);
         if self.next == Nanos::NEVER {
@@ -59,7 +59,7 @@ impl Head {
 
     /// Refuses a line that was answered by another market than the file's.
     fn check_market(&self) -> Result<(), SetupError> {
-        let TapeSource::Rest(url) = self.reader.current().source else { return Ok(()) };
+        let Some(url) = self.reader.url() else { return Ok(()) };
         match scan::market_of_url(url).filter(|&market| market != self.market) {
             None => Ok(()),
             Some(market) => Err(self.reader.line_error(&format!(

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::Nanos;
 use crate::error::SetupError;
 use crate::limits::FRAME_BYTES_MAX;
+use crate::venue::binance::number::sixteen;
 use crate::venue::replay::blocks::{BlockError, Blocks, Container, trim_ending};
 use crate::venue::replay::collector::Collector;
 use crate::venue::replay::{TapeSource, hex, scan};
@@ -172,7 +173,18 @@ impl TapeReader {
         }
     }
 
+    /// When the line the reader stands on was received.
+    pub(super) const fn received(&self) -> Nanos {
+        Nanos(self.current.received)
+    }
+
+    /// The URL that the line the reader stands on answers, if it is an answer.
+    pub(super) fn url(&self) -> Option<&str> {
+        (self.current.kind == Kind::Rest).then_some(&self.url)
+    }
+
     /// The line the reader stands on, after [`advance`](Self::advance) said that there is one.
+    #[inline]
     pub(super) fn current(&self) -> TapeLine<'_> {
         let source = match self.current.kind {
             Kind::Stream => TapeSource::Stream,
@@ -228,7 +240,13 @@ impl TapeReader {
         let body = digits + 1;
         let (kind, payload) = match format {
             Format::Tape => {
-                let Some(tab) = memchr::memchr(b'\t', &text[body..]) else {
+                // Nearly all lines: there is nothing to search.
+                let tab = if text[body..].starts_with(b"ws\t") {
+                    Some(2)
+                } else {
+                    memchr::memchr(b'\t', &text[body..])
+                };
+                let Some(tab) = tab else {
                     return Err(self.line_error("missing tab: no payload follows the source"));
                 };
                 let Some((kind, url)) = source(&text[body..body + tab]) else {
@@ -307,9 +325,10 @@ impl TapeReader {
 /// The unsigned integer that `text` begins with and its number of digits; `None` if there is none or it does not
 /// fit.
 fn leading_integer(text: &[u8]) -> Option<(i64, usize)> {
-    let mut value = 0_i64;
-    let mut digits = 0;
-    for &byte in text.iter().take_while(|byte| byte.is_ascii_digit()) {
+    // Nanoseconds since 1970 have nineteen digits.
+    let head = sixteen(text).and_then(|value| i64::try_from(value).ok());
+    let (mut value, mut digits) = head.map_or((0, 0), |value| (value, 16));
+    for &byte in text[digits..].iter().take_while(|byte| byte.is_ascii_digit()) {
         value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
         digits += 1;
     }

@@ -117,6 +117,13 @@ const fn eight(word: u64) -> u64 {
     quadruples.wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
+/// Value of the first sixteen digits of `bytes`, if there are so many.
+#[inline]
+pub(in crate::venue) fn sixteen(bytes: &[u8]) -> Option<u64> {
+    let [first, second] = [0, 8].map(|at| load(bytes, at) ^ ZEROS);
+    (others(first) | others(second) == 0).then(|| eight(first) * POW10[8] + eight(second))
+}
+
 /// Reads an unsigned integer at `at`: its value and where it ends. `None` when there is none, when it has a leading
 /// zero, or when it does not fit. The caller checks what follows: a point or an exponent is not eaten.
 #[inline(always)]
