@@ -76,7 +76,7 @@ impl<'f, R: Reading> Documented<'_, 'f, R> {
     pub(super) fn read(mut self) -> Option<MarketEvent<'static>> {
         let wrapped = self.literal(b"{\"stream\":\"").is_some();
         if wrapped {
-            self.passed(Cursor::string_rest)?;
+            self.passed(|cursor| cursor.long_string_rest())?;
             self.literal(b",\"data\":{\"")?;
         } else {
             self.literal(b"{\"")?;
@@ -175,7 +175,7 @@ impl<'f, R: Reading> Documented<'_, 'f, R> {
     fn pair(&mut self) -> Option<()> {
         if self.market == Market::CoinMargined {
             self.literal(b",\"ps\":\"")?;
-            self.passed(Cursor::string_rest)?;
+            self.passed(|cursor| cursor.string_rest())?;
         }
         Some(())
     }
@@ -259,15 +259,15 @@ impl<'f, R: Reading> Documented<'_, 'f, R> {
         let (price, quantity) = self.pair_of(instrument, CLOSINGS)?;
         if futures {
             self.literal(b",\"X\":\"")?;
-            self.passed(Cursor::string_rest)?;
+            self.passed(|cursor| cursor.string_rest())?;
         } else {
             self.transaction_time()?;
         }
         self.literal(b",\"m\":")?;
-        let aggressor = if self.passed(Cursor::boolean)? { Side::Sell } else { Side::Buy };
+        let aggressor = if self.passed(|cursor| cursor.boolean())? { Side::Sell } else { Side::Buy };
         if !futures {
             self.literal(b",\"M\":")?;
-            self.passed(Cursor::boolean)?;
+            self.passed(|cursor| cursor.boolean())?;
         }
         self.literal(b"}")?;
         Some(MarketEvent::Trade {

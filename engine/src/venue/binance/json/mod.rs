@@ -108,7 +108,19 @@ impl<'a> Cursor<'a> {
     /// Reads a string from behind its opening quote.
     #[inline(always)]
     pub(super) fn string_rest(&mut self) -> Result<Text<'a>, DecodeError> {
-        let (text, at) = match plain::string(self.bytes, self.at) {
+        self.string_of(plain::string(self.bytes, self.at))
+    }
+
+    /// The same of a string that is seldom as short as most.
+    #[inline(always)]
+    pub(super) fn long_string_rest(&mut self) -> Result<Text<'a>, DecodeError> {
+        self.string_of(plain::long_string(self.bytes, self.at))
+    }
+
+    /// The string of that length from here, or any.
+    #[inline(always)]
+    fn string_of(&mut self, length: Option<usize>) -> Result<Text<'a>, DecodeError> {
+        let (text, at) = match length {
             Some(length) => {
                 let end = self.at + length;
                 (Text { raw: &self.bytes[self.at..end], escaped: false }, end + 1)
