@@ -100,17 +100,22 @@ impl Sides {
 /// Bytes that hold any level of the fast way, from its price to the start of the next.
 const WINDOW: usize = 64;
 
-/// Reads a level without white space and of the expected shape, from the first character of its price to behind its
-/// bracket. `None` where it is otherwise.
+/// What closes a level, and what one that another one follows.
+const LAST: Closing = Closing::new(b"\"]");
+const NEXT: Closing = Closing::new(b"\"],[\"");
+
+/// Reads a level without white space and of the expected shape, from the first character of its price to behind
+/// `closing`. `None` where it is otherwise.
 #[inline(always)]
 fn level(
     reading: impl Reading,
     text: &(impl Words + ?Sized),
     at: usize,
     shapes: &Shapes,
+    closing: Closing,
 ) -> Option<(Level, usize)> {
-    const CLOSINGS: [Closing; 2] = [Closing::new(b"\",\""), Closing::new(b"\"]")];
-    let ([price, quantity], end) = reading.pair(text, at, [&shapes.price, &shapes.quantity], CLOSINGS)?;
+    let closings = [Closing::new(b"\",\""), closing];
+    let ([price, quantity], end) = reading.pair(text, at, [&shapes.price, &shapes.quantity], closings)?;
     Some((Level { price: Price(price), quantity: Quantity(quantity) }, end))
 }
 
@@ -127,21 +132,19 @@ fn run(
     let (mut rest, mut used) = (bytes.get(at..).unwrap_or_default(), 0);
     let stopped = |rest: &[u8], ended: bool, used: usize| (bytes.len() - rest.len(), ended, used);
     while let Some(window) = rest.first_chunk::<WINDOW>() {
-        let Some((level, end)) = level(reading, window, 0, shapes) else {
-            if shapes.price.learn(window, 0) {
-                continue;
-            }
-            return stopped(rest, false, used);
-        };
         let Some(slot) = slots.get_mut(used) else { return stopped(rest, false, used) };
-        *slot = level;
-        let Some(behind) = rest.get(end..) else { return stopped(rest, false, used) };
-        if let Some(behind) = behind.strip_prefix(b",[\"") {
+        if let Some((next, end)) = level(reading, window, 0, shapes, NEXT)
+            && let Some(behind) = rest.get(end..)
+        {
+            *slot = next;
             used += 1;
             rest = behind;
-        } else if let Some(behind) = behind.strip_prefix(b"]") {
-            return stopped(behind, true, used + 1);
-        } else {
+        } else if let Some((last, end)) = level(reading, window, 0, shapes, LAST)
+            && window.get(end) == Some(&b']')
+        {
+            *slot = last;
+            return stopped(&rest[end + 1..], true, used + 1);
+        } else if !shapes.price.learn(window, 0) {
             return stopped(rest, false, used);
         }
     }
@@ -149,9 +152,9 @@ fn run(
     let start = WINDOW - rest.len();
     let last = match bytes.last_chunk::<WINDOW>() {
         Some(ending) => {
-            level(reading, &Ending(ending), start, shapes).map(|(level, end)| (level, end - start))
+            level(reading, &Ending(ending), start, shapes, LAST).map(|(level, end)| (level, end - start))
         }
-        None => level(reading, rest, 0, shapes),
+        None => level(reading, rest, 0, shapes, LAST),
     };
     match (last, slots.get_mut(used)) {
         (Some((level, end)), Some(slot)) if rest.byte(end) == Some(b']') => {
