@@ -88,7 +88,7 @@ pub struct PathSetup<'a> {
     pub instruments: &'a Arc<Instruments>,
     /// The calibrated counter.
     pub stopwatch: Stopwatch,
-    /// Capacity of every ring.
+    /// Capacity of ticks and journals; see `RingSizes`.
     pub capacity: usize,
     /// Whether clients, the operator and the gateway may come while it runs.
     pub external: bool,
@@ -109,7 +109,7 @@ impl PathSetup<'_> {
             epoch: self.epoch,
             instruments: Arc::clone(self.instruments),
             stopwatch: self.stopwatch,
-            rings: RingSizes::all(self.capacity),
+            rings: RingSizes::of_session(self.capacity),
             ingest: IngestConfig { silence: SILENCE },
             limits: trading.limits(self.instruments, strategies)?,
             timing: RouteTiming::default(),

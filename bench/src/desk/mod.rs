@@ -88,7 +88,7 @@ impl Plan {
             epoch: 1,
             instruments: Arc::clone(&self.instruments),
             stopwatch,
-            rings: RingSizes { journal: self.journal, ..RingSizes::all(JOURNAL_RING) },
+            rings: RingSizes { journal: self.journal, ..RingSizes::of_session(JOURNAL_RING) },
             ingest: IngestConfig { silence: Nanos::NEVER },
             limits: limits(&self.instruments, self.rate),
             timing: RouteTiming { connection: self.remote, ..RouteTiming::default() },

@@ -56,7 +56,7 @@ impl Replay {
             epoch: 1,
             instruments: Arc::clone(&instruments),
             stopwatch,
-            rings: RingSizes::all(RING),
+            rings: RingSizes::of_session(RING),
             ingest: IngestConfig { silence: Nanos::from_secs(10) },
             limits: limits(&instruments, USUAL),
             timing: RouteTiming::default(),

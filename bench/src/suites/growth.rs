@@ -1,5 +1,6 @@
 //! What more instruments cost: the whole way at its slow end, and memory.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use engine::domain::{Instruments, Market, Nanos};
@@ -28,6 +29,31 @@ const DEPTH: usize = 100;
 /// Frames between two writings of the journals.
 const CHUNK: usize = 64;
 
+/// Lines of the cache that are an instrument's own and that its frame's way to an order needs: its symbol and how its numbers
+/// are read (3), ingest's state (2), risk's limits, filters, position, price and open orders (8), what its order's text is
+/// made of (3).
+const LINES: usize = 16;
+
+/// Lines like those of each of many instruments, in as many tables.
+struct Strangers {
+    tables: Vec<Vec<[u64; 8]>>,
+    draws: Draws,
+}
+
+impl Strangers {
+    fn new(count: usize) -> Self {
+        Self { tables: (0..LINES).map(|_| vec![[1; 8]; count]).collect(), draws: Draws::new(1) }
+    }
+
+    /// Reads the lines of one of them, all at once: none has to be known to ask for another.
+    fn visit(&mut self) {
+        let count = self.tables.first().map_or(0, Vec::len);
+        let which = self.draws.below(count as u64) as usize;
+        let sum = self.tables.iter().fold(0, |sum: u64, table| sum.wrapping_add(table[which][0]));
+        black_box(sum);
+    }
+}
+
 /// Runs the suite.
 ///
 /// # Errors
@@ -36,36 +62,62 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     let counts = &COUNTS[..bench.scale().of(4, 4, 2)];
     memory(bench, counts)?;
     let mut times: Vec<Histogram> = counts.iter().map(|_| Histogram::prepared()).collect();
-    for round in 0..bench.scale().of(9, 3, 1) {
+    let mut beside = Histogram::prepared();
+    let mut strangers = Strangers::new(counts[counts.len() - 1]);
+    for seed in 0..bench.scale().of(9, 3, 1) {
         for (&count, times) in counts.iter().zip(&mut times) {
-            let frames = bench.scale().of(8_000, 4_000, 64);
-            let mut desk = desk(bench, count, frames, round)?;
-            for _ in 0..frames.div_ceil(CHUNK) {
-                for _ in 0..CHUNK.min(desk.feed().left()) {
-                    times.record(take(bench, &mut desk)?);
-                }
-                desk.journals.drain_all()?;
-            }
+            round(bench, (count, seed), times, || {})?;
         }
+        round(bench, (1, seed), &mut beside, || strangers.visit())?;
     }
     let one = times[0].at(0.99);
+    let over = |times: &Histogram, target| Ratio {
+        to: "one instrument's p99, at p99".to_owned(),
+        value: times.at(0.99) / one,
+        target,
+    };
     for (&count, times) in counts.iter().zip(times) {
-        let ratio = Ratio {
-            to: "one instrument's p99, at p99".to_owned(),
-            value: times.at(0.99) / one,
-            target: (count == COUNTS[3]).then_some(FLAT),
-        };
+        let ratio = over(&times, (count == COUNTS[3]).then_some(FLAT));
         let name = format!("bookTicker to order bytes, {count} instruments");
         bench.report.push(Row::times(SUITE, name, Placement::Alone, times).of_size(count).with(ratio));
+    }
+    // What the machine's memory alone takes for an instrument that is one of many.
+    let ratio = over(&beside, None);
+    let name = format!("bookTicker to order bytes, 1 instrument, and {LINES} lines of one of many");
+    bench.report.push(Row::times(SUITE, name, Placement::Alone, beside).with(ratio));
+    Ok(())
+}
+
+/// Times of `count` instruments' frames to orders, with what is done `beside` each.
+fn round(
+    bench: &Bench<'_>,
+    (count, seed): (usize, u64),
+    times: &mut Histogram,
+    mut beside: impl FnMut(),
+) -> Result<(), SetupError> {
+    let frames = bench.scale().of(8_000, 4_000, 64);
+    let mut desk = desk(bench, count, frames, seed)?;
+    for _ in 0..frames.div_ceil(CHUNK) {
+        for _ in 0..CHUNK.min(desk.feed().left()) {
+            times.record(take(bench, &mut desk, &mut beside)?);
+        }
+        desk.journals.drain_all()?;
     }
     Ok(())
 }
 
-/// One frame to its order.
-fn take(bench: &Bench<'_>, desk: &mut Desk) -> Result<Nanos, SetupError> {
+/// One frame to its order, and what else is done in the same time.
+fn take(bench: &Bench<'_>, desk: &mut Desk, mut beside: impl FnMut()) -> Result<Nanos, SetupError> {
+    // Whoever received a frame has just touched its bytes.
+    desk.feed()
+        .ahead(1)
+        .for_each(|given| _ = black_box(given.payload.iter().fold(0_u8, |sum, byte| sum ^ byte)));
     desk.arrive();
     let before = desk.orders();
-    let (_, time) = bench.rig.time(|| desk.cycle());
+    let (_, time) = bench.rig.time(|| {
+        beside();
+        desk.cycle()
+    });
     let sent = desk.orders() - before;
     if sent != 1 {
         return Err(SetupError::Invalid(format!("{SUITE}: a bookTicker led to {sent} orders")));

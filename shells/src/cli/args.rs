@@ -269,7 +269,7 @@ pub struct ReplayArgs {
     /// Keep journals and a summary in this directory
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
-    /// Capacity of the rings, in messages: a power of two
+    /// Capacity of the rings of ticks and journals, in messages: a power of two
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub ring_capacity: usize,
     /// End with one JSON object instead of a table

@@ -37,7 +37,7 @@ use crate::trade::Trading;
 use crate::venue::listing::Listing;
 use crate::venue::{Way, access};
 
-/// Capacity of every ring of a live session.
+/// Capacity of the rings of ticks and journals of a live session; see `RingSizes`.
 pub const RING_CAPACITY: usize = 65_536;
 
 /// URL under which the generated market's rules stand on the tape.

@@ -37,7 +37,19 @@ pub struct RingSizes {
     pub journal: usize,
 }
 
+/// Most messages of a ring between two agents: far more than cycles leave in it, and so few that a slot is still in the
+/// nearer caches when its turn comes again.
+const BETWEEN_AGENTS: usize = 1_024;
+
 impl RingSizes {
+    /// Ticks and journals of `capacity`, whose readers may fall behind; intents and orders, which the next agent takes at
+    /// once, of no more than stays in the caches.
+    #[must_use]
+    pub const fn of_session(capacity: usize) -> Self {
+        let short = if capacity < BETWEEN_AGENTS { capacity } else { BETWEEN_AGENTS };
+        Self { ticks: capacity, intents: short, orders: short, journal: capacity }
+    }
+
     /// The same capacity for every ring.
     #[must_use]
     pub const fn all(capacity: usize) -> Self {

@@ -10,8 +10,9 @@ const HEAD: usize = 16;
 /// One in every byte.
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// A slot of the table.
+/// A slot of the table, in a line of its own: with many symbols it has to come from afar.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Slot {
     head: [u64; 2],
     tail: [u8; SYMBOL_BYTES_MAX - HEAD],
