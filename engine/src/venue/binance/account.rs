@@ -44,7 +44,7 @@ pub fn encode(question: &Question, instruments: &Instruments, timestamp: Nanos, 
         return false;
     }
     out.extend_from_slice(b"\"timestamp\":");
-    text::integer(out, timestamp.0 / 1_000_000);
+    text::milliseconds(out, timestamp.0 / 1_000_000);
     out.extend_from_slice(b"}}");
     true
 }

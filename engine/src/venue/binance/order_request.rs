@@ -12,7 +12,7 @@ use crate::wire::UnknownCode;
 
 use super::json::{Cursor, Fields};
 use super::number::{malformed, time};
-use super::text::{Page, Sink};
+use super::text::{IdText, Page, Sink};
 use super::{DecodeError, request_id, text};
 
 pub use super::request_id::Asked;
@@ -42,9 +42,9 @@ fn key(out: &mut impl Sink, name: &str) {
 }
 
 #[inline(always)]
-fn head(out: &mut impl Sink, asked: Asked, order: OrderId, method: &str, instrument: &Instrument) {
+fn head(out: &mut impl Sink, asked: Asked, order: &IdText, method: &str, instrument: &Instrument) {
     out.all(b"{\"id\":\"");
-    request_id::write(out, asked, order);
+    order.write(out, asked.letter());
     out.all(b"\",\"method\":\"");
     out.all(method.as_bytes());
     out.all(b"\",\"params\":{\"symbol\":");
@@ -52,10 +52,10 @@ fn head(out: &mut impl Sink, asked: Asked, order: OrderId, method: &str, instrum
 }
 
 #[inline(always)]
-fn id(out: &mut impl Sink, name: &str, id: OrderId) {
+fn id(out: &mut impl Sink, name: &str, id: &IdText) {
     key(out, name);
     out.all(b"\"");
-    text::order_id(out, b't', id);
+    id.write(out, b't');
     out.all(b"\"");
 }
 
@@ -71,7 +71,7 @@ fn number(out: &mut impl Sink, name: &str, value: i64, scale: Scale) {
 #[inline(always)]
 fn tail(out: &mut impl Sink, timestamp: Nanos) {
     key(out, "timestamp");
-    text::integer(out, timestamp.0 / 1_000_000);
+    text::milliseconds(out, timestamp.0 / 1_000_000);
     out.all(b"}}");
 }
 
@@ -160,10 +160,11 @@ fn new_order(
     let by_type = &OPENINGS[usize::from(side == Side::Sell)][usize::from(order_type.code()) - 1];
     let opening = &by_type[usize::from(lifetime)];
     request(out, instrument, |out| {
-        head(out, asked, order.id, method, instrument);
+        let id = IdText::of(order.id);
+        head(out, asked, &id, method, instrument);
         middle(out);
         out.put(&opening.text, opening.length);
-        values(out, order, order_type, mode, instrument);
+        values(out, (order, &id), order_type, mode, instrument);
         tail(out, timestamp);
     });
     Ok(())
@@ -173,7 +174,7 @@ fn new_order(
 #[inline(always)]
 fn values(
     out: &mut impl Sink,
-    order: &Intent,
+    (order, id): (&Intent, &IdText),
     order_type: OrderType,
     mode: Option<SelfTrade>,
     instrument: &Instrument,
@@ -194,7 +195,7 @@ fn values(
         text::plain(out, mode.as_str());
     }
     out.all(b"\",\"newClientOrderId\":\"");
-    text::order_id(out, b't', order.id);
+    id.write(out, b't');
     // What becomes of it is told by its user events; the answer need not say it again.
     out.all(b"\",\"newOrderRespType\":\"ACK\"");
 }
@@ -226,7 +227,7 @@ pub fn encode_replace(
     new_order(out, (Asked::Replace, "order.cancelReplace"), order, instrument, timestamp, |out| {
         key(out, "cancelReplaceMode");
         text::quoted(out, "STOP_ON_FAILURE");
-        id(out, "cancelOrigClientOrderId", order.target);
+        id(out, "cancelOrigClientOrderId", &IdText::of(order.target));
         key(out, "cancelRestrictions");
         text::quoted(out, "ONLY_NEW");
     })
@@ -235,9 +236,10 @@ pub fn encode_replace(
 /// Appends the `order.cancel` request of an intent to cancel its target.
 pub fn encode_cancel(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
     request(out, instrument, |out| {
-        head(out, Asked::Cancel, order.target, "order.cancel", instrument);
-        id(out, "origClientOrderId", order.target);
-        id(out, "newClientOrderId", order.id);
+        let target = IdText::of(order.target);
+        head(out, Asked::Cancel, &target, "order.cancel", instrument);
+        id(out, "origClientOrderId", &target);
+        id(out, "newClientOrderId", &IdText::of(order.id));
         tail(out, timestamp);
     });
 }
@@ -246,9 +248,10 @@ pub fn encode_cancel(order: &Intent, instrument: &Instrument, timestamp: Nanos, 
 /// client id, which the venue lets it: so every later event of it names the order that we know.
 pub fn encode_amend(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
     request(out, instrument, |out| {
-        head(out, Asked::Amend, order.target, "order.amend.keepPriority", instrument);
-        id(out, "origClientOrderId", order.target);
-        id(out, "newClientOrderId", order.target);
+        let target = IdText::of(order.target);
+        head(out, Asked::Amend, &target, "order.amend.keepPriority", instrument);
+        id(out, "origClientOrderId", &target);
+        id(out, "newClientOrderId", &target);
         number(out, "newQty", order.quantity.0, instrument.quantity_scale);
         tail(out, timestamp);
     });
@@ -257,7 +260,7 @@ pub fn encode_amend(order: &Intent, instrument: &Instrument, timestamp: Nanos, o
 /// Appends the `openOrders.cancelAll` request of an intent to cancel whatever is open on its instrument.
 pub fn encode_sweep(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
     request(out, instrument, |out| {
-        head(out, Asked::Sweep, order.id, "openOrders.cancelAll", instrument);
+        head(out, Asked::Sweep, &IdText::of(order.id), "openOrders.cancelAll", instrument);
         tail(out, timestamp);
     });
 }
@@ -265,8 +268,9 @@ pub fn encode_sweep(order: &Intent, instrument: &Instrument, timestamp: Nanos, o
 /// Appends the `order.status` request for `order`.
 pub fn encode_query(order: OrderId, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
     request(out, instrument, |out| {
-        head(out, Asked::Query, order, "order.status", instrument);
-        id(out, "origClientOrderId", order);
+        let order = IdText::of(order);
+        head(out, Asked::Query, &order, "order.status", instrument);
+        id(out, "origClientOrderId", &order);
         tail(out, timestamp);
     });
 }
@@ -281,7 +285,7 @@ pub fn encode_trades(
     out: &mut Vec<u8>,
 ) {
     request(out, instrument, |out| {
-        head(out, Asked::Trades, order, "myTrades", instrument);
+        head(out, Asked::Trades, &IdText::of(order), "myTrades", instrument);
         key(out, "orderId");
         text::integer(out, i64::try_from(venue_order_id).unwrap_or(i64::MAX));
         trades_page(out, trade_id);

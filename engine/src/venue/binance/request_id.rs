@@ -53,7 +53,7 @@ const BYTES_MAX: usize = 37;
 /// Writes the id of a request about `order`, or of a request of that id.
 #[inline(always)]
 pub(super) fn write(out: &mut impl text::Sink, asked: Asked, order: OrderId) {
-    text::order_id(out, asked.letter(), order);
+    text::IdText::of(order).write(out, asked.letter());
 }
 
 /// What a request asked and about which order; `None` for ids that are not ours.

@@ -30,11 +30,10 @@ impl Sink for Vec<u8> {
     }
 }
 
-/// Room behind a vector's last byte. How much of it is taken is in a register and not in memory, where every piece would
-/// wait for the one before; and nobody asks for more of it.
+/// Room behind a vector's last byte. Where what is left of it begins is in a register and not in memory, where every piece
+/// would wait for the one before; and nobody asks for more of it.
 pub(super) struct Page<'a> {
-    room: &'a mut [MaybeUninit<u8>],
-    taken: usize,
+    left: &'a mut [MaybeUninit<u8>],
 }
 
 /// Appends to `out` what `write` writes, which is at most `room` bytes less the longest piece.
@@ -43,25 +42,28 @@ pub(super) struct Page<'a> {
 pub(super) fn page(out: &mut Vec<u8>, room: usize, write: impl FnOnce(&mut Page<'_>)) {
     out.reserve(room);
     let length = out.len();
-    let mut page = Page { room: &mut out.spare_capacity_mut()[..room], taken: 0 };
+    let mut page = Page { left: &mut out.spare_capacity_mut()[..room] };
     write(&mut page);
-    let taken = page.taken;
-    // SAFETY: `taken` is at most `room`, which is reserved, and all bytes before it are written: it begins at 0, and each of
-    // the two functions that move it has written as many bytes there as it moves it by, or has panicked before.
+    let taken = room - page.left.len();
+    // SAFETY: `taken` is at most `room`, which is reserved, and all bytes before it are written: all of the room is left at
+    // first, and each of the two functions that move its beginning has written all bytes that it passes, or has panicked
+    // before.
     unsafe { out.set_len(length + taken) };
 }
 
 impl Sink for Page<'_> {
     #[inline(always)]
     fn put<const N: usize>(&mut self, bytes: &[u8; N], count: usize) {
-        self.room[self.taken..self.taken + N].write_copy_of_slice(bytes);
-        self.taken += count.min(N);
+        let left = std::mem::take(&mut self.left);
+        left[..N].write_copy_of_slice(bytes);
+        self.left = &mut left[count.min(N)..];
     }
 
     #[inline(always)]
     fn all(&mut self, bytes: &[u8]) {
-        self.room[self.taken..self.taken + bytes.len()].write_copy_of_slice(bytes);
-        self.taken += bytes.len();
+        let left = std::mem::take(&mut self.left);
+        left[..bytes.len()].write_copy_of_slice(bytes);
+        self.left = &mut left[bytes.len()..];
     }
 }
 
@@ -70,6 +72,24 @@ impl Sink for Page<'_> {
 pub(super) fn integer(out: &mut impl Sink, value: impl Into<i128>) {
     decimal(out, value, 0, 0);
 }
+
+/// Writes a time in milliseconds, as nearly all are, or what [`integer`] writes: of thirteen digits, nothing is looked for.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation)]
+pub(super) fn milliseconds(out: &mut impl Sink, value: i64) {
+    match u64::try_from(value) {
+        Ok(value @ 1_000_000_000_000..10_000_000_000_000) => {
+            let [high, low] =
+                [value / 100_000_000, value % 100_000_000].map(|half| eight(half as u32) | ZEROS);
+            out.put(&(high >> 24).to_le_bytes(), 5);
+            out.put(&low.to_le_bytes(), 8);
+        }
+        _ => integer(out, value),
+    }
+}
+
+/// Eight digits that are zero.
+const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
 
 /// Digits of the longest number: 2^127 has 39.
 const DIGITS: usize = 40;
@@ -194,42 +214,87 @@ const fn digit(value: u64) -> u8 {
     b'0' + value as u8
 }
 
-/// Writes an order id as `OrderId` shows itself, with another first letter.
-#[inline(always)]
-pub(super) fn order_id(out: &mut impl Sink, letter: u8, id: OrderId) {
-    let parts = [id.epoch, u32::from(id.source.0), u32::from(id.source_epoch)];
-    if let [Some(epoch), Some(source), Some(source_epoch)] = parts.map(|part| HEX.get(part as usize)) {
-        out.put(&[letter, b'-', *epoch, b'-', *source, b'-', *source_epoch, b'-'], 8);
-    } else {
-        out.put(&[letter, b'-'], 2);
-        for part in parts {
-            hexadecimal(out, part.into());
-            out.put(b"-", 1);
-        }
-    }
-    hexadecimal(out, id.sequence);
+/// The text of an order id, as `OrderId` shows itself but for its first letter. Requests name the same one twice or more: it
+/// is put together once.
+#[derive(Clone, Copy)]
+pub(super) struct IdText {
+    id: OrderId,
+    /// What stands between the letter and the sequence, in place of a letter a zero, if each part has one digit.
+    parts: Option<u64>,
+    sequence: Hexadecimal,
 }
 
-/// Writes a number in hexadecimal, without zeros in front.
-#[inline(always)]
-fn hexadecimal(out: &mut impl Sink, number: u64) {
-    let places = (16 - number.leading_zeros() / 4).max(1);
-    // The first digit that counts comes first.
-    let word = number << (64 - 4 * places);
-    // Spread to one digit a byte, then 9 or less is '0' and up, the rest 'a' and up: all bytes at once.
-    let spread = |half: u32| {
-        let half = u64::from(half);
-        let half = (half | half << 16) & 0x0000_ffff_0000_ffff;
-        let half = (half | half << 8) & 0x00ff_00ff_00ff_00ff;
-        (half | half << 4) & 0x0f0f_0f0f_0f0f_0f0f
-    };
-    let text = |half: u32| {
-        let digits = spread(half);
+impl IdText {
+    /// Of `id`.
+    #[inline(always)]
+    pub(super) fn of(id: OrderId) -> Self {
+        let parts = Self::parts_of(id).map(|part| HEX.get(part as usize));
+        let parts = if let [Some(epoch), Some(source), Some(source_epoch)] = parts {
+            Some(u64::from_le_bytes([0, b'-', *epoch, b'-', *source, b'-', *source_epoch, b'-']))
+        } else {
+            None
+        };
+        Self { id, parts, sequence: Hexadecimal::of(id.sequence) }
+    }
+
+    fn parts_of(id: OrderId) -> [u32; 3] {
+        [id.epoch, u32::from(id.source.0), u32::from(id.source_epoch)]
+    }
+
+    /// Writes it with `letter` in front.
+    #[inline(always)]
+    pub(super) fn write(&self, out: &mut impl Sink, letter: u8) {
+        if let Some(parts) = self.parts {
+            out.put(&(parts | u64::from(letter)).to_le_bytes(), 8);
+        } else {
+            out.put(&[letter, b'-'], 2);
+            for part in Self::parts_of(self.id) {
+                Hexadecimal::of(part.into()).write(out);
+                out.put(b"-", 1);
+            }
+        }
+        self.sequence.write(out);
+    }
+}
+
+/// The digits of a number in hexadecimal, without zeros in front.
+#[derive(Clone, Copy)]
+struct Hexadecimal {
+    digits: u128,
+    places: u32,
+}
+
+impl Hexadecimal {
+    /// Of `number`.
+    #[inline(always)]
+    fn of(number: u64) -> Self {
+        let places = (16 - number.leading_zeros() / 4).max(1);
+        // The first digit that counts comes first. Few numbers have more digits than half a word.
+        let digits = match u32::try_from(number) {
+            Ok(number) => Self::text(number << (32 - 4 * places)).into(),
+            Err(_) => {
+                let word = number << (64 - 4 * places);
+                u128::from(Self::text((word >> 32) as u32)) | u128::from(Self::text(word as u32)) << 64
+            }
+        };
+        Self { digits, places }
+    }
+
+    /// Eight digits: spread to one a byte, then 9 or less is '0' and up, the rest 'a' and up: all bytes at once.
+    #[inline(always)]
+    const fn text(number: u32) -> u64 {
+        let spread = number as u64;
+        let spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
+        let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+        let digits = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
         let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
-        u128::from((digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).swap_bytes())
-    };
-    let both = text((word >> 32) as u32) | text(word as u32) << 64;
-    out.put(&both.to_le_bytes(), places as usize);
+        (digits + ZEROS + letters * (b'a' - b'0' - 10) as u64).swap_bytes()
+    }
+
+    #[inline(always)]
+    fn write(self, out: &mut impl Sink) {
+        out.put(&self.digits.to_le_bytes(), self.places as usize);
+    }
 }
 
 /// Writes a name that has nothing to escape.
@@ -325,6 +390,11 @@ mod tests {
         assert_eq!(written!(|out| decimal(out, -5, 3, 8)), "-0.00500000");
         assert_eq!(written!(|out| decimal(out, 0, 8, 0)), "0");
         assert_eq!(written!(|out| decimal(out, 7, 0, 8)), "7.00000000");
+        for time in
+            [0, -1, 999_999_999_999, 1_000_000_000_000, 1_723_161_600_007, 9_999_999_999_999, i64::MAX]
+        {
+            assert_eq!(written!(|out| milliseconds(out, time)), time.to_string());
+        }
         assert_eq!(
             written!(|out| decimal(out, i128::MIN, 36, 0)),
             "-170.141183460469231731687303715884105728"
@@ -379,7 +449,7 @@ mod tests {
             let [source, source_epoch] = [source, source_epoch].map(|part| part % most.min(u32::from(u16::MAX)) as u16);
             let (epoch, source, sequence) = (epoch % most, SourceId(source), sequence >> cut);
             let id = OrderId { epoch, source, source_epoch, sequence };
-            prop_assert_eq!(written!(|out| order_id(out, b't', id)), id.to_string());
+            prop_assert_eq!(written!(|out| IdText::of(id).write(out, b't')), id.to_string());
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::message::Intent;
 use crate::wire::UnknownCode;
 
 use super::{Asked, head, id, key, lifetime, number, request, self_trade, tail};
-use crate::venue::binance::text::{self, Sink};
+use crate::venue::binance::text::{self, IdText, Sink};
 
 /// Names of a leg's parameters: type, client id, price, stop price, time in force.
 const ABOVE: [&str; 5] =
@@ -37,7 +37,7 @@ fn leg(out: &mut impl Sink, keys: [&str; 5], order: &Intent, names: &Names, inst
     let [kind, client_id, price, trigger, time_in_force] = keys;
     key(out, kind);
     text::quoted(out, names.order_type.as_str());
-    id(out, client_id, order.id);
+    id(out, client_id, &IdText::of(order.id));
     if !names.order_type.is_market() {
         number(out, price, order.price.0, instrument.price_scale);
     }
@@ -64,7 +64,7 @@ pub fn encode_oco(
 ) -> Result<(), UnknownCode> {
     let (upper, lower) = (Names::read(above)?, Names::read(below)?);
     request(out, instrument, |out| {
-        head(out, Asked::Oco, above.id, "orderList.place.oco", instrument);
+        head(out, Asked::Oco, &IdText::of(above.id), "orderList.place.oco", instrument);
         key(out, "side");
         text::quoted(out, upper.side.as_str());
         number(out, "quantity", above.quantity.0, instrument.quantity_scale);

@@ -97,7 +97,7 @@ impl Report<'_> {
         self.key(key);
         self.raw("\"");
         if id != OrderId::NONE {
-            text::order_id(self.out, b't', id);
+            text::IdText::of(id).write(self.out, b't');
         }
         self.raw("\"");
     }
