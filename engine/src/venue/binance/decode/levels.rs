@@ -148,21 +148,30 @@ fn run(
             return stopped(rest, false, used);
         }
     }
-    // The last level of a frame has less than a window behind it.
-    let start = WINDOW - rest.len();
-    let last = match bytes.last_chunk::<WINDOW>() {
-        Some(ending) => {
-            level(reading, &Ending(ending), start, shapes, LAST).map(|(level, end)| (level, end - start))
-        }
-        None => level(reading, rest, 0, shapes, LAST),
-    };
-    match (last, slots.get_mut(used)) {
-        (Some((level, end)), Some(slot)) if rest.byte(end) == Some(b']') => {
+    // The last levels of a frame have less than a window behind them.
+    while let Some(slot) = slots.get_mut(used) {
+        let start = WINDOW - rest.len();
+        let found = match bytes.last_chunk::<WINDOW>() {
+            Some(ending) => {
+                level(reading, &Ending(ending), start, shapes, LAST).map(|(level, end)| (level, end - start))
+            }
+            None => level(reading, rest, 0, shapes, LAST),
+        };
+        let Some((level, behind)) = found.and_then(|(level, end)| Some((level, rest.get(end..)?))) else {
+            break;
+        };
+        if let Some(next) = behind.strip_prefix(b",[\"") {
             *slot = level;
-            (bytes.len() - rest.len() + end + 1, true, used + 1)
+            used += 1;
+            rest = next;
+        } else if let Some(behind) = behind.strip_prefix(b"]") {
+            *slot = level;
+            return stopped(behind, true, used + 1);
+        } else {
+            break;
         }
-        _ => stopped(rest, false, used),
     }
+    stopped(rest, false, used)
 }
 
 #[cfg(target_arch = "x86_64")]
