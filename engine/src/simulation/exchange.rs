@@ -133,10 +133,9 @@ impl<S: FrameSource> SimulatedExchange<S> {
         let Self { source, decoder, matching, ports, held, direct, faults, feed_latency, counters, .. } =
             self;
         source.next(&mut |frame| {
-            let mut arriving = Frame { received: frame.received + *feed_latency, ..*frame };
-            let mut fate = FrameFate::Whole;
+            let (mut arrival, mut fate) = (frame.received + *feed_latency, FrameFate::Whole);
             if let (Some(_), Some(faults)) = (&direct, &mut *faults) {
-                (arriving.received, fate) = faults.of_frame(arriving.received);
+                (arrival, fate) = faults.of_frame(arrival);
             }
             let mut follows = false;
             decoder.decode(frame, |read| {
@@ -145,20 +144,21 @@ impl<S: FrameSource> SimulatedExchange<S> {
                     Err(_) => counters.unreadable += 1,
                 }
                 if let (Some(outbox), FrameFate::Whole | FrameFate::Twice) = (&mut *direct, fate) {
-                    outbox.push(arriving.received, follows, read);
+                    outbox.push(arrival, follows, read);
                     follows = true;
                 }
             });
+            let payload = match fate {
+                FrameFate::Half => &frame.payload[..frame.payload.len() / 2],
+                _ => frame.payload,
+            };
+            let arriving = || Frame { received: arrival, payload, ..*frame };
             match (&mut *direct, fate) {
-                (None, _) if ports.feed.write(&arriving).is_err() => {
+                (None, _) if ports.feed.write(&arriving()).is_err() => {
                     counters.held += 1;
-                    *held = Some(KeptFrame::of(&arriving, Vec::new()));
+                    *held = Some(KeptFrame::of(&arriving(), Vec::new()));
                 }
-                (Some(outbox), FrameFate::Twice) => push_all(outbox, decoder, &arriving),
-                (Some(outbox), FrameFate::Half) => {
-                    arriving.payload = &frame.payload[..frame.payload.len() / 2];
-                    push_all(outbox, decoder, &arriving);
-                }
+                (Some(outbox), FrameFate::Twice | FrameFate::Half) => push_all(outbox, decoder, &arriving()),
                 _ => {}
             }
         })

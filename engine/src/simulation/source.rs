@@ -46,10 +46,12 @@ impl TapeFrames {
 }
 
 impl FrameSource for TapeFrames {
+    #[inline]
     fn next_time(&mut self) -> Result<Nanos, SetupError> {
         self.tapes.next_time()
     }
 
+    #[inline]
     fn next(&mut self, on_frame: &mut dyn FnMut(&Frame<'_>)) -> Result<(), SetupError> {
         let Some(line) = self.tapes.next()? else { return Ok(()) };
         // What became of the recorded session's own orders is passed over: the replay has orders of its own.

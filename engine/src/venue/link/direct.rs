@@ -112,15 +112,20 @@ impl Batch {
             return false;
         }
         loop {
-            let Told { arrival, mut event, first, bids, asks, .. } = self.told[self.next];
-            if let Ok(
-                MarketEvent::Depth { bids: told_bids, asks: told_asks, .. }
-                | MarketEvent::Snapshot { bids: told_bids, asks: told_asks, .. },
-            ) = &mut event
-            {
-                (*told_bids, *told_asks) = self.levels[first..first + bids + asks].split_at(bids);
+            let Told { arrival, event, first, bids, asks, .. } = &self.told[self.next];
+            if let Ok(MarketEvent::Depth { .. } | MarketEvent::Snapshot { .. }) = event {
+                let (mut event, levels) = (*event, &self.levels[*first..first + bids + asks]);
+                if let Ok(
+                    MarketEvent::Depth { bids: told_bids, asks: told_asks, .. }
+                    | MarketEvent::Snapshot { bids: told_bids, asks: told_asks, .. },
+                ) = &mut event
+                {
+                    (*told_bids, *told_asks) = levels.split_at(*bids);
+                }
+                on_event(*arrival, &event);
+            } else {
+                on_event(*arrival, event);
             }
-            on_event(arrival, &event);
             self.next += 1;
             if !self.told.get(self.next).is_some_and(|told| told.follows) {
                 break;

@@ -113,6 +113,7 @@ impl TapeSet {
     ///
     /// # Errors
     /// When a tape is damaged, or mixes markets; see [`TapeReader::next`].
+    #[inline]
     #[allow(clippy::should_implement_trait)] // It lends the line: no `Iterator` can.
     pub fn next(&mut self) -> Result<Option<MergedLine<'_>>, SetupError> {
         let Some(tape) = self.choose()? else { return Ok(None) };
@@ -126,6 +127,7 @@ impl TapeSet {
     ///
     /// # Errors
     /// See [`next`](Self::next).
+    #[inline]
     pub fn next_time(&mut self) -> Result<Nanos, SetupError> {
         Ok(self.choose()?.map_or(Nanos::NEVER, |tape| self.heads[tape].next))
     }
