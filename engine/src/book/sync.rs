@@ -284,10 +284,11 @@ impl Book {
     }
 }
 
-/// Whether all levels may stand in a diff: prices above zero, quantities not below. To the end, for nearly always they may,
-/// and without a branch a level several are judged at once.
+/// Whether all levels may stand in a diff: prices above zero, quantities not below.
 fn are_changes(levels: &[Level]) -> bool {
-    levels.iter().fold(true, |sound, level| sound & (level.price.0 > 0) & (level.quantity.0 >= 0))
+    // Nearly always they may, so all are looked at: the sign of what is put together is that of any that is wrong.
+    let sign = |level: &Level| level.price.0 | level.price.0.wrapping_sub(1) | level.quantity.0;
+    levels.iter().fold(0, |signs, level| signs | sign(level)) >= 0
 }
 
 #[cfg(test)]
