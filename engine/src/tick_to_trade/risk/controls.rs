@@ -1,7 +1,7 @@
 //! The pass: every control on every intent, in one order, without allocation. The first failing code wins.
 
 use crate::counters::halt::HaltState;
-use crate::domain::{Filters, InstrumentIndex, Nanos, OrderId, Quantity, SourceId};
+use crate::domain::{Filters, InstrumentIndex, Nanos, OrderId, OrderType, Quantity, SourceId};
 use crate::error::RejectCode;
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::Intent;
@@ -43,6 +43,8 @@ pub(super) struct Gates {
 struct Subject<'a> {
     state: &'a State,
     order: &'a NewOrder,
+    /// The order in whose place it comes: never both of them trade.
+    replaced: Option<&'a OrderId>,
     now: Nanos,
     /// Its source.
     source: &'a Source,
@@ -52,14 +54,6 @@ struct Subject<'a> {
     filters: &'a Filters,
     limits: &'a InstrumentLimits,
     open: &'a OpenRow,
-    /// What is held and open with it.
-    after: Exposure,
-    /// Whether the position and the open orders of its instrument are known.
-    reconciled: bool,
-    /// Whether it can only shrink a position that is known.
-    reduces: bool,
-    /// The order in whose place it comes: never both of them trade.
-    replaced: Option<&'a OrderId>,
 }
 
 impl State {
@@ -236,47 +230,48 @@ impl State {
         now: Nanos,
         gates: &Gates,
     ) -> Result<(), RejectCode> {
-        let index = order.instrument as usize;
-        let after = self.exposure(order.instrument).with(order);
-        let in_place = match replaced.and_then(|id| self.orders.working(*id)) {
-            None => after,
-            Some((_, side, left)) => after.without(side, left),
-        };
-        let reconciled = self.is_reconciled(order.instrument);
-        let reduces = reconciled && in_place.only_shrinks(order.side);
-        let subject = Subject {
-            state: self,
-            order,
-            now,
-            source: &self.sources[slot(order.id.source)],
-            own: &self.own[index],
-            prices: &self.prices.rows[index],
-            filters: &self.filters[index],
-            limits: &self.limits.instruments[index],
-            open: self.orders.row(order.instrument),
-            after,
-            reconciled,
-            reduces,
-            replaced,
-        };
         // C01: the stricter states were refused before.
-        if gates.halt == HaltState::ReduceOnly && !reduces {
+        if gates.halt == HaltState::ReduceOnly && !self.reduces(order, replaced) {
             return Err(RejectCode::Halted);
         }
+        let subject = Subject::of(self, (order, replaced), now);
         // C24.
         if !gates.link_up {
             return Err(RejectCode::LinkDown);
         }
         subject.identity()?;
         let reference = subject.size_and_price()?;
-        subject.position(reference)?;
+        let reduces = subject.position(reference)?;
         subject.rate()?;
-        subject.latches()?;
+        subject.latches(reduces)?;
         subject.orders()?;
         if gates.journal_free <= JOURNAL_RESERVE {
             return Err(RejectCode::Journal);
         }
         if gates.ring_free <= CANCEL_RESERVE { Err(RejectCode::RingFull) } else { Ok(()) }
+    }
+
+    /// What is held and open with a new order, and whether that can only shrink a position that is known.
+    #[inline(always)]
+    fn exposure_after(&self, order: &NewOrder, replaced: Option<&OrderId>) -> (Exposure, bool) {
+        let after = self.exposure(order.instrument).with(order);
+        let in_place = match replaced.and_then(|id| self.orders.working(*id)) {
+            None => after,
+            Some((_, side, left)) => after.without(side, left),
+        };
+        (after, self.is_reconciled(order.instrument) && in_place.only_shrinks(order.side))
+    }
+
+    /// C01, where the halt state lets only what shrinks a position pass.
+    #[cold]
+    fn reduces(&self, order: &NewOrder, replaced: Option<&OrderId>) -> bool {
+        self.exposure_after(order, replaced).1
+    }
+
+    /// C05 to C08, C10 for an order of any type.
+    #[inline(never)]
+    fn check_size_and_price(&self, order: &NewOrder, now: Nanos) -> Result<Reference, RejectCode> {
+        Subject::of(self, (order, None), now).size_and_price_of()
     }
 
     /// C11 for the source alone. What shrinks its own position passes, whatever it does to the account's.
@@ -321,7 +316,24 @@ impl State {
     }
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    #[inline(always)]
+    fn of(state: &'a State, (order, replaced): (&'a NewOrder, Option<&'a OrderId>), now: Nanos) -> Self {
+        let index = order.instrument as usize;
+        Self {
+            state,
+            order,
+            replaced,
+            now,
+            source: &state.sources[slot(order.id.source)],
+            own: &state.own[index],
+            prices: &state.prices.rows[index],
+            filters: &state.filters[index],
+            limits: &state.limits.instruments[index],
+            open: state.orders.row(order.instrument),
+        }
+    }
+
     /// C03, EXPIRED, C04.
     #[inline(always)]
     fn identity(&self) -> Result<(), RejectCode> {
@@ -351,6 +363,16 @@ impl Subject<'_> {
     /// C05 to C08, C10. Gives the reference, which is there for whatever passes them.
     #[inline(always)]
     fn size_and_price(&self) -> Result<Reference, RejectCode> {
+        if matches!(self.order.order_type, OrderType::Limit | OrderType::LimitMaker) {
+            // Nearly all, and these controls hold them for the same: what all other types need is not asked.
+            let order = NewOrder { order_type: OrderType::Limit, ..*self.order };
+            return Subject { order: &order, ..*self }.size_and_price_of();
+        }
+        self.state.check_size_and_price(self.order, self.now)
+    }
+
+    #[inline(always)]
+    fn size_and_price_of(&self) -> Result<Reference, RejectCode> {
         let Self { order, limits, filters: rules, prices, .. } = *self;
         let reference = prices.quote.reference(self.now, limits.stale_after);
         let tradable = self.state.tradable[order.instrument as usize];
@@ -369,15 +391,16 @@ impl Subject<'_> {
         Ok(reference)
     }
 
-    /// C11, C12.
+    /// C11, C12. Gives whether it can only shrink the position.
     #[inline(always)]
-    fn position(&self, reference: Reference) -> Result<(), RejectCode> {
-        let Self { state, order, now, reduces, .. } = *self;
-        if !self.reconciled {
+    fn position(&self, reference: Reference) -> Result<bool, RejectCode> {
+        let Self { state, order, now, .. } = *self;
+        if !state.is_reconciled(order.instrument) {
             return Err(RejectCode::MaxPosition);
         }
-        let value = self.value(self.after.worst(), (reference.doubled(), 2));
-        max_position(&self.after, reduces, value, self.limits)?;
+        let (after, reduces) = state.exposure_after(order, self.replaced);
+        let value = self.value(after.worst(), (reference.doubled(), 2));
+        max_position(&after, reduces, value, self.limits)?;
         // C11 for the source alone.
         let own_limit = state.limits.sources[slot(order.id.source)].max_position_value;
         if own_limit != UNLIMITED {
@@ -387,7 +410,8 @@ impl Subject<'_> {
         let value_of = move |instrument| {
             if instrument == ordered { value } else { state.worst_value_of(instrument, now) }
         };
-        max_gross(state.active.members(), ordered, reduces, value_of, state.limits.account.max_gross)
+        max_gross(state.active.members(), ordered, reduces, value_of, state.limits.account.max_gross)?;
+        Ok(reduces)
     }
 
     /// C15, C16.
@@ -405,14 +429,14 @@ impl Subject<'_> {
 
     /// C18, C19, C21.
     #[inline(always)]
-    fn latches(&self) -> Result<(), RejectCode> {
+    fn latches(&self, reduces: bool) -> Result<(), RejectCode> {
         // Nearly always: nothing is latched, the day is fine and all limits are set.
         let State { day_latch, day, latches_set, .. } = self.state;
         let calm = *latches_set && *day_latch == HaltState::Active && day.state == DayState::Fine;
         if calm && self.source.latched.is_none() {
             return Ok(());
         }
-        self.state.check_latches(self.source.latched, self.reduces)
+        self.state.check_latches(self.source.latched, reduces)
     }
 
     /// C22, C23.

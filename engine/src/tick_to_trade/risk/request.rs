@@ -112,27 +112,30 @@ pub(super) struct Origin {
 /// order, or a quantity, price or trigger is not above zero.
 #[inline(always)]
 pub(super) fn read(intent: &Intent, origin: Origin) -> Result<Request, RejectCode> {
-    read_fields(intent, origin).ok_or(RejectCode::BadRequest)
-}
-
-#[inline(always)]
-fn read_fields(intent: &Intent, origin: Origin) -> Option<Request> {
-    let kind = IntentKind::try_from(intent.kind).ok()?;
     let id = intent.id;
     let ours =
         id.source == origin.source && id.epoch == origin.epoch && id.source_epoch > 0 && id.sequence > 0;
     if !ours || intent.reserved != [0; 3] || intent.instrument as usize >= origin.instruments {
-        return None;
+        return Err(RejectCode::BadRequest);
     }
-    if kind == IntentKind::New {
-        return if intent.target == OrderId::NONE { read_new(intent).map(Request::New) } else { None };
+    // Nearly all.
+    if intent.kind == IntentKind::New.code() {
+        return match read_new(intent) {
+            Some(order) if intent.target == OrderId::NONE => Ok(Request::New(order)),
+            _ => Err(RejectCode::BadRequest),
+        };
     }
-    read_other(kind, intent)
+    read_other(intent)
 }
 
 /// What is no new order that is alone.
 #[inline(never)]
-fn read_other(kind: IntentKind, intent: &Intent) -> Option<Request> {
+fn read_other(intent: &Intent) -> Result<Request, RejectCode> {
+    let kind = IntentKind::try_from(intent.kind).map_err(|_| RejectCode::BadRequest)?;
+    read_of_kind(kind, intent).ok_or(RejectCode::BadRequest)
+}
+
+fn read_of_kind(kind: IntentKind, intent: &Intent) -> Option<Request> {
     let id = intent.id;
     match kind {
         IntentKind::Replace if intent.target != OrderId::NONE => {

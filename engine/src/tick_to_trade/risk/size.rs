@@ -1,6 +1,6 @@
 //! Controls on the order alone: C05 venue filters, C06 quantity, C07 notional.
 
-use crate::domain::{Filters, Grids};
+use crate::domain::{Filters, Grids, Quantity};
 use crate::error::RejectCode;
 use crate::ledger::Terms;
 use crate::tick_to_trade::risk::limits::InstrumentLimits;
@@ -13,7 +13,7 @@ use crate::tick_to_trade::risk::valuation::{NoValue, in_quote, notional, product
 ///
 /// # Errors
 /// NO_REF or STALE_MD for an order without a limit and a reference.
-#[inline]
+#[inline(always)]
 pub(super) fn valued_at(
     order: &NewOrder,
     reference: Result<Reference, RejectCode>,
@@ -40,24 +40,26 @@ fn notional_filter(
     if min.is_none() && max.is_none() {
         return Ok(());
     }
-    let value = match if market { None } else { in_quote(terms, order.quantity, order.price) } {
-        Some(value) => value,
-        None => notional_in_full(order, terms, reference)?,
+    let value = if market {
+        notional_in_full(terms, order.quantity, (reference?.doubled(), 2))?
+    } else {
+        match in_quote(terms, order.quantity, order.price) {
+            Some(value) => value,
+            None => notional_in_full(terms, order.quantity, (order.price.0.into(), 1))?,
+        }
     };
     let inside = min.is_none_or(|min| value >= min) && max.is_none_or(|max| value <= max);
     if inside { Ok(()) } else { Err(RejectCode::FilterNotional) }
 }
 
-/// The value of any order on any instrument, at the decimals of price and quantity.
+/// The value of a quantity of any instrument at a price, at the decimals of price and quantity.
 #[inline(never)]
 fn notional_in_full(
-    order: &NewOrder,
     terms: &Terms,
-    reference: Result<Reference, RejectCode>,
+    quantity: Quantity,
+    (numerator, denominator): (i128, i128),
 ) -> Result<i128, RejectCode> {
-    let (numerator, denominator) =
-        if order.is_market() { (reference?.doubled(), 2) } else { (i128::from(order.price.0), 1) };
-    let (value, scale) = notional(terms, order.quantity.0.into(), numerator, denominator)
+    let (value, scale) = notional(terms, quantity.0.into(), numerator, denominator)
         .map_err(|error| error.code(RejectCode::FilterNotional))?;
     let finer = terms.price_scale.digits() + terms.quantity_scale.digits() - scale;
     let value = if finer == 0 { Some(value) } else { product(value, unit(finer)) };
@@ -112,8 +114,7 @@ pub(super) fn max_notional(
 mod tests {
     use super::*;
     use crate::domain::{
-        InstrumentKind, Nanos, NotionalFilter, OrderId, OrderType, Price, Quantity, QuantityFilter, Scale,
-        Side,
+        InstrumentKind, Nanos, NotionalFilter, OrderId, OrderType, Price, QuantityFilter, Scale, Side,
     };
     use crate::tick_to_trade::risk::market::Quote;
     use crate::tick_to_trade::risk::market::tests::top;
