@@ -312,7 +312,7 @@ impl Risk {
 
     /// Decides an intent of `source`, whose ring is the `at`-th. `clock` is the moment it is taken at, if that was read already;
     /// gives the moment that it was decided at.
-    #[inline(never)]
+    #[inline(always)]
     fn take_intent(
         &mut self,
         intent: &Intent,

@@ -431,6 +431,12 @@ pub(super) mod tests {
             let limits = [InstrumentLimits::default()];
             let in_full = prices.value_in_full(&limits, 0, quantity, price, Nanos(0));
             prop_assert_eq!(prices.value(&limits, 0, quantity, price, Nanos(0)), in_full);
+            if let (Ok(quantity), Ok(limit)) = (i64::try_from(quantity), i64::try_from(price.0)) {
+                let terms = prices.terms(0);
+                let in_full = notional(terms, quantity.into(), limit.into(), 1).map(|(value, _)| value);
+                let quoted = in_quote(terms, Quantity(quantity), Price(limit));
+                prop_assert!(quoted.is_none() || quoted == in_full.ok());
+            }
         }
     }
 
