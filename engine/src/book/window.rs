@@ -88,11 +88,12 @@ impl Window {
         let group = self.summary.get_mut(slot / WORD / WORD)?;
         let quantity = quantity.max(0);
         let previous = std::mem::replace(cell, quantity);
-        // Whether a level comes or goes is not predictable: no branches.
-        let used = u64::from(quantity != 0);
-        *word = *word & !(1 << (slot % WORD)) | used << (slot % WORD);
-        let index = slot / WORD % WORD;
-        *group = *group & !(1 << index) | u64::from(*word != 0) << index;
+        // Whether a level comes or goes is not predictable: no branches. That it is the only one of its word is seldom.
+        let (used, before) = (u64::from(quantity != 0), *word);
+        *word = before & !(1 << (slot % WORD)) | used << (slot % WORD);
+        if (before == 0) != (*word == 0) {
+            *group ^= 1 << (slot / WORD % WORD);
+        }
         self.held = self.held + usize::from(quantity != 0) - usize::from(previous != 0);
         Some(previous)
     }

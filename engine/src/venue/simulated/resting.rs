@@ -155,12 +155,13 @@ impl Resting {
             return;
         }
         let other = depth.best_open(self.side.opposite());
-        let mut earlier = (Price::NONE, 0);
+        let (mut earlier, mut gone) = ((Price::NONE, 0), false);
         for order in &mut self.orders {
             if other.is_some_and(|other| !better(self.side, other.0, order.price.0)) {
                 let filled = order.leaves();
                 order.filled = order.quantity;
                 on_fill(order, filled);
+                gone = true;
                 continue;
             }
             order.position.on_level(depth.quantity_at(self.side, order.price).0, stamp, model);
@@ -169,7 +170,9 @@ impl Resting {
             }
             earlier = (order.price, order.ahead().0);
         }
-        self.orders.retain(|order| order.leaves().0 > 0);
+        if gone {
+            self.orders.retain(|order| order.leaves().0 > 0);
+        }
     }
 }
 
