@@ -207,7 +207,15 @@ impl Desk {
         self.feed().give(1);
     }
 
-    /// Takes `count` frames, unmeasured.
+    /// Takes `count` frames and whatever comes of them, unmeasured.
+    pub fn take(&mut self, count: usize) {
+        for _ in 0..count {
+            self.arrive();
+            while self.cycle() > 0 {}
+        }
+    }
+
+    /// Takes `count` frames, unmeasured, and lets the journals be written after each.
     ///
     /// # Errors
     /// When a journal cannot be written.

@@ -14,6 +14,7 @@ use crate::machine::resident_bytes;
 use crate::report::{Ratio, Row, Target};
 use crate::rig::Placement;
 use crate::suites::Bench;
+use crate::suites::tick_to_order::RETURN;
 
 const SUITE: &str = "growth";
 
@@ -95,9 +96,10 @@ fn round(
     times: &mut Histogram,
     mut beside: impl FnMut(),
 ) -> Result<(), SetupError> {
-    let frames = bench.scale().of(8_000, 4_000, 64);
-    let mut desk = desk(bench, count, frames, seed)?;
+    let frames: usize = bench.scale().of(8_000, 4_000, 64);
+    let mut desk = desk(bench, count, frames + frames.div_ceil(CHUNK) * RETURN, seed)?;
     for _ in 0..frames.div_ceil(CHUNK) {
+        desk.take(RETURN);
         for _ in 0..CHUNK.min(desk.feed().left()) {
             times.record(take(bench, &mut desk, &mut beside)?);
         }

@@ -30,6 +30,10 @@ const WARM: usize = 256;
 /// Frames between two writings of the journals, which are not part of the way.
 const CHUNK: usize = 64;
 
+/// Frames behind such a writing before the next that counts: writers have a thread of their own, and here they have just been
+/// to the kernel on the core that is measured.
+pub const RETURN: usize = 2;
+
 /// The longest of a thousand may take this many times the middle one.
 const TAIL: Target = Target::AtMost(3.0);
 
@@ -86,10 +90,11 @@ impl Kind {
 pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     let mut rows: Vec<[Series; 5]> = KINDS.iter().map(|_| Default::default()).collect();
     let two_cores = bench.rig.has_two_cores();
-    let count = bench.scale().of(6_400, 3_200, 64);
+    let count: usize = bench.scale().of(6_400, 3_200, 64);
     for round in 0..bench.rounds() {
         for (kind, [ours, serde, plain, parts, over_two]) in KINDS.iter().zip(&mut rows) {
-            let plan = kind.plan(2 * WARM + 2 * count, u64::from(round) + 1)?;
+            let chunks = count.div_ceil(CHUNK);
+            let plan = kind.plan(WARM + 2 * (count + chunks * RETURN), u64::from(round) + 1)?;
             let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
             let mut alone = Parts::new(&desk)?;
             desk.feed().ahead(2 + WARM).for_each(|given| alone.read(given));
@@ -168,7 +173,7 @@ fn measure(
     while left > 0 {
         let chunk = left.min(CHUNK);
         left -= chunk;
-        for given in desk.feed().ahead(chunk) {
+        for given in desk.feed().ahead(RETURN + chunk) {
             let payload = black_box(given.payload.as_slice());
             // Once unmeasured: whoever received it has just touched its bytes, here and below.
             black_box((kind.parse)(payload));
@@ -179,6 +184,7 @@ fn measure(
                 return Err(SetupError::Invalid(format!("{SUITE}: serde_json cannot read a {}", kind.name)));
             }
         }
+        desk.take(RETURN);
         for _ in 0..chunk {
             desk.arrive();
             let before = desk.orders();
@@ -207,9 +213,11 @@ fn take_parts(
     chunk: usize,
     times: &mut Histogram,
 ) -> Result<(), SetupError> {
+    let ahead: Vec<_> = desk.feed().ahead(RETURN + chunk).cloned().collect();
+    ahead[..RETURN].iter().for_each(|given| parts.read(given));
+    desk.take(RETURN);
     parts.skip();
-    let ahead: Vec<_> = desk.feed().ahead(chunk).cloned().collect();
-    for given in &ahead {
+    for given in &ahead[RETURN..] {
         desk.arrive();
         let now = desk.now();
         desk.agents.ingest.do_work(now);

@@ -3,6 +3,7 @@
 //! Open addressing with linear probing over a fixed array, at most half full. Nothing allocates after it is made.
 
 use crate::domain::OrderId;
+use crate::room;
 
 /// No place.
 pub(super) const NIL: u32 = u32::MAX;
@@ -23,12 +24,14 @@ const EMPTY: Entry = Entry { hash: 0, place: NIL };
 #[derive(Debug)]
 pub(super) struct OrderIndex {
     entries: Box<[Entry]>,
+    /// The first id of the group that comes after the latest one, until its entries are asked for.
+    ahead: Option<OrderId>,
 }
 
 impl OrderIndex {
     /// An index of up to `capacity` orders. The table that it belongs to never holds more.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { entries: vec![EMPTY; (capacity.max(1) * 2).next_power_of_two()].into() }
+        Self { entries: vec![EMPTY; (capacity.max(1) * 2).next_power_of_two()].into(), ahead: None }
     }
 
     const fn mask(&self) -> usize {
@@ -44,6 +47,36 @@ impl OrderIndex {
         let mixed = owner.wrapping_mul(0xc2b2_ae3d_27d4_eb4f) ^ (id.sequence / NEIGHBOURS);
         let group = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) * NEIGHBOURS;
         (group + id.sequence % NEIGHBOURS) as u32
+    }
+
+    /// Asks for the entries of the group that comes next, if nobody has. They are somewhere else altogether, and the order that
+    /// had to wait for them would take half as long again: whoever has nothing to do asks.
+    #[inline(always)]
+    pub(super) fn fetch_ahead(&mut self) {
+        if let Some(first) = self.ahead.take() {
+            self.fetch_group(first);
+        }
+    }
+
+    /// Asks for the entries of the ids from `first` on.
+    #[cold]
+    #[inline(never)]
+    fn fetch_group(&self, first: OrderId) {
+        let first = Self::hash(first) as usize;
+        // As many as a line holds, but they may begin in the middle of one.
+        for at in [first, first + NEIGHBOURS as usize - 1] {
+            room::fetch(&self.entries[at & self.mask()]);
+        }
+    }
+
+    /// What follows from a new id for the group behind its own: with the last of its own it is high time.
+    #[inline(always)]
+    fn look_ahead(&mut self, id: OrderId) {
+        match id.sequence % NEIGHBOURS {
+            0 => self.ahead = Some(OrderId { sequence: id.sequence.wrapping_add(NEIGHBOURS), ..id }),
+            last if last == NEIGHBOURS - 1 => self.fetch_ahead(),
+            _ => {}
+        }
     }
 
     /// Where the entry of `id` is. `id_at` reads the id of the order at a place.
@@ -90,14 +123,16 @@ impl OrderIndex {
             at = (at + 1) & self.mask();
         }
         self.entries[at] = Entry { hash, place };
+        self.look_ahead(id);
     }
 
     /// Notes that `id` is at `place`, unless it is in the index. Returns whether it was not.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert_new(&mut self, id: OrderId, place: u32, id_at: impl Fn(u32) -> OrderId) -> bool {
         let hash = Self::hash(id);
         let Err(free) = self.search(hash, id, id_at) else { return false };
         self.entries[free] = Entry { hash, place };
+        self.look_ahead(id);
         true
     }
 
@@ -166,6 +201,22 @@ mod tests {
         assert_eq!((index.find(one, id_at), index.find(other, id_at)), (Some(0), Some(1)));
         assert!(index.remove(one, id_at));
         assert_eq!((index.find(one, id_at), index.find(other, id_at)), (None, Some(1)));
+    }
+
+    #[test]
+    fn the_next_group_is_asked_for_once_by_the_idle_or_by_the_last_of_the_group() {
+        let mut index = OrderIndex::new(1 << 10);
+        for sequence in NEIGHBOURS..4 * NEIGHBOURS {
+            index.insert(id(1, sequence), 0);
+            let group = sequence / NEIGHBOURS;
+            let waits = (sequence % NEIGHBOURS + 1 < NEIGHBOURS).then(|| id(1, (group + 1) * NEIGHBOURS));
+            // In the second group somebody has nothing to do after each order.
+            assert_eq!(index.ahead, waits.filter(|_| group != 2 || sequence % NEIGHBOURS == 0), "{sequence}");
+            if group == 2 {
+                index.fetch_ahead();
+                assert_eq!(index.ahead, None);
+            }
+        }
     }
 
     proptest! {

@@ -306,6 +306,8 @@ impl Risk {
         }
         if taken > 0 {
             self.first = if self.first + 1 < sources { self.first + 1 } else { 0 };
+        } else {
+            self.state.orders.prepare();
         }
         taken
     }

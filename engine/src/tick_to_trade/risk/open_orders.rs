@@ -348,6 +348,11 @@ impl OpenOrders {
         })
     }
 
+    /// To be called when no order came: what the next ones need is asked for.
+    pub(super) fn prepare(&mut self) {
+        self.index.fetch_ahead();
+    }
+
     /// Adds an order, unless it is in the table.
     #[inline(always)]
     fn add(&mut self, slot: Slot) -> Result<(), TableFull> {

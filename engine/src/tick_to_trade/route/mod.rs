@@ -164,6 +164,9 @@ impl<E: OrderEntry> Route<E> {
             self.ports.histograms.record(0, (done - started).0.unsigned_abs());
             self.record_tick_to_order(done);
         }
+        if taken == 0 {
+            self.orders.prepare();
+        }
         taken
     }
 

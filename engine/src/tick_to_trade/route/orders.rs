@@ -90,6 +90,11 @@ impl Orders {
         }
     }
 
+    /// To be called when no order came: what the next ones need is asked for.
+    pub(super) fn prepare(&mut self) {
+        self.index.fetch_ahead();
+    }
+
     /// A place of its own for a new order; `None` if its id was used before.
     fn take_place(&mut self, id: OrderId) -> Option<&mut OrderRecord> {
         if self.search(id).is_some() {
