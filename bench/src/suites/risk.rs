@@ -44,7 +44,6 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         let plan = KINDS[0].plan(count + WARM, u64::from(round))?;
         let plan = Plan { orders_per_top: POLL_BATCH, rate: BURSTS, ..plan };
         let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
-        desk.warm_up(WARM)?;
         let [whole, alone] = measure(bench, &mut desk, count)?;
         agent.add_alone(&whole);
         controls.add_alone(&alone);
@@ -77,7 +76,10 @@ fn measure(bench: &Bench<'_>, desk: &mut Desk, count: usize) -> Result<[Histogra
     // A second reader of what the strategy asks for; nobody waits for it.
     let ring = desk.ipc.intents(SourceId::strategy(0));
     let mut copies: spsc::Consumer<Intent> = spsc::Consumer::attach(&ring, &ring.with_extension("copy"))?;
-    while copies.poll().is_some() {}
+    for _ in 0..WARM {
+        desk.warm_up(1)?;
+        while copies.poll().is_some() {}
+    }
     for _ in 0..count {
         desk.arrive();
         let now = desk.now();
