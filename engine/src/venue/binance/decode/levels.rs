@@ -275,15 +275,21 @@ mod tests {
     fn decode(text: &str) -> Result<Vec<(i64, i64)>, DecodeReason> {
         let shape = |digits| Shape::new(Scale::new(digits).expect("a valid scale"));
         let shapes = |avx2| Shapes { price: shape(8), quantity: shape(3), avx2 };
-        let decode = |avx2| {
+        let decode = |avx2, behind: &str| {
             let mut levels = Side { slots: vec![Level::default()], used: 1 };
-            let mut cursor = Cursor::new(text.as_bytes(), 0);
+            let bytes = [text, behind].concat();
+            let mut cursor = Cursor::new(bytes.as_bytes(), 0);
             read(&mut cursor, &mut shapes(avx2), &mut levels).map_err(|error| error.reason)?;
-            assert_eq!(cursor.at, text.len());
+            assert_eq!(cursor.at, text.len(), "{text}");
             Ok(levels.levels().iter().map(|level| (level.price.0, level.quantity.0)).collect())
         };
-        let found = decode(None);
-        assert_eq!(decode(Avx2::detect()), found, "{text}");
+        let found = decode(None, "");
+        // With enough behind it the last level is read as those before it are.
+        for behind in ["", &",".repeat(WINDOW)] {
+            for avx2 in [None, Avx2::detect()] {
+                assert_eq!(decode(avx2, behind), found, "{text}{behind}");
+            }
+        }
         found
     }
 
@@ -294,6 +300,9 @@ mod tests {
             r#"[["61837.63000000","1.50000000"],["1.00000000","0.00000000"],["0.00000001","123456789012"]]"#;
         assert_eq!(decode(compact), expected);
         assert_eq!(decode(&compact.replace(',', ", ")), expected);
+        for (tight, wide) in [("],[", "], ["), ("],[", "] ,["), ("]]", "] ]")] {
+            assert_eq!(decode(&compact.replace(tight, wide)), expected);
+        }
         assert_eq!(decode(&compact.replace('[', " [\n\t").replace(']', " ]")[1..]), expected);
         assert_eq!(decode("[]"), Ok(vec![]));
         assert_eq!(decode("[ ]"), Ok(vec![]));
@@ -313,6 +322,8 @@ mod tests {
             r#"[["1","2","3"]]"#,
             "[[1,2]]",
             r#"[["1","2"],]"#,
+            r#"[["1.00000000","2.00000000"}"#,
+            r#"[["1.00000000","2.00000000"]["1.00000000","2.00000000"]]"#,
             r#"["1","2"]"#,
             "{}",
             "null",

@@ -226,5 +226,14 @@ mod tests {
             let digits = text.len() - tail.len();
             prop_assert_eq!(unsigned(text.as_bytes(), 0), Some((value >> shift, digits)));
         }
+
+        #[test]
+        fn sixteen_digits_agree_with_the_standard_library(text in "[0-9]{16}", tail in "[0-9x]{0,9}", cut in 0_usize..16, odd in "[^0-9]") {
+            let whole = format!("{text}{tail}");
+            prop_assert_eq!(sixteen(whole.as_bytes()), text.parse().ok());
+            let broken = format!("{}{odd}{}", &text[..cut], &text[cut..]);
+            prop_assert_eq!(sixteen(broken.as_bytes()), None);
+            prop_assert_eq!(sixteen(&text.as_bytes()[..cut]), None);
+        }
     }
 }
