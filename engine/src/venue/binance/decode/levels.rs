@@ -119,18 +119,21 @@ fn level(
     Some((Level { price: Price(price), quantity: Quantity(quantity) }, end))
 }
 
-/// Reads levels as long as [`level`] can, from the first character of a price on. Says where the first character of
-/// the next price is, or where the array ends and that it did; and how many levels of `slots` it has filled.
-#[inline(always)]
-fn run(
-    reading: impl Reading,
-    bytes: &[u8],
+/// How far levels were read.
+struct Run {
+    /// Where the first character of the next price is, or the end of the array.
     at: usize,
-    shapes: &mut Shapes,
-    slots: &mut [Level],
-) -> (usize, bool, usize) {
+    /// Whether the array ended.
+    ended: bool,
+    /// How many levels there were.
+    used: usize,
+}
+
+/// Reads levels as long as [`level`] can, from the first character of a price on.
+#[inline(always)]
+fn run(reading: impl Reading, bytes: &[u8], at: usize, shapes: &Shapes, slots: &mut [Level]) -> Run {
     let (mut rest, mut used) = (bytes.get(at..).unwrap_or_default(), 0);
-    let stopped = |rest: &[u8], ended: bool, used: usize| (bytes.len() - rest.len(), ended, used);
+    let stopped = |rest: &[u8], ended: bool, used: usize| Run { at: bytes.len() - rest.len(), ended, used };
     while let Some(window) = rest.first_chunk::<WINDOW>() {
         let Some(slot) = slots.get_mut(used) else { return stopped(rest, false, used) };
         if let Some((next, end)) = level(reading, window, 0, shapes, NEXT)
@@ -144,7 +147,7 @@ fn run(
         {
             *slot = last;
             return stopped(&rest[end + 1..], true, used + 1);
-        } else if !shapes.price.learn(window, 0) {
+        } else {
             return stopped(rest, false, used);
         }
     }
@@ -176,32 +179,29 @@ fn run(
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-fn run_avx2(
-    reading: Avx2,
-    bytes: &[u8],
-    at: usize,
-    shapes: &mut Shapes,
-    slots: &mut [Level],
-) -> (usize, bool, usize) {
+fn run_avx2(reading: Avx2, bytes: &[u8], at: usize, shapes: &Shapes, slots: &mut [Level]) -> Run {
     run(reading, bytes, at, shapes, slots)
 }
 
-/// [`run`] in the fastest way that the processor has.
+/// [`run`] in the fastest way that the processor has, and again where only the prices have become longer or shorter.
+/// Where it has come to, and whether that is the end of the array.
 #[inline(never)]
 #[allow(unsafe_code)]
-fn fast(bytes: &[u8], at: usize, shapes: &mut Shapes, side: &mut Side) -> (usize, bool) {
-    // A copy, because the compiler cannot know that `side` is elsewhere.
-    let mut local = *shapes;
-    let free = &mut side.slots[side.used..];
-    let (at, ended, used) = match local.avx2 {
-        // SAFETY: the processor has what it was compiled for.
-        #[cfg(target_arch = "x86_64")]
-        Some(avx2) => unsafe { run_avx2(avx2, bytes, at, &mut local, free) },
-        _ => run(ByWords, bytes, at, &mut local, free),
-    };
-    *shapes = local;
-    side.used += used;
-    (at, ended)
+fn fast(bytes: &[u8], mut at: usize, shapes: &mut Shapes, side: &mut Side) -> (usize, bool) {
+    loop {
+        let free = &mut side.slots[side.used..];
+        let run = match shapes.avx2 {
+            // SAFETY: the processor has what it was compiled for.
+            #[cfg(target_arch = "x86_64")]
+            Some(avx2) => unsafe { run_avx2(avx2, bytes, at, shapes, free) },
+            _ => run(ByWords, bytes, at, shapes, free),
+        };
+        side.used += run.used;
+        at = run.at;
+        if run.ended || !shapes.price.learn(bytes, at) {
+            return (at, run.ended);
+        }
+    }
 }
 
 /// Reads an array of levels at the cursor into `side`, which is emptied first.
@@ -214,29 +214,48 @@ pub(super) fn read(cursor: &mut Cursor<'_>, shapes: &mut Shapes, side: &mut Side
     if cursor.literal(b"[]").is_some() {
         return Ok(());
     }
-    // By value: a cursor that is lent out lives in memory, and everything waits for it there.
-    cursor.at = read_some(*cursor, shapes, side)?;
-    Ok(())
-}
-
-#[inline(never)]
-fn read_some(mut cursor: Cursor<'_>, shapes: &mut Shapes, side: &mut Side) -> Result<usize, DecodeError> {
-    let cursor = &mut cursor;
-    cursor.eat(b'[')?;
-    cursor.space();
-    if cursor.peek() == Some(b']') {
-        cursor.at += 1;
-        return Ok(cursor.at);
-    }
-    loop {
-        cursor.eat(b'[')?;
-        cursor.space();
-        cursor.eat(b'"')?;
+    let begun = cursor.literal(b"[[\"").is_some();
+    if begun {
         let (at, ended) = fast(cursor.bytes, cursor.at, shapes, side);
         cursor.at = at;
         if ended {
+            return Ok(());
+        }
+    }
+    // By value: a cursor that is lent out lives in memory, and everything waits for it there.
+    cursor.at = read_some(*cursor, begun, shapes, side)?;
+    Ok(())
+}
+
+/// The same, however it is written; `begun` says that the cursor is at a price that [`fast`] could not read.
+#[inline(never)]
+fn read_some(
+    mut cursor: Cursor<'_>,
+    mut begun: bool,
+    shapes: &mut Shapes,
+    side: &mut Side,
+) -> Result<usize, DecodeError> {
+    let cursor = &mut cursor;
+    if !begun {
+        cursor.eat(b'[')?;
+        cursor.space();
+        if cursor.peek() == Some(b']') {
+            cursor.at += 1;
             return Ok(cursor.at);
         }
+    }
+    loop {
+        if !begun {
+            cursor.eat(b'[')?;
+            cursor.space();
+            cursor.eat(b'"')?;
+            let (at, ended) = fast(cursor.bytes, cursor.at, shapes, side);
+            cursor.at = at;
+            if ended {
+                return Ok(cursor.at);
+            }
+        }
+        begun = false;
         side.push(any_level(cursor, shapes)?);
         cursor.space();
         match cursor.peek() {
