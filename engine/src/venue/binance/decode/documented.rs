@@ -26,6 +26,19 @@ pub(super) struct Documented<'d, 'f, R> {
     pub(super) sides: &'d mut Sides,
 }
 
+/// A depth frame up to its levels.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DepthHead {
+    pub(super) instrument: InstrumentIndex,
+    pub(super) ids: DiffIds,
+    pub(super) event_time: Nanos,
+    /// Where the array of bids starts.
+    pub(super) levels: usize,
+    /// Whether a combined stream's wrapper is around it.
+    pub(super) wrapped: bool,
+}
+
 /// Bytes that hold any symbol, or any pair of the fast way. Inside of them nothing asks where the frame ends.
 const WINDOW: usize = 64;
 
@@ -194,6 +207,18 @@ impl<'f, R: Reading> Documented<'_, 'f, R> {
         Some(())
     }
 
+    /// The event of a depth frame of which only the levels are left to be read.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn behind(mut self, head: &DepthHead) -> Option<MarketEvent<'static>> {
+        self.rest = self.rest.get(head.levels..)?;
+        let event = self.both_sides(head.instrument, head.ids, head.event_time)?;
+        if head.wrapped {
+            self.literal(b"}")?;
+        }
+        self.rest.is_empty().then_some(event)
+    }
+
     /// From behind `"E":`. Futures add `T`, `pu`, and COIN-M `ps`.
     #[inline(always)]
     fn depth(&mut self) -> Option<MarketEvent<'static>> {
@@ -214,11 +239,21 @@ impl<'f, R: Reading> Documented<'_, 'f, R> {
             previous = Some(self.unsigned()?);
         }
         self.literal(b",\"b\":")?;
+        self.both_sides(instrument, DiffIds { first, last, previous }, event_time)
+    }
+
+    /// The levels of a depth frame, which end it.
+    #[inline(always)]
+    fn both_sides(
+        &mut self,
+        instrument: InstrumentIndex,
+        ids: DiffIds,
+        event_time: Nanos,
+    ) -> Option<MarketEvent<'static>> {
         self.levels(instrument, |sides| &mut sides.bids)?;
         self.literal(b",\"a\":")?;
         self.levels(instrument, |sides| &mut sides.asks)?;
         self.literal(b"}")?;
-        let ids = DiffIds { first, last, previous };
         Some(MarketEvent::Depth { instrument, ids, event_time, bids: &[], asks: &[] })
     }
 

@@ -1,12 +1,14 @@
 //! Market frames to events, in one pass over the bytes, straight to integers at the instrument's scale.
 //!
-//! Two ways lead through a frame. `documented` reads the field orders that Binance documents and sends, straight
+//! Two ways lead through a frame, and a short cut. `documented` reads the field orders that Binance documents and sends, straight
 //! through. `fields` and `event` read any order and tolerate unknown fields; they decide whenever the first way sees
-//! anything unusual, and so every refusal comes from them.
+//! anything unusual, and so every refusal comes from them. `template` knows frames that lie as an earlier one did.
 
 mod symbols;
 mod levels;
 mod documented;
+#[cfg(target_arch = "x86_64")]
+mod template;
 mod fields;
 mod event;
 mod request;
@@ -33,6 +35,8 @@ use documented::Documented;
 use fields::{Fields, Subject};
 use levels::{Shapes, Sides};
 pub(super) use symbols::SymbolTable;
+#[cfg(target_arch = "x86_64")]
+use template::{Templates, Told};
 
 /// Decodes the market frames of Binance. Owned by one agent; it allocates only while its buffers grow to the largest
 /// frame met.
@@ -46,6 +50,8 @@ pub struct Decoder {
     sides: Sides,
     /// What numbers are read by, if the processor has it.
     avx2: Option<Avx2>,
+    #[cfg(target_arch = "x86_64")]
+    templates: Templates,
 }
 
 /// Place of a market's table.
@@ -65,7 +71,15 @@ impl Decoder {
         let symbols = [table(Market::Spot), table(Market::UsdMargined), table(Market::CoinMargined)];
         let avx2 = Avx2::detect();
         let shapes = instruments.iter().map(|(_, instrument)| Shapes::new(instrument, avx2)).collect();
-        Self { instruments, symbols, shapes, sides: Sides::new(), avx2 }
+        Self {
+            instruments,
+            #[cfg(target_arch = "x86_64")]
+            templates: Templates::new(symbols.len()),
+            symbols,
+            shapes,
+            sides: Sides::new(),
+            avx2,
+        }
     }
 
     /// As on a processor without AVX2.
@@ -112,10 +126,16 @@ impl Decoder {
         reading: impl Reading,
         frame: &Frame<'_>,
     ) -> Result<MarketEvent<'_>, DecodeError> {
-        let mut event = match self.documented(reading, frame) {
+        let event = match self.documented(reading, frame) {
             Some(event) => event,
             None => self.general(frame)?,
         };
+        Ok(self.lend(event))
+    }
+
+    /// An event with the levels that were read of it.
+    #[inline(always)]
+    fn lend<'d>(&'d self, mut event: MarketEvent<'d>) -> MarketEvent<'d> {
         match &mut event {
             MarketEvent::Depth { bids, asks, .. } | MarketEvent::Snapshot { bids, asks, .. } => {
                 *bids = self.sides.bids.levels();
@@ -123,24 +143,48 @@ impl Decoder {
             }
             _ => {}
         }
-        Ok(event)
+        event
     }
 
-    /// The same, compiled for the processors that the proof is of.
+    /// By templates first, compiled for the processors that the proof is of.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn decode_avx2(&mut self, reading: Avx2, frame: &Frame<'_>) -> Result<MarketEvent<'_>, DecodeError> {
+    fn decode_avx2(&mut self, avx2: Avx2, frame: &Frame<'_>) -> Result<MarketEvent<'_>, DecodeError> {
         #[target_feature(enable = "avx2,bmi1,bmi2")]
         fn decode<'d>(
             decoder: &'d mut Decoder,
-            reading: Avx2,
+            avx2: Avx2,
             frame: &Frame<'_>,
         ) -> Result<MarketEvent<'d>, DecodeError> {
-            decoder.decode_by(reading, frame)
+            let event = match decoder.alike(avx2, frame) {
+                Some(event) => event,
+                None => match decoder.documented(avx2, frame) {
+                    Some(event) => {
+                        let Decoder { templates, shapes, .. } = decoder;
+                        templates.missed(avx2, frame, slot(frame.market), &event, shapes);
+                        event
+                    }
+                    None => decoder.general(frame)?,
+                },
+            };
+            Ok(decoder.lend(event))
         }
         // SAFETY: the processor has them, for there is an `Avx2`.
-        unsafe { decode(self, reading, frame) }
+        unsafe { decode(self, avx2, frame) }
+    }
+
+    /// What a frame tells that lies as an earlier one did; levels are left in `sides`.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn alike(&mut self, avx2: Avx2, frame: &Frame<'_>) -> Option<MarketEvent<'static>> {
+        if frame.source != Source::Stream {
+            return None;
+        }
+        match self.templates.read(avx2, frame, slot(frame.market))? {
+            Told::Event(event) => Some(event),
+            Told::Depth(head) => self.straight_way(avx2, frame).behind(&head),
+        }
     }
 
     /// The straight way; levels are left in `sides`.
@@ -149,10 +193,19 @@ impl Decoder {
         if frame.source != Source::Stream {
             return None;
         }
+        self.straight_way(reading, frame).read()
+    }
+
+    #[inline(always)]
+    fn straight_way<'d, 'f, R: Reading>(
+        &'d mut self,
+        reading: R,
+        frame: &Frame<'f>,
+    ) -> Documented<'d, 'f, R> {
         let Self { symbols, shapes, sides, .. } = self;
         let (rest, market) = (frame.payload, frame.market);
         let symbols = &symbols[slot(market)];
-        Documented { reading, frame: rest, rest, market, symbols, shapes, sides }.read()
+        Documented { reading, frame: rest, rest, market, symbols, shapes, sides }
     }
 
     /// The general way; levels are left in `sides`.

@@ -140,7 +140,7 @@ const SAMPLES: &[(Market, Option<&str>, &str)] = &[
     ),
 ];
 
-fn frame<'a>(market: Market, url: Option<&'a str>, payload: &'a [u8]) -> Frame<'a> {
+pub(super) fn frame<'a>(market: Market, url: Option<&'a str>, payload: &'a [u8]) -> Frame<'a> {
     Frame { received: Nanos::ZERO, market, source: url.map_or(Source::Stream, Source::Rest), payload }
 }
 
@@ -151,7 +151,7 @@ fn sides(decoder: &Decoder) -> (Vec<Level>, Vec<Level>) {
 
 /// Decodes both ways, by words too, checks that they agree with each other and that what is accepted agrees with the
 /// oracle, and says whether the frame was accepted.
-fn check(decoder: &mut Decoder, frame: &Frame<'_>) -> Result<bool, String> {
+pub(super) fn check(decoder: &mut Decoder, frame: &Frame<'_>) -> Result<bool, String> {
     let text = String::from_utf8_lossy(frame.payload).into_owned();
     let mut by_words = Decoder::new(Arc::clone(decoder.instruments()));
     by_words.by_words();

@@ -34,7 +34,7 @@ impl Avx2 {
 
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn load(self, bytes: &[u8; LANES]) -> __m128i {
+    pub(super) fn load(self, bytes: &[u8; LANES]) -> __m128i {
         // SAFETY: sixteen bytes can be read there, and the load asks for no alignment.
         unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
     }
@@ -56,11 +56,11 @@ impl Avx2 {
     /// The number in `bytes` with `whole` digits before its point.
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn look(self, layouts: &Layouts, bytes: __m128i, whole: usize) -> Looked {
+    pub(super) fn look(self, layouts: &Layouts, bytes: __m128i, whole: usize) -> Looked {
         // The masks tell the compiler what is known.
         let layout = &layouts.by_whole[whole & WHOLE_MAX];
-        let [pattern, most, places] =
-            [&layout.pattern, &layout.most, &layout.places].map(|row| self.load(row));
+        let [pattern, most] = [self.load(&layout.pattern), self.load(&layout.most)];
+        let places = self.load(&layout.places);
         let length = (whole & WHOLE_MAX) + (layouts.behind & (LANES - 1));
         // SAFETY: there is an `Avx2`.
         unsafe {
@@ -72,7 +72,7 @@ impl Avx2 {
     /// Where the first `byte` stands in `bytes`; beyond them if nowhere.
     #[inline(always)]
     #[allow(unsafe_code, clippy::cast_possible_wrap)]
-    fn find(self, bytes: __m128i, byte: u8) -> usize {
+    pub(super) fn find(self, bytes: __m128i, byte: u8) -> usize {
         // SAFETY: there is an `Avx2`.
         let found = unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte as i8))) };
         found.trailing_zeros() as usize
@@ -110,17 +110,17 @@ impl Avx2 {
     /// The sixteen digits of each of two numbers as integers.
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn joined(self, one: __m128i, two: __m128i) -> [u64; 2] {
+    pub(super) fn joined(self, one: __m128i, two: __m128i) -> [u64; 2] {
         // SAFETY: there is an `Avx2`.
         let eights = unsafe {
             let pairs = _mm256_maddubs_epi16(_mm256_set_m128i(two, one), _mm256_set1_epi16(1 << 8 | 10));
             let quadruples = _mm256_madd_epi16(pairs, _mm256_set1_epi32(1 << 16 | 100));
             let packed = _mm256_packus_epi32(quadruples, quadruples);
             let eights = _mm256_madd_epi16(packed, _mm256_set1_epi32(1 << 16 | 10_000));
-            [_mm256_castsi256_si128(eights), _mm256_extracti128_si256::<1>(eights)]
-                .map(|half| _mm_cvtsi128_si64(half))
+            let [low, high] = [_mm256_castsi256_si128(eights), _mm256_extracti128_si256::<1>(eights)];
+            [_mm_cvtsi128_si64(low), _mm_cvtsi128_si64(high)]
         };
-        eights.map(whole)
+        [whole(eights[0]), whole(eights[1])]
     }
 }
 
@@ -133,11 +133,11 @@ const fn whole(eights: i64) -> u64 {
 
 /// A number that was looked at.
 #[derive(Clone, Copy)]
-struct Looked {
+pub(super) struct Looked {
     /// Its digits, in place.
-    digits: __m128i,
+    pub(super) digits: __m128i,
     /// What was wrong with it: zero for nothing.
-    wrong: __m128i,
+    pub(super) wrong: __m128i,
     length: usize,
 }
 

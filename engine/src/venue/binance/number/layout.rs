@@ -1,10 +1,12 @@
 //! Where the bytes of a decimal lie, for who reads sixteen of them at a time.
 
+use super::lanes::Bounds;
+
 /// Bytes that are read at once.
-pub(super) const LANES: usize = 16;
+pub(in crate::venue::binance) const LANES: usize = 16;
 
 /// Most digits before the point: with eight behind it they are fifteen, which fit 64 bits.
-pub(super) const WHOLE_MAX: usize = 7;
+pub(in crate::venue::binance) const WHOLE_MAX: usize = 7;
 
 /// Most decimals.
 const DECIMALS_MAX: usize = 8;
@@ -22,12 +24,12 @@ pub(super) struct Layout {
 
 /// The layouts of numbers with a fixed number of decimals, by the digits before the point.
 #[derive(Debug)]
-pub(super) struct Layouts {
+pub(in crate::venue::binance) struct Layouts {
     pub(super) by_whole: [Layout; WHOLE_MAX + 1],
     /// The byte behind the digits before the point: the point, or the closing quote where there are no decimals.
     pub(super) stop: u8,
     /// Bytes of the point and of the decimals.
-    pub(super) behind: usize,
+    pub(in crate::venue::binance) behind: usize,
 }
 
 /// By decimals on the wire, and by how many of them count.
@@ -46,6 +48,16 @@ static LAYOUTS: [[Layouts; DECIMALS_MAX + 1]; DECIMALS_MAX + 1] = {
 };
 
 impl Layouts {
+    /// Those of numbers without decimals.
+    pub(in crate::venue::binance) const NONE: &'static Self = &LAYOUTS[0][0];
+
+    /// What the byte at `at` of a number with `whole` digits before its point may be.
+    pub(in crate::venue::binance) fn bounds(&self, whole: usize, at: usize) -> Bounds {
+        let layout = &self.by_whole[whole];
+        // Fixed, or a digit: a pattern of a digit is its zero, so that what may be added may be XORed.
+        Bounds { least: layout.pattern[at], most: layout.pattern[at] + layout.most[at] }
+    }
+
     /// Those of numbers with `digits` decimals, of which the first `counting` count and the others are zero.
     pub(super) fn of(digits: usize, counting: usize) -> &'static Self {
         &LAYOUTS[digits.min(DECIMALS_MAX)][counting.min(DECIMALS_MAX)]

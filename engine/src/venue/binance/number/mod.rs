@@ -18,6 +18,8 @@ mod avx2 {
     }
 }
 #[cfg(target_arch = "x86_64")]
+mod lanes;
+#[cfg(target_arch = "x86_64")]
 mod layout;
 mod reading;
 mod shape;
@@ -27,6 +29,10 @@ use crate::domain::{InstrumentIndex, Nanos};
 use super::{DecodeError, DecodeReason};
 
 pub(super) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) use lanes::{Bounds, Digits, LANE, Lane, Places, Wrong};
+#[cfg(target_arch = "x86_64")]
+pub(super) use layout::{LANES, Layouts, WHOLE_MAX};
 pub(super) use reading::{ByWords, Reading};
 pub(super) use shape::{Closing, Ending, Shape, Words};
 

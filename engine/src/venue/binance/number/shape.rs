@@ -151,13 +151,13 @@ pub(in crate::venue::binance) struct Shape {
 /// What sixteen bytes of a number are read by.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Expected {
+pub(in crate::venue::binance) struct Expected {
     /// How they lie.
-    pub(super) layouts: &'static Layouts,
+    pub(in crate::venue::binance) layouts: &'static Layouts,
     /// Digits before the point of the last number, 1 to 7; 0 where that is not known.
     pub(super) whole: usize,
     /// What the digits are multiplied by.
-    pub(super) factor: u64,
+    pub(in crate::venue::binance) factor: u64,
 }
 
 /// Bytes that hold any number of the fast way and what closes it.
@@ -253,7 +253,7 @@ impl Shape {
     /// What sixteen bytes of its next number are read by; `None` where nothing is expected.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    pub(super) fn expectation(&self) -> Option<Expected> {
+    pub(in crate::venue::binance) fn expectation(&self) -> Option<Expected> {
         let Self { layouts, whole, factor, .. } = *self;
         (self.digits <= Self::FINEST).then_some(Expected { layouts, whole, factor })
     }

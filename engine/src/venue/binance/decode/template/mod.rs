@@ -1,0 +1,339 @@
+//! Frames that lie as an earlier one did.
+//!
+//! From one frame of a stream to the next little changes but digits: how many digits a quantity has before its point,
+//! and `true` for `false`. A template holds what was learned of one: which bytes are fixed, which are digits, and where
+//! its numbers lie. A frame that fits is compared a lane at a time, and nothing waits for where a number ends. What
+//! does not fit is read by `documented`, from whose frames templates are made (`learn`), so both say the same.
+
+mod learn;
+
+use crate::book::DiffIds;
+use crate::domain::{InstrumentIndex, Market, Price, Quantity, Side};
+use crate::message::tick::Top;
+use crate::venue::Frame;
+use crate::venue::binance::MarketEvent;
+use crate::venue::binance::number::{
+    Avx2, Digits, LANE, LANES, Lane, Layouts, Places, WHOLE_MAX, Wrong, time, window,
+};
+
+use super::documented::DepthHead;
+use super::levels::Shapes;
+
+/// Most whole lanes up to the first quantity, or to the levels: symbols and the names of streams are long.
+const HEAD: usize = 6;
+
+/// Lanes from the end of the last quantity.
+const TAIL: usize = 2;
+
+/// Numbers up to the first quantity, or to the levels: `E`, `U`, `u` and `pu`.
+const NUMBERS: usize = 4;
+
+/// Frames that may pass without fitting before their template is given up.
+const CREDIT: u32 = 32;
+
+/// What a frame tells that fits.
+pub(super) enum Told {
+    /// All of it.
+    Event(MarketEvent<'static>),
+    /// Up to its levels.
+    Depth(DepthHead),
+}
+
+/// A number at a known place.
+#[derive(Clone, Copy, Debug)]
+struct Number {
+    /// Where the sixteen bytes start in which it lies, from wherever its part of the frame does.
+    at: usize,
+    places: Places,
+    /// What its digits are multiplied by.
+    factor: u64,
+}
+
+impl Number {
+    const NONE: Self = Self { at: 0, places: Places::NONE, factor: 1 };
+
+    /// Its digits, in a part of the frame that starts at `start`.
+    #[inline(always)]
+    fn digits(&self, by: Avx2, frame: &[u8], start: usize) -> Option<Digits> {
+        Some(by.digits_at(window(frame, start + self.at)?, &self.places))
+    }
+}
+
+/// How the quantities of a frame lie.
+#[derive(Clone, Copy, Debug)]
+struct Quantities {
+    layouts: &'static Layouts,
+    factor: u64,
+}
+
+/// What is known of the frames of one instrument, kind and way to arrive: `head`, a quantity, `middle`, a second quantity or `true` or
+/// `false`, `tail`. Of a depth frame only the head counts.
+#[derive(Clone, Copy, Debug)]
+struct Template {
+    /// Lanes of `head` in use: whole ones; none before anything was learned.
+    lanes: usize,
+    head_length: usize,
+    middle_length: usize,
+    tail_length: usize,
+    instrument: InstrumentIndex,
+    wrapped: bool,
+    quantities: Quantities,
+    /// Of a book ticker `u` and `b`, of a trade `E`, `t` and `p`, of a depth frame `E`, `U`, `u` and `pu`.
+    numbers: [Number; NUMBERS],
+    /// `a` of a book ticker, from the start of the middle.
+    ask: Number,
+    /// `E` of a book ticker that has one; its `at` is how far before the end.
+    event_time: Option<Number>,
+    head: [Lane; HEAD],
+    /// The last bytes of the head, some of them again.
+    head_end: Lane,
+    /// The first sixteen bytes of the middle, and the last.
+    middle: Lane,
+    /// The last bytes of the frame.
+    tail: [Lane; TAIL],
+}
+
+impl Template {
+    /// What is wrong with the head.
+    #[inline(always)]
+    fn judge_head(&self, by: Avx2, frame: &[u8]) -> Option<Wrong> {
+        let (lanes, _) = frame.as_chunks::<LANE>();
+        let lanes = lanes.get(..self.lanes).filter(|lanes| !lanes.is_empty())?;
+        let mut wrong = by.judge(window(frame, self.head_length - LANE)?, &self.head_end);
+        // A loop: a closure would not be compiled for the processor.
+        for (bytes, lane) in lanes.iter().zip(&self.head) {
+            wrong = by.both(wrong, by.judge(bytes, lane));
+        }
+        Some(wrong)
+    }
+
+    /// What is wrong with the tail.
+    #[inline(always)]
+    fn judge_tail(&self, by: Avx2, frame: &[u8]) -> Option<Wrong> {
+        let [first, last] = frame.last_chunk::<{ LANE * TAIL }>()?.as_chunks().0 else { return None };
+        Some(by.both(by.judge(first, &self.tail[0]), by.judge(last, &self.tail[1])))
+    }
+
+    /// The quantity behind the head, and where the middle starts, with what is wrong with either.
+    #[inline(always)]
+    fn quantity(&self, by: Avx2, frame: &[u8]) -> Option<(Digits, usize, Wrong)> {
+        let layouts = self.quantities.layouts;
+        let bytes = window(frame, self.head_length)?;
+        let whole = by.whole_digits(bytes, layouts);
+        if !(1..=WHOLE_MAX).contains(&whole) {
+            return None;
+        }
+        let (digits, wrong) = by.decimal(bytes, layouts, whole);
+        let middle = self.head_length + whole + layouts.behind;
+        let halves = [window(frame, middle)?, window(frame, middle + self.middle_length - LANES)?];
+        Some((digits, middle, by.both(wrong, by.judge_halves(halves, &self.middle))))
+    }
+
+    #[inline(always)]
+    fn amount(&self, value: u64, number: &Number) -> i64 {
+        // Below 10^15, as in `Reading::pair`.
+        (value * number.factor).cast_signed()
+    }
+
+    #[inline(always)]
+    fn size(&self, value: u64) -> Quantity {
+        Quantity((value * self.quantities.factor).cast_signed())
+    }
+
+    #[inline(always)]
+    fn book_ticker(&self, by: Avx2, frame: &[u8]) -> Option<MarketEvent<'static>> {
+        let head = self.judge_head(by, frame)?;
+        let (bid_size, middle, wrong) = self.quantity(by, frame)?;
+        let layouts = self.quantities.layouts;
+        let end = frame.len().checked_sub(self.tail_length)?;
+        let whole = end.checked_sub(middle + self.middle_length + layouts.behind)?;
+        if !(1..=WHOLE_MAX).contains(&whole) {
+            return None;
+        }
+        let (ask_size, wrong_size) = by.decimal_before(window(frame, end - LANES)?, layouts, whole);
+        let wrong = by.both(by.both(head, wrong), by.both(wrong_size, self.judge_tail(by, frame)?));
+        if !by.is_right(wrong) {
+            return None;
+        }
+        let [id, bid, ..] = &self.numbers;
+        let [update_id, bid_price] = by.integers(id.digits(by, frame, 0)?, bid.digits(by, frame, 0)?);
+        let [bid_size, ask_price] = by.integers(bid_size, self.ask.digits(by, frame, middle)?);
+        let (ask_size, event_time) = match &self.event_time {
+            Some(number) => {
+                let digits = by.digits_at(window(frame, frame.len() - number.at)?, &number.places);
+                let [size, at] = by.integers(ask_size, digits);
+                (size, Some(time(at)?.0))
+            }
+            None => (by.integers(ask_size, ask_size)[0], None),
+        };
+        let top = Top {
+            bid: Price(self.amount(bid_price, bid)),
+            bid_quantity: self.size(bid_size),
+            ask: Price(self.amount(ask_price, &self.ask)),
+            ask_quantity: self.size(ask_size),
+        };
+        Some(MarketEvent::BookTicker { instrument: self.instrument, update_id, top, event_time })
+    }
+
+    #[inline(always)]
+    fn trade(&self, by: Avx2, frame: &[u8]) -> Option<MarketEvent<'static>> {
+        let head = self.judge_head(by, frame)?;
+        let (size, middle, wrong) = self.quantity(by, frame)?;
+        let end = frame.len().checked_sub(self.tail_length)?;
+        let aggressor = match frame.get(middle + self.middle_length..end)? {
+            b"true" => Side::Sell,
+            b"false" => Side::Buy,
+            _ => return None,
+        };
+        if !by.is_right(by.both(by.both(head, wrong), self.judge_tail(by, frame)?)) {
+            return None;
+        }
+        let [told_at, id, price, _] = &self.numbers;
+        let [at, trade_id] = by.integers(told_at.digits(by, frame, 0)?, id.digits(by, frame, 0)?);
+        let [value, size] = by.integers(price.digits(by, frame, 0)?, size);
+        Some(MarketEvent::Trade {
+            instrument: self.instrument,
+            trade_id,
+            price: Price(self.amount(value, price)),
+            quantity: self.size(size),
+            aggressor,
+            event_time: time(at)?.0,
+            aggregate: false,
+        })
+    }
+
+    #[inline(always)]
+    fn depth(&self, by: Avx2, frame: &[u8], market: Market) -> Option<DepthHead> {
+        if !by.is_right(self.judge_head(by, frame)?) {
+            return None;
+        }
+        let [told_at, first, last, previous] = &self.numbers;
+        let [at, first] = by.integers(told_at.digits(by, frame, 0)?, first.digits(by, frame, 0)?);
+        let [last, previous] = by.integers(last.digits(by, frame, 0)?, previous.digits(by, frame, 0)?);
+        Some(DepthHead {
+            instrument: self.instrument,
+            ids: DiffIds { first, last, previous: (market != Market::Spot).then_some(previous) },
+            event_time: time(at)?.0,
+            levels: self.head_length,
+            wrapped: self.wrapped,
+        })
+    }
+}
+
+/// A template, and whether it is worth keeping.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    template: Template,
+    /// Frames that may yet pass without fitting.
+    credit: u32,
+    /// Whose the last frame was that did not fit. Only one that comes twice running is learned from: among many
+    /// instruments, learning would cost more than it brings.
+    missed: Option<InstrumentIndex>,
+}
+
+/// The kinds of frames that there are templates of; also their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    BookTicker,
+    Trade,
+    Depth,
+}
+
+impl Kind {
+    const ALL: usize = 3;
+
+    /// By the first byte of the event's name; spot's book ticker has none.
+    #[inline(always)]
+    const fn of(byte: u8) -> Self {
+        match byte {
+            b't' => Self::Trade,
+            b'd' => Self::Depth,
+            _ => Self::BookTicker,
+        }
+    }
+}
+
+/// The templates of a decoder: one a market and kind, of whichever instrument it hears most of. They are few so that
+/// they stay near: a template is a dozen lines, which do not pay where they come from afar.
+#[derive(Debug)]
+pub(super) struct Templates {
+    /// By market.
+    markets: Box<[Markets]>,
+}
+
+/// The templates of a market.
+#[derive(Clone, Copy, Debug)]
+struct Markets {
+    /// Where its frames name their event.
+    name_at: usize,
+    slots: [Slot; Kind::ALL],
+}
+
+impl Templates {
+    pub(super) fn new(markets: usize) -> Self {
+        let slot = Slot { template: Template::NOTHING, credit: 0, missed: None };
+        Self { markets: vec![Markets { name_at: 0, slots: [slot; Kind::ALL] }; markets].into() }
+    }
+
+    /// What a frame tells, if it fits.
+    #[inline(always)]
+    pub(super) fn read(&mut self, by: Avx2, frame: &Frame<'_>, slot: usize) -> Option<Told> {
+        let Frame { payload: frame, market, .. } = *frame;
+        let Markets { name_at, slots } = self.markets.get_mut(slot)?;
+        let kind = Kind::of(*frame.get(*name_at)?);
+        let Slot { template, credit, .. } = &mut slots[kind as usize];
+        let told = match kind {
+            Kind::BookTicker => Told::Event(template.book_ticker(by, frame)?),
+            Kind::Trade => Told::Event(template.trade(by, frame)?),
+            Kind::Depth => Told::Depth(template.depth(by, frame, market)?),
+        };
+        *credit = CREDIT;
+        Some(told)
+    }
+
+    /// Notes a frame that fitted nothing, and what it told.
+    #[inline(never)]
+    pub(super) fn missed(
+        &mut self,
+        by: Avx2,
+        frame: &Frame<'_>,
+        slot: usize,
+        event: &MarketEvent<'_>,
+        shapes: &[Shapes],
+    ) {
+        let Frame { payload: frame, market, .. } = *frame;
+        let (kind, instrument) = match *event {
+            MarketEvent::BookTicker { instrument, .. } => (Kind::BookTicker, instrument),
+            MarketEvent::Trade { instrument, .. } => (Kind::Trade, instrument),
+            MarketEvent::Depth { instrument, .. } => (Kind::Depth, instrument),
+            MarketEvent::Snapshot { .. } | MarketEvent::Kline { .. } | MarketEvent::Skipped(_) => return,
+        };
+        let Markets { name_at, slots } = &mut self.markets[slot];
+        let Slot { template, credit, missed } = &mut slots[kind as usize];
+        *credit = credit.saturating_sub(1);
+        let again = missed.replace(instrument) == Some(instrument);
+        if *credit > 0 || !again {
+            return;
+        }
+        *credit = CREDIT;
+        let Some((learned, name)) = Template::learn(frame, kind, instrument, &shapes[instrument as usize])
+        else {
+            return;
+        };
+        // Proven on the frame it comes from.
+        let same = match (kind, *event) {
+            (Kind::BookTicker, event) => learned.book_ticker(by, frame) == Some(event),
+            (Kind::Trade, event) => learned.trade(by, frame) == Some(event),
+            (Kind::Depth, MarketEvent::Depth { ids, event_time, .. }) => learned
+                .depth(by, frame, market)
+                .is_some_and(|head| (head.ids, head.event_time) == (ids, event_time)),
+            (Kind::Depth, _) => false,
+        };
+        if same {
+            (*template, *name_at) = (learned, name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
