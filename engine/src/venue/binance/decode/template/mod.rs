@@ -94,9 +94,9 @@ struct Template {
 }
 
 impl Template {
-    /// What is wrong with the head.
+    /// Whether the head is right. By itself, for among many instruments it seldom is.
     #[inline(always)]
-    fn judge_head(&self, by: Avx2, frame: &[u8]) -> Option<Wrong> {
+    fn has_head(&self, by: Avx2, frame: &[u8]) -> Option<()> {
         let (lanes, _) = frame.as_chunks::<LANE>();
         let lanes = lanes.get(..self.lanes).filter(|lanes| !lanes.is_empty())?;
         let mut wrong = by.judge(window(frame, self.head_length - LANE)?, &self.head_end);
@@ -104,7 +104,7 @@ impl Template {
         for (bytes, lane) in lanes.iter().zip(&self.head) {
             wrong = by.both(wrong, by.judge(bytes, lane));
         }
-        Some(wrong)
+        by.is_right(wrong).then_some(())
     }
 
     /// What is wrong with the tail.
@@ -142,7 +142,7 @@ impl Template {
 
     #[inline(always)]
     fn book_ticker(&self, by: Avx2, frame: &[u8]) -> Option<MarketEvent<'static>> {
-        let head = self.judge_head(by, frame)?;
+        self.has_head(by, frame)?;
         let (bid_size, middle, wrong) = self.quantity(by, frame)?;
         let layouts = self.quantities.layouts;
         let end = frame.len().checked_sub(self.tail_length)?;
@@ -151,7 +151,7 @@ impl Template {
             return None;
         }
         let (ask_size, wrong_size) = by.decimal_before(window(frame, end - LANES)?, layouts, whole);
-        let wrong = by.both(by.both(head, wrong), by.both(wrong_size, self.judge_tail(by, frame)?));
+        let wrong = by.both(by.both(wrong, wrong_size), self.judge_tail(by, frame)?);
         if !by.is_right(wrong) {
             return None;
         }
@@ -177,7 +177,7 @@ impl Template {
 
     #[inline(always)]
     fn trade(&self, by: Avx2, frame: &[u8]) -> Option<MarketEvent<'static>> {
-        let head = self.judge_head(by, frame)?;
+        self.has_head(by, frame)?;
         let (size, middle, wrong) = self.quantity(by, frame)?;
         let end = frame.len().checked_sub(self.tail_length)?;
         let aggressor = match frame.get(middle + self.middle_length..end)? {
@@ -185,7 +185,7 @@ impl Template {
             b"false" => Side::Buy,
             _ => return None,
         };
-        if !by.is_right(by.both(by.both(head, wrong), self.judge_tail(by, frame)?)) {
+        if !by.is_right(by.both(wrong, self.judge_tail(by, frame)?)) {
             return None;
         }
         let [told_at, id, price, _] = &self.numbers;
@@ -204,9 +204,7 @@ impl Template {
 
     #[inline(always)]
     fn depth(&self, by: Avx2, frame: &[u8], market: Market) -> Option<DepthHead> {
-        if !by.is_right(self.judge_head(by, frame)?) {
-            return None;
-        }
+        self.has_head(by, frame)?;
         let [told_at, first, last, previous] = &self.numbers;
         let [at, first] = by.integers(told_at.digits(by, frame, 0)?, first.digits(by, frame, 0)?);
         let [last, previous] = by.integers(last.digits(by, frame, 0)?, previous.digits(by, frame, 0)?);
@@ -292,7 +290,7 @@ impl Templates {
     }
 
     /// Notes a frame that fitted nothing, and what it told.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn missed(
         &mut self,
         by: Avx2,
@@ -301,36 +299,48 @@ impl Templates {
         event: &MarketEvent<'_>,
         shapes: &[Shapes],
     ) {
-        let Frame { payload: frame, market, .. } = *frame;
         let (kind, instrument) = match *event {
             MarketEvent::BookTicker { instrument, .. } => (Kind::BookTicker, instrument),
             MarketEvent::Trade { instrument, .. } => (Kind::Trade, instrument),
             MarketEvent::Depth { instrument, .. } => (Kind::Depth, instrument),
             MarketEvent::Snapshot { .. } | MarketEvent::Kline { .. } | MarketEvent::Skipped(_) => return,
         };
-        let Markets { name_at, slots } = &mut self.markets[slot];
-        let Slot { template, credit, missed } = &mut slots[kind as usize];
+        let market = &mut self.markets[slot];
+        let Slot { credit, missed, .. } = &mut market.slots[kind as usize];
         *credit = credit.saturating_sub(1);
         let again = missed.replace(instrument) == Some(instrument);
-        if *credit > 0 || !again {
-            return;
+        if *credit == 0 && again {
+            *credit = CREDIT;
+            market.learn(by, frame, (kind, instrument), event, &shapes[instrument as usize]);
         }
-        *credit = CREDIT;
-        let Some((learned, name)) = Template::learn(frame, kind, instrument, &shapes[instrument as usize])
-        else {
-            return;
+    }
+}
+
+impl Markets {
+    /// Learns of a frame, and proves what was learned on it.
+    #[cold]
+    #[inline(never)]
+    fn learn(
+        &mut self,
+        by: Avx2,
+        frame: &Frame<'_>,
+        (kind, instrument): (Kind, InstrumentIndex),
+        event: &MarketEvent<'_>,
+        shapes: &Shapes,
+    ) {
+        let Frame { payload: frame, market, .. } = *frame;
+        let Some((learned, name_at)) = Template::learn(frame, kind, instrument, shapes) else { return };
+        let told = match kind {
+            Kind::BookTicker => learned.book_ticker(by, frame),
+            Kind::Trade => learned.trade(by, frame),
+            Kind::Depth => learned.depth(by, frame, market).map(|head| {
+                let DepthHead { instrument, ids, event_time, .. } = head;
+                MarketEvent::Depth { instrument, ids, event_time, bids: &[], asks: &[] }
+            }),
         };
-        // Proven on the frame it comes from.
-        let same = match (kind, *event) {
-            (Kind::BookTicker, event) => learned.book_ticker(by, frame) == Some(event),
-            (Kind::Trade, event) => learned.trade(by, frame) == Some(event),
-            (Kind::Depth, MarketEvent::Depth { ids, event_time, .. }) => learned
-                .depth(by, frame, market)
-                .is_some_and(|head| (head.ids, head.event_time) == (ids, event_time)),
-            (Kind::Depth, _) => false,
-        };
-        if same {
-            (*template, *name_at) = (learned, name);
+        if told == Some(*event) {
+            self.slots[kind as usize].template = learned;
+            self.name_at = name_at;
         }
     }
 }
