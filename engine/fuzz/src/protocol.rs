@@ -42,7 +42,7 @@ fn table() -> Arc<Instruments> {
 }
 
 thread_local! {
-    static DECODERS: RefCell<[Decoder; 2]> = RefCell::new([Decoder::new(table()), Decoder::new(table())]);
+    static DECODERS: RefCell<[Decoder; 2]> = RefCell::new([taught(), Decoder::new(table())]);
     static SBE: RefCell<SbeDecoder> = RefCell::new(SbeDecoder::new(table()));
     static TABLE: Arc<Instruments> = table();
 }
@@ -52,7 +52,20 @@ fn told(decoder: &mut Decoder, market: Market, source: Source<'_>, payload: &[u8
     decoder.decode(&frame).ok().map(|event| format!("{event:?}"))
 }
 
-/// A frame says the same, or nothing, on the straight way and, behind a space, on the general way.
+/// A decoder that has templates of the seeds: it learns of what comes twice running.
+fn taught() -> Decoder {
+    let mut decoder = Decoder::new(table());
+    for seed in frame_seeds() {
+        for market in MARKETS {
+            for _ in 0..2 {
+                _ = told(&mut decoder, market, Source::Stream, &seed);
+            }
+        }
+    }
+    decoder
+}
+
+/// A frame says the same, or nothing, by a template or on the straight way and, behind a space, on the general way.
 pub fn frames(data: &[u8]) {
     let spaced = [b" ", data].concat();
     DECODERS.with_borrow_mut(|[straight, general]| {
