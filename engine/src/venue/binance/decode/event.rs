@@ -3,8 +3,8 @@
 use crate::book::DiffIds;
 use crate::domain::{InstrumentIndex, Market, Nanos, Price, Quantity, Side};
 use crate::message::tick::Top;
-use crate::venue::binance::json::Cursor;
-use crate::venue::binance::number::{fault, malformed};
+use crate::venue::binance::json::{Cursor, TEXT_BYTES_MAX};
+use crate::venue::binance::number::{Avx2, ByWords, Reading, fault, malformed};
 use crate::venue::binance::{Bar, DecodeError, DecodeReason, MarketEvent, Skip};
 
 use super::fields::{Fields, Key, Kind, Subject, bar_key};
@@ -29,9 +29,27 @@ pub(super) fn not_ours(bytes: &[u8]) -> Result<MarketEvent<'static>, DecodeError
     Ok(MarketEvent::Skipped(Skip::Event))
 }
 
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+fn stream_avx2(fields: &mut Fields<'_, '_>, reading: Avx2) -> Result<MarketEvent<'static>, DecodeError> {
+    fields.stream_by(reading)
+}
+
 impl<'f> Fields<'_, 'f> {
-    /// The event of a stream frame, raw or combined.
+    /// The event of a stream frame, raw or combined, in the fastest way that the processor has.
+    #[allow(unsafe_code)]
     pub(super) fn stream(&mut self) -> Result<MarketEvent<'static>, DecodeError> {
+        match self.avx2 {
+            // SAFETY: the processor has what it was compiled for.
+            #[cfg(target_arch = "x86_64")]
+            Some(reading) => unsafe { stream_avx2(self, reading) },
+            _ => self.stream_by(ByWords),
+        }
+    }
+
+    /// The same by `reading`.
+    #[inline(always)]
+    fn stream_by(&mut self, reading: impl Reading) -> Result<MarketEvent<'static>, DecodeError> {
         let mut cursor = Cursor::new(self.bytes, 0);
         cursor.space();
         if cursor.peek() != Some(b'{') {
@@ -39,11 +57,11 @@ impl<'f> Fields<'_, 'f> {
         }
         // `data` before `stream` is most likely an event, so it is read on the way. Was it not, all is read again.
         let mut wrapper = Wrapper { guess: true, ..Wrapper::default() };
-        let mut walk = self.outer_fields(cursor, &mut wrapper);
+        let mut walk = self.outer_fields(cursor.at, &mut wrapper);
         if wrapper.walked && !wrapper.stream {
             self.forget();
             wrapper = Wrapper::default();
-            walk = self.outer_fields(cursor, &mut wrapper);
+            walk = self.outer_fields(cursor.at, &mut wrapper);
         }
         cursor.at = walk?;
         cursor.finish()?;
@@ -54,20 +72,31 @@ impl<'f> Fields<'_, 'f> {
             self.forget();
             self.event_fields(Cursor::new(self.bytes, wrapper.data))?;
         }
-        self.event()
+        self.event(reading)
     }
 
-    /// Walks over the outermost object.
+    /// Walks over the outermost object, which starts at `at`.
     #[inline(never)]
-    fn outer_fields(&mut self, mut cursor: Cursor<'f>, wrapper: &mut Wrapper) -> Result<usize, DecodeError> {
-        // Cursors go by value: one that is lent out lives in memory, and everything waits for it there.
-        cursor.object(|cursor, key| match *key {
-            [_] if !wrapper.walked => self.event_field(cursor, key),
-            _ => {
-                cursor.at = self.outer_field(*cursor, key, wrapper)?;
-                Ok(())
+    fn outer_fields(&mut self, at: usize, wrapper: &mut Wrapper) -> Result<usize, DecodeError> {
+        let mut cursor = Cursor::new(self.bytes, at);
+        let mut buffer = [0; TEXT_BYTES_MAX];
+        let mut more = cursor.opened()?;
+        while more {
+            if !wrapper.walked {
+                let (at, ended) = self.plain_fields(cursor.at);
+                cursor.at = at;
+                if ended {
+                    break;
+                }
             }
-        })?;
+            let key = cursor.next_key(&mut buffer)?;
+            match *key {
+                [_] if !wrapper.walked => self.event_field(&mut cursor, key)?,
+                // Cursors go by value: one that is lent out lives in memory, and everything waits for it there.
+                _ => cursor.at = self.outer_field(cursor, key, wrapper)?,
+            }
+            more = cursor.another()?;
+        }
         Ok(cursor.at)
     }
 
@@ -128,7 +157,7 @@ impl<'f> Fields<'_, 'f> {
             Subject::Unlisted => return Ok(MarketEvent::Skipped(Skip::Symbol)),
             Subject::Untold => return Err(fault(DecodeReason::Missing, 0)),
         };
-        let last_update_id = self.unsigned(Key::SnapshotId)?;
+        let last_update_id = self.unsigned(ByWords, Key::SnapshotId)?;
         self.late_levels(Key::Bids, instrument, 0)?;
         self.late_levels(Key::Asks, instrument, 1)?;
         Ok(MarketEvent::Snapshot { instrument, last_update_id, bids: &[], asks: &[] })
@@ -148,7 +177,8 @@ impl<'f> Fields<'_, 'f> {
     }
 
     /// The event whose fields were walked.
-    fn event(&mut self) -> Result<MarketEvent<'static>, DecodeError> {
+    #[inline(always)]
+    fn event(&mut self, reading: impl Reading) -> Result<MarketEvent<'static>, DecodeError> {
         let kind = match self.kind {
             Some(kind) => kind,
             // Spot's book ticker is the one event without a name (binance.md §4).
@@ -165,10 +195,10 @@ impl<'f> Fields<'_, 'f> {
             Subject::Untold => return Err(malformed(at)),
         };
         match kind {
-            Kind::Depth => self.depth(instrument),
-            Kind::BookTicker => self.book_ticker(instrument),
-            Kind::Trade => self.trade(instrument, Key::TradeId, false),
-            Kind::AggregateTrade => self.trade(instrument, Key::Ask, true),
+            Kind::Depth => self.depth(reading, instrument),
+            Kind::BookTicker => self.book_ticker(reading, instrument),
+            Kind::Trade => self.trade(reading, instrument, Key::TradeId),
+            Kind::AggregateTrade => self.trade(reading, instrument, Key::Ask),
             Kind::Kline => self.kline(instrument),
             Kind::Snapshot | Kind::Other => Ok(MarketEvent::Skipped(Skip::Event)),
         }
@@ -180,39 +210,51 @@ impl<'f> Fields<'_, 'f> {
         all(&[Key::LastUpdate, Key::Symbol]) || all(&[Key::Bid, Key::BidQuantity, Key::Ask, Key::AskQuantity])
     }
 
-    fn depth(&mut self, instrument: InstrumentIndex) -> Result<MarketEvent<'static>, DecodeError> {
+    #[inline(always)]
+    fn depth(
+        &mut self,
+        reading: impl Reading,
+        instrument: InstrumentIndex,
+    ) -> Result<MarketEvent<'static>, DecodeError> {
         let previous = match self.market {
             Market::Spot => None,
-            Market::UsdMargined | Market::CoinMargined => Some(self.unsigned(Key::PreviousUpdate)?),
+            Market::UsdMargined | Market::CoinMargined => Some(self.unsigned(reading, Key::PreviousUpdate)?),
         };
         let ids = DiffIds {
-            first: self.unsigned(Key::FirstUpdate)?,
-            last: self.unsigned(Key::LastUpdate)?,
+            first: self.unsigned(reading, Key::FirstUpdate)?,
+            last: self.unsigned(reading, Key::LastUpdate)?,
             previous,
         };
-        let event_time = self.time(Key::EventTime)?;
+        let event_time = self.time(reading, Key::EventTime)?;
         self.late_levels(Key::Bid, instrument, 0)?;
         self.late_levels(Key::Ask, instrument, 1)?;
         Ok(MarketEvent::Depth { instrument, ids, event_time, bids: &[], asks: &[] })
     }
 
-    fn book_ticker(&mut self, instrument: InstrumentIndex) -> Result<MarketEvent<'static>, DecodeError> {
+    #[inline(always)]
+    fn book_ticker(
+        &mut self,
+        reading: impl Reading,
+        instrument: InstrumentIndex,
+    ) -> Result<MarketEvent<'static>, DecodeError> {
         let (bid, bid_quantity) = self.amounts([Key::Bid, Key::BidQuantity], instrument)?;
         let (ask, ask_quantity) = self.amounts([Key::Ask, Key::AskQuantity], instrument)?;
         let top = Top { bid, bid_quantity, ask, ask_quantity };
-        let update_id = self.unsigned(Key::LastUpdate)?;
-        let event_time = if self.has(Key::EventTime) { Some(self.time(Key::EventTime)?) } else { None };
+        let update_id = self.unsigned(reading, Key::LastUpdate)?;
+        let event_time =
+            if self.has(Key::EventTime) { Some(self.time(reading, Key::EventTime)?) } else { None };
         Ok(MarketEvent::BookTicker { instrument, update_id, top, event_time })
     }
 
     /// A `trade` or an `aggTrade`, whose ids are `t` and `a`.
+    #[inline(always)]
     fn trade(
         &mut self,
+        reading: impl Reading,
         instrument: InstrumentIndex,
         id: Key,
-        aggregate: bool,
     ) -> Result<MarketEvent<'static>, DecodeError> {
-        let trade_id = self.unsigned(id)?;
+        let trade_id = self.unsigned(reading, id)?;
         let (price, quantity) = self.amounts([Key::Price, Key::Quantity], instrument)?;
         Ok(MarketEvent::Trade {
             instrument,
@@ -220,13 +262,13 @@ impl<'f> Fields<'_, 'f> {
             price,
             quantity,
             aggressor: if self.boolean(Key::BuyerIsMaker)? { Side::Sell } else { Side::Buy },
-            event_time: self.time(Key::EventTime)?,
-            aggregate,
+            event_time: self.time(reading, Key::EventTime)?,
+            aggregate: id == Key::Ask,
         })
     }
 
     fn kline(&mut self, instrument: InstrumentIndex) -> Result<MarketEvent<'static>, DecodeError> {
-        let event_time = self.time(Key::EventTime)?;
+        let event_time = self.time(ByWords, Key::EventTime)?;
         let at = self.place(Key::Bar)?;
         Cursor::new(self.bytes, at).object(|cursor, key| {
             if let Some(key) = bar_key(key) {
@@ -234,9 +276,9 @@ impl<'f> Fields<'_, 'f> {
             }
             cursor.skip()
         })?;
-        let (opened, _) = self.time_and_unit(Key::Opened)?;
+        let (opened, _) = self.time_and_unit(ByWords, Key::Opened)?;
         // `T` is the last unit of time that still belongs to the bar.
-        let (closed, unit) = self.time_and_unit(Key::Closed)?;
+        let (closed, unit) = self.time_and_unit(ByWords, Key::Closed)?;
         let length = closed - opened + unit;
         if length <= Nanos::ZERO {
             return Err(malformed(at));
@@ -247,7 +289,7 @@ impl<'f> Fields<'_, 'f> {
             low: Price(self.price(Key::Low, instrument)?),
             close: Price(self.price(Key::Close, instrument)?),
             volume: Quantity(self.quantity(Key::Volume, instrument)?),
-            trades: self.unsigned(Key::Trades)?,
+            trades: self.unsigned(ByWords, Key::Trades)?,
             opened,
             length,
             closed: self.boolean(Key::IsClosed)?,

@@ -4,8 +4,8 @@
 //! during the walk when the event and its instrument are known by then, which every documented order allows.
 
 use crate::domain::{InstrumentIndex, Market, Nanos, Price, Quantity};
-use crate::venue::binance::json::{Cursor, TEXT_BYTES_MAX, Text};
-use crate::venue::binance::number::{fault, malformed, time};
+use crate::venue::binance::json::{Compact, Cursor, Marking, TEXT_BYTES_MAX, Text};
+use crate::venue::binance::number::{Avx2, ByWords, Reading, fault, malformed, time};
 use crate::venue::binance::{DecodeError, DecodeReason};
 
 use super::levels::{self, Shapes, Sides};
@@ -109,6 +109,21 @@ pub(super) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// By the value of `e`.
+    #[inline(always)]
+    fn named(name: &[u8]) -> Self {
+        match name {
+            b"depthUpdate" => Self::Depth,
+            b"bookTicker" => Self::BookTicker,
+            b"trade" => Self::Trade,
+            b"aggTrade" => Self::AggregateTrade,
+            b"kline" => Self::Kline,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Whether a frame's symbol is known by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -124,6 +139,8 @@ pub(super) struct Fields<'d, 'f> {
     pub(super) symbols: &'d SymbolTable,
     pub(super) shapes: &'d mut [Shapes],
     pub(super) sides: &'d mut Sides,
+    /// What it is read by, if the processor has it.
+    pub(super) avx2: Option<Avx2>,
     /// The event by `e`, or that it is a snapshot; `None` until told.
     pub(super) kind: Option<Kind>,
     pub(super) subject: Subject,
@@ -133,6 +150,12 @@ pub(super) struct Fields<'d, 'f> {
     twice: u64,
     /// Whether the walk has read the bids and the asks already.
     levels_read: [bool; 2],
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+fn plain_fields_avx2(fields: &mut Fields<'_, '_>, by: Avx2, at: usize) -> (usize, bool) {
+    fields.plain_fields_by(by, at)
 }
 
 impl<'d, 'f> Fields<'d, 'f> {
@@ -147,6 +170,7 @@ impl<'d, 'f> Fields<'d, 'f> {
             bytes,
             market,
             symbols,
+            avx2: shapes.first().and_then(|shapes| shapes.avx2),
             shapes,
             sides,
             kind: None,
@@ -170,8 +194,63 @@ impl<'d, 'f> Fields<'d, 'f> {
     /// Notes the values of the object at the cursor, which is the event.
     #[inline(never)]
     pub(super) fn event_fields(&mut self, mut cursor: Cursor<'f>) -> Result<usize, DecodeError> {
-        cursor.object(|cursor, key| self.event_field(cursor, key))?;
+        let mut buffer = [0; TEXT_BYTES_MAX];
+        let mut more = cursor.opened()?;
+        while more {
+            let (at, ended) = self.plain_fields(cursor.at);
+            cursor.at = at;
+            if ended {
+                break;
+            }
+            let key = cursor.next_key(&mut buffer)?;
+            self.event_field(&mut cursor, key)?;
+            more = cursor.another()?;
+        }
         Ok(cursor.at)
+    }
+
+    /// Notes and passes fields from the key at `at` on, as long as they are plain. Where the next key is, or where the
+    /// object ends and that it did. The next field is then for [`Self::event_field`].
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub(super) fn plain_fields(&mut self, at: usize) -> (usize, bool) {
+        match self.avx2 {
+            // SAFETY: the processor has what it was compiled for.
+            #[cfg(target_arch = "x86_64")]
+            Some(avx2) => unsafe { plain_fields_avx2(self, avx2, at) },
+            _ => self.plain_fields_by(ByWords, at),
+        }
+    }
+
+    /// The same, by a way to find them.
+    #[inline(always)]
+    fn plain_fields_by(&mut self, by: impl Marking, at: usize) -> (usize, bool) {
+        let mut walk = Compact::new(by, self.bytes, at);
+        while let Some(field) = walk.next() {
+            if let Some(key) = LETTERS[usize::from(field.letter)] {
+                // A key that was there before, and levels that are none.
+                let levels = self.kind == Some(Kind::Depth) && matches!(key, Key::Bid | Key::Ask);
+                if self.has(key) || levels {
+                    break;
+                }
+                let at = walk.value_at();
+                if key == Key::Event {
+                    if !field.quoted {
+                        break;
+                    }
+                    self.kind = Some(Kind::named(walk.text(&field)));
+                } else if key == Key::Symbol && field.quoted {
+                    let index = self.symbols.find_quoted(self.bytes, at + 1);
+                    self.subject = index.map_or(Subject::Unlisted, |(index, _)| Subject::Listed(index));
+                }
+                self.note(key, at);
+            }
+            walk.pass(&field);
+            if field.last {
+                return (walk.at(), true);
+            }
+        }
+        (walk.at(), false)
     }
 
     /// Notes a known key's value and reads or passes it.
@@ -205,14 +284,7 @@ impl<'d, 'f> Fields<'d, 'f> {
         if self.kind.is_some() {
             return Err(malformed(start));
         }
-        self.kind = Some(match name.resolve(&mut buffer) {
-            Some(b"depthUpdate") => Kind::Depth,
-            Some(b"bookTicker") => Kind::BookTicker,
-            Some(b"trade") => Kind::Trade,
-            Some(b"aggTrade") => Kind::AggregateTrade,
-            Some(b"kline") => Kind::Kline,
-            _ => Kind::Other,
-        });
+        self.kind = Some(name.resolve(&mut buffer).map_or(Kind::Other, Kind::named));
         Ok(())
     }
 
@@ -297,6 +369,7 @@ impl<'d, 'f> Fields<'d, 'f> {
     ///
     /// # Errors
     /// When it is missing, or there twice: nobody can say which one counts.
+    #[inline(always)]
     pub(super) fn place(&self, key: Key) -> Result<usize, DecodeError> {
         match self.at[key as usize] {
             0 => Err(fault(DecodeReason::Missing, self.bytes.len())),
@@ -305,19 +378,30 @@ impl<'d, 'f> Fields<'d, 'f> {
         }
     }
 
-    pub(super) fn unsigned(&self, key: Key) -> Result<u64, DecodeError> {
-        Cursor::new(self.bytes, self.place(key)?).unsigned()
+    #[inline(always)]
+    pub(super) fn unsigned(&self, reading: impl Reading, key: Key) -> Result<u64, DecodeError> {
+        let at = self.place(key)?;
+        Cursor::new(self.bytes, at).integer(reading.unsigned(self.bytes, at))
     }
 
     /// A time and the length of its unit.
-    pub(super) fn time_and_unit(&self, key: Key) -> Result<(Nanos, Nanos), DecodeError> {
-        time(self.unsigned(key)?).ok_or_else(|| malformed(self.at[key as usize]))
+    #[inline(always)]
+    pub(super) fn time_and_unit(
+        &self,
+        reading: impl Reading,
+        key: Key,
+    ) -> Result<(Nanos, Nanos), DecodeError> {
+        let at = self.place(key)?;
+        let value = Cursor::new(self.bytes, at).integer(reading.milliseconds(self.bytes, at))?;
+        time(value).ok_or_else(|| malformed(at))
     }
 
-    pub(super) fn time(&self, key: Key) -> Result<Nanos, DecodeError> {
-        self.time_and_unit(key).map(|(time, _)| time)
+    #[inline(always)]
+    pub(super) fn time(&self, reading: impl Reading, key: Key) -> Result<Nanos, DecodeError> {
+        self.time_and_unit(reading, key).map(|(time, _)| time)
     }
 
+    #[inline(always)]
     pub(super) fn boolean(&self, key: Key) -> Result<bool, DecodeError> {
         Cursor::new(self.bytes, self.place(key)?).boolean()
     }
@@ -333,6 +417,7 @@ impl<'d, 'f> Fields<'d, 'f> {
     }
 
     /// A price and a quantity, wherever they stand.
+    #[inline(always)]
     pub(super) fn amounts(
         &mut self,
         [price, quantity]: [Key; 2],
@@ -348,6 +433,7 @@ impl<'d, 'f> Fields<'d, 'f> {
     }
 
     /// Behind the opening quote of a string.
+    #[inline(always)]
     fn opened(&self, key: Key) -> Result<usize, DecodeError> {
         let at = self.place(key)?;
         if self.bytes[at] == b'"' { Ok(at + 1) } else { Err(malformed(at)) }

@@ -4,6 +4,7 @@
 //! nothing in it can be believed.
 
 mod plain;
+mod compact;
 mod string;
 mod fields;
 
@@ -13,7 +14,9 @@ mod tests;
 use super::DecodeError;
 use super::number::{leading_digits, load, malformed, unsigned, window};
 
+pub(super) use compact::Compact;
 pub(super) use fields::Fields;
+pub(super) use plain::Marking;
 pub(super) use string::{TEXT_BYTES_MAX, Text};
 
 use string::escape;
@@ -41,6 +44,12 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(super) const fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at, depth: 0 }
+    }
+
+    /// What has not been read yet.
+    #[inline(always)]
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// The next byte.
@@ -108,13 +117,13 @@ impl<'a> Cursor<'a> {
     /// Reads a string from behind its opening quote.
     #[inline(always)]
     pub(super) fn string_rest(&mut self) -> Result<Text<'a>, DecodeError> {
-        self.string_of(plain::string(self.bytes, self.at))
+        self.string_of(plain::string(self.bytes, self.rest()))
     }
 
     /// The same of a string that is seldom as short as most.
     #[inline(always)]
     pub(super) fn long_string_rest(&mut self) -> Result<Text<'a>, DecodeError> {
-        self.string_of(plain::long_string(self.bytes, self.at))
+        self.string_of(plain::long_string(self.rest()))
     }
 
     /// The string of that length from here, or any.
@@ -173,7 +182,13 @@ impl<'a> Cursor<'a> {
     /// Reads an unsigned integer.
     #[inline(always)]
     pub(super) fn unsigned(&mut self) -> Result<u64, DecodeError> {
-        let (value, end) = unsigned(self.bytes, self.at).ok_or_else(|| malformed(self.at))?;
+        self.integer(unsigned(self.bytes, self.at))
+    }
+
+    /// Reads the integer that was found here: its value, and where it ends.
+    #[inline(always)]
+    pub(super) fn integer(&mut self, found: Option<(u64, usize)>) -> Result<u64, DecodeError> {
+        let (value, end) = found.ok_or_else(|| malformed(self.at))?;
         if let Some(b'.' | b'e' | b'E') = self.bytes.get(end) {
             return Err(malformed(end));
         }
@@ -215,37 +230,60 @@ impl<'a> Cursor<'a> {
         &mut self,
         mut on_field: impl FnMut(&mut Self, &[u8]) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
+        let mut buffer = [0; TEXT_BYTES_MAX];
+        let mut more = self.opened()?;
+        while more {
+            let key = self.next_key(&mut buffer)?;
+            on_field(self, key)?;
+            more = self.another()?;
+        }
+        Ok(())
+    }
+
+    /// Passes the start of an object. Whether it has a field.
+    #[inline(always)]
+    pub(super) fn opened(&mut self) -> Result<bool, DecodeError> {
         self.eat(b'{')?;
-        self.depth += 1;
         self.space();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            self.depth -= 1;
-            return Ok(());
+            return Ok(false);
         }
-        let mut buffer = [0; TEXT_BYTES_MAX];
-        loop {
-            // One call of `on_field` for all keys, so that it is inlined.
-            let key = match self.short_key() {
-                Some(key) => key,
-                None => {
-                    let (key, at) = self.any_key(&mut buffer)?;
-                    self.at = at;
-                    key
-                }
-            };
-            on_field(self, key)?;
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => {
-                    self.at += 1;
-                    self.depth -= 1;
-                    return Ok(());
-                }
-                _ => return Err(malformed(self.at)),
+        self.depth += 1;
+        Ok(true)
+    }
+
+    /// Passes what stands behind a value of an object. Whether another field follows.
+    #[inline(always)]
+    pub(super) fn another(&mut self) -> Result<bool, DecodeError> {
+        self.space();
+        let more = match self.peek() {
+            Some(b',') => true,
+            Some(b'}') => {
+                self.depth -= 1;
+                false
             }
+            _ => return Err(malformed(self.at)),
+        };
+        self.at += 1;
+        Ok(more)
+    }
+
+    /// Passes a key, its colon and white space.
+    #[inline(always)]
+    pub(super) fn next_key<'b>(
+        &mut self,
+        buffer: &'b mut [u8; TEXT_BYTES_MAX],
+    ) -> Result<&'b [u8], DecodeError>
+    where
+        'a: 'b,
+    {
+        if let Some(key) = self.short_key() {
+            return Ok(key);
         }
+        let (key, at) = self.any_key(buffer)?;
+        self.at = at;
+        Ok(key)
     }
 
     /// Reads an object and notes where the values of `keys` start.
@@ -432,7 +470,7 @@ impl<'a> Cursor<'a> {
     /// Passes digits, at least one.
     #[inline(always)]
     fn digits(&mut self) -> Result<usize, DecodeError> {
-        let count = plain::digits(self.bytes, self.at).unwrap_or_else(|| self.any_digits());
+        let count = plain::digits(self.bytes, self.rest()).unwrap_or_else(|| self.any_digits());
         if count == 0 {
             return Err(malformed(self.at));
         }

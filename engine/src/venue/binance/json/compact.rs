@@ -1,0 +1,125 @@
+//! Fields as the venue writes them: a key of one letter, a plain value, and no white space.
+//!
+//! Where strings open and close is found for many bytes at once, so that no field has to wait until the end of the one
+//! before it is found.
+
+use super::plain::{self, Marking};
+
+/// Bytes before a value: its key and a colon.
+const KEY: usize = 4;
+
+/// A walk over the fields of one object.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::venue::binance) struct Compact<'f, M> {
+    by: M,
+    frame: &'f [u8],
+    /// From the next key on.
+    rest: &'f [u8],
+    /// Where in `rest` a quote is, or what no plain string holds, a bit a byte; zeros where that is not known yet.
+    marks: u64,
+}
+
+/// A field that is next.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::venue::binance) struct Field<'f> {
+    /// Its key.
+    pub(in crate::venue::binance) letter: u8,
+    /// Whether its value is a string; else it is an integer that is not negative, `true` or `false`.
+    pub(in crate::venue::binance) quoted: bool,
+    /// Whether its object ends with it.
+    pub(in crate::venue::binance) last: bool,
+    /// Where its value ends, from its key on.
+    end: usize,
+    /// What stands behind it and its comma or bracket.
+    behind: &'f [u8],
+}
+
+impl<'f, M: Marking> Compact<'f, M> {
+    /// From the key at `at` of `frame`.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn new(by: M, frame: &'f [u8], at: usize) -> Self {
+        Self { by, frame, rest: frame.get(at..).unwrap_or_default(), marks: 0 }
+    }
+
+    /// Where the next key is, or what is behind the object.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn at(&self) -> usize {
+        self.frame.len() - self.rest.len()
+    }
+
+    /// Where the value of the next field is.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn value_at(&self) -> usize {
+        self.at() + KEY
+    }
+
+    /// The text of `field`, which is next and a string.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn text(&self, field: &Field<'f>) -> &'f [u8] {
+        self.rest.get(KEY + 1..field.end - 1).unwrap_or_default()
+    }
+
+    /// Passes `field`, which is next.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn pass(&mut self, field: &Field<'f>) {
+        // In two steps: all of them may be passed.
+        self.marks = self.marks >> (field.end - 1) >> 2;
+        self.rest = field.behind;
+    }
+
+    /// The next field. `None` where it is any other, or damaged.
+    #[inline(always)]
+    pub(in crate::venue::binance) fn next(&mut self) -> Option<Field<'f>> {
+        // Marks behind the start of its value make known all before them.
+        if self.marks >> (KEY + 1) == 0 {
+            self.marks = plain::marks(self.by, self.frame, self.rest)?;
+        }
+        // No field that is followed by anything is much shorter.
+        let head = u64::from_le_bytes(*self.rest.first_chunk()?);
+        let [letter, first] = [head >> 8, head >> (8 * KEY)].map(|byte| byte as u8);
+        // `"x":`
+        if head & 0xffff_00ff != 0x3a22_0022 || self.marks & 2 != 0 {
+            return None;
+        }
+        if first != b'"' {
+            let end = KEY + self.scalar(first)?;
+            let (delimiter, behind) = self.rest.get(end..)?.split_first()?;
+            return field(letter, false, end, *delimiter, behind);
+        }
+        let inside = self.marks >> (KEY + 1);
+        if inside == 0 {
+            return None;
+        }
+        let closing = KEY + 1 + inside.trailing_zeros() as usize;
+        let ([quote, delimiter], behind) = self.rest.get(closing..)?.split_first_chunk()?;
+        if *quote != b'"' {
+            return None;
+        }
+        field(letter, true, closing + 1, *delimiter, behind)
+    }
+
+    /// How long the value is that starts with `first`, which is no quote.
+    #[inline(always)]
+    fn scalar(&self, first: u8) -> Option<usize> {
+        let value = self.rest.get(KEY..)?;
+        if !first.is_ascii_digit() {
+            let word = u32::from_le_bytes(*value.first_chunk()?);
+            return match word.to_le_bytes() {
+                [b't', b'r', b'u', b'e'] => Some(4),
+                [b'f', b'a', b'l', b's'] if value.get(4) == Some(&b'e') => Some(5),
+                _ => None,
+            };
+        }
+        let digits = plain::digits(self.frame, value)?;
+        // Up to the comma before the next key, if there is one: known sooner than how many digits there are.
+        let behind = self.marks >> (KEY + 1);
+        let length = if behind == 0 { digits } else { behind.trailing_zeros() as usize };
+        (length <= digits && (length == 1 || first != b'0')).then_some(length)
+    }
+}
+
+/// That field, if `delimiter` may follow it.
+#[inline(always)]
+fn field(letter: u8, quoted: bool, end: usize, delimiter: u8, behind: &[u8]) -> Option<Field<'_>> {
+    matches!(delimiter, b',' | b'}').then_some(Field { letter, quoted, last: delimiter == b'}', end, behind })
+}
