@@ -4,7 +4,9 @@ use crate::book::DiffIds;
 use crate::domain::{InstrumentIndex, Market, Nanos, Price, Quantity, Side};
 use crate::message::tick::Top;
 use crate::venue::binance::json::{Cursor, TEXT_BYTES_MAX};
-use crate::venue::binance::number::{Avx2, ByWords, Reading, fault, malformed};
+#[cfg(target_arch = "x86_64")]
+use crate::venue::binance::number::Avx2;
+use crate::venue::binance::number::{ByWords, Reading, fault, malformed};
 use crate::venue::binance::{Bar, DecodeError, DecodeReason, MarketEvent, Skip};
 
 use super::fields::{Fields, Key, Kind, Subject, bar_key};

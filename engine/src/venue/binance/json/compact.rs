@@ -3,7 +3,8 @@
 //! Where strings open and close is found for many bytes at once, so that no field has to wait until the end of the one
 //! before it is found.
 
-use super::plain::{self, Marking};
+use super::marks::{self, Marking};
+use super::plain;
 
 /// Bytes before a value: its key and a colon.
 const KEY: usize = 4;
@@ -28,8 +29,8 @@ pub(in crate::venue::binance) struct Field<'f> {
     pub(in crate::venue::binance) quoted: bool,
     /// Whether its object ends with it.
     pub(in crate::venue::binance) last: bool,
-    /// Where its value ends, from its key on.
-    end: usize,
+    /// Where the last byte of its value is, from its key on.
+    closing: usize,
     /// What stands behind it and its comma or bracket.
     behind: &'f [u8],
 }
@@ -56,14 +57,14 @@ impl<'f, M: Marking> Compact<'f, M> {
     /// The text of `field`, which is next and a string.
     #[inline(always)]
     pub(in crate::venue::binance) fn text(&self, field: &Field<'f>) -> &'f [u8] {
-        self.rest.get(KEY + 1..field.end - 1).unwrap_or_default()
+        self.rest.get(KEY + 1..field.closing).unwrap_or_default()
     }
 
     /// Passes `field`, which is next.
     #[inline(always)]
     pub(in crate::venue::binance) fn pass(&mut self, field: &Field<'f>) {
         // In two steps: all of them may be passed.
-        self.marks = self.marks >> (field.end - 1) >> 2;
+        self.marks = self.marks >> field.closing >> 2;
         self.rest = field.behind;
     }
 
@@ -72,7 +73,7 @@ impl<'f, M: Marking> Compact<'f, M> {
     pub(in crate::venue::binance) fn next(&mut self) -> Option<Field<'f>> {
         // Marks behind the start of its value make known all before them.
         if self.marks >> (KEY + 1) == 0 {
-            self.marks = plain::marks(self.by, self.frame, self.rest)?;
+            self.marks = marks::ahead(self.by, self.frame, self.rest)?;
         }
         // No field that is followed by anything is much shorter.
         let head = u64::from_le_bytes(*self.rest.first_chunk()?);
@@ -82,9 +83,9 @@ impl<'f, M: Marking> Compact<'f, M> {
             return None;
         }
         if first != b'"' {
-            let end = KEY + self.scalar(first)?;
-            let (delimiter, behind) = self.rest.get(end..)?.split_first()?;
-            return field(letter, false, end, *delimiter, behind);
+            let length = self.scalar((head >> (8 * KEY)) as u32)?;
+            let (delimiter, behind) = self.rest.get(KEY + length..)?.split_first()?;
+            return field(letter, false, KEY + length - 1, *delimiter, behind);
         }
         let inside = self.marks >> (KEY + 1);
         if inside == 0 {
@@ -95,18 +96,20 @@ impl<'f, M: Marking> Compact<'f, M> {
         if *quote != b'"' {
             return None;
         }
-        field(letter, true, closing + 1, *delimiter, behind)
+        field(letter, true, closing, *delimiter, behind)
     }
 
-    /// How long the value is that starts with `first`, which is no quote.
+    /// How long the value is that starts with `word` and is no string.
     #[inline(always)]
-    fn scalar(&self, first: u8) -> Option<usize> {
+    fn scalar(&self, word: u32) -> Option<usize> {
+        const TRUE: u32 = u32::from_le_bytes(*b"true");
+        const FALSE: u32 = u32::from_le_bytes(*b"fals");
         let value = self.rest.get(KEY..)?;
+        let first = word as u8;
         if !first.is_ascii_digit() {
-            let word = u32::from_le_bytes(*value.first_chunk()?);
-            return match word.to_le_bytes() {
-                [b't', b'r', b'u', b'e'] => Some(4),
-                [b'f', b'a', b'l', b's'] if value.get(4) == Some(&b'e') => Some(5),
+            return match word {
+                TRUE => Some(4),
+                FALSE if value.get(4) == Some(&b'e') => Some(5),
                 _ => None,
             };
         }
@@ -120,6 +123,12 @@ impl<'f, M: Marking> Compact<'f, M> {
 
 /// That field, if `delimiter` may follow it.
 #[inline(always)]
-fn field(letter: u8, quoted: bool, end: usize, delimiter: u8, behind: &[u8]) -> Option<Field<'_>> {
-    matches!(delimiter, b',' | b'}').then_some(Field { letter, quoted, last: delimiter == b'}', end, behind })
+fn field(letter: u8, quoted: bool, closing: usize, delimiter: u8, behind: &[u8]) -> Option<Field<'_>> {
+    matches!(delimiter, b',' | b'}').then_some(Field {
+        letter,
+        quoted,
+        last: delimiter == b'}',
+        closing,
+        behind,
+    })
 }

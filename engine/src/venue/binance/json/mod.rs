@@ -4,6 +4,7 @@
 //! nothing in it can be believed.
 
 mod plain;
+mod marks;
 mod compact;
 mod string;
 mod fields;
@@ -16,7 +17,7 @@ use super::number::{leading_digits, load, malformed, unsigned, window};
 
 pub(super) use compact::Compact;
 pub(super) use fields::Fields;
-pub(super) use plain::Marking;
+pub(super) use marks::Marking;
 pub(super) use string::{TEXT_BYTES_MAX, Text};
 
 use string::escape;

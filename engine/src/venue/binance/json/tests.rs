@@ -1,6 +1,8 @@
 //! The grammar against `serde_json`.
 
+use super::marks::Marking;
 use super::*;
+use crate::venue::binance::number::{Avx2, ByWords};
 use proptest::prelude::*;
 
 /// Whether the cursor takes all of `text` as one value.
@@ -87,7 +89,50 @@ fn escapes_are_resolved() {
     assert_eq!(resolve(&format!("\"\\u0041{}\"", "B".repeat(40))), None);
 }
 
+/// The fields that a compact walk takes from the start of `text` on, each with where the next one is.
+fn walked(by: impl Marking, text: &[u8]) -> Vec<(u8, bool, bool, usize)> {
+    let mut walk = Compact::new(by, text, 0);
+    let mut found = Vec::new();
+    while let Some(field) = walk.next() {
+        walk.pass(&field);
+        found.push((field.letter, field.quoted, field.last, walk.at()));
+    }
+    found
+}
+
+#[test]
+fn a_compact_walk_takes_all_of_a_frame() {
+    let text = r#""u":400900217,"s":"BNBUSDT","b":"25.35190000","m":false,"a":"25.36520000","A":"40.66000000","t":1,"x":"","M":true}"#;
+    let found = walked(ByWords, text.as_bytes());
+    let letters: String = found.iter().map(|&(letter, ..)| char::from(letter)).collect();
+    assert_eq!(letters, if cfg!(target_arch = "x86_64") { "usbmaAtxM" } else { "" });
+    assert!(found.last().is_none_or(|&(_, quoted, last, at)| !quoted && last && at == text.len()));
+}
+
 proptest! {
+    #[test]
+    fn a_compact_walk_takes_what_the_cursor_takes(
+        text in r#"("([a-zA-Z1_]|[\\"é])":("[a-z0-9.,:}]{0,20}"|"[a-z"\\é]{0,70}"|0?[0-9]{1,18}|true|false|null|-1|1.5|tru|fals|"")[,}]){1,7}[ -~]{0,70}"#,
+    ) {
+        let text = text.as_bytes();
+        let found = walked(ByWords, text);
+        if let Some(avx2) = Avx2::detect() {
+            #[cfg(target_arch = "x86_64")]
+            prop_assert_eq!(&walked(avx2, text), &found);
+            let _ = avx2;
+        }
+        let mut cursor = Cursor::new(text, 0);
+        let mut buffer = [0; TEXT_BYTES_MAX];
+        for (letter, quoted, last, behind) in found {
+            prop_assert_eq!(cursor.next_key(&mut buffer), Ok(&[letter][..]));
+            prop_assert_eq!(cursor.peek() == Some(b'"'), quoted);
+            prop_assert_eq!(cursor.skip(), Ok(()));
+            prop_assert_eq!(cursor.peek(), Some(if last { b'}' } else { b',' }));
+            cursor.at += 1;
+            prop_assert_eq!(cursor.at, behind);
+        }
+    }
+
     #[test]
     fn agrees_with_serde_json(text in r#"[\[\]{}",:0-9a-b\\u.e \-truefalsn]{0,24}"#) {
         let expected = serde_json::from_str::<serde_json::Value>(&text);
