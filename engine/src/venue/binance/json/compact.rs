@@ -92,11 +92,10 @@ impl<'f, M: Marking> Compact<'f, M> {
             return None;
         }
         let closing = KEY + 1 + inside.trailing_zeros() as usize;
-        let ([quote, delimiter], behind) = self.rest.get(closing..)?.split_first_chunk()?;
-        if *quote != b'"' {
-            return None;
+        match self.rest.split_at_checked(closing + 2)? {
+            ([.., b'"', delimiter], behind) => field(letter, true, closing, *delimiter, behind),
+            _ => None,
         }
-        field(letter, true, closing, *delimiter, behind)
     }
 
     /// How long the value is that starts with `word` and is no string.
