@@ -239,8 +239,8 @@ impl<'f> Fields<'_, 'f> {
         reading: impl Reading,
         instrument: InstrumentIndex,
     ) -> Result<MarketEvent<'static>, DecodeError> {
-        let (bid, bid_quantity) = self.amounts([Key::Bid, Key::BidQuantity], instrument)?;
-        let (ask, ask_quantity) = self.amounts([Key::Ask, Key::AskQuantity], instrument)?;
+        let (bid, bid_quantity) = self.amounts(reading, [Key::Bid, Key::BidQuantity], instrument)?;
+        let (ask, ask_quantity) = self.amounts(reading, [Key::Ask, Key::AskQuantity], instrument)?;
         let top = Top { bid, bid_quantity, ask, ask_quantity };
         let update_id = self.unsigned(reading, Key::LastUpdate)?;
         let event_time =
@@ -257,7 +257,7 @@ impl<'f> Fields<'_, 'f> {
         id: Key,
     ) -> Result<MarketEvent<'static>, DecodeError> {
         let trade_id = self.unsigned(reading, id)?;
-        let (price, quantity) = self.amounts([Key::Price, Key::Quantity], instrument)?;
+        let (price, quantity) = self.amounts(reading, [Key::Price, Key::Quantity], instrument)?;
         Ok(MarketEvent::Trade {
             instrument,
             trade_id,

@@ -420,12 +420,13 @@ impl<'d, 'f> Fields<'d, 'f> {
     #[inline(always)]
     pub(super) fn amounts(
         &mut self,
+        reading: impl Reading,
         [price, quantity]: [Key; 2],
         instrument: InstrumentIndex,
     ) -> Result<(Price, Quantity), DecodeError> {
         if let (Ok(first), Ok(second)) = (self.opened(price), self.opened(quantity))
-            && let Some([price, quantity]) =
-                self.shapes[instrument as usize].apart(self.bytes, [first, second])
+            && let Shapes { price, quantity, .. } = &self.shapes[instrument as usize]
+            && let Some([price, quantity]) = reading.apart(self.bytes, [first, second], [price, quantity])
         {
             return Ok((Price(price), Quantity(quantity)));
         }

@@ -23,25 +23,6 @@ impl Shapes {
         let (price, quantity) = (Shape::new(instrument.price_scale), Shape::new(instrument.quantity_scale));
         Self { price, quantity, avx2 }
     }
-
-    /// The price and the quantity in the strings that start at these places, in the fastest way that the processor
-    /// has. `None` where one of them is not of its shape.
-    #[allow(unsafe_code)]
-    pub(super) fn apart(&self, bytes: &[u8], places: [usize; 2]) -> Option<[i64; 2]> {
-        let shapes = [&self.price, &self.quantity];
-        match self.avx2 {
-            // SAFETY: the processor has what it was compiled for.
-            #[cfg(target_arch = "x86_64")]
-            Some(avx2) => unsafe { apart_avx2(avx2, bytes, places, shapes) },
-            _ => ByWords.apart(bytes, places, shapes),
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2")]
-fn apart_avx2(reading: Avx2, bytes: &[u8], places: [usize; 2], shapes: [&Shape; 2]) -> Option<[i64; 2]> {
-    reading.apart(bytes, places, shapes)
 }
 
 /// The levels of one side, in storage that is kept from frame to frame.
