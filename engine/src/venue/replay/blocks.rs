@@ -8,6 +8,7 @@ use std::io::{self, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::limits::FRAME_BYTES_MAX;
+use crate::venue::replay::ends::LineEnds;
 use crate::venue::replay::unpack::Unpacked;
 
 /// Bytes asked of the file at once.
@@ -17,7 +18,7 @@ const FILE_BLOCK: usize = 1 << 17;
 const TEXT_BLOCK: usize = 1 << 18;
 
 /// Bytes read at once: so many are still near when their lines are looked at.
-const READ: usize = 1 << 16;
+const READ: usize = 1 << 17;
 
 /// Longest block: the longest line, its ending, and room to look ahead.
 const TEXT_BLOCK_MAX: usize = FRAME_BYTES_MAX + TEXT_BLOCK;
@@ -67,6 +68,8 @@ pub(super) struct Blocks {
     /// The text not yet taken is `buffer[start..end]`.
     start: usize,
     end: usize,
+    /// Where lines end in it, as places in `buffer`.
+    ends: LineEnds,
     ended: bool,
     bytes: u64,
 }
@@ -87,7 +90,8 @@ impl Blocks {
         } else {
             (Container::Plain, Box::new(whole))
         };
-        Ok(Self { input, container, buffer: vec![0; TEXT_BLOCK], start: 0, end: 0, ended: false, bytes })
+        let (buffer, ends) = (vec![0; TEXT_BLOCK], LineEnds::new());
+        Ok(Self { input, container, buffer, start: 0, end: 0, ends, ended: false, bytes })
     }
 
     /// How the file is packed.
@@ -110,33 +114,45 @@ impl Blocks {
 
     /// Length of the line that begins `from` bytes into the text not yet taken, with its ending; `None` at the end
     /// of the text. The last line needs no ending.
+    #[inline]
     pub(super) fn line_at(&mut self, from: usize) -> Result<Option<usize>, BlockError> {
-        let mut searched = from;
+        let first = self.start + from;
+        match self.ends.next_at(first) {
+            Some(end) if end - first < FRAME_BYTES_MAX => Ok(Some(end + 1 - first)),
+            Some(_) => Err(BlockError::TooLong),
+            None => self.read_line(from),
+        }
+    }
+
+    /// The same of a line whose end has not been read.
+    #[inline(never)]
+    fn read_line(&mut self, from: usize) -> Result<Option<usize>, BlockError> {
         loop {
-            let text = &self.buffer[self.start..self.end];
-            if let Some(at) = memchr::memchr(b'\n', text.get(searched..).unwrap_or_default()) {
-                let length = searched + at + 1 - from;
-                return if length <= FRAME_BYTES_MAX { Ok(Some(length)) } else { Err(BlockError::TooLong) };
-            }
-            if text.len().saturating_sub(from) > FRAME_BYTES_MAX {
+            let left = (self.end - self.start).saturating_sub(from);
+            if left > FRAME_BYTES_MAX {
                 return Err(BlockError::TooLong);
             }
             if self.ended {
-                return Ok(text.len().checked_sub(from).filter(|&length| length > 0));
+                return Ok(Some(left).filter(|&length| length > 0));
             }
-            searched = searched.max(text.len());
             self.fill()?;
+            if self.ends.next_at(self.start + from).is_some() {
+                return self.line_at(from);
+            }
         }
     }
 
     /// Bytes `from..to` of the text not yet taken, which `line_at` has found.
+    #[inline]
     pub(super) fn text(&self, from: usize, to: usize) -> &[u8] {
         &self.buffer[self.start + from..self.start + to]
     }
 
     /// Takes `length` bytes that `line_at` has found.
+    #[inline]
     pub(super) fn consume(&mut self, length: usize) {
         self.start += length;
+        self.ends.pass(self.start);
         debug_assert!(self.start <= self.end, "only found text is taken");
     }
 
@@ -144,6 +160,7 @@ impl Blocks {
     fn fill(&mut self) -> Result<(), BlockError> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
+            self.ends.shift(self.start);
             self.end -= self.start;
             self.start = 0;
         }
@@ -158,6 +175,7 @@ impl Blocks {
             match self.input.read(&mut self.buffer[self.end..most]) {
                 Ok(read) => {
                     self.ended = read == 0;
+                    self.ends.note(&self.buffer[self.end..self.end + read], self.end);
                     self.end += read;
                     return Ok(());
                 }
@@ -169,9 +187,12 @@ impl Blocks {
 }
 
 /// A line without its ending, `\n` or `\r\n`.
+#[inline]
 pub(super) fn trim_ending(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+    match line {
+        [text @ .., b'\r', b'\n'] | [text @ .., b'\n' | b'\r'] => text,
+        _ => line,
+    }
 }
 
 #[cfg(test)]

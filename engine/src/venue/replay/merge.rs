@@ -133,11 +133,16 @@ impl TapeSet {
     }
 
     /// The head with the earliest next line, once the one handed out has stepped.
+    #[inline]
     fn choose(&mut self) -> Result<Option<usize>, SetupError> {
         if let Some(taken) = self.taken.take() {
             self.heads[taken].step()?;
         }
-        let earliest = (0..self.heads.len()).min_by_key(|&tape| (self.heads[tape].next, tape));
+        let earliest = match self.heads[..] {
+            // Mostly there is one.
+            [_] => Some(0),
+            ref heads => (0..heads.len()).min_by_key(|&tape| (heads[tape].next, tape)),
+        };
         Ok(earliest.filter(|&tape| self.heads[tape].next != Nanos::NEVER))
     }
 }

@@ -5,6 +5,8 @@
 
 pub mod scan;
 mod unpack;
+mod received;
+mod ends;
 mod blocks;
 mod hex;
 mod collector;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::domain::Nanos;
 use crate::error::SetupError;
 use crate::limits::FRAME_BYTES_MAX;
-use crate::venue::binance::number::sixteen;
 use crate::venue::replay::blocks::{BlockError, Blocks, Container, trim_ending};
 use crate::venue::replay::collector::Collector;
+use crate::venue::replay::received::{STREAM_PAYLOAD, leading_integer, of_stream};
 use crate::venue::replay::{TapeSource, hex, scan};
 
 /// What the recorder of a snapshot's URL adds when it did not store the URL itself.
@@ -163,8 +163,16 @@ impl TapeReader {
                 continue;
             }
             let end = text.len();
-            self.parse_line(end)?;
-            self.current.length = length;
+            match of_stream(text).filter(|_| self.format == Some(Format::Tape) && end > STREAM_PAYLOAD) {
+                Some(received) => {
+                    let payload = STREAM_PAYLOAD..end;
+                    self.current = Current { received, kind: Kind::Stream, payload, length };
+                }
+                None => {
+                    self.parse_line(end)?;
+                    self.current.length = length;
+                }
+            }
             self.frames += 1;
             if self.format == Some(Format::Collector) {
                 self.place_collected()?;
@@ -221,6 +229,7 @@ impl TapeReader {
     }
 
     /// Cuts the line `..end` into receive time, source and payload.
+    #[inline(never)]
     fn parse_line(&mut self, end: usize) -> Result<(), SetupError> {
         let text = self.blocks.text(0, end);
         let Some((received, digits)) = leading_integer(text) else {
@@ -240,13 +249,7 @@ impl TapeReader {
         let body = digits + 1;
         let (kind, payload) = match format {
             Format::Tape => {
-                // Nearly all lines: there is nothing to search.
-                let tab = if text[body..].starts_with(b"ws\t") {
-                    Some(2)
-                } else {
-                    memchr::memchr(b'\t', &text[body..])
-                };
-                let Some(tab) = tab else {
+                let Some(tab) = memchr::memchr(b'\t', &text[body..]) else {
                     return Err(self.line_error("missing tab: no payload follows the source"));
                 };
                 let Some((kind, url)) = source(&text[body..body + tab]) else {
@@ -320,19 +323,6 @@ impl TapeReader {
             }
         }
     }
-}
-
-/// The unsigned integer that `text` begins with and its number of digits; `None` if there is none or it does not
-/// fit.
-fn leading_integer(text: &[u8]) -> Option<(i64, usize)> {
-    // Nanoseconds since 1970 have nineteen digits.
-    let head = sixteen(text).and_then(|value| i64::try_from(value).ok());
-    let (mut value, mut digits) = head.map_or((0, 0), |value| (value, 16));
-    for &byte in text[digits..].iter().take_while(|byte| byte.is_ascii_digit()) {
-        value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
-        digits += 1;
-    }
-    (digits > 0).then_some((value, digits))
 }
 
 /// Kind of a source, and its URL; `None` if that is not text.
