@@ -4,6 +4,9 @@
 //! has reached its size allocates nothing. The first keys of all chunks stand side by side: none but the right one is looked
 //! into.
 
+use crate::limits::CACHE_LINE;
+use crate::room;
+
 /// Levels in a chunk: two of its arrays fill 16 cache lines.
 const LEVELS: usize = 64;
 
@@ -173,7 +176,10 @@ impl FarLevels {
     fn find(&self, key: i64) -> (usize, Result<usize, usize>) {
         let behind = self.firsts.partition_point(|&first| first <= key);
         let at = behind.saturating_sub(1);
-        (at, self.chunks.get(at).map_or(Err(0), |chunk| chunk.keys().binary_search(&key)))
+        let Some(chunk) = self.chunks.get(at) else { return (at, Err(0)) };
+        // They have to come from afar, and the search would wait for one after the other.
+        chunk.keys.iter().step_by(CACHE_LINE / size_of::<i64>()).for_each(room::fetch);
+        (at, chunk.keys().binary_search(&key))
     }
 
     /// After levels of the chunk at `at` were deleted: joins it with one beside it where it has few levels, or puts it

@@ -244,28 +244,30 @@ impl Ladder {
     /// Counts a miss at `key`, and moves or grows the window when there were enough.
     fn follow(&mut self, key: i64) {
         let Some((best, _)) = self.best_entry() else { return };
-        let tick = self.grid.tick();
         // What is too far away for 64 bits is for every window.
-        let (Some(distance), Some(ahead)) = (key.checked_sub(self.base), best.checked_sub(self.base)) else {
+        let (Some(away), Some(distance), Some(ahead)) =
+            (key.checked_sub(best), key.checked_sub(self.base), best.checked_sub(self.base))
+        else {
             return;
         };
-        if distance % tick != 0 {
+        let tick = self.grid.tick();
+        let (slots, levels) = (self.window.slots(), self.len());
+        let wider = slots * GROWTH;
+        let near = covers(slots, away, tick);
+        let wanted = near
+            || (wider <= SLOTS_MAX && wider <= levels * SLOTS_PER_LEVEL && covers(SLOTS_MAX, away, tick));
+        // A division comes last: most misses want no window.
+        if !wanted || distance % tick != 0 {
             return;
         }
-        let best = ahead.div_euclid(tick);
-        let Some(away) = (distance / tick).checked_sub(best) else { return };
-        let slots = self.window.slots();
-        let wider = slots * GROWTH;
-        if covers(slots, away) {
-            self.near_misses += 1;
-            if self.near_misses > PATIENCE + self.len() / 16 {
-                self.rebuild(best, slots);
-            }
-        } else if wider <= SLOTS_MAX && wider <= self.len() * SLOTS_PER_LEVEL && covers(SLOTS_MAX, away) {
-            self.deep_misses += 1;
-            if self.deep_misses > slots / 4 {
-                self.rebuild(best, wider);
-            }
+        let (misses, most, slots) = if near {
+            (&mut self.near_misses, PATIENCE + levels / 16, slots)
+        } else {
+            (&mut self.deep_misses, slots / 4, wider)
+        };
+        *misses += 1;
+        if *misses > most {
+            self.rebuild(ahead.div_euclid(tick), slots);
         }
     }
 
@@ -306,11 +308,12 @@ impl Ladder {
     }
 }
 
-/// Whether a window of `slots` slots around the best price has one `away` ticks behind it. A quarter of the window
-/// lies ahead of the best price.
-fn covers(slots: usize, away: i64) -> bool {
+/// Whether a window of `slots` slots, a `tick` each, around the best key has one for a key `away` behind it. A quarter of
+/// the window lies ahead of the best price.
+fn covers(slots: usize, away: i64, tick: i64) -> bool {
+    // At most 2^16 slots of 2^40.
     let slots = i64::try_from(slots).unwrap_or(i64::MAX);
-    (-(slots / 4)..slots - slots / 4).contains(&away)
+    (-(slots / 4) * tick..(slots - slots / 4) * tick).contains(&away)
 }
 
 #[cfg(test)]

@@ -123,8 +123,9 @@ impl Window {
 
     /// Shows `take` the slots in use with their quantities, in order, until it takes one no more. Returns how many it took.
     pub fn first_while(&self, mut take: impl FnMut(usize, i64) -> bool) -> usize {
+        let Some(first) = self.first() else { return 0 };
         let mut taken = 0;
-        for (at, &word) in self.words.iter().enumerate() {
+        for (at, &word) in self.words.iter().enumerate().skip(first / WORD) {
             let mut bits = word;
             while bits != 0 {
                 let slot = at * WORD + bits.trailing_zeros() as usize;
