@@ -70,8 +70,17 @@ impl Tail {
     ///
     /// In step with the journal this is one look at the ring. Fallen behind, it reads files, and may say
     /// [`Polled::Empty`] while it passes over records of the ring that it had from there.
-    #[inline]
+    #[inline(always)]
     pub fn poll(&mut self) -> Polled<Record> {
+        // Asked in every duty cycle, and mostly there is nothing.
+        if self.backlog.is_none() && self.held.is_none() && self.ring.is_empty() {
+            return Polled::Empty;
+        }
+        self.poll_next()
+    }
+
+    #[inline(never)]
+    fn poll_next(&mut self) -> Polled<Record> {
         if self.backlog.is_none() && self.held.is_none() {
             match self.ring.poll() {
                 Polled::Message(record) if record.sequence == self.next => {

@@ -105,6 +105,13 @@ impl<T: Message> Reader<T> {
         Ok(Self { position, mask, ring: page, contradicted: false, _message: PhantomData })
     }
 
+    /// Whether [`poll`](Self::poll) would find no message yet: one look.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        slot::is_not_yet::<T>(self.ring.body(), self.mask, self.position)
+    }
+
     /// Takes the next message, if it is there.
     #[inline]
     pub fn poll(&mut self) -> Polled<T> {
@@ -233,6 +240,7 @@ mod tests {
                         let reader = &mut readers[reader % count];
                         for _ in 0..times {
                             let (before, wanted) = (reader.position(), wanted(reader.position(), head));
+                            prop_assert_eq!(reader.is_empty(), wanted == Polled::Empty);
                             prop_assert_eq!(reader.poll(), wanted);
                             let moved = match wanted {
                                 Polled::Message(_) => 1,
@@ -265,6 +273,7 @@ mod tests {
         let mut next = Reader::<Pair>::attach_at(&path, CAPACITY).expect("attached");
         // The producer died, or was interrupted, in the middle of message 64.
         producer.ring.body()[0].store(BUSY | (CAPACITY + 1), Ordering::Relaxed);
+        assert!(next.is_empty() && !oldest.is_empty());
         assert_eq!(next.poll(), Polled::Empty);
         assert_eq!(oldest.poll(), Polled::Lapped { missed: CAPACITY + 1 - CAPACITY * 7 / 8 });
         producer.publish(&message(CAPACITY));

@@ -123,6 +123,13 @@ pub(super) enum Found<T> {
     Gone,
 }
 
+/// Whether message `index` is not there yet: its slot is older, or it is being written for the first time.
+#[inline]
+pub(super) fn is_not_yet<T>(body: &[AtomicU64], mask: u64, index: u64) -> bool {
+    let stamp = stamped::stamp(slot::<T>(body, mask, index));
+    stamp != index + 1 && stamp & !BUSY <= index + 1
+}
+
 /// Reads message `index`, and checks after the copy that it was not overwritten meanwhile.
 #[inline]
 pub(super) fn read_checked<T: Message>(body: &[AtomicU64], mask: u64, index: u64) -> Found<T> {
@@ -130,7 +137,7 @@ pub(super) fn read_checked<T: Message>(body: &[AtomicU64], mask: u64, index: u64
     fetch_rest::<T>(slot);
     let stamp = stamped::stamp(slot);
     if stamp != index + 1 {
-        // A busy mark of `index` itself means that it is being written for the first time: not yet.
+        // As `is_not_yet` has it.
         return if stamp & !BUSY > index + 1 { Found::Gone } else { Found::NotYet };
     }
     let message = stamped::copy(slot);
