@@ -3,7 +3,7 @@
 use crate::book::{BookCell, DiffIds, DiffOutcome, Distrust, Level, SnapshotOutcome};
 use crate::clock::Stopwatch;
 use crate::domain::{InstrumentIndex, Instruments, Interval, Nanos};
-use crate::message::tick::{TRUSTED, interval_flags};
+use crate::message::tick::{TRUSTED, Top, interval_flags};
 use crate::message::{Tick, TickKind};
 use crate::room;
 use crate::tick_to_trade::ingest::counts::IngestCounters;
@@ -111,7 +111,7 @@ impl Markets {
                 self.heard(instrument, context);
                 self.counters.book_tickers += 1;
                 if self.states[instrument as usize].refine_top(update_id, top) {
-                    self.publish_top(instrument, event_time, context);
+                    self.publish_top(instrument, top, event_time, context);
                 }
             }
             MarketEvent::Trade {
@@ -231,15 +231,21 @@ impl Markets {
             self.wanting_due = self.wanting_due.min(context.now);
         }
         if moved || (trusted && !trusted_before) {
-            self.publish_top(instrument, event_time, context);
+            let top = self.states[instrument as usize].top;
+            self.publish_top(instrument, top, event_time, context);
         }
         if changed || trusted != trusted_before {
             self.mark_dirty(instrument, context.now);
         }
     }
 
-    fn publish_top(&mut self, instrument: InstrumentIndex, event_time: Option<Nanos>, context: &Context) {
-        let top = self.states[instrument as usize].top;
+    fn publish_top(
+        &mut self,
+        instrument: InstrumentIndex,
+        top: Top,
+        event_time: Option<Nanos>,
+        context: &Context,
+    ) {
         let values = [top.bid.0, top.bid_quantity.0, top.ask.0, top.ask_quantity.0];
         self.publish(TickKind::Top, instrument, values, event_time, context);
     }

@@ -228,12 +228,13 @@ impl StrategyHost {
         for _ in 0..POLL_BATCH {
             match ticks.poll() {
                 Polled::Empty => break,
-                Polled::Message(tick) => {
+                // Where it was put: what is stored word by word cannot be moved at once, for some twenty cycles.
+                Polled::Message(ref tick) => {
                     let followers = self.by_instrument.get(tick.instrument as usize);
                     if let Some(&followers) = followers.filter(|followers| **followers != 0) {
                         // One reading of the clock ends a tick's time and begins the next one's.
                         let started = clock.or_else(|| self.timed.as_ref().map(|timed| timed.0.elapsed()));
-                        ones(followers).for_each(|at| self.hosted[at].tick(&tick, now));
+                        ones(followers).for_each(|at| self.hosted[at].tick(tick, now));
                         if let (Some((stopwatch, times)), Some(started)) = (&mut self.timed, started) {
                             let done = stopwatch.elapsed();
                             times.record(0, (done - started).0.unsigned_abs());
