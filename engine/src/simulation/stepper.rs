@@ -32,6 +32,8 @@ pub struct Stepper<S> {
     clock: VirtualClock,
     due: Due,
     deadlines: [Nanos; AGENTS],
+    /// What risk and route have journalled by the end of the last cycle.
+    records: u64,
 }
 
 /// The agents in the order in which they are driven.
@@ -75,7 +77,7 @@ impl<S: FrameSource> Stepper<S> {
         exchange.hand_over_events();
         let start = exchange.next_deadline();
         let clock = VirtualClock::new(if start == Nanos::NEVER { Nanos::ZERO } else { start });
-        Self { exchange, path, journals, clock, due: Due::ALL, deadlines: [Nanos::NEVER; AGENTS] }
+        Self { exchange, path, journals, clock, due: Due::ALL, deadlines: [Nanos::NEVER; AGENTS], records: 0 }
     }
 
     /// Lets faults happen on the link.
@@ -152,10 +154,13 @@ impl<S: FrameSource> Stepper<S> {
     /// Lets everybody work at `now` until nobody has anything to do.
     fn settle(&mut self, now: Nanos) -> Result<(), SetupError> {
         for _ in 0..CYCLES_PER_INSTANT_MAX {
-            let work = self.cycle(now);
+            self.cycle(now);
+            let records = self.path.risk().records() + self.path.route().records();
+            let appended = usize::try_from(records - self.records).unwrap_or(usize::MAX);
+            self.records = records;
             // A real thread would write behind the agents; here their rings must never fill, or a replay would depend
-            // on their size.
-            self.journals.drain_after(work)?;
+            // on their size. A cycle counts for one more, so that what was journalled does not wait for long.
+            self.journals.drain_behind(appended + 1)?;
             if let Some(failure) = self.exchange.take_failure() {
                 return Err(failure);
             }
@@ -166,20 +171,21 @@ impl<S: FrameSource> Stepper<S> {
         Err(SetupError::Invalid(format!("the agents never came to rest at {} ns", now.0)))
     }
 
-    /// Drives whoever is due, once, and finds out for whom that left something. Returns how much work was done.
-    fn cycle(&mut self, now: Nanos) -> usize {
-        let Self { exchange, path, due, deadlines, .. } = self;
+    /// Drives whoever is due, once, and finds out for whom that left something.
+    fn cycle(&mut self, now: Nanos) {
+        let Self { exchange, path, deadlines, .. } = self;
+        // In hand: in memory each mark would wait for the one before.
+        let due = &mut { self.due };
         let (ingest, host, risk, route) = path.parts_mut();
-        let mut total = 0;
         if due.take(EXCHANGE) {
             let answers = exchange.counters.answers;
-            total += drive(EXCHANGE, exchange, now, due, deadlines);
+            drive(EXCHANGE, exchange, now, due, deadlines);
             due.mark(ROUTE, exchange.counters.answers != answers);
         }
         due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
         if due.take(INGEST) {
             let IngestCounters { snapshots_requested: wishes, ticks, .. } = *ingest.agent().counters();
-            total += drive(INGEST, ingest, now, due, deadlines);
+            drive(INGEST, ingest, now, due, deadlines);
             // What waited behind the events just taken.
             due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
             let counters = ingest.agent().counters();
@@ -190,11 +196,10 @@ impl<S: FrameSource> Stepper<S> {
         if due.take(HOST) {
             let work = drive(HOST, host, now, due, deadlines);
             due.mark(RISK, work > 0);
-            total += work;
         }
         if due.take(RISK) {
             let records = risk.agent().records();
-            total += drive(RISK, risk, now, due, deadlines);
+            drive(RISK, risk, now, due, deadlines);
             // Every decision is journalled: the host reads refusals there, and approvals come to route by a ring.
             let decided = risk.agent().records() != records;
             due.mark(HOST, decided);
@@ -202,13 +207,13 @@ impl<S: FrameSource> Stepper<S> {
         }
         if due.take(ROUTE) {
             let (records, requests) = (route.agent().records(), route.agent().requests());
-            total += drive(ROUTE, route, now, due, deadlines);
+            drive(ROUTE, route, now, due, deadlines);
             let reported = route.agent().records() != records;
             due.mark(HOST, reported);
             due.mark(RISK, reported);
             due.mark(EXCHANGE, route.agent().requests() != requests);
         }
-        total
+        self.due = *due;
     }
 }
 

@@ -161,7 +161,16 @@ impl JournalSet {
     /// # Errors
     /// When a journal cannot be written.
     pub fn drain_after(&mut self, work: usize) -> Result<(), SetupError> {
-        self.undrained += work * RECORDS_PER_MESSAGE;
+        self.drain_behind(work * RECORDS_PER_MESSAGE)
+    }
+
+    /// The same for a driver that knows how many `records` there may be since the last call.
+    ///
+    /// # Errors
+    /// When a journal cannot be written.
+    #[inline]
+    pub fn drain_behind(&mut self, records: usize) -> Result<(), SetupError> {
+        self.undrained += records;
         if self.undrained >= self.ring / 2 { self.drain_all() } else { Ok(()) }
     }
 
