@@ -20,6 +20,9 @@ const TEXT_BLOCK: usize = 1 << 18;
 /// Bytes read at once: so many are still near when their lines are looked at.
 const READ: usize = 1 << 17;
 
+/// A line is seldom shorter.
+const LINE: usize = 64;
+
 /// Longest block: the longest line, its ending, and room to look ahead.
 const TEXT_BLOCK_MAX: usize = FRAME_BYTES_MAX + TEXT_BLOCK;
 
@@ -90,7 +93,7 @@ impl Blocks {
         } else {
             (Container::Plain, Box::new(whole))
         };
-        let (buffer, ends) = (vec![0; TEXT_BLOCK], LineEnds::new());
+        let (buffer, ends) = (vec![0; TEXT_BLOCK], LineEnds::new(READ / LINE));
         Ok(Self { input, container, buffer, start: 0, end: 0, ends, ended: false, bytes })
     }
 

@@ -21,9 +21,9 @@ pub(super) struct LineEnds {
 const NONE: usize = usize::MAX;
 
 impl LineEnds {
-    /// Of no text yet.
-    pub(super) const fn new() -> Self {
-        Self { places: Vec::new(), next: 0, known: 0, first: NONE }
+    /// Of no text yet; more than `expected` at once need more memory.
+    pub(super) fn new(expected: usize) -> Self {
+        Self { places: vec![0; expected], next: 0, known: 0, first: NONE }
     }
 
     /// The first that stands at `at` or behind.
@@ -142,7 +142,7 @@ mod tests {
             cuts in prop::collection::vec(0..300_usize, 0..6),
             ahead in 0..40_usize,
         ) {
-            let mut ends = LineEnds::new();
+            let mut ends = LineEnds::new(4);
             let (mut start, mut end, mut moved, mut cuts) = (0, 0, 0, cuts.into_iter());
             while end < text.len() {
                 let more = cuts.next().unwrap_or(text.len()).min(text.len() - end);
