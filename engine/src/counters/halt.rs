@@ -181,11 +181,18 @@ impl HaltReader {
     /// The strictest of the words at `places`.
     #[inline(always)]
     fn state_at(&self, places: [usize; 3]) -> HaltState {
-        let Some(words) = self.file.body().first_chunk::<WORDS>() else { return HaltState::Halted };
-        let found = places.map(|at| words[at].load(Ordering::Relaxed));
-        let [global, source, instrument] = found.map(|word| word ^ ACTIVE);
-        // Nearly always: nothing to read codes for.
-        if global | source | instrument == 0 { HaltState::Active } else { strictest_of(found) }
+        match self.words_at(places) {
+            // Nearly always: nothing to read codes for.
+            Some(words) if held(words) == 0 => HaltState::Active,
+            Some(words) => strictest_of(words),
+            None => HaltState::Halted,
+        }
+    }
+
+    #[inline(always)]
+    fn words_at(&self, places: [usize; 3]) -> Option<[u64; 3]> {
+        let words = self.file.body().first_chunk::<WORDS>()?;
+        Some(places.map(|at| words[at].load(Ordering::Relaxed)))
     }
 
     /// What this page lets anybody trade at all.
@@ -223,6 +230,12 @@ fn read(body: &[AtomicU64], at: Option<usize>) -> HaltState {
 fn state_of(word: u64) -> HaltState {
     let code = u8::try_from(word).ok();
     code.and_then(|code| HaltState::try_from(code).ok()).unwrap_or(HaltState::Halted)
+}
+
+/// Zero where none of the words holds anything back.
+#[inline(always)]
+fn held([global, source, instrument]: [u64; 3]) -> u64 {
+    (global ^ ACTIVE) | (source ^ ACTIVE) | (instrument ^ ACTIVE)
 }
 
 #[cold]
@@ -312,13 +325,22 @@ impl HaltPages {
         self.held
     }
 
-    #[inline]
+    #[inline(always)]
     fn state_at(&mut self, places: [usize; 3]) -> HaltState {
         let watched = if self.watched.is_empty() { HaltState::Active } else { self.watched_at(places) };
         if self.pages.is_empty() && self.watched.is_empty() {
             return HaltState::Halted;
         }
-        self.pages.iter().map(|page| page.state_at(places)).fold(watched, HaltState::max)
+        let mut any = 0;
+        for page in &self.pages {
+            any |= page.words_at(places).map_or(u64::MAX, held);
+        }
+        if any == 0 { watched } else { self.strictest_at(places).max(watched) }
+    }
+
+    #[cold]
+    fn strictest_at(&self, places: [usize; 3]) -> HaltState {
+        self.pages.iter().map(|page| page.state_at(places)).fold(HaltState::Active, HaltState::max)
     }
 
     #[inline(never)]
