@@ -116,6 +116,7 @@ impl Filters {
 
 /// The grids of [`Filters`], for whoever asks often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Grids {
     tick: Grid,
     lots: [Grid; 2],
@@ -133,13 +134,27 @@ impl Grids {
     #[inline]
     #[must_use]
     pub const fn price_passes(&self, filters: &Filters, price: Price) -> bool {
-        self.tick.holds(price.0) && filters.price_bounds(price)
+        self.price_on_grid(price.0.unsigned_abs()) && filters.price_bounds(price)
+    }
+
+    /// The grid of PRICE_FILTER alone, for a price of that size.
+    #[inline]
+    #[must_use]
+    pub const fn price_on_grid(&self, price: u64) -> bool {
+        self.tick.divides(price)
     }
 
     /// As [`QuantityFilter::passes`] of [`Filters::lot_of`].
     #[inline]
     #[must_use]
     pub const fn lot_passes(&self, filters: &Filters, market: bool, quantity: Quantity) -> bool {
-        self.lots[market as usize].holds(quantity.0) && filters.lot_of(market).bounds(quantity)
+        self.lot_on_grid(market, quantity.0.unsigned_abs()) && filters.lot_of(market).bounds(quantity)
+    }
+
+    /// The grid of LOT_SIZE alone, or of MARKET_LOT_SIZE, for a quantity of that size.
+    #[inline]
+    #[must_use]
+    pub const fn lot_on_grid(&self, market: bool, quantity: u64) -> bool {
+        self.lots[market as usize].divides(quantity)
     }
 }

@@ -28,13 +28,20 @@ impl Grid {
     }
 
     /// Whether `value` is a multiple of the step.
+    #[inline]
+    #[must_use]
+    pub const fn holds(&self, value: i64) -> bool {
+        self.divides(value.unsigned_abs())
+    }
+
+    /// Whether a value of that size is.
     ///
     /// Multiplying by the inverse and turning the zeros at the end of a multiple out at the other gives its quotient. Both
     /// steps can be undone, so nothing else ends among the quotients of a word's multiples, which are the lowest numbers.
     #[inline]
     #[must_use]
-    pub const fn holds(&self, value: i64) -> bool {
-        value.unsigned_abs().wrapping_mul(self.inverse).rotate_right(self.twos) <= self.most
+    pub const fn divides(&self, size: u64) -> bool {
+        size.wrapping_mul(self.inverse).rotate_right(self.twos) <= self.most
     }
 }
 

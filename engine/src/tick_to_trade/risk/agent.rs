@@ -173,7 +173,7 @@ impl Risk {
     /// Position of an instrument and what its open buys and sells may still add; `None` when it is not known.
     #[must_use]
     pub fn exposure(&self, instrument: u32) -> Option<(i64, i128, i128)> {
-        if instrument as usize >= self.state.filters.len() || !self.state.is_reconciled(instrument) {
+        if instrument as usize >= self.state.instruments() || !self.state.is_reconciled(instrument) {
             return None;
         }
         let Exposure { position, buys, sells } = self.state.exposure(instrument);
@@ -196,7 +196,7 @@ impl Risk {
     #[inline(always)]
     fn gates(&mut self, intent: &Intent, source: SourceId) -> Gates {
         // What names no instrument is held to the global state; C02 will refuse it if that lets it pass.
-        let listed = (intent.instrument as usize) < self.state.filters.len();
+        let listed = (intent.instrument as usize) < self.state.instruments();
         let halts = &mut self.ports.halts;
         let halt = if listed { halts.state(source, intent.instrument) } else { halts.global() };
         let halt = if self.is_closing() { halt.max(HaltState::CancelOnly) } else { halt };
@@ -348,19 +348,13 @@ impl Risk {
     #[inline(always)]
     fn decide(&mut self, intent: &Intent, source: SourceId, now: Nanos, taken: i64) {
         let gates = self.gates(intent, source);
-        let request = self.state.request(intent, source);
-        let verdict = self.state.judge(&request, source, now, &gates);
+        let verdict = self.state.check(intent, source, now, &gates);
         let OrderId { epoch, source: claimed, .. } = intent.id;
         let own = epoch == self.state.epoch && claimed == source;
         if own {
             self.state.on_identity(intent.id);
         }
-        let verdict = match (verdict, &request) {
-            (Ok(()), Ok(request)) => self.approve(intent, request, now, taken),
-            (Err(code), _) => Err(code),
-            (Ok(()), Err(code)) => Err(*code),
-        };
-        if let Err(code) = verdict {
+        if let Err(code) = verdict.and_then(|request| self.approve(intent, &request, now, taken)) {
             self.reject((intent, own), source, code, now);
         }
         self.publish_latches(now);

@@ -1,7 +1,7 @@
 //! The pass: every control on every intent, in one order, without allocation. The first failing code wins.
 
 use crate::counters::halt::HaltState;
-use crate::domain::{Filters, InstrumentIndex, Nanos, OrderId, OrderType, Quantity, SourceId};
+use crate::domain::{Filters, InstrumentIndex, Nanos, OrderId, Quantity, SourceId};
 use crate::error::RejectCode;
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::Intent;
@@ -11,7 +11,7 @@ use crate::tick_to_trade::risk::market::{Reference, collar, collar_of_trigger};
 use crate::tick_to_trade::risk::open_orders::OpenRow;
 use crate::tick_to_trade::risk::position::{Exposure, max_gross, max_position};
 use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
-use crate::tick_to_trade::risk::request::{Amend, NewOrder, Origin, Request, Sweep, read};
+use crate::tick_to_trade::risk::request::{Amend, NewOrder, Request, Sweep, read, read_alone};
 use crate::tick_to_trade::risk::self_trade::self_trade;
 use crate::tick_to_trade::risk::size::{filters, max_notional, max_quantity, valued_at};
 use crate::tick_to_trade::risk::state::{Own, Source, State};
@@ -39,6 +39,15 @@ pub(super) struct Gates {
     pub(super) link_up: bool,
 }
 
+impl Gates {
+    /// Whether they let an order through, whatever it is: C01, C24, C25.
+    #[inline(always)]
+    const fn are_open(&self) -> bool {
+        let room = self.journal_free > JOURNAL_RESERVE && self.ring_free > CANCEL_RESERVE;
+        matches!(self.halt, HaltState::Active) && self.link_up && room
+    }
+}
+
 /// An order with what several controls need of it, looked up once.
 struct Subject<'a> {
     state: &'a State,
@@ -61,6 +70,7 @@ impl State {
     ///
     /// # Errors
     /// The code of the first control that fails.
+    #[inline(always)]
     pub(super) fn check(
         &self,
         intent: &Intent,
@@ -68,44 +78,36 @@ impl State {
         now: Nanos,
         gates: &Gates,
     ) -> Result<Request, RejectCode> {
-        let request = self.request(intent, source);
+        if gates.are_open()
+            && let Some(order) = read_alone(intent, self.origin(source))
+            && self.surely_passes(&order, now)
+        {
+            return Ok(Request::New(order));
+        }
+        // A copy: the gates themselves need not lie in memory.
+        let gates = *gates;
+        self.check_in_full(intent, source, now, &gates)
+    }
+
+    /// The same, control by control.
+    #[inline(never)]
+    pub(super) fn check_in_full(
+        &self,
+        intent: &Intent,
+        source: SourceId,
+        now: Nanos,
+        gates: &Gates,
+    ) -> Result<Request, RejectCode> {
+        if slot(source) >= self.sources.len() {
+            return Err(RejectCode::BadRequest);
+        }
+        let request = read(intent, self.origin(source));
         self.judge(&request, source, now, gates)?;
         request
     }
 
-    /// What an intent that came through the ring of `source` asks for.
-    ///
-    /// # Errors
-    /// BAD_REQUEST, of which [`judge`](Self::judge) says whether it is the code that comes first.
-    #[inline(always)]
-    pub(super) fn request(&self, intent: &Intent, source: SourceId) -> Result<Request, RejectCode> {
-        read(intent, Origin { source, epoch: self.epoch, instruments: self.filters.len() })
-    }
-
-    /// Decides what an intent that came through the ring of `source` was read as, and changes nothing.
-    ///
-    /// # Errors
-    /// The code of the first control that fails.
-    #[inline(always)]
-    pub(super) fn judge(
-        &self,
-        request: &Result<Request, RejectCode>,
-        source: SourceId,
-        now: Nanos,
-        gates: &Gates,
-    ) -> Result<(), RejectCode> {
-        match request {
-            _ if slot(source) >= self.sources.len() => Err(RejectCode::BadRequest),
-            Ok(Request::New(order)) if gates.halt <= HaltState::ReduceOnly => {
-                self.check_new(order, None, now, gates)
-            }
-            _ => self.check_other(request, source, now, gates),
-        }
-    }
-
-    /// The same of all but a new order that is alone.
-    #[inline(never)]
-    fn check_other(
+    /// Decides what an intent of `source` was read as.
+    fn judge(
         &self,
         request: &Result<Request, RejectCode>,
         source: SourceId,
@@ -268,15 +270,9 @@ impl State {
         self.exposure_after(order, replaced).1
     }
 
-    /// C05 to C08, C10 for an order of any type.
-    #[inline(never)]
-    fn check_size_and_price(&self, order: &NewOrder, now: Nanos) -> Result<Reference, RejectCode> {
-        Subject::of(self, (order, None), now).size_and_price_of()
-    }
-
     /// C11 for the source alone. What shrinks its own position passes, whatever it does to the account's.
     #[inline(never)]
-    fn check_own_position(
+    pub(super) fn check_own_position(
         &self,
         (order, replaced): (&NewOrder, Option<&OrderId>),
         reference: Reference,
@@ -363,16 +359,6 @@ impl<'a> Subject<'a> {
     /// C05 to C08, C10. Gives the reference, which is there for whatever passes them.
     #[inline(always)]
     fn size_and_price(&self) -> Result<Reference, RejectCode> {
-        if matches!(self.order.order_type, OrderType::Limit | OrderType::LimitMaker) {
-            // Nearly all, and these controls hold them for the same: what all other types need is not asked.
-            let order = NewOrder { order_type: OrderType::Limit, ..*self.order };
-            return Subject { order: &order, ..*self }.size_and_price_of();
-        }
-        self.state.check_size_and_price(self.order, self.now)
-    }
-
-    #[inline(always)]
-    fn size_and_price_of(&self) -> Result<Reference, RejectCode> {
         let Self { order, limits, filters: rules, prices, .. } = *self;
         let reference = prices.quote.reference(self.now, limits.stale_after);
         let tradable = self.state.tradable[order.instrument as usize];
@@ -384,9 +370,9 @@ impl<'a> Subject<'a> {
         let reference = reference?;
         let limit = (!order.is_market()).then_some(order.price);
         if order.order_type.is_conditional() {
-            collar_of_trigger((order.trigger, limit), order.side, reference, limits)?;
+            collar_of_trigger((order.trigger, limit), order.side, reference, limits.collars())?;
         } else if let Some(limit) = limit {
-            collar(limit, order.side, reference, limits)?;
+            collar(limit, order.side, reference, limits.collars())?;
         }
         Ok(reference)
     }
@@ -443,7 +429,7 @@ impl<'a> Subject<'a> {
     #[inline(always)]
     fn orders(&self) -> Result<(), RejectCode> {
         let Self { state, order, .. } = *self;
-        self_trade(order, state.orders.best(order.instrument, order.side.opposite()))?;
+        self_trade(order, state.orders.best(self.open, order.side.opposite()))?;
         let unknown = (self.open.tally.unknown, self.limits.max_unknown);
         unresolved(unknown, (state.orders.total().unknown, state.limits.account.max_unknown))
     }

@@ -20,13 +20,19 @@ impl Reference {
     /// The mid between two prices above zero.
     #[inline]
     const fn between(bid: Price, ask: Price) -> Self {
-        Self(bid.0.unsigned_abs() + ask.0.unsigned_abs())
+        Self(bid.0.cast_unsigned() + ask.0.cast_unsigned())
     }
 
     /// Twice the mid.
     #[inline]
     pub(super) const fn doubled(self) -> i128 {
         self.0 as i128
+    }
+
+    /// The same, as a word.
+    #[inline]
+    pub(super) const fn of_two(self) -> u64 {
+        self.0
     }
 
     /// The mid as a mark, rounded down.
@@ -86,19 +92,35 @@ impl Quote {
     /// future says as little), or no `stale_after` is set.
     #[inline]
     pub(super) fn reference(&self, now: Nanos, stale_after: Nanos) -> Result<Reference, RejectCode> {
-        if self.top.bid.0 <= 0 || self.top.ask.0 <= 0 {
-            return Err(RejectCode::NoReference);
+        let Top { bid, ask, .. } = self.top;
+        let recent = (stale_after.0 > 0) & (now.0.abs_diff(self.at.0) <= stale_after.0.cast_unsigned());
+        // One question of all: nearly always each is answered with yes.
+        if self.trusted & (bid.0 > 0) & (bid.0 < ask.0) & recent {
+            return Ok(Reference::between(bid, ask));
         }
-        let old = stale_after.0 <= 0 || now.0.abs_diff(self.at.0) > stale_after.0.unsigned_abs();
-        if !self.trusted || !self.top.is_sound() || old {
-            return Err(RejectCode::StaleMarketData);
-        }
-        Ok(Reference::between(self.top.bid, self.top.ask))
+        let priced = bid.0 > 0 && ask.0 > 0;
+        Err(if priced { RejectCode::StaleMarketData } else { RejectCode::NoReference })
     }
 
     /// The mid of the last two-sided book that was seen, however old: what was known of the price at midnight.
     pub(super) fn last(&self) -> Option<Reference> {
         self.top.is_sound().then(|| Reference::between(self.top.bid, self.top.ask))
+    }
+}
+
+/// How far from the reference an order may be, in 1/10000 of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Collars {
+    /// Where it pays beyond.
+    aggressive: u32,
+    /// Where it rests behind.
+    passive: u32,
+}
+
+impl InstrumentLimits {
+    /// C08.
+    pub(super) const fn collars(&self) -> Collars {
+        Collars { aggressive: self.collar_aggressive_bps, passive: self.collar_passive_bps }
     }
 }
 
@@ -109,14 +131,14 @@ pub(super) fn collar(
     price: Price,
     side: Side,
     reference: Reference,
-    limits: &InstrumentLimits,
+    collars: Collars,
 ) -> Result<(), RejectCode> {
     let own = Reference::at(price);
     let beyond = match side {
         Side::Buy => own.0 > reference.0,
         Side::Sell => own.0 < reference.0,
     };
-    let bps = if beyond { limits.collar_aggressive_bps } else { limits.collar_passive_bps };
+    let bps = if beyond { collars.aggressive } else { collars.passive };
     within(own, bps, reference)
 }
 
@@ -124,7 +146,7 @@ pub(super) fn collar(
 fn within(own: Reference, bps: u32, reference: Reference) -> Result<(), RejectCode> {
     let distance = u128::from(own.0.abs_diff(reference.0));
     // At most 2^64 × 10^4 and 2^64 × 2^32: far inside a u128.
-    let within = bps > 0 && distance * 10_000 <= u128::from(bps) * u128::from(reference.0);
+    let within = (bps > 0) & (distance * 10_000 <= u128::from(bps) * u128::from(reference.0));
     if within { Ok(()) } else { Err(RejectCode::Collar) }
 }
 
@@ -135,10 +157,10 @@ pub(super) fn collar_of_trigger(
     (trigger, limit): (Price, Option<Price>),
     side: Side,
     reference: Reference,
-    limits: &InstrumentLimits,
+    collars: Collars,
 ) -> Result<(), RejectCode> {
-    within(Reference::at(trigger), limits.collar_passive_bps, reference)?;
-    limit.map_or(Ok(()), |limit| collar(limit, side, Reference::at(trigger), limits))
+    within(Reference::at(trigger), collars.passive, reference)?;
+    limit.map_or(Ok(()), |limit| collar(limit, side, Reference::at(trigger), collars))
 }
 
 /// What a market order is assumed to pay at most: ref × (1 + aggressive collar), rounded up. A market sell is valued
@@ -249,14 +271,24 @@ pub(super) mod tests {
             (1, Side::Sell, false),
         ];
         for (price, side, passes) in cases {
-            assert_eq!(collar(Price(price), side, reference, &limits).is_ok(), passes, "{side} {price}");
+            assert_eq!(
+                collar(Price(price), side, reference, limits.collars()).is_ok(),
+                passes,
+                "{side} {price}"
+            );
         }
         // Exactly at the boundary: 1000 ± 50 bps.
-        assert!(collar(Price(1_005), Side::Buy, Reference(2_000), &limits).is_ok());
-        assert_eq!(collar(Price(1_006), Side::Buy, Reference(2_000), &limits), Err(RejectCode::Collar));
+        assert!(collar(Price(1_005), Side::Buy, Reference(2_000), limits.collars()).is_ok());
+        assert_eq!(
+            collar(Price(1_006), Side::Buy, Reference(2_000), limits.collars()),
+            Err(RejectCode::Collar)
+        );
         // Not set: not even the reference itself.
         let unset = InstrumentLimits::default();
-        assert_eq!(collar(Price(1_000), Side::Buy, Reference(2_000), &unset), Err(RejectCode::Collar));
+        assert_eq!(
+            collar(Price(1_000), Side::Buy, Reference(2_000), unset.collars()),
+            Err(RejectCode::Collar)
+        );
     }
 
     #[test]

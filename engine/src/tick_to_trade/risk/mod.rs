@@ -2,7 +2,8 @@
 //!
 //! Bottom-up: [`limits`] are what the shells pass. `window`, `request`, `market`, `valuation`, `size`, `position`,
 //! `rate`, `latch` and `self_trade` hold the controls, each a small function with its formula (reliability.md §1.3).
-//! `open_orders` counts what may still trade, `state` holds all that the controls read, `controls` is the pass and `pair` that of two orders,
+//! `open_orders` counts what may still trade, `state` holds all that the controls read, `controls` is the pass and `pair` that of two orders.
+//! `bounds` are the limits of an instrument side by side, by which `plain` lets nearly every order through the pass at once.
 //! `flood` gathers equal rejects, and `agent` puts rings and journals around it all.
 
 pub mod limits;
@@ -16,8 +17,10 @@ mod position;
 mod rate;
 mod latch;
 mod self_trade;
+mod bounds;
 mod open_orders;
 mod state;
+mod plain;
 mod controls;
 mod pair;
 mod flood;

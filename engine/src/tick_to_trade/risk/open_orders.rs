@@ -192,10 +192,10 @@ impl OpenOrders {
         left
     }
 
-    /// The best price of our orders of `side` that may still trade.
+    /// The best price of our orders of `side` in `row` that may still trade.
     #[inline(always)]
-    pub(super) fn best(&self, instrument: InstrumentIndex, side: Side) -> Option<Price> {
-        let head = self.slots.get(self.row(instrument).queues.get(side).head as usize)?;
+    pub(super) fn best(&self, row: &OpenRow, side: Side) -> Option<Price> {
+        let head = self.slots.get(row.queues.get(side).head as usize)?;
         (head.phase != Phase::Settling).then_some(head.price)
     }
 

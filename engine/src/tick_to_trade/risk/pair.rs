@@ -7,7 +7,7 @@ use crate::error::RejectCode;
 use crate::message::Intent;
 use crate::tick_to_trade::risk::controls::Gates;
 use crate::tick_to_trade::risk::rate::{max_open, slot};
-use crate::tick_to_trade::risk::request::{NewOrder, Origin, Request, read};
+use crate::tick_to_trade::risk::request::{NewOrder, Request, read};
 use crate::tick_to_trade::risk::state::State;
 
 /// C02: two orders of one instrument, side and quantity that stand as a pair does.
@@ -37,8 +37,7 @@ impl State {
             return Err(RejectCode::Halted);
         }
         // C02.
-        let origin = Origin { source, epoch: self.epoch, instruments: self.filters.len() };
-        let leg = |intent| match read(intent, origin)? {
+        let leg = |intent| match read(intent, self.origin(source))? {
             Request::Leg(order) => Ok(order),
             _ => Err(RejectCode::BadRequest),
         };

@@ -53,7 +53,7 @@ pub(super) fn max_open(
     venue: Option<u32>,
     (account_open, account_limit): (u32, u32),
 ) -> Result<(), RejectCode> {
-    let within = open < limit.min(venue.unwrap_or(u32::MAX)) && account_open < account_limit;
+    let within = (open < limit.min(venue.unwrap_or(u32::MAX))) & (account_open < account_limit);
     if within { Ok(()) } else { Err(RejectCode::MaxOpen) }
 }
 
@@ -92,7 +92,7 @@ pub(super) fn unresolved(
     (unknown, limit): (u32, u32),
     (account_unknown, account_limit): (u32, u32),
 ) -> Result<(), RejectCode> {
-    if unknown < limit && account_unknown < account_limit { Ok(()) } else { Err(RejectCode::Unresolved) }
+    if (unknown < limit) & (account_unknown < account_limit) { Ok(()) } else { Err(RejectCode::Unresolved) }
 }
 
 /// A source as an index into tables by source.

@@ -104,40 +104,53 @@ pub(super) struct Origin {
     pub(super) instruments: usize,
 }
 
+impl Origin {
+    /// Whether an intent is of its owner, in its epoch, on an instrument of its table, and says nothing unknown.
+    #[inline(always)]
+    fn sent(self, intent: &Intent) -> bool {
+        let id = intent.id;
+        let ours = (id.source == self.source) & (id.epoch == self.epoch);
+        let named = (id.source_epoch > 0) & (id.sequence > 0);
+        ours & named & (intent.reserved == [0; 3]) & ((intent.instrument as usize) < self.instruments)
+    }
+}
+
 /// Reads an intent.
 ///
 /// # Errors
 /// BAD_REQUEST when a code names nothing, a spare bit is set, a field that must be empty is not, the instrument is not
 /// in the table, the identity is not the ring owner's in this epoch, a price or trigger is missing or not of this type of
 /// order, or a quantity, price or trigger is not above zero.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn read(intent: &Intent, origin: Origin) -> Result<Request, RejectCode> {
-    let id = intent.id;
-    let ours =
-        id.source == origin.source && id.epoch == origin.epoch && id.source_epoch > 0 && id.sequence > 0;
-    if !ours || intent.reserved != [0; 3] || intent.instrument as usize >= origin.instruments {
-        return Err(RejectCode::BadRequest);
-    }
-    // Nearly all.
-    if intent.kind == IntentKind::New.code() {
-        return match read_new(intent) {
-            Some(order) if intent.target == OrderId::NONE => Ok(Request::New(order)),
-            _ => Err(RejectCode::BadRequest),
-        };
-    }
-    read_other(intent)
+    let kind = IntentKind::try_from(intent.kind).map_err(|_| RejectCode::BadRequest)?;
+    let request = if origin.sent(intent) { read_of_kind(kind, intent) } else { None };
+    request.ok_or(RejectCode::BadRequest)
 }
 
-/// What is no new order that is alone.
-#[inline(never)]
-fn read_other(intent: &Intent) -> Result<Request, RejectCode> {
-    let kind = IntentKind::try_from(intent.kind).map_err(|_| RejectCode::BadRequest)?;
-    read_of_kind(kind, intent).ok_or(RejectCode::BadRequest)
+const LIMIT: u8 = OrderType::Limit.code();
+const LIMIT_MAKER: u8 = OrderType::LimitMaker.code();
+
+/// Reads what nearly every intent is: a new order that is alone and has nothing but a limit. `None` for any other, and for
+/// what is not well-formed.
+#[inline(always)]
+pub(super) fn read_alone(intent: &Intent, origin: Origin) -> Option<NewOrder> {
+    let new = (intent.kind == IntentKind::New.code()) & (intent.target == OrderId::NONE);
+    let order_type = match intent.order_type {
+        LIMIT => OrderType::Limit,
+        LIMIT_MAKER => OrderType::LimitMaker,
+        _ => return None,
+    };
+    if !(new & origin.sent(intent)) {
+        return None;
+    }
+    read_of_type(intent, order_type, (true, false))
 }
 
 fn read_of_kind(kind: IntentKind, intent: &Intent) -> Option<Request> {
     let id = intent.id;
     match kind {
+        IntentKind::New if intent.target == OrderId::NONE => read_new(intent).map(Request::New),
         IntentKind::Replace if intent.target != OrderId::NONE => {
             read_new(intent).map(|order| Request::Replace(order, intent.target))
         }
@@ -184,20 +197,27 @@ fn read_change(kind: IntentKind, intent: &Intent) -> Option<Request> {
     }
 }
 
-#[inline(always)]
 fn read_new(intent: &Intent) -> Option<NewOrder> {
-    let side = Side::try_from(intent.side).ok()?;
     let order_type = OrderType::try_from(intent.order_type).ok()?;
+    read_of_type(intent, order_type, (!order_type.is_market(), order_type.is_conditional()))
+}
+
+/// Reads a new order of a type that has a limit price and a trigger, or not.
+#[inline(always)]
+fn read_of_type(
+    intent: &Intent,
+    order_type: OrderType,
+    (priced, triggered): (bool, bool),
+) -> Option<NewOrder> {
+    let side = Side::try_from(intent.side).ok()?;
     let time_in_force = TimeInForce::try_from(intent.time_in_force).ok()?;
     if intent.self_trade != 0 {
         SelfTrade::try_from(intent.self_trade).ok()?;
     }
     let fits = |price: Price, needed: bool| if needed { price.is_some() } else { price == Price::NONE };
-    let priced = fits(intent.price, !order_type.is_market());
-    let triggered = fits(intent.trigger, order_type.is_conditional());
     // A maker that must not rest is a contradiction.
     let timed = order_type != OrderType::LimitMaker || time_in_force == TimeInForce::GoodTillCancel;
-    if !(priced && triggered && timed) || intent.quantity.0 <= 0 {
+    if !fits(intent.price, priced) || !fits(intent.trigger, triggered) || !timed || intent.quantity.0 <= 0 {
         return None;
     }
     Some(NewOrder {

@@ -9,14 +9,15 @@ use crate::ledger::{Applied, Ledger};
 use crate::message::report::FeeAsset;
 use crate::message::{Intent, Report, ReportKind, Tick};
 use crate::room;
+use crate::tick_to_trade::risk::bounds::Bounds;
 use crate::tick_to_trade::risk::instrument_set::InstrumentSet;
 use crate::tick_to_trade::risk::latch::{Day, DayState};
 use crate::tick_to_trade::risk::limits::{AccountLimits, Limits};
 use crate::tick_to_trade::risk::market::Reference;
-use crate::tick_to_trade::risk::open_orders::OpenOrders;
+use crate::tick_to_trade::risk::open_orders::{OpenOrders, OpenRow};
 use crate::tick_to_trade::risk::position::Exposure;
 use crate::tick_to_trade::risk::rate::{SourceRates, counts_as_storm, slot};
-use crate::tick_to_trade::risk::request::{NewOrder, content_of};
+use crate::tick_to_trade::risk::request::{NewOrder, Origin, content_of};
 use crate::tick_to_trade::risk::valuation::{NoValue, Prices, mark};
 use crate::tick_to_trade::risk::window::{Bucket, Window};
 
@@ -32,20 +33,29 @@ pub(super) struct Source {
     fills: Vec<Window>,
 }
 
-/// What risk knows of its own on one instrument, beside what it looks up with every order: most of it in one line of the
-/// cache.
+/// What risk looks up of one instrument with every order, side by side.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Own {
     /// The ledger's.
     position: i64,
     /// Its position is not known: a fill could not be applied.
-    unreconciled: bool,
+    pub(super) unreconciled: bool,
+    /// What surely passes of it; `None` where that is nothing, or not to be told so simply.
+    pub(super) bounds: Option<Bounds>,
     /// The grids of its filters.
     pub(super) grids: Grids,
     /// What fees in a third asset, such as BNB, have cost at most, in the instrument's money: nothing here tells what that
     /// asset is worth.
     fees_elsewhere: i128,
+}
+
+impl Own {
+    /// Its position, and what is open of it.
+    #[inline]
+    pub(super) const fn exposure(&self, open: &OpenRow) -> Exposure {
+        Exposure { position: self.position, buys: open.left.buy, sells: open.left.sell }
+    }
 }
 
 /// A latch was raised: it must reach risk's halt page.
@@ -109,12 +119,17 @@ impl State {
             latched: None,
             fills: vec![Window::new(limits.account.repeat_fills); count],
         };
-        let own =
-            |filters| Own { position: 0, unreconciled: false, grids: Grids::of(filters), fees_elsewhere: 0 };
+        let own = |filters| Own {
+            position: 0,
+            unreconciled: false,
+            bounds: None,
+            grids: Grids::of(filters),
+            fees_elsewhere: 0,
+        };
         let sources: Vec<_> = limits.sources.iter().map(source).collect();
         // Room for orders that reports bring in, beyond those that risk itself may have open.
         let orders = limits.account.max_open as usize * 2 + 64;
-        Ok(Self {
+        let mut state = Self {
             epoch,
             filters: instruments.iter().map(|(_, instrument)| instrument.filters).collect(),
             tradable: instruments.iter().map(|(_, instrument)| instrument.untradable.is_none()).collect(),
@@ -134,7 +149,17 @@ impl State {
             raised: room::queue(sources.len() + 2, Latch::Global(HaltState::Active)),
             sources,
             limits,
-        })
+        };
+        state.bind();
+        Ok(state)
+    }
+
+    /// Makes the bounds of every instrument from its filters and the limits in force.
+    pub(super) fn bind(&mut self) {
+        for (index, own) in self.own.iter_mut().enumerate() {
+            let plain = self.prices.rows[index].plain.filter(|_| self.tradable[index]);
+            own.bounds = Bounds::of(&self.filters[index], plain, &self.limits.instruments[index]);
+        }
     }
 
     /// Takes new limits over at once; everything counted so far stays counted.
@@ -163,7 +188,20 @@ impl State {
         self.account_cancels.set_rate(limits.account.cancels, now);
         self.latches_set = latches_set(&limits.account);
         self.limits = limits;
+        self.bind();
         Ok(())
+    }
+
+    /// How many instruments there are.
+    #[inline]
+    pub(super) const fn instruments(&self) -> usize {
+        self.own.len()
+    }
+
+    /// Who may send what comes through the ring of `source`.
+    #[inline]
+    pub(super) const fn origin(&self, source: SourceId) -> Origin {
+        Origin { source, epoch: self.epoch, instruments: self.instruments() }
     }
 
     /// Whether the position and the open orders of an instrument are known.
@@ -175,8 +213,7 @@ impl State {
     /// Position and open orders of an instrument.
     #[inline]
     pub(super) fn exposure(&self, instrument: InstrumentIndex) -> Exposure {
-        let left = &self.orders.row(instrument).left;
-        Exposure { position: self.own[instrument as usize].position, buys: left.buy, sells: left.sell }
+        self.own[instrument as usize].exposure(self.orders.row(instrument))
     }
 
     /// Position and open orders of one source on an instrument.

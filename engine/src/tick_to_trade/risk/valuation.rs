@@ -46,11 +46,14 @@ enum Conversion {
 /// How an instrument's money becomes the account's where nothing is divided: quoted at par, with no more decimals than the
 /// account has, and not inverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Plain {
+pub(super) struct Plain {
     multiplier: u64,
     /// Account units of one unit of the value in quote.
-    multiply: u64,
+    multiply: u32,
 }
+
+/// Stands for all values of no less: none of them is told in a word.
+pub(super) const NO_WORD: u64 = u64::MAX;
 
 impl Plain {
     fn of(terms: &Terms, conversion: Conversion) -> Option<Self> {
@@ -59,7 +62,7 @@ impl Plain {
             && terms.kind != InstrumentKind::Inverse
             && terms.multiplier > 0
             && scale <= ACCOUNT_SCALE;
-        let multiply = u64::try_from(ratio(scale).0).ok()?;
+        let multiply = u32::try_from(ratio(scale).0).ok()?;
         plain.then_some(Self { multiplier: terms.multiplier.unsigned_abs(), multiply })
     }
 
@@ -70,11 +73,30 @@ impl Plain {
         if halves == 0 && denominator != 1 {
             return None;
         }
-        let contracts = u64::try_from(quantity).ok()?.checked_mul(self.multiplier)?;
-        let doubled = u128::from(contracts) * u128::from(u64::try_from(numerator).ok()?);
+        let [quantity, price] = [quantity, numerator].map(|factor| u64::try_from(factor).ok());
+        let value = self.in_quote(quantity?, price?, halves);
+        (value != NO_WORD).then(|| self.to_account(value))
+    }
+
+    /// Value of a quantity in quote, at a price or, with one of `halves`, at half of it, rounded up; [`NO_WORD`] from there
+    /// on.
+    #[inline(always)]
+    pub(super) fn in_quote(self, quantity: u64, price: u64, halves: u32) -> u64 {
+        let contracts = u128::from(quantity) * u128::from(self.multiplier);
         // Below 2^128 as a product of two words is: a half rounded up stays there.
-        let value = u64::try_from((doubled + u128::from(halves)) >> halves).ok()?;
-        i128::try_from(u128::from(value) * u128::from(self.multiply)).ok()
+        let value = (u128::from(contracts as u64) * u128::from(price) + u128::from(halves)) >> halves;
+        if (contracts | value) >> u64::BITS == 0 { value as u64 } else { NO_WORD }
+    }
+
+    /// A value in quote in the account's currency.
+    #[inline(always)]
+    pub(super) fn to_account(self, value: u64) -> i128 {
+        i128::from(value) * i128::from(self.multiply)
+    }
+
+    /// What of a value in quote is no more than `money` of the account's currency: at most so much.
+    pub(super) fn from_account(self, money: i128) -> i128 {
+        money.div_euclid(self.multiply.into())
     }
 }
 
@@ -89,7 +111,7 @@ enum Round {
 #[repr(align(64))]
 pub(super) struct Row {
     pub(super) quote: Quote,
-    plain: Option<Plain>,
+    pub(super) plain: Option<Plain>,
     pub(super) terms: Terms,
     conversion: Conversion,
     /// Whether some instrument's money is converted through this one.

@@ -132,9 +132,8 @@ impl Content {
             .wrapping_mul(0x9E37_79B9_7F4A_7C15)
             .rotate_left(29)
             .wrapping_add((self.quantity.0 ^ self.trigger.0.rotate_left(17)) as u64)
-            .wrapping_mul(0xD6E8_FEB8_6659_FD93)
-            .wrapping_add(u64::from(self.instrument) << 1 | u64::from(self.side.code() & 1))
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            .wrapping_add((u64::from(self.instrument) << 1 | u64::from(self.side.code() & 1)) << 20)
+            .wrapping_mul(0xD6E8_FEB8_6659_FD93);
         ((mixed >> 32) & mask) as usize
     }
 }
@@ -183,7 +182,7 @@ impl Recent {
     }
 
     /// How many entries of equal content are no older than `span`; stops at `enough`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&self, content: &Content, now: Nanos, span: Nanos, enough: u32) -> u32 {
         // What saturates lies before all times: a span is not negative.
         let oldest = now.0.saturating_sub(span.0);

@@ -13,7 +13,7 @@ use crate::message::Intent;
 use crate::tick_to_trade::risk::agent::Risk;
 use crate::tick_to_trade::risk::governance::{Place, Refused};
 use crate::tick_to_trade::risk::limits::Limits;
-use crate::tick_to_trade::risk::request::{Origin, Request, read};
+use crate::tick_to_trade::risk::request::{Request, read};
 use crate::tick_to_trade::risk::state::State;
 
 /// What the last life had decided of intents that may still stand in their rings: it took them, and died before it gave
@@ -213,8 +213,7 @@ impl State {
             (0..=decision.repeats()).for_each(|_| self.on_reject(source, code, at));
             return;
         }
-        let origin = Origin { source, epoch: self.epoch, instruments: self.filters.len() };
-        match read(&intent, origin) {
+        match read(&intent, self.origin(source)) {
             Ok(Request::New(order) | Request::Replace(order, _) | Request::Leg(order)) => {
                 self.count_order(&order, at);
             }
@@ -293,10 +292,8 @@ impl Risk {
         let mut unsent = Vec::new();
         let published =
             if resumed { self.ports.orders.last().map_or(0, |order| order.approval()) } else { u64::MAX };
-        let (epoch, instruments) = (self.state.epoch, self.state.filters.len());
         for (id, (approval, intent)) in &past.approved {
-            let origin = Origin { source: id.source, epoch, instruments };
-            let request = read(intent, origin);
+            let request = read(intent, self.state.origin(id.source));
             let Some(order) = request.as_ref().ok().and_then(Request::order) else { continue };
             if reported.contains(id) || usize::from(id.source.0) >= self.state.sources.len() {
                 continue;

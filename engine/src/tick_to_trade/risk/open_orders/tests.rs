@@ -42,7 +42,7 @@ fn report(sequence: u64, state: OrderState, cumulative: i64, leaves: i64) -> Rep
 fn an_order_counts_from_approval_to_its_end() {
     let mut orders = OpenOrders::new(1, 4);
     orders.reserve(&order(1, 0, Side::Buy, 100, 10)).expect("room");
-    assert_eq!((orders.left(0, Side::Buy), orders.best(0, Side::Buy)), (10, Some(Price(100))));
+    assert_eq!((orders.left(0, Side::Buy), orders.best(orders.row(0), Side::Buy)), (10, Some(Price(100))));
     assert_eq!(orders.instrument_of(id(1)), Some(0));
     orders.on_report(&report(1, OrderState::Sent, 0, 10), 0).expect("known");
     // Unknown counts in full, whatever the report says is left.
@@ -52,7 +52,7 @@ fn an_order_counts_from_approval_to_its_end() {
     assert_eq!((orders.left(0, Side::Buy), orders.tally(0)), (6, Tally { open: 1, unknown: 0 }));
     orders.on_report(&report(1, OrderState::Canceled, 4, 0), 0).expect("known");
     assert_eq!(
-        (orders.left(0, Side::Buy), orders.total(), orders.best(0, Side::Buy)),
+        (orders.left(0, Side::Buy), orders.total(), orders.best(orders.row(0), Side::Buy)),
         (0, Tally::default(), None)
     );
 }
@@ -65,13 +65,13 @@ fn missing_trades_stay_counted_after_the_end() {
     orders.on_report(&report(1, OrderState::Partial, 3, 7), 3).expect("known");
     orders.on_report(&report(1, OrderState::Canceled, 7, 0), 0).expect("known");
     assert_eq!(
-        (orders.left(0, Side::Buy), orders.total(), orders.best(0, Side::Buy)),
+        (orders.left(0, Side::Buy), orders.total(), orders.best(orders.row(0), Side::Buy)),
         (4, Tally::default(), None)
     );
     assert_eq!(orders.instrument_of(id(1)), None, "nothing to cancel");
     // It sorts behind what may trade, also at a better price.
     orders.reserve(&order(2, 0, Side::Buy, 50, 1)).expect("room");
-    assert_eq!(orders.best(0, Side::Buy), Some(Price(50)));
+    assert_eq!(orders.best(orders.row(0), Side::Buy), Some(Price(50)));
     orders.on_report(&report(1, OrderState::Canceled, 7, 0), 4).expect("known");
     assert_eq!(orders.left(0, Side::Buy), 1);
 }
@@ -82,13 +82,16 @@ fn a_foreign_or_revived_order_is_adopted() {
     orders.on_report(&report(9, OrderState::Canceled, 0, 0), 0).expect("nothing to adopt");
     assert_eq!(orders.total(), Tally::default());
     orders.on_report(&report(9, OrderState::Partial, 2, 5), 0).expect("room");
-    assert_eq!((orders.left(0, Side::Buy), orders.best(0, Side::Buy)), (5, Some(Price(90))));
+    assert_eq!((orders.left(0, Side::Buy), orders.best(orders.row(0), Side::Buy)), (5, Some(Price(90))));
     assert_eq!(orders.on_report(&report(8, OrderState::Open, 0, 5), 0), Err(TableFull));
     orders.on_report(&report(9, OrderState::Filled, 7, 0), 5).expect("known");
     // Told by a fill, its own price is not known: assume the worst.
     let fill = Report { kind: ReportKind::Fill.code(), ..report(8, OrderState::Partial, 1, 4) };
     orders.on_report(&fill, 1).expect("room");
-    assert_eq!((orders.left(0, Side::Buy), orders.best(0, Side::Buy)), (4, Some(Price(i64::MAX))));
+    assert_eq!(
+        (orders.left(0, Side::Buy), orders.best(orders.row(0), Side::Buy)),
+        (4, Some(Price(i64::MAX)))
+    );
     let mut orders = OpenOrders::new(1, 4);
     for bad in [Report { side: 7, ..fill }, Report { instrument: 1, ..fill }] {
         assert_eq!(orders.on_report(&bad, 0), Err(TableFull));
@@ -159,7 +162,7 @@ proptest! {
                     prop_assert_eq!(orders.left(instrument, side), i128::from(left));
                     let prices = own().map(|(order, ..)| order.price);
                     let best = if side == Side::Buy { prices.max() } else { prices.min() };
-                    prop_assert_eq!(orders.best(instrument, side), best);
+                    prop_assert_eq!(orders.best(orders.row(instrument), side), best);
                 }
             }
             let unknown = model.values().filter(|entry| entry.2).count();

@@ -191,7 +191,9 @@ impl Trace {
             Bug::IgnoreLatches => self.state.sources.iter_mut().for_each(|own| own.latched = None),
             Bug::IgnoreUnknown => self.state.limits.account.max_unknown = u32::MAX,
         }
-        self.state.check(intent, source, self.now, gates)
+        let verdict = self.state.check(intent, source, self.now, gates);
+        assert_eq!(verdict, self.state.check_in_full(intent, source, self.now, gates), "the short way");
+        verdict
     }
 
     fn report(&mut self) {

@@ -344,6 +344,7 @@ fn c05_to_c08_and_c10_through_the_pass() {
         assert_eq!(desk.verdict(&intent), code, "{quantity} at {price}");
     }
     desk.state.tradable[0] = false;
+    desk.state.bind();
     assert_eq!(desk.verdict(&order), RejectCode::FilterStatus);
     // C07: 4 contracts of 10 are worth 10 × 4 × 1005 × 1.01 at market; at most 50000.
     let sized = |desk: &mut Desk, quantity| market(desk.next(), 1, Side::Sell, quantity);

@@ -1,0 +1,114 @@
+//! The short way through the pass, for what nearly every order is: a limit order within all bounds, on an instrument whose
+//! money is the account's, from a source that nothing holds.
+//!
+//! It tells only that every control passes, by the same functions or by what `bounds` made of their limits; which control
+//! fails, `controls` says.
+
+use crate::counters::halt::HaltState;
+use crate::domain::Nanos;
+use crate::tick_to_trade::risk::bounds::Bounds;
+use crate::tick_to_trade::risk::latch::DayState;
+use crate::tick_to_trade::risk::limits::UNLIMITED;
+use crate::tick_to_trade::risk::market::{Reference, collar};
+use crate::tick_to_trade::risk::open_orders::OpenRow;
+use crate::tick_to_trade::risk::position::max_gross;
+use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
+use crate::tick_to_trade::risk::request::NewOrder;
+use crate::tick_to_trade::risk::self_trade::self_trade;
+use crate::tick_to_trade::risk::state::{Own, Source, State};
+
+impl State {
+    /// Whether a new order surely passes every control, which the gates let through. If not, they must be asked one by one.
+    #[inline(never)]
+    pub(super) fn surely_passes(&self, order: &NewOrder, now: Nanos) -> bool {
+        let Some(source) = self.sources.get(slot(order.id.source)) else { return false };
+        let own = &self.own[order.instrument as usize];
+        let open = self.orders.row(order.instrument);
+        let Some(bounds) = &own.bounds else { return false };
+        let quote = &self.prices.rows[order.instrument as usize].quote;
+        let Ok(reference) = quote.reference(now, bounds.stale_after) else { return false };
+        order.order_type.is_plain()
+            && self.is_original(source, order, now)
+            && own.holds(bounds, order)
+            && collar(order.price, order.side, reference, bounds.collars).is_ok()
+            && self.bears(order, (own, bounds), open, (reference, now))
+            && self_trade(order, self.orders.best(open, order.side.opposite())).is_ok()
+            && self.is_calm(source) & self.has_room_for((bounds, open)) & source.is_new_and_timely(order, now)
+            && message_rate(&source.rates.orders, &self.account_orders, now).is_ok()
+    }
+
+    /// C18, C19, C21: nothing is latched, the day is fine, and every limit of theirs is set.
+    #[inline(always)]
+    fn is_calm(&self, source: &Source) -> bool {
+        let day = (self.day_latch == HaltState::Active) & (self.day.state == DayState::Fine);
+        self.latches_set & day & source.latched.is_none()
+    }
+
+    /// C04.
+    #[inline(always)]
+    fn is_original(&self, source: &Source, order: &NewOrder, now: Nanos) -> bool {
+        let limit = self.limits.account.duplicates;
+        duplicate_content(&source.rates.recent, &order.content(), now, limit).is_ok()
+    }
+
+    /// C15, C23.
+    #[inline(always)]
+    fn has_room_for(&self, (bounds, open): (&Bounds, &OpenRow)) -> bool {
+        let (account, total) = (&self.limits.account, self.orders.total());
+        let count = max_open((open.tally.open, bounds.max_open), None, (total.open, account.max_open));
+        let unknown =
+            unresolved((open.tally.unknown, bounds.max_unknown), (total.unknown, account.max_unknown));
+        count.is_ok() & unknown.is_ok() & self.orders.has_room()
+    }
+
+    /// C11, C12. An order that only shrinks its position need not pass here.
+    #[inline(always)]
+    fn bears(
+        &self,
+        order: &NewOrder,
+        (own, bounds): (&Own, &Bounds),
+        open: &OpenRow,
+        (reference, now): (Reference, Nanos),
+    ) -> bool {
+        let Ok(worst) = u64::try_from(own.exposure(open).with(order).worst()) else { return false };
+        let value = bounds.plain.in_quote(worst, reference.of_two(), 1);
+        let within = (worst <= bounds.position) & (value <= bounds.position_value);
+        if !(within & !self.exposure_lost & !own.unreconciled) {
+            return false;
+        }
+        let limit = self.limits.sources[slot(order.id.source)].max_position_value;
+        if limit != UNLIMITED && self.check_own_position((order, None), reference, limit, now).is_err() {
+            return false;
+        }
+        let value = bounds.plain.to_account(value);
+        let ordered = order.instrument;
+        let value_of =
+            |instrument| if instrument == ordered { Ok(value) } else { self.worst_value_of(instrument, now) };
+        max_gross(self.active.members(), ordered, false, value_of, self.limits.account.max_gross).is_ok()
+    }
+}
+
+impl Source {
+    /// C03, EXPIRED.
+    #[inline(always)]
+    fn is_new_and_timely(&self, order: &NewOrder, now: Nanos) -> bool {
+        let (last_epoch, last) = self.last;
+        let same = order.id.source_epoch == last_epoch;
+        let new = (order.id.source_epoch > last_epoch) | (same & (order.id.sequence > last));
+        new & (order.valid_until >= now)
+    }
+}
+
+impl Own {
+    /// C05, C06, C07.
+    #[inline(always)]
+    fn holds(&self, bounds: &Bounds, order: &NewOrder) -> bool {
+        let (price, quantity) = (order.price.0.cast_unsigned(), order.quantity.0.cast_unsigned());
+        let inside = bounds.price.holds(price) & bounds.quantity.holds(quantity);
+        let on_grid = self.grids.price_on_grid(price) & self.grids.lot_on_grid(false, quantity);
+        inside & on_grid & bounds.value.holds(bounds.plain.in_quote(quantity, price, 0))
+    }
+}
+
+#[cfg(test)]
+mod tests;
