@@ -65,15 +65,16 @@ impl Bounds {
         let (min, max) = filters.notional.bounds(false);
         // A part that is zero or less is off.
         let most = |limit: i64| if limit > 0 { limit } else { i64::MAX };
-        // Money in whole units of quote: what is not a whole one is not reached.
-        let in_quote = |money: i128| plain.from_account(money);
         Some(Self {
             price: Range::of(filters.min_price.0.max(1).into(), most(filters.max_price.0).into())?,
             quantity: Range::of(lot.min.0.max(1).into(), most(lot.max.0).min(limits.max_quantity.0).into())?,
-            value: Range::of(min.unwrap_or(0), max.unwrap_or(i128::MAX).min(in_quote(limits.max_notional)))?,
+            value: Range::of(
+                min.unwrap_or(0),
+                max.unwrap_or(i128::MAX).min(plain.to_quote(limits.max_notional)),
+            )?,
             plain,
             position: u64::try_from(limits.max_position.0).ok()?,
-            position_value: word(in_quote(limits.max_position_value))?,
+            position_value: word(plain.to_quote(limits.max_position_value))?,
             stale_after: limits.stale_after,
             collars: limits.collars(),
             max_open: limits.max_open.min(filters.max_open_orders.unwrap_or(u32::MAX)),

@@ -22,14 +22,16 @@ impl State {
     #[inline(never)]
     pub(super) fn surely_passes(&self, order: &NewOrder, now: Nanos) -> bool {
         let Some(source) = self.sources.get(slot(order.id.source)) else { return false };
+        // First: of all that is asked for, this alone may be far away, and the rest need not wait for it.
+        if !order.order_type.is_plain() || !self.is_original(source, order, now) {
+            return false;
+        }
         let own = &self.own[order.instrument as usize];
         let open = self.orders.row(order.instrument);
         let Some(bounds) = &own.bounds else { return false };
         let quote = &self.prices.rows[order.instrument as usize].quote;
         let Ok(reference) = quote.reference(now, bounds.stale_after) else { return false };
-        order.order_type.is_plain()
-            && self.is_original(source, order, now)
-            && own.holds(bounds, order)
+        own.holds(bounds, order)
             && collar(order.price, order.side, reference, bounds.collars).is_ok()
             && self.bears(order, (own, bounds), open, (reference, now))
             && self_trade(order, self.orders.best(open, order.side.opposite())).is_ok()

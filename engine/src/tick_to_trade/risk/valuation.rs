@@ -94,8 +94,8 @@ impl Plain {
         i128::from(value) * i128::from(self.multiply)
     }
 
-    /// What of a value in quote is no more than `money` of the account's currency: at most so much.
-    pub(super) fn from_account(self, money: i128) -> i128 {
+    /// The largest value in quote that is worth no more than `money` of the account's currency.
+    pub(super) fn to_quote(self, money: i128) -> i128 {
         money.div_euclid(self.multiply.into())
     }
 }
