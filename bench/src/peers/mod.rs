@@ -1,6 +1,4 @@
 //! The peers: what else a user could take, each behind the same few calls.
-//!
-//! Aeron is not among them: its Rust binding needs cmake, libclang and the C driver to build.
 
 pub mod json;
 pub mod engine_ring;
@@ -11,6 +9,8 @@ pub mod ringfire;
 pub mod iceoryx2;
 #[cfg(feature = "peers")]
 pub mod zmq;
+#[cfg(feature = "aeron")]
+pub mod aeron;
 
 use std::path::Path;
 

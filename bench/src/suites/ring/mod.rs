@@ -11,6 +11,8 @@ use std::path::Path;
 use engine::error::SetupError;
 
 use crate::histogram::Histogram;
+#[cfg(feature = "aeron")]
+use crate::peers::aeron::{self, Terms as _};
 use crate::peers::engine_ring::{Broadcast, Spsc};
 use crate::peers::in_process::{Array, Channel, Disruptor, Photon, Ringbuf, Rtrb};
 use crate::peers::raw::{WholeLine, Word};
@@ -77,6 +79,11 @@ fn contenders() -> Vec<Contender> {
         all.push(Contender { one_way: None, ..Contender::of::<Inproc>() });
         all.push(Contender { one_way: None, ..Contender::of::<Ipc>() });
     }
+    #[cfg(feature = "aeron")]
+    {
+        all.push(Contender::shared::<aeron::Ipc<aeron::Short>>());
+        all.push(Contender::shared::<aeron::Ipc<aeron::Long>>());
+    }
     all
 }
 
@@ -95,6 +102,10 @@ pub fn answer(name: &str, place: &Path, wait: Wait) -> Result<(), SetupError> {
         crate::peers::iceoryx2::Iceoryx2::NAME => {
             round_trip::answer::<crate::peers::iceoryx2::Iceoryx2>(place, wait)
         }
+        #[cfg(feature = "aeron")]
+        aeron::Short::NAME => round_trip::answer::<aeron::Ipc<aeron::Short>>(place, wait),
+        #[cfg(feature = "aeron")]
+        aeron::Long::NAME => round_trip::answer::<aeron::Ipc<aeron::Long>>(place, wait),
         _ => Err(SetupError::Invalid(format!("{name}: no transport between processes"))),
     }
 }
@@ -141,7 +152,10 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     if cfg!(not(feature = "peers")) {
         bench.report.note("iceoryx2 and ZeroMQ were left out: build with `--features peers` to have them");
     }
-    bench.report.note("Aeron was left out: its Rust binding needs cmake, libclang and the C driver to build");
+    if cfg!(not(feature = "aeron")) {
+        let how = "build with `--features aeron`, which needs cmake and libclang";
+        bench.report.note(format!("Aeron was not measured: {how}"));
+    }
     Ok(())
 }
 
@@ -157,21 +171,25 @@ struct Results {
 type Promise = (&'static str, Target);
 
 /// Of a round trip in processes; peers that know only threads are held to theirs, which are no slower.
-const ROUND_TRIP: [Promise; 4] = [
+const ROUND_TRIP: [Promise; 6] = [
     ("iceoryx2", Target::AtMost(0.20)),
+    ("aeron invoked, 64 KB", Target::AtMost(0.50)),
+    ("aeron invoked, 4 MB", Target::AtMost(0.50)),
     ("rtrb", Target::AtMost(0.70)),
     ("photon-ring", Target::AtMost(1.0)),
     ("ringfire", Target::AtMost(1.0)),
 ];
 
 /// Of a stream: how many times faster.
-const STREAM: [Promise; 7] = [
+const STREAM: [Promise; 9] = [
     ("rtrb", Target::AtLeast(2.2)),
     ("disruptor", Target::AtLeast(2.2)),
     ("photon-ring", Target::AtLeast(1.7)),
     ("ringfire", Target::AtLeast(1.7)),
     ("iceoryx2", Target::AtLeast(80.0)),
     ("zmq ipc", Target::AtLeast(80.0)),
+    ("aeron invoked, 64 KB", Target::AtLeast(10.0)),
+    ("aeron invoked, 4 MB", Target::AtLeast(10.0)),
     ("ringbuf", Target::AtLeast(1.0)),
 ];
 
