@@ -131,6 +131,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn ids_are_the_same_if_every_part_is() {
+        let id = OrderId { epoch: 3, source: SourceId(7), source_epoch: 5, sequence: 9 };
+        assert_eq!(id, OrderId { ..id });
+        for other in [
+            OrderId { epoch: 2, ..id },
+            OrderId { source: SourceId(6), ..id },
+            OrderId { source_epoch: 4, ..id },
+            OrderId { sequence: 8, ..id },
+        ] {
+            assert_ne!(id, other);
+        }
+    }
+
+    #[test]
     fn fits_the_venue_and_reads_back() {
         let id = OrderId { epoch: u32::MAX, source: SourceId(7), source_epoch: 65_535, sequence: u64::MAX };
         let text = id.to_string();

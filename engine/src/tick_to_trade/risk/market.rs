@@ -95,7 +95,7 @@ impl Quote {
         let Top { bid, ask, .. } = self.top;
         let recent = (stale_after.0 > 0) & (now.0.abs_diff(self.at.0) <= stale_after.0.cast_unsigned());
         // One question of all: nearly always each is answered with yes.
-        if self.trusted & (bid.0 > 0) & (bid.0 < ask.0) & recent {
+        if self.trusted & self.top.is_sound() & recent {
             return Ok(Reference::between(bid, ask));
         }
         let priced = bid.0 > 0 && ask.0 > 0;
