@@ -4,6 +4,7 @@
 //! collector files (`local_ns SPACE payload`) are read as well. Nothing here decodes a frame's numbers.
 
 pub mod scan;
+pub(crate) mod ahead;
 mod unpack;
 mod received;
 mod ends;

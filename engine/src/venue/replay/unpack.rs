@@ -1,21 +1,15 @@
 //! Unpacking on a thread of its own: whoever reads the text of a packed file finds it ready.
 
 use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread;
+
+use crate::venue::replay::ahead::Ahead;
 
 /// Bytes of a block.
 const BLOCK: u64 = 1 << 18;
 
-/// Blocks that may wait to be read: enough that neither side waits for the other as long as both are about as fast.
-const WAITING: usize = 4;
-
-/// The text of `input`, which a thread reads ahead by a few blocks. The thread ends with the text, with the first error,
-/// or with the next block after this end is dropped.
+/// The text of `input`, which a thread reads ahead by a few blocks.
 pub(super) struct Unpacked {
-    filled: Receiver<io::Result<Vec<u8>>>,
-    /// Blocks that were read, to be filled again.
-    emptied: Sender<Vec<u8>>,
+    blocks: Ahead<Vec<u8>, io::Error>,
     block: Vec<u8>,
     taken: usize,
     ended: bool,
@@ -26,43 +20,24 @@ impl Unpacked {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start(input: impl Read + Send + 'static) -> io::Result<Self> {
-        let (filler, filled) = sync_channel(WAITING);
-        let (emptied, empty) = channel();
-        thread::Builder::new().name("unpack".to_owned()).spawn(move || unpack(input, &filler, &empty))?;
-        Ok(Self { filled, emptied, block: Vec::new(), taken: 0, ended: false })
-    }
-}
-
-/// Sends blocks until there is no more, which an empty one says, or until the input fails: what came before is sent first.
-fn unpack(mut input: impl Read, filler: &SyncSender<io::Result<Vec<u8>>>, empty: &Receiver<Vec<u8>>) {
-    loop {
-        let mut block = empty.try_recv().unwrap_or_default();
-        block.clear();
-        let outcome = input.by_ref().take(BLOCK).read_to_end(&mut block);
-        let text = !block.is_empty();
-        if (text || outcome.is_ok()) && filler.send(Ok(block)).is_err() {
-            return;
-        }
-        match outcome {
-            Ok(_) if text => {}
-            Ok(_) => return,
-            // Nobody may be there to hear it.
-            Err(error) => return drop(filler.send(Err(error))),
-        }
+    pub(super) fn start(mut input: impl Read + Send + 'static) -> io::Result<Self> {
+        let fill = move |block: &mut Vec<u8>| {
+            block.clear();
+            Ok(input.by_ref().take(BLOCK).read_to_end(block)? > 0)
+        };
+        let died = io::Error::other("the thread that unpacks it died");
+        let blocks = Ahead::start("unpack", died, fill)?;
+        Ok(Self { blocks, block: Vec::new(), taken: 0, ended: false })
     }
 }
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.taken == self.block.len() && !self.ended {
-            // What dies without a last word has not reached the end of the text.
-            let next =
-                self.filled.recv().map_err(|_| io::Error::other("the thread that unpacks it died"))??;
-            self.ended = next.is_empty();
+        while self.taken == self.block.len() && !self.ended {
             self.taken = 0;
-            // Nobody refills it when the text has ended.
-            let _ = self.emptied.send(std::mem::replace(&mut self.block, next));
+            let next = self.blocks.next(std::mem::take(&mut self.block))?;
+            self.ended = next.is_none();
+            self.block = next.unwrap_or_default();
         }
         let read = (&self.block[self.taken..]).read(buffer)?;
         self.taken += read;
@@ -121,29 +96,5 @@ mod tests {
         let dead = Text { left: 10, then: || panic!("planted") };
         let error = Unpacked::start(dead).expect("a thread").read_to_end(&mut out).expect_err("not the end");
         assert!(error.to_string().contains("died"), "{error}");
-    }
-
-    /// Text without an end, and word of its own.
-    struct Endless(Sender<()>);
-
-    impl Read for Endless {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            Ok(buffer.len())
-        }
-    }
-
-    impl Drop for Endless {
-        fn drop(&mut self) {
-            self.0.send(()).expect("the test waits for it");
-        }
-    }
-
-    #[test]
-    fn whoever_stops_reading_stops_the_thread() {
-        let (alive, gone) = channel();
-        let mut unpacked = Unpacked::start(Endless(alive)).expect("a thread");
-        unpacked.read_exact(&mut [1]).expect("text");
-        drop(unpacked);
-        assert_eq!(gone.recv_timeout(std::time::Duration::from_secs(60)), Ok(()));
     }
 }
