@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::clock::Stopwatch;
-use engine::domain::{InstrumentIndex, Nanos, Quantity};
+use engine::domain::{InstrumentIndex, Instruments, Nanos, Quantity};
 use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
+use engine::simulation::ahead::RecordedFrames;
 use engine::simulation::exchange::SimulatedExchange;
-use engine::simulation::source::{FrameSource as _, TapeFrames};
+use engine::simulation::source::FrameSource as _;
 use engine::simulation::stepper::Stepper;
 use engine::tick_to_trade::assembly::{JournalSet, Path as Agents, PathConfig, RingSizes, StrategySlot};
 use engine::tick_to_trade::ingest::IngestConfig;
@@ -30,16 +31,21 @@ const LATENCY: Nanos = Nanos::from_millis(1);
 
 /// A replay, ready to run.
 pub struct Replay {
-    stepper: Stepper<TapeFrames>,
+    stepper: Stepper<RecordedFrames>,
     _room: TempDir,
 }
 
 impl Replay {
-    /// Of `tape`, quoting the first instrument of it every 100 ms.
+    /// Of `tape`, which `play` says how to read, quoting the first instrument of it every 100 ms.
     ///
     /// # Errors
     /// When it is no tape or a file cannot be made.
-    pub fn of(tape: &Path, stopwatch: Stopwatch, scratch: &Path) -> Result<Self, SetupError> {
+    pub fn of(
+        tape: &Path,
+        play: &dyn Fn(TapeSet, Arc<Instruments>) -> Result<RecordedFrames, SetupError>,
+        stopwatch: Stopwatch,
+        scratch: &Path,
+    ) -> Result<Self, SetupError> {
         let room = tempfile::tempdir_in(scratch)
             .map_err(|error| SetupError::io(scratch, "making a directory in it", error))?;
         let ipc = IpcPaths::new(room.path().join("ipc"));
@@ -47,7 +53,7 @@ impl Replay {
         let tapes = [PathBuf::from(tape)];
         let table = Table::of(&tapes, None)?;
         let instruments = Arc::clone(&table.instruments);
-        let mut frames = TapeFrames::new(TapeSet::open(&tapes)?);
+        let mut frames = play(TapeSet::open(&tapes)?, Arc::clone(&instruments))?;
         let link = Link::create(&ipc, RING, 1)?;
         let config = PathConfig {
             ipc,

@@ -5,9 +5,11 @@ use std::fs::File;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
-use engine::domain::{Market, Nanos};
+use engine::domain::{Instruments, Market, Nanos};
 use engine::error::SetupError;
+use engine::simulation::ahead::{FramesAhead, RecordedFrames};
 use engine::simulation::source::{FrameSource as _, TapeFrames};
 use engine::venue::binance::frames::FrameDecoder;
 use engine::venue::replay::TapeSet;
@@ -53,55 +55,47 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         Some(packed) => unpack(packed, bench.scratch)?,
         None => made(bench)?,
     };
-    let (mut series, mut reading, mut hash, mut requests) =
-        (Series::default(), Series::default(), None, (0, 0));
+    let (mut alone, mut ahead, mut reading) = (Series::default(), Series::default(), Series::default());
+    let mut end = None;
     for _ in 0..bench.scale().of(9, 3, 2) {
-        let mut replay = Replay::of(&tape, bench.rig.stopwatch, bench.scratch)?;
-        let (played, time) = bench.rig.time(|| replay.run(&mut |_| {}));
-        played?;
-        let mut times = Histogram::default();
-        times.record_mean(time, replay.events());
-        series.add_alone(&times);
-        reading.add_alone(&read(bench, &tape, replay.events())?);
-        requests = replay.requests_and_fills();
-        let found = replay.state_hash();
-        let same = *hash.get_or_insert_with(|| found.clone()) == found;
-        if !same || requests.0 == 0 {
-            let (sent, fills) = requests;
-            let reason = format!(
-                "{SUITE}: {found} with {sent} requests and {fills} fills is not what came before, or nothing"
-            );
-            return Err(SetupError::Invalid(reason));
+        let events = play(bench, &tape, &here, (&mut alone, &mut end))?;
+        if bench.rig.has_two_cores() {
+            let rig = bench.rig;
+            let elsewhere =
+                |tapes, table| Ok(rig.pair(|| FramesAhead::start(tapes, table), || ())?.0?.into());
+            play(bench, &tape, &elsewhere, (&mut ahead, &mut end))?;
         }
+        reading.add_alone(&read(bench, &tape, events)?);
     }
     let peers = recorded.as_ref().map(|packed| measure_peers(bench, packed)).unwrap_or_default();
-    let ratios = |_, own: &Samples| {
-        let faster = |(name, target, events): &(&str, f64, f64)| {
-            let times = 1_000.0 / events / own.figure();
-            Ratio::promised(format!("faster than {name}"), times, Target::AtLeast(*target))
-        };
-        peers.iter().map(faster).collect()
+    let ratios = |promised: bool| {
+        let peers = &peers;
+        move |_, own: &Samples| {
+            let faster = |(name, target, events): &(&str, f64, f64)| {
+                let (to, times) = (format!("faster than {name}"), 1_000.0 / events / own.figure());
+                if promised {
+                    Ratio::promised(to, times, Target::AtLeast(*target))
+                } else {
+                    Ratio::plain(to, times)
+                }
+            };
+            peers.iter().map(faster).collect()
+        }
     };
     let what = if recorded.is_some() { "the USD-M recording" } else { "a made tape" };
-    bench.report.push_series(SUITE, &format!("an event of {what}"), &series, &ratios);
-    // What no replay of text on one thread can be faster than.
-    let bound = |_, own: &Samples| {
-        let faster = |(name, _, events): &(&str, f64, f64)| {
-            Ratio::plain(format!("faster than {name}"), 1_000.0 / events / own.figure())
-        };
-        peers.iter().map(faster).collect()
-    };
-    bench.report.push_series(
-        SUITE,
-        &format!("an event of {what}: read and decoded, nothing else"),
-        &reading,
-        &bound,
-    );
-    let per = series.alone().map_or(f64::NAN, Samples::figure);
-    let (requests, fills) = requests;
+    let one = format!("an event of {what}, on one core");
+    let two = format!("an event of {what}, read and decoded on another core");
+    let bound = format!("an event of {what}: read and decoded on one core, nothing else");
+    // As `trading replay` does it where it may use two cores: that is what is promised.
+    let promised = bench.rig.has_two_cores();
+    bench.report.push_series(SUITE, &one, &alone, &ratios(!promised));
+    bench.report.push_series(SUITE, &two, &ahead, &ratios(promised));
+    bench.report.push_series(SUITE, &bound, &reading, &ratios(false));
+    let rate = |series: &Series| 1_000.0 / series.alone().map_or(f64::NAN, Samples::figure);
+    let End { requests, fills, .. } = end.unwrap_or_default();
     bench.report.note(format!(
-        "replay: {:.2} million events a second of {what}; each run made {requests} requests and {fills} fills and came to the same state hash",
-        1_000.0 / per
+        "replay: {:.2} million events a second of {what} on one core, {:.2} on two; each run made {requests} requests and {fills} fills and came to the same state hash",
+        rate(&alone), rate(&ahead)
     ));
     if peers.is_empty() {
         bench.report.note("replay: hftbacktest and nautilus were not measured: see docs/benchmarks.md");
@@ -115,6 +109,44 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         memory(bench, &day)?;
     }
     Ok(())
+}
+
+/// What a replay came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct End {
+    hash: String,
+    requests: u64,
+    fills: u64,
+}
+
+type Play<'a> = &'a dyn Fn(TapeSet, Arc<Instruments>) -> Result<RecordedFrames, SetupError>;
+
+/// Reads a tape as it is needed.
+fn here(tapes: TapeSet, _: Arc<Instruments>) -> Result<RecordedFrames, SetupError> {
+    Ok(TapeFrames::new(tapes).into())
+}
+
+/// Plays `tape` once, adds the time of an event to `series`, and holds what it came to against the runs before. Returns how many
+/// events there were.
+fn play(
+    bench: &Bench<'_>,
+    tape: &Path,
+    how: Play<'_>,
+    (series, end): (&mut Series, &mut Option<End>),
+) -> Result<u64, SetupError> {
+    let mut replay = Replay::of(tape, how, bench.rig.stopwatch, bench.scratch)?;
+    let (played, time) = bench.rig.time(|| replay.run(&mut |_| {}));
+    played?;
+    let mut times = Histogram::default();
+    times.record_mean(time, replay.events());
+    series.add_alone(&times);
+    let (requests, fills) = replay.requests_and_fills();
+    let found = End { hash: replay.state_hash(), requests, fills };
+    if requests == 0 || *end.get_or_insert_with(|| found.clone()) != found {
+        let reason = format!("{SUITE}: {found:?} is not what came before, or nothing");
+        return Err(SetupError::Invalid(reason));
+    }
+    Ok(replay.events())
 }
 
 /// Times of an event when the tape is only read and decoded: no book, no exchange, no agent.
@@ -204,7 +236,7 @@ fn measure_peers(bench: &mut Bench<'_>, packed: &Path) -> Vec<(&'static str, f64
 /// A day of a recording: memory after it beside memory after its first four hours.
 fn memory(bench: &mut Bench<'_>, day: &Path) -> Result<(), SetupError> {
     const EARLY: Nanos = Nanos::from_secs(4 * 3_600);
-    let mut replay = Replay::of(day, bench.rig.stopwatch, bench.scratch)?;
+    let mut replay = Replay::of(day, &here, bench.rig.stopwatch, bench.scratch)?;
     let (mut start, mut early) = (None, 0);
     replay.run(&mut |now| {
         let began = *start.get_or_insert(now);

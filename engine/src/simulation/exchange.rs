@@ -13,7 +13,7 @@ use crate::ring::spsc;
 use crate::simulation::exchange_counts::ExchangeCounters;
 use crate::simulation::faults::{Faults, FrameFate};
 use crate::simulation::source::FrameSource;
-use crate::venue::binance::frames::FrameDecoder;
+use crate::venue::binance::frames::{FrameDecoder, Read};
 use crate::venue::link::{Batch, FeedWriter};
 use crate::venue::simulated::{Matching, Request, SimulationConfig};
 use crate::venue::{Frame, KeptFrame};
@@ -130,6 +130,31 @@ impl<S: FrameSource> SimulatedExchange<S> {
     }
 
     fn play_one(&mut self) -> Result<(), SetupError> {
+        match self.play_read() {
+            Some(outcome) => outcome,
+            None => self.play_frame(),
+        }
+    }
+
+    /// Plays what a source says that has decoded its frames before.
+    #[inline]
+    fn play_read(&mut self) -> Option<Result<(), SetupError>> {
+        let Self { source, matching, direct, faults, feed_latency, counters, .. } = self;
+        let (Some(outbox), None) = (direct, faults) else {
+            let unfit = "a source that reads ahead has no frames, for a link or for faults";
+            return source.next_read(&mut |_, _| {}).map(|_| Err(SetupError::Invalid(unfit.to_owned())));
+        };
+        let mut begun = false;
+        source.next_read(&mut |received, read| {
+            if !std::mem::replace(&mut begun, true) {
+                outbox.frame(received + *feed_latency);
+            }
+            hear(received, read, matching, counters);
+            outbox.tell(read);
+        })
+    }
+
+    fn play_frame(&mut self) -> Result<(), SetupError> {
         let Self { source, decoder, matching, ports, held, direct, faults, feed_latency, counters, .. } =
             self;
         source.next(&mut |frame| {
@@ -137,15 +162,13 @@ impl<S: FrameSource> SimulatedExchange<S> {
             if let (Some(_), Some(faults)) = (&direct, &mut *faults) {
                 (arrival, fate) = faults.of_frame(arrival);
             }
-            let mut follows = false;
+            if let (Some(outbox), FrameFate::Whole | FrameFate::Twice) = (&mut *direct, fate) {
+                outbox.frame(arrival);
+            }
             decoder.decode(frame, |read| {
-                match read {
-                    Ok(event) => matching.on_market(frame.received, event),
-                    Err(_) => counters.unreadable += 1,
-                }
+                hear(frame.received, read, matching, counters);
                 if let (Some(outbox), FrameFate::Whole | FrameFate::Twice) = (&mut *direct, fate) {
-                    outbox.push(arrival, follows, read);
-                    follows = true;
+                    outbox.tell(read);
                 }
             });
             let payload = match fate {
@@ -217,11 +240,17 @@ impl<S: FrameSource> SimulatedExchange<S> {
 
 /// Adds all that `frame` says.
 fn push_all(outbox: &mut Batch, decoder: &mut FrameDecoder, frame: &Frame<'_>) {
-    let mut follows = false;
-    decoder.decode(frame, |read| {
-        outbox.push(frame.received, follows, read);
-        follows = true;
-    });
+    outbox.frame(frame.received);
+    decoder.decode(frame, |read| outbox.tell(read));
+}
+
+/// Lets the exchange itself know what was said at `received`.
+#[inline]
+fn hear(received: Nanos, read: &Read<'_>, matching: &mut Matching, counters: &mut ExchangeCounters) {
+    match read {
+        Ok(event) => matching.on_market(received, event),
+        Err(_) => counters.unreadable += 1,
+    }
 }
 
 impl<S: FrameSource> Agent for SimulatedExchange<S> {

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod source;
+pub mod ahead;
 mod exchange_counts;
 pub mod faults;
 pub mod exchange;

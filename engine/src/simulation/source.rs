@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::{InstrumentIndex, Instruments, Market, Nanos};
 use crate::error::SetupError;
 use crate::venue::Frame;
+use crate::venue::binance::frames::Read;
 use crate::venue::generated::GeneratedMarket;
 use crate::venue::replay::TapeSet;
 
@@ -21,6 +22,13 @@ pub trait FrameSource: Send {
     /// # Errors
     /// When the source cannot be read on.
     fn next(&mut self, on_frame: &mut dyn FnMut(&Frame<'_>)) -> Result<(), SetupError>;
+
+    /// As [`next`](Self::next), by a source whose frames were decoded before: hands over when the frame was received and each
+    /// event of it. `None` from every source that hands over frames.
+    #[inline]
+    fn next_read(&mut self, _on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> Option<Result<(), SetupError>> {
+        None
+    }
 
     /// Looks, at `now`, for what cannot be foretold: when the next frame is due, or `None` from every source that has
     /// said so before.

@@ -13,8 +13,9 @@ use engine::clock::Stopwatch;
 use engine::domain::{Instruments, Nanos};
 use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
+use engine::simulation::ahead::RecordedFrames;
 use engine::simulation::exchange::SimulatedExchange;
-use engine::simulation::source::{FrameSource, TapeFrames};
+use engine::simulation::source::FrameSource;
 use engine::simulation::stepper::Stepper;
 use engine::tick_to_trade::assembly::{JournalSet, Path as AgentPath};
 use engine::venue::replay::{TapeBytes, TapeSet};
@@ -117,7 +118,7 @@ impl Room {
 
 /// A replay of tapes, ready to run.
 struct Replay {
-    stepper: Stepper<TapeFrames>,
+    stepper: Stepper<RecordedFrames>,
     /// How far the tapes have been read.
     bytes: TapeBytes,
     instruments: Arc<Instruments>,
@@ -139,7 +140,7 @@ impl Replay {
         let link = Link::create(&ipc, args.ring_capacity, 1)?;
         let tapes = TapeSet::open(&args.files)?;
         let bytes = tapes.bytes();
-        let mut frames = TapeFrames::new(tapes);
+        let mut frames = RecordedFrames::new(tapes, Arc::clone(&instruments))?;
         let journals = room.journals();
         let setup = PathSetup {
             ipc: &ipc,

@@ -17,7 +17,7 @@ use engine::domain::Nanos;
 use engine::message::report::{OrderState, ReportKind};
 use engine::shm::late::LOOK_EVERY;
 use engine::simulation::faults::{FaultRates, Faults};
-use replay::{Joined, Make, by_deadlines, by_turns, frames, market_making};
+use replay::{Joined, Make, Reading, by_deadlines, by_turns, frames, market_making};
 use support::{generated_of, tape};
 use watch::{Seen, Watch};
 
@@ -55,7 +55,9 @@ fn a_replay_by_deadlines_is_the_replay_by_turns() {
     let home = tempfile::tempdir().expect("a folder");
     let tape = tape(home.path(), "cryptofeed_usdm_20210405");
     for latency in [Nanos::ZERO, Nanos::from_millis(7), Nanos::from_millis(700)] {
-        let (hash, sent) = by_deadlines(&tape, latency, &market_making, None);
+        let once = |read| by_deadlines(&tape, (read, latency), &market_making, None).expect("played");
+        let (hash, sent) = once(Reading::Here);
+        assert_eq!(once(Reading::Ahead), (hash.clone(), sent), "read ahead, feed latency {latency:?}");
         let how = (Joined::Closed, latency, &market_making as Make<'_>);
         let other = by_turns(&tape, how, (&mut Watch::new(), u64::MAX), None);
         assert!(sent > 0, "nothing was traded");
@@ -99,7 +101,7 @@ fn a_strategy_places_pairs_and_hears_of_both_the_same_in_every_replay() {
             let played = by_turns(&tape, how, (&mut Watch::new(), u64::MAX), None);
             (played.hash, played.sent)
         } else {
-            by_deadlines(&tape, latency, make, None)
+            by_deadlines(&tape, (Reading::Here, latency), make, None).expect("played")
         };
         judge(&Told::hear(&heard));
         outcome
@@ -117,7 +119,8 @@ fn whatever_is_lost_of_a_pair_both_or_neither_were_placed_and_one_trades() {
     let make: Make<'_> = &|index, instrument| Box::new(Bracket::new(index, instrument, say.clone()));
     let rates =
         FaultRates { lost_requests: 4, lost_answers: 6, repeated_answers: 6, ..FaultRates::default() };
-    by_deadlines(&tape, Nanos::from_millis(7), make, Some(Faults::new(1, rates)));
+    let played = |read| by_deadlines(&tape, (read, Nanos::from_millis(7)), make, Some(Faults::new(1, rates)));
+    played(Reading::Here).expect("played");
     let told = Told::hear(&heard);
     let end = |of: u64| {
         let mut states =
@@ -135,6 +138,15 @@ fn whatever_is_lost_of_a_pair_both_or_neither_were_placed_and_one_trades() {
         let never = ends.contains(&OrderState::NeverPlaced);
         assert!(if filled { ends.contains(&OrderState::Expired) } else { !never || of_both }, "{ends:?}");
     }
+}
+
+#[test]
+fn faults_are_refused_to_whoever_reads_ahead() {
+    let home = tempfile::tempdir().expect("a folder");
+    let tape = generated_of(home.path(), &["BTCUSDT"], 5);
+    let faults = Some(Faults::new(1, FaultRates::USUAL));
+    let refused = by_deadlines(&tape, (Reading::Ahead, Nanos::ZERO), &market_making, faults);
+    assert!(refused.is_err_and(|error| error.to_string().contains("reads ahead")));
 }
 
 /// What each replay of several asked for, up to the first that is `right`.

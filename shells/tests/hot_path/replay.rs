@@ -6,7 +6,9 @@ use std::sync::Arc;
 use engine::agent::Agent as _;
 use engine::clock::Stopwatch;
 use engine::domain::{Instrument, InstrumentIndex, Instruments, Nanos, Quantity};
+use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
+use engine::simulation::ahead::{FramesAhead, RecordedFrames};
 use engine::simulation::exchange::SimulatedExchange;
 use engine::simulation::faults::Faults;
 use engine::simulation::source::{FrameSource as _, TapeFrames};
@@ -90,22 +92,35 @@ fn limits(instruments: &Instruments) -> Limits {
     }
 }
 
+/// Who reads the tape.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading {
+    /// The replay, when it needs a frame.
+    Here,
+    /// A thread of its own, ahead.
+    Ahead,
+}
+
 /// Everything a replay is made of, but for how it is driven.
 struct Parts {
     link: Link,
     config: PathConfig,
     strategies: Vec<StrategySlot>,
-    frames: TapeFrames,
+    frames: RecordedFrames,
     journals: JournalSet,
 }
 
-fn parts(room: &FilePath, tape: &FilePath, joined: Joined, make: Make<'_>) -> Parts {
+fn parts(room: &FilePath, tape: &FilePath, (joined, read): (Joined, Reading), make: Make<'_>) -> Parts {
     let ipc = IpcPaths::new(room.join("ipc"));
     ipc.create().expect("directories");
     let tapes = [tape.to_owned()];
     let table = Table::of(&tapes, None).expect("a tape");
     let instruments = Arc::clone(&table.instruments);
-    let mut frames = TapeFrames::new(TapeSet::open(&tapes).expect("a tape"));
+    let tapes = TapeSet::open(&tapes).expect("a tape");
+    let mut frames: RecordedFrames = match read {
+        Reading::Here => TapeFrames::new(tapes).into(),
+        Reading::Ahead => FramesAhead::start(tapes, Arc::clone(&instruments)).expect("a thread").into(),
+    };
     let link = Link::create(&ipc, RING, 1).expect("rings");
     let strategies = table.present.iter().take(4).map(|&index| {
         let instrument = instruments.get(index).expect("listed");
@@ -147,15 +162,18 @@ fn room() -> tempfile::TempDir {
 
 /// The replay as `trading replay` does it, with faults on the link if there are any: its state hash, and how many orders it
 /// sent.
+///
+/// # Errors
+/// When the replay ends early.
 pub fn by_deadlines(
     tape: &FilePath,
-    latency: Nanos,
+    (read, latency): (Reading, Nanos),
     make: Make<'_>,
     faults: Option<Faults>,
-) -> (String, u64) {
+) -> Result<(String, u64), SetupError> {
     let room = room();
     let Parts { link, config, strategies, frames, mut journals } =
-        parts(room.path(), tape, Joined::Closed, make);
+        parts(room.path(), tape, (Joined::Closed, read), make);
     let path = Path::assemble(&config, strategies, link.feed.into_direct(), link.entry, &mut journals)
         .expect("assembled");
     let instruments = Arc::clone(&config.instruments);
@@ -165,14 +183,14 @@ pub fn by_deadlines(
     if let Some(faults) = faults {
         stepper.inject(faults);
     }
-    stepper.run(&mut |_| true).expect("played");
+    stepper.run(&mut |_| true)?;
     let (path, account) = (stepper.path(), stepper.exchange().matching().account());
     for (index, instrument) in instruments.iter() {
         let ours = path.risk().ledger().position(index).map(|position| i128::from(position.0));
         assert_eq!(ours, Some(account.ledger(index).position()), "{}", instrument.symbol);
     }
     assert_eq!(path.route().orders().live(), 0);
-    (stepper.journals().state_hash().to_string(), path.route().counters.sent)
+    Ok((stepper.journals().state_hash().to_string(), path.route().counters.sent))
 }
 
 type Agents = Path<LinkFeed, LinkOrderEntry>;
@@ -211,7 +229,8 @@ pub fn by_turns(
     mut planted: Option<Box<dyn FnOnce()>>,
 ) -> Played {
     let room = room();
-    let Parts { link, config, strategies, frames, mut journals } = parts(room.path(), tape, joined, make);
+    let Parts { link, config, strategies, frames, mut journals } =
+        parts(room.path(), tape, (joined, Reading::Here), make);
     let mut path = assemble(&config, strategies, (link.feed, link.entry), &mut journals);
     let mut exchange =
         SimulatedExchange::new(link.venue, frames, config.instruments, MATCHING, latency).expect("a tape");

@@ -7,10 +7,12 @@
 //! [`OrderEntry`]: crate::venue::OrderEntry
 
 mod answer;
+mod batch;
 pub mod direct;
 pub mod feed;
 pub mod order_entry;
 
-pub use direct::{Batch, DirectFeed};
+pub use batch::Batch;
+pub use direct::DirectFeed;
 pub use feed::{FeedReader, FeedWriter, LinkFeed};
 pub use order_entry::LinkOrderEntry;

@@ -40,13 +40,13 @@ impl<T: Default + Send + 'static, E: Send + 'static> Ahead<T, E> {
         Ok(Self { filled, emptied, died: Some(died), ended: false })
     }
 
-    /// The next piece; `emptied` is one that was taken before. `None` after the last.
+    /// Puts the next piece in the place of `piece`, which was taken; `false` after the last.
     ///
     /// # Errors
     /// Those of the thread, once.
-    pub(crate) fn next(&mut self, emptied: T) -> Result<Option<T>, E> {
+    pub(crate) fn turn(&mut self, piece: &mut T) -> Result<bool, E> {
         if self.ended {
-            return Ok(None);
+            return Ok(false);
         }
         let next = match self.filled.recv() {
             Ok(next) => next,
@@ -54,8 +54,8 @@ impl<T: Default + Send + 'static, E: Send + 'static> Ahead<T, E> {
         };
         self.ended = next.as_ref().map_or(true, |piece| piece.last);
         // Nobody fills it when the thread has ended.
-        let _ = self.emptied.send(emptied);
-        next.map(|piece| Some(piece.content))
+        let _ = self.emptied.send(std::mem::replace(piece, next?.content));
+        Ok(true)
     }
 }
 
@@ -97,18 +97,18 @@ mod tests {
     #[test]
     fn pieces_come_in_order_and_the_error_behind_them_once() {
         let ends: [(fn() -> _, _); 3] =
-            [(|| Ok(false), Ok(None)), (|| Err("cut"), Err("cut")), (|| panic!("planted"), Err("died"))];
+            [(|| Ok(false), Ok(false)), (|| Err("cut"), Err("cut")), (|| panic!("planted"), Err("died"))];
         for (end, last) in ends {
             let (mut ahead, mut piece) = (numbers(20, end), Vec::new());
             // A piece in the making dies with its thread.
             let whole = if last == Err("died") { 19 } else { 20 };
             for number in 1..=whole {
-                piece = ahead.next(piece).expect("made").expect("not the last");
+                assert_eq!(ahead.turn(&mut piece), Ok(true));
                 assert_eq!(piece, [number]);
                 piece.clear();
             }
-            assert_eq!(ahead.next(Vec::new()), last);
-            assert_eq!(ahead.next(Vec::new()), Ok(None), "said once");
+            assert_eq!(ahead.turn(&mut piece), last);
+            assert_eq!(ahead.turn(&mut piece), Ok(false), "said once");
         }
     }
 
@@ -117,7 +117,7 @@ mod tests {
         let (alive, gone) = channel();
         let fill = move |_: &mut Vec<u8>| alive.send(()).map(|()| true).map_err(|_| "nobody waits for it");
         let mut endless = Ahead::start("endless", "died", fill).expect("a thread");
-        assert!(endless.next(Vec::new()).is_ok_and(|piece| piece.is_some()));
+        assert_eq!(endless.turn(&mut Vec::new()), Ok(true));
         drop(endless);
         let deadline = std::time::Duration::from_secs(60);
         while gone.recv_timeout(deadline).is_ok() {}

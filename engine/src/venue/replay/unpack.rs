@@ -12,7 +12,6 @@ pub(super) struct Unpacked {
     blocks: Ahead<Vec<u8>, io::Error>,
     block: Vec<u8>,
     taken: usize,
-    ended: bool,
 }
 
 impl Unpacked {
@@ -27,17 +26,14 @@ impl Unpacked {
         };
         let died = io::Error::other("the thread that unpacks it died");
         let blocks = Ahead::start("unpack", died, fill)?;
-        Ok(Self { blocks, block: Vec::new(), taken: 0, ended: false })
+        Ok(Self { blocks, block: Vec::new(), taken: 0 })
     }
 }
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.taken == self.block.len() && !self.ended {
+        while self.taken == self.block.len() && self.blocks.turn(&mut self.block)? {
             self.taken = 0;
-            let next = self.blocks.next(std::mem::take(&mut self.block))?;
-            self.ended = next.is_none();
-            self.block = next.unwrap_or_default();
         }
         let read = (&self.block[self.taken..]).read(buffer)?;
         self.taken += read;
