@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use engine::domain::{Instruments, Market, Nanos};
+use engine::book::{Book, SyncRule};
+use engine::domain::{Instrument, Instruments, Market, Nanos};
 use engine::error::SetupError;
 use engine::simulation::ahead::{FramesAhead, RecordedFrames};
 use engine::simulation::source::{FrameSource as _, TapeFrames};
-use engine::venue::binance::frames::FrameDecoder;
+use engine::venue::binance::MarketEvent;
+use engine::venue::binance::frames::{FrameDecoder, Read};
 use engine::venue::replay::TapeSet;
 use flate2::read::MultiGzDecoder;
 use shells::replay::instruments::Table;
@@ -34,6 +36,10 @@ const DAY: &str = "tape/spot_nexousdt_a_20240723_0724.tsv.gz";
 /// Frames of the tape that is made where there are no recordings.
 const MADE: usize = 60_000;
 
+/// What no replay of text on one core can be faster than, and with how many books of an instrument: none, and the exchange's and
+/// the engine's.
+const BOUNDS: [(&str, usize); 2] = [("nothing else", 0), ("and two books of it", 2)];
+
 /// Memory after a day may be this many times that after its first hours.
 const FLAT: Target = Target::AtMost(1.05);
 
@@ -55,7 +61,8 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         Some(packed) => unpack(packed, bench.scratch)?,
         None => made(bench)?,
     };
-    let (mut alone, mut ahead, mut reading) = (Series::default(), Series::default(), Series::default());
+    let (mut alone, mut ahead) = (Series::default(), Series::default());
+    let mut bounds = [Series::default(), Series::default()];
     let mut end = None;
     for _ in 0..bench.scale().of(9, 3, 2) {
         let events = play(bench, &tape, &here, (&mut alone, &mut end))?;
@@ -65,7 +72,9 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
                 |tapes, table| Ok(rig.pair(|| FramesAhead::start(tapes, table), || ())?.0?.into());
             play(bench, &tape, &elsewhere, (&mut ahead, &mut end))?;
         }
-        reading.add_alone(&read(bench, &tape, events)?);
+        for (series, (_, books)) in bounds.iter_mut().zip(BOUNDS) {
+            series.add_alone(&read(bench, &tape, events, books)?);
+        }
     }
     let peers = recorded.as_ref().map(|packed| measure_peers(bench, packed)).unwrap_or_default();
     let ratios = |promised: bool| {
@@ -85,12 +94,14 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     let what = if recorded.is_some() { "the USD-M recording" } else { "a made tape" };
     let one = format!("an event of {what}, on one core");
     let two = format!("an event of {what}, read and decoded on another core");
-    let bound = format!("an event of {what}: read and decoded on one core, nothing else");
     // As `trading replay` does it where it may use two cores: that is what is promised.
     let promised = bench.rig.has_two_cores();
     bench.report.push_series(SUITE, &one, &alone, &ratios(!promised));
     bench.report.push_series(SUITE, &two, &ahead, &ratios(promised));
-    bench.report.push_series(SUITE, &bound, &reading, &ratios(false));
+    for (series, (more, _)) in bounds.iter().zip(BOUNDS) {
+        let bound = format!("an event of {what}: read and decoded on one core, {more}");
+        bench.report.push_series(SUITE, &bound, series, &ratios(false));
+    }
     let rate = |series: &Series| 1_000.0 / series.alone().map_or(f64::NAN, Samples::figure);
     let End { requests, fills, .. } = end.unwrap_or_default();
     bench.report.note(format!(
@@ -149,18 +160,32 @@ fn play(
     Ok(replay.events())
 }
 
-/// Times of an event when the tape is only read and decoded: no book, no exchange, no agent.
-fn read(bench: &Bench<'_>, tape: &Path, events: u64) -> Result<Histogram, SetupError> {
+/// Times of an event when the tape is only read and decoded: no exchange, no agent; and no book, or `books` of each instrument.
+fn read(bench: &Bench<'_>, tape: &Path, events: u64, books: usize) -> Result<Histogram, SetupError> {
     let instruments = Table::of(&[tape.to_path_buf()], None)?.instruments;
+    let book = |(_, instrument): (_, &Instrument)| {
+        let rule = SyncRule::of(instrument.market);
+        (0..books).map(|_| Book::new(rule, instrument.filters.tick)).collect::<Vec<_>>()
+    };
+    let mut books: Vec<Vec<Book>> = instruments.iter().map(book).collect();
     let mut frames = TapeFrames::new(TapeSet::open(&[tape.to_path_buf()])?);
     let mut decoder = FrameDecoder::new(instruments);
+    let mut take = |event: &Read<'_>| match *event {
+        Ok(MarketEvent::Depth { instrument, ids, bids, asks, .. }) => {
+            for book in &mut books[instrument as usize] {
+                black_box(book.on_diff(ids, bids, asks));
+            }
+        }
+        Ok(MarketEvent::Snapshot { instrument, last_update_id, bids, asks }) => {
+            for book in &mut books[instrument as usize] {
+                black_box(book.on_snapshot(last_update_id, bids, asks));
+            }
+        }
+        _ => {}
+    };
     let (outcome, time) = bench.rig.time(|| {
         while frames.next_time()? != Nanos::NEVER {
-            frames.next(&mut |frame| {
-                decoder.decode(frame, |event| {
-                    black_box(event);
-                });
-            })?;
+            frames.next(&mut |frame| decoder.decode(frame, |event| take(black_box(event))))?;
         }
         Ok::<_, SetupError>(())
     });

@@ -3,6 +3,7 @@
 //! same way over two processes.
 
 pub mod apart;
+mod messages;
 mod parts;
 
 use std::hint::black_box;
@@ -88,22 +89,24 @@ impl Kind {
 /// # Errors
 /// When a file cannot be made, or a frame does not lead to exactly one order.
 pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
-    let mut rows: Vec<[Series; 5]> = KINDS.iter().map(|_| Default::default()).collect();
+    let mut rows: Vec<[Series; 6]> = KINDS.iter().map(|_| Default::default()).collect();
     let two_cores = bench.rig.has_two_cores();
     let count: usize = bench.scale().of(6_400, 3_200, 64);
     for round in 0..bench.rounds() {
-        for (kind, [ours, serde, plain, parts, over_two]) in KINDS.iter().zip(&mut rows) {
+        for (kind, [ours, serde, plain, parts, told, over_two]) in KINDS.iter().zip(&mut rows) {
             let chunks = count.div_ceil(CHUNK);
             let plan = kind.plan(WARM + 2 * (count + chunks * RETURN), u64::from(round) + 1)?;
             let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
             let mut alone = Parts::new(&desk)?;
             desk.feed().ahead(2 + WARM).for_each(|given| alone.read(given));
             desk.warm_up(2 + WARM)?;
-            let [own, theirs, arithmetic, of_parts] = measure(bench, kind, &mut desk, &mut alone, count)?;
+            let [own, theirs, arithmetic, of_parts, of_told] =
+                measure(bench, kind, &mut desk, &mut alone, count)?;
             ours.add_alone(&own);
             serde.add_alone(&theirs);
             plain.add_alone(&arithmetic);
             parts.add_alone(&of_parts);
+            told.add_alone(&of_told);
             if two_cores {
                 let measure = || apart::measure(bench, kind, count, u64::from(round) + 1);
                 over_two.add(bench.rig.measure_long(measure)?);
@@ -111,7 +114,7 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         }
     }
     let tail = |own: &Samples| own.times.at(0.999) / own.times.at(0.5);
-    for (kind, [ours, serde, plain, parts, over_two]) in KINDS.iter().zip(&rows) {
+    for (kind, [ours, serde, plain, parts, told, over_two]) in KINDS.iter().zip(&rows) {
         let ratios = |_, own: &Samples| {
             let over = serde.alone().map_or(f64::NAN, |serde| own.over(serde));
             vec![
@@ -122,12 +125,14 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         bench.report.push_series(SUITE, &format!("{}: bytes to order bytes", kind.name), ours, &ratios);
         let name = format!("{}: {} reads the frame", kind.name, json::SERDE);
         bench.report.push_series(SUITE, &name, serde, &|_, _| Vec::new());
-        let name = format!("{}: its parts alone", kind.name);
-        bench.report.push_series(SUITE, &name, parts, &|_, own: &Samples| {
+        let of_both = |_, own: &Samples| {
             let over = |whole: &Series| whole.alone().map_or(f64::NAN, |whole| own.over(whole));
             let way = Ratio::plain("the whole way", over(ours));
             vec![Ratio::plain("serde_json's parse of the frame", over(serde)), way]
-        });
+        };
+        bench.report.push_series(SUITE, &format!("{}: its parts alone", kind.name), parts, &of_both);
+        let name = format!("{}: its parts and three messages", kind.name);
+        bench.report.push_series(SUITE, &name, told, &of_both);
         // What the tail of anything so long is on this machine, whoever wrote it.
         let name = format!("{}: plain arithmetic for as long", kind.name);
         let ratios = |_, own: &Samples| vec![Ratio::plain("its own p50 at p99.9", tail(own))];
@@ -166,9 +171,9 @@ fn measure(
     desk: &mut Desk,
     parts: &mut Parts,
     count: usize,
-) -> Result<[Histogram; 4], SetupError> {
+) -> Result<[Histogram; 5], SetupError> {
     let (mut own, mut theirs) = (Histogram::prepared(), Histogram::prepared());
-    let (mut plain, mut of_parts) = (Histogram::prepared(), Histogram::prepared());
+    let (mut plain, mut of_parts) = (Histogram::prepared(), [Histogram::prepared(), Histogram::prepared()]);
     let mut left = count;
     while left > 0 {
         let chunk = left.min(CHUNK);
@@ -202,27 +207,28 @@ fn measure(
         desk.journals.drain_all()?;
         take_parts(bench, desk, parts, chunk, &mut of_parts)?;
     }
-    Ok([own, theirs, plain, of_parts])
+    let [of_parts, of_told] = of_parts;
+    Ok([own, theirs, plain, of_parts, of_told])
 }
 
-/// Times of the parts for the next `chunk` frames, which the desk takes too.
+/// Times of the parts for the next `chunk` frames, which the desk takes too: without messages, and with them for every other.
 fn take_parts(
     bench: &Bench<'_>,
     desk: &mut Desk,
     parts: &mut Parts,
     chunk: usize,
-    times: &mut Histogram,
+    times: &mut [Histogram; 2],
 ) -> Result<(), SetupError> {
     let ahead: Vec<_> = desk.feed().ahead(RETURN + chunk).cloned().collect();
     ahead[..RETURN].iter().for_each(|given| parts.read(given));
     desk.take(RETURN);
     parts.skip();
-    for given in &ahead[RETURN..] {
+    for (given, told) in ahead[RETURN..].iter().zip([false, true].into_iter().cycle()) {
         desk.arrive();
         let now = desk.now();
         desk.agents.ingest.do_work(now);
         desk.agents.host.do_work(now);
-        times.record(parts.time(bench, desk, given)?);
+        times[usize::from(told)].record(parts.time(bench, desk, given, told)?);
         while desk.cycle() > 0 {}
     }
     desk.journals.drain_all()

@@ -1,5 +1,6 @@
 //! What no arrangement of the way can leave out, one after the other without agents between: decoding, the book, every
-//! control, a record in each journal, the clock readings and histograms of each stage, and the order's text.
+//! control, a record in each journal, the clock readings and histograms of each stage, and the order's text; then the same with
+//! the messages by which agents tell each other.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use engine::book::{Book, SyncRule};
 use engine::clock::Stopwatch;
 use engine::counters::Histograms;
-use engine::domain::{Market, Nanos, SourceId};
+use engine::domain::{Nanos, SourceId};
 use engine::error::{RejectCode, SetupError};
 use engine::journal::{Decision, Record};
 use engine::message::report::{OrderState, ReportKind};
@@ -21,6 +22,7 @@ use engine::venue::{Frame, Source};
 use crate::desk::Desk;
 use crate::desk::feed::Given;
 use crate::suites::Bench;
+use crate::suites::tick_to_order::messages::Messages;
 
 /// Stages of the way, each with a reading of the clock where it ends and a histogram.
 const STAGES: [&str; 6] = ["decode", "book", "strategy", "risk", "route", "tick_to_order"];
@@ -41,6 +43,7 @@ pub struct Parts {
     histograms: Histograms,
     journals: [Written; 2],
     intents: Consumer<Intent>,
+    messages: Messages,
     out: Vec<u8>,
 }
 
@@ -52,7 +55,7 @@ impl Parts {
     pub fn new(desk: &Desk) -> Result<Self, SetupError> {
         let instruments = desk.instruments();
         let instrument = instruments.get(0).ok_or_else(|| SetupError::Invalid("no instrument".to_owned()))?;
-        let rule = if instrument.market == Market::Spot { SyncRule::Spot } else { SyncRule::Futures };
+        let rule = SyncRule::of(instrument.market);
         let ring = desk.ipc.intents(SourceId::strategy(0));
         let journal = |name: &str| {
             let (ring, cursor) = (ring.with_extension(name), ring.with_extension(format!("{name}.cursor")));
@@ -65,6 +68,7 @@ impl Parts {
             histograms: Histograms::create(&ring.with_extension("histograms"), &STAGES, 1)?,
             journals: [journal("first")?, journal("second")?],
             intents: Consumer::attach(&ring, &ring.with_extension("copy"))?,
+            messages: Messages::new(&ring.with_extension("parts"))?,
             out: Vec::with_capacity(REQUEST_ROOM),
         })
     }
@@ -92,14 +96,25 @@ impl Parts {
         });
     }
 
-    /// How long the parts take for `given`, the frame that has just led to an order of `desk` which risk has not judged yet.
+    /// How long the parts take for `given`, the frame that has just led to an order of `desk` which risk has not judged yet;
+    /// `told` says whether messages are among them.
     ///
     /// # Errors
     /// When there is no order, or a part refuses it.
-    pub fn time(&mut self, bench: &Bench<'_>, desk: &mut Desk, given: &Given) -> Result<Nanos, SetupError> {
+    pub fn time(
+        &mut self,
+        bench: &Bench<'_>,
+        desk: &mut Desk,
+        given: &Given,
+        told: bool,
+    ) -> Result<Nanos, SetupError> {
         let intent = self.intents.poll();
         let intent = intent.ok_or_else(|| SetupError::Invalid("the parts: no order".to_owned()))?;
-        let (done, time) = bench.rig.time(|| self.run(desk, given, &intent, bench.rig.stopwatch));
+        let stopwatch = bench.rig.stopwatch;
+        let (done, time) = bench.rig.time(|| {
+            let done = self.run(desk, given, &intent, stopwatch);
+            done && (!told || self.messages.pass(&intent))
+        });
         for journal in &mut self.journals {
             journal.drained.poll();
         }
