@@ -5,6 +5,7 @@ pub mod composite;
 pub mod runner;
 pub mod observed;
 
+use crate::clock::Moment;
 use crate::domain::Nanos;
 
 pub use composite::Composite;
@@ -21,6 +22,15 @@ pub trait Agent {
     ///
     /// Zero means that nothing changed: the cycle can be forgotten, and a replay leaves it out.
     fn do_work(&mut self, now: Nanos) -> usize;
+
+    /// The same for a driver of several agents, one after the other. `moment` is when the one before was done with its last
+    /// message: this one's first message begins there, unless something lengthy came first. It leaves when its own
+    /// last message was done, or nothing if it took none or was busy with more than messages afterwards.
+    #[inline]
+    fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        moment.forget();
+        self.do_work(now)
+    }
 
     /// The earliest time at which it wants a duty cycle although no input arrives; `Nanos::NEVER` if none.
     fn next_deadline(&self) -> Nanos;

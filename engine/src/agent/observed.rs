@@ -1,6 +1,7 @@
 //! Counters of an agent, copied to its mapped file off the hot path.
 
 use crate::agent::Agent;
+use crate::clock::Moment;
 use crate::counters::{Counters, Heartbeat};
 use crate::domain::Nanos;
 
@@ -69,10 +70,15 @@ impl<A: Agent + Observed> Agent for Published<A> {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
-        let work = self.agent.do_work(now);
+        self.do_work_from(now, &mut Moment::default())
+    }
+
+    fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        let work = self.agent.do_work_from(now, moment);
         self.stale |= work > 0;
         if self.stale && now >= self.due {
             self.publish();
+            moment.forget();
             self.due = now.saturating_add(INTERVAL);
         }
         if let Some(heartbeat) = &mut self.heartbeat {
@@ -83,5 +89,50 @@ impl<A: Agent + Observed> Agent for Published<A> {
 
     fn next_deadline(&self) -> Nanos {
         self.agent.next_deadline()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Busy;
+
+    impl Agent for Busy {
+        fn name(&self) -> &'static str {
+            "busy"
+        }
+        fn do_work(&mut self, _now: Nanos) -> usize {
+            1
+        }
+        fn do_work_from(&mut self, _now: Nanos, moment: &mut Moment) -> usize {
+            *moment = Moment::at(Nanos(7));
+            1
+        }
+        fn next_deadline(&self) -> Nanos {
+            Nanos::NEVER
+        }
+    }
+
+    impl Observed for Busy {
+        fn names(&self) -> Vec<String> {
+            vec!["cycles".to_owned()]
+        }
+        fn values(&self, set: &mut dyn FnMut(usize, u64)) {
+            set(0, 1);
+        }
+    }
+
+    #[test]
+    fn copying_the_counters_out_is_not_the_beginning_of_a_message() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let counters = Counters::create(&folder.path().join("counters"), &["cycles"], 1).expect("made");
+        let mut agent = Published::new(Busy, counters);
+        let left = [0, 1, INTERVAL.0].map(|now| {
+            let mut moment = Moment::UNKNOWN;
+            agent.do_work_from(Nanos(now), &mut moment);
+            moment
+        });
+        assert_eq!(left, [Moment::UNKNOWN, Moment::at(Nanos(7)), Moment::UNKNOWN]);
     }
 }

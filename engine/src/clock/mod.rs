@@ -1,9 +1,11 @@
 //! Clocks are passed in: an agent is told `now`, and never asks the machine.
 
 pub mod tsc;
+pub mod moment;
 
 use crate::domain::Nanos;
 
+pub use moment::Moment;
 pub use tsc::Stopwatch;
 
 /// A source of `now` for a thread's agents.

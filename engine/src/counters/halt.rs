@@ -289,12 +289,14 @@ impl HaltPages {
         self.watched.push(Watched { page, absent });
     }
 
-    /// Looks for the watched pages, if that is due; to be called in every duty cycle.
+    /// Looks for the watched pages, if that is due, and says whether it was; to be called in every duty cycle.
     #[inline]
-    pub fn refresh(&mut self, now: Nanos) {
-        if now >= self.due {
+    pub fn refresh(&mut self, now: Nanos) -> bool {
+        let due = now >= self.due;
+        if due {
             self.look(now);
         }
+        due
     }
 
     #[cold]

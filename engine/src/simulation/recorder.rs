@@ -60,6 +60,11 @@ impl<M: MarketData> MarketData for RecordedFeed<M> {
         })
     }
 
+    #[inline]
+    fn is_near(&self) -> bool {
+        self.inner.is_near()
+    }
+
     fn next_deadline(&self) -> Nanos {
         self.inner.next_deadline()
     }
@@ -208,6 +213,11 @@ impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
 
     fn clock_offset(&self) -> Nanos {
         self.inner.clock_offset()
+    }
+
+    #[inline]
+    fn is_near(&self) -> bool {
+        self.inner.is_near()
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -428,71 +438,4 @@ impl Agent for Recorder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Quantity;
-
-    /// Takes no question of an odd number, and always has something to say.
-    struct Moody(u64);
-
-    impl OrderEntry for Moody {
-        fn send(&mut self, _: &Order, _: Nanos) -> Result<(), NotSent> {
-            Ok(())
-        }
-
-        fn query(&mut self, _: InstrumentIndex, _: OrderId, _: Nanos) -> Result<(), NotSent> {
-            self.0 += 1;
-            if self.0.is_multiple_of(2) { Ok(()) } else { Err(NotSent) }
-        }
-
-        fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
-            Some(VenueEvent {
-                kind: VenueEventKind::Connected,
-                id: OrderId::NONE,
-                venue_order_id: 0,
-                cumulative: Quantity::ZERO,
-                instrument: 0,
-                received: now,
-            })
-        }
-
-        fn next_deadline(&self) -> Nanos {
-            Nanos::NEVER
-        }
-    }
-
-    fn recorded(folder: &tempfile::TempDir) -> RecordedEntry<Moody> {
-        let path = |name: &str| folder.path().join(name);
-        RecordedEntry::new(
-            Moody(0),
-            spsc::Producer::create(&path("departures"), &path("departures.cursor"), 64, 1).expect("made"),
-            spsc::Producer::create(&path("answers"), &path("answers.cursor"), 64, 1).expect("made"),
-        )
-    }
-
-    #[test]
-    fn what_does_not_leave_is_noted_by_its_number_and_what_does_not_fit_is_lost() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut entry = recorded(&folder).noting(Notes::new(true));
-        let outcomes: Vec<bool> =
-            (0..4).map(|_| entry.query(0, OrderId::NONE, Nanos::ZERO).is_ok()).collect();
-        assert_eq!(outcomes, [false, true, false, true]);
-        let event = entry.poll(Nanos(7)).expect("an event");
-        let notes = entry.notes_mut().expect("notes");
-        assert_eq!(notes.unsent, [1, 3].map(Unsent::new));
-        assert_eq!(notes.answers, [Answer::from(&event)]);
-        let room = notes.answers.capacity();
-        for _ in 0..room {
-            assert!(entry.poll(Nanos(8)).is_some());
-        }
-        assert_eq!(entry.lost(), 1);
-    }
-
-    #[test]
-    fn answers_of_a_venue_in_the_process_are_left_to_the_tape() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut entry = recorded(&folder).noting(Notes::new(false));
-        assert!(entry.poll(Nanos(7)).is_some());
-        assert!(entry.notes_mut().expect("notes").answers.is_empty());
-    }
-}
+mod tests;

@@ -63,6 +63,11 @@ impl OrderEntry for ReplayedEntry {
         self.answers.pop_front()
     }
 
+    #[inline]
+    fn is_near(&self) -> bool {
+        true
+    }
+
     fn next_deadline(&self) -> Nanos {
         Nanos::NEVER
     }

@@ -5,7 +5,7 @@
 //! until nobody has work: who has no input does nothing.
 
 use crate::agent::Agent;
-use crate::clock::{Clock, VirtualClock};
+use crate::clock::{Clock, Moment, VirtualClock};
 use crate::domain::Nanos;
 use crate::error::SetupError;
 use crate::limits::POLL_BATCH;
@@ -176,16 +176,17 @@ impl<S: FrameSource> Stepper<S> {
         let Self { exchange, path, deadlines, .. } = self;
         // In hand: in memory each mark would wait for the one before.
         let due = &mut { self.due };
+        let moment = &mut Moment::default();
         let (ingest, host, risk, route) = path.parts_mut();
         if due.take(EXCHANGE) {
             let answers = exchange.counters.answers;
-            drive(EXCHANGE, exchange, now, due, deadlines);
+            drive(EXCHANGE, exchange, (now, moment), due, deadlines);
             due.mark(ROUTE, exchange.counters.answers != answers);
         }
         due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
         if due.take(INGEST) {
             let IngestCounters { snapshots_requested: wishes, ticks, .. } = *ingest.agent().counters();
-            drive(INGEST, ingest, now, due, deadlines);
+            drive(INGEST, ingest, (now, moment), due, deadlines);
             // What waited behind the events just taken.
             due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
             let counters = ingest.agent().counters();
@@ -194,12 +195,12 @@ impl<S: FrameSource> Stepper<S> {
             due.mark(RISK, counters.ticks != ticks);
         }
         if due.take(HOST) {
-            let work = drive(HOST, host, now, due, deadlines);
+            let work = drive(HOST, host, (now, moment), due, deadlines);
             due.mark(RISK, work > 0);
         }
         if due.take(RISK) {
             let records = risk.agent().records();
-            drive(RISK, risk, now, due, deadlines);
+            drive(RISK, risk, (now, moment), due, deadlines);
             // Every decision is journalled: the host reads refusals there, and approvals come to route by a ring.
             let decided = risk.agent().records() != records;
             due.mark(HOST, decided);
@@ -207,7 +208,7 @@ impl<S: FrameSource> Stepper<S> {
         }
         if due.take(ROUTE) {
             let (records, requests) = (route.agent().records(), route.agent().requests());
-            drive(ROUTE, route, now, due, deadlines);
+            drive(ROUTE, route, (now, moment), due, deadlines);
             let reported = route.agent().records() != records;
             due.mark(HOST, reported);
             due.mark(RISK, reported);
@@ -238,11 +239,11 @@ fn hand_over<S: FrameSource>(
 fn drive(
     which: usize,
     agent: &mut impl Agent,
-    now: Nanos,
+    (now, moment): (Nanos, &mut Moment),
     due: &mut Due,
     deadlines: &mut [Nanos; AGENTS],
 ) -> usize {
-    let work = agent.do_work(now);
+    let work = agent.do_work_from(now, moment);
     deadlines[which] = agent.next_deadline();
     due.mark(which, work >= POLL_BATCH || (work > 0 && deadlines[which] <= now));
     work

@@ -1,5 +1,6 @@
 //! The desk at which an agent takes commands: a pair of rings for each sender, each of which may come late.
 
+use crate::clock::Moment;
 use crate::domain::Nanos;
 use crate::error::SetupError;
 use crate::message::command::{Command, CommandAnswer, CommandCode};
@@ -49,11 +50,17 @@ impl CommandDesk {
     }
 
     /// Takes what has come and answers each by `carry_out`; returns how many commands. One look at a ring when there
-    /// is nothing.
+    /// is nothing; more makes `moment` unknown.
     #[inline]
-    pub fn serve(&mut self, now: Nanos, mut carry_out: impl FnMut(&Command) -> CommandAnswer) -> usize {
+    pub fn serve(
+        &mut self,
+        now: Nanos,
+        moment: &mut Moment,
+        mut carry_out: impl FnMut(&Command) -> CommandAnswer,
+    ) -> usize {
         if now >= self.due {
             self.look(now);
+            moment.forget();
         }
         let mut taken = 0;
         for Sender { requests, answers } in &mut self.senders {
@@ -61,6 +68,7 @@ impl CommandDesk {
             for _ in 0..BATCH {
                 let Some(command) = ring.poll() else { break };
                 taken += 1;
+                moment.forget();
                 let answer = if now > command.valid_until {
                     CommandAnswer::new(command.id, CommandCode::Late, "", "", "it came too late")
                 } else {

@@ -59,6 +59,12 @@ pub trait MarketData {
     /// When the next frame arrives, where that is known (virtual time); else `Nanos::NEVER`.
     fn next_deadline(&self) -> Nanos;
 
+    /// Whether to find no frame costs a look at memory, as it does at a ring; to ask the kernel takes as long as a stage.
+    #[inline]
+    fn is_near(&self) -> bool {
+        false
+    }
+
     /// Times that a connection to the venue was made again.
     fn reconnects(&self) -> u64 {
         0
@@ -264,6 +270,12 @@ pub trait OrderEntry {
 
     /// The next event that has arrived by `now`.
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent>;
+
+    /// Whether to find no event costs a look at memory, as [`MarketData::is_near`].
+    #[inline]
+    fn is_near(&self) -> bool {
+        false
+    }
 
     /// How much of the venue's limits is used.
     fn limits_used(&self) -> LimitsUsed {

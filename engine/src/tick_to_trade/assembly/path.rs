@@ -1,6 +1,7 @@
 //! The four agents in one process.
 
 use crate::agent::{Agent, Published};
+use crate::clock::Moment;
 use crate::domain::Nanos;
 use crate::error::SetupError;
 use crate::tick_to_trade::assembly::builders;
@@ -158,7 +159,10 @@ impl<M: MarketData, E: OrderEntry> Agent for Path<M, E> {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
-        self.ingest.do_work(now) + self.host.do_work(now) + self.risk.do_work(now) + self.route.do_work(now)
+        let Self { ingest, host, risk, route } = self;
+        let moment = &mut Moment::default();
+        let ticked = ingest.do_work_from(now, moment) + host.do_work_from(now, moment);
+        ticked + risk.do_work_from(now, moment) + route.do_work_from(now, moment)
     }
 
     fn next_deadline(&self) -> Nanos {

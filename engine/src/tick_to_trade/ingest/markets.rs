@@ -1,7 +1,7 @@
 //! What frames do: to books, best prices and signs of life, and so to the tick stream.
 
 use crate::book::{BookCell, DiffIds, DiffOutcome, Distrust, Level, SnapshotOutcome};
-use crate::clock::Stopwatch;
+use crate::clock::{Moment, Stopwatch};
 use crate::domain::{InstrumentIndex, Instruments, Interval, Nanos};
 use crate::message::tick::{TRUSTED, Top, interval_flags};
 use crate::message::{Tick, TickKind};
@@ -23,7 +23,9 @@ const CELL_PATIENCE: Nanos = Nanos::from_millis(4);
 pub(super) struct Markets {
     ports: IngestPorts,
     pub(super) states: Vec<InstrumentState>,
-    stopwatch: Stopwatch,
+    pub(super) stopwatch: Stopwatch,
+    /// When the last event of this duty cycle was applied.
+    pub(super) done: Moment,
     config: IngestConfig,
     pub(super) counters: IngestCounters,
     /// Instruments whose cell is out of date, and when the cells are written next.
@@ -58,6 +60,7 @@ impl Markets {
             dirty: room::vector(instruments.len(), 0),
             wanting: room::vector(instruments.len(), 0),
             stopwatch,
+            done: Moment::UNKNOWN,
             config,
             counters: IngestCounters::default(),
             cells_due: Nanos::NEVER,
@@ -69,6 +72,7 @@ impl Markets {
 
     pub(super) fn on_frame(&mut self, decoder: &mut FrameDecoder, frame: &Frame<'_>, now: Nanos) {
         self.counters.frames += 1;
+        // However the feed came by it, that is not part of any stage.
         let taken = self.stopwatch.elapsed();
         let mut done = taken;
         decoder.decode(frame, |event| {
@@ -93,6 +97,7 @@ impl Markets {
             Err(error) => self.on_malformed(error, &context),
         }
         let done = self.stopwatch.elapsed();
+        self.done = Moment::at(done);
         self.ports.histograms.record(1, (done - decoded).0.unsigned_abs());
         done
     }
@@ -304,10 +309,10 @@ impl Markets {
         }
     }
 
-    /// Writes the cells that are due; `idle` when nothing else waits for it.
-    pub(super) fn write_cells(&mut self, now: Nanos, idle: bool) {
+    /// Writes the cells that are due; `idle` when nothing else waits for it. Says whether it did.
+    pub(super) fn write_cells(&mut self, now: Nanos, idle: bool) -> bool {
         if now < self.cells_due || !(idle || now >= self.cells_due.saturating_add(CELL_PATIENCE)) {
-            return;
+            return false;
         }
         for index in self.dirty.drain(..) {
             let state = &mut self.states[index as usize];
@@ -315,6 +320,7 @@ impl Markets {
             self.ports.cells.write(index as usize, &BookCell::of(&state.book, index, now));
         }
         self.cells_due = Nanos::NEVER;
+        true
     }
 
     pub(super) fn find_silence(&mut self, now: Nanos) -> usize {

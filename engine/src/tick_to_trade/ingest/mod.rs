@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::agent::{Agent, Observed};
 use crate::book::{Book, BookCell};
-use crate::clock::Stopwatch;
+use crate::clock::{Moment, Stopwatch};
 use crate::counters::Histograms;
 use crate::counters::cell::CellWriter;
 use crate::domain::{InstrumentIndex, Instruments, Nanos};
@@ -127,6 +127,12 @@ impl<M: MarketData> Agent for Ingest<M> {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        self.do_work_from(now, &mut Moment::default())
+    }
+
+    /// A frame begins when the feed hands it over, which may have taken long: nobody's moment is used.
+    fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        self.markets.done.forget();
         let mut work = 0;
         while work < POLL_BATCH {
             let Self { feed, decoder, markets } = self;
@@ -143,11 +149,13 @@ impl<M: MarketData> Agent for Ingest<M> {
             }
             work += 1;
         }
-        work += self.ask_for_snapshots(now);
-        work += self.markets.find_silence(now);
+        let rare = self.ask_for_snapshots(now) + self.markets.find_silence(now);
+        work += rare;
         // Cells are a view for people and shells: writing one changes no decision, so it is no work to replay, and what a
         // frame has just caused need not wait for it.
-        self.markets.write_cells(now, work == 0);
+        let written = self.markets.write_cells(now, work == 0);
+        *moment =
+            if rare > 0 || written || !self.feed.is_near() { Moment::UNKNOWN } else { self.markets.done };
         work
     }
 

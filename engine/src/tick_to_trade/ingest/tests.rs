@@ -15,6 +15,7 @@ const URL: &str = "https://api.binance.com/api/v3/depth?symbol=ABCUSDT&limit=100
 
 #[derive(Default)]
 struct Script {
+    near: bool,
     frames: VecDeque<(bool, String)>,
     wishes: Vec<InstrumentIndex>,
 }
@@ -25,6 +26,10 @@ impl MarketData for Script {
         let source = if rest { Source::Rest(URL) } else { Source::Stream };
         on_frame(&Frame { received: now, market: Market::Spot, source, payload: text.as_bytes() });
         true
+    }
+
+    fn is_near(&self) -> bool {
+        self.near
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -107,6 +112,9 @@ impl Bench {
         bench
     }
 }
+
+/// By then cells wait no longer.
+const CELLS: Nanos = Nanos::from_millis(5);
 
 const TOP: [i64; 4] = [1_000, 100, 1_005, 200];
 
@@ -226,4 +234,40 @@ fn both_ticks_of_a_bar_know_its_interval() {
     }
     let bar = |interval| [TickKind::Bar, TickKind::BarVolume].map(|kind| (kind, interval));
     assert_eq!(told, [bar(Some(Interval::Minutes3)), bar(None)].concat());
+}
+
+/// What a cycle at `now` with a trade leaves, and whether that was read in it.
+fn left_after_trade(bench: &mut Bench, now: Nanos) -> (Moment, bool) {
+    bench.stream(
+        r#"{"e":"trade","E":1700000000000,"s":"ABCUSDT","t":1,"p":"10.00","q":"1.00","T":1700000000000,"m":true,"M":true}"#,
+    );
+    let stopwatch = Stopwatch::calibrate();
+    let mut moment = Moment::at(Nanos(7));
+    bench.ingest.markets.stopwatch = stopwatch;
+    let before = stopwatch.elapsed();
+    bench.ingest.do_work_from(now, &mut moment);
+    let after = stopwatch.elapsed();
+    (moment, (before..=after).contains(&moment.or_read(&stopwatch)))
+}
+
+#[test]
+fn a_cycle_leaves_the_end_of_its_last_frame_unless_it_did_more_or_asked_the_kernel() {
+    let mut bench = Bench::synchronised();
+    bench.ingest.feed.near = true;
+    bench.work(START + CELLS);
+    let (moment, within) = left_after_trade(&mut bench, START + CELLS);
+    assert!(within && moment != Moment::UNKNOWN);
+    let mut idle = Moment::at(Nanos(7));
+    bench.ingest.do_work_from(START + CELLS, &mut idle);
+    assert_eq!(idle, Moment::UNKNOWN, "it took nothing");
+    bench.diff(12, 12, r#"["9.98","3.00"]"#, "");
+    bench.work(START + CELLS);
+    let late = START + CELLS + CELLS;
+    assert_eq!(left_after_trade(&mut bench, late).0, Moment::UNKNOWN, "it wrote a cell");
+    assert!(left_after_trade(&mut bench, late).1);
+    bench.diff(14, 14, r#"["9.97","3.00"]"#, "");
+    assert_eq!(left_after_trade(&mut bench, late).0, Moment::UNKNOWN, "it asked for a snapshot");
+    assert!(left_after_trade(&mut bench, late).1);
+    bench.ingest.feed.near = false;
+    assert_eq!(left_after_trade(&mut bench, late).0, Moment::UNKNOWN, "its feed has sockets");
 }

@@ -4,13 +4,13 @@
 //! halt pages of all owners. Out: the order ring, risk's journal, risk's halt page.
 
 use crate::agent::Agent;
-use crate::clock::Stopwatch;
+use crate::clock::{Moment, Stopwatch};
 use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
 use crate::crash;
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
-use crate::journal::{DayStart, Decision, Journal, RecordKind, Tail};
+use crate::journal::{Decision, Journal, RecordKind, Tail};
 use crate::ledger::Ledger;
 use crate::limits::POLL_BATCH;
 use crate::message::{Intent, Report, SealedOrder, Tick};
@@ -26,11 +26,11 @@ use crate::tick_to_trade::risk::position::Exposure;
 use crate::tick_to_trade::risk::request::Request;
 use crate::tick_to_trade::risk::state::State;
 
-/// Shortest time between two computations of the day's result because prices moved (C19). A fill computes it at once.
-const DAY_CHECK_EVERY: Nanos = Nanos::from_millis(100);
-
 /// Reports taken in one cycle: an order brings a few, and what is known of the orders must keep pace with the intents.
 const REPORTS_BATCH: usize = 4 * POLL_BATCH;
+
+/// Ticks that a frame makes, but for one of many trades: an order that it causes waits for them, and for no more.
+const TICKS_PER_FRAME: usize = 2;
 
 /// Records that one intent may need: what is left of a flood, its own, and that of the other of a pair. With less room none
 /// is taken.
@@ -59,7 +59,8 @@ pub struct RiskPorts {
     pub stopwatch: Stopwatch,
     /// Whose death risk acts upon.
     pub peers: Peers,
-    /// Stage latencies: `risk`, from an intent's taking to its order's leaving or its refusal.
+    /// Stage latencies: `risk`, from an intent's taking, or the end of the stage before it ([`Moment`]), to its order's
+    /// leaving or its refusal.
     pub histograms: Histograms,
 }
 
@@ -234,7 +235,7 @@ impl Risk {
         taken
     }
 
-    fn take_ticks(&mut self) -> usize {
+    fn take_ticks(&mut self, moment: &mut Moment) -> usize {
         let mut taken = 0;
         let Some(ticks) = self.ports.ticks.get_mut() else { return 0 };
         while taken < POLL_BATCH {
@@ -243,6 +244,7 @@ impl Risk {
                 Polled::Lapped { missed } => {
                     self.state.on_tick_gap();
                     self.counts.ticks_missed += missed;
+                    moment.forget();
                 }
                 Polled::Message(tick) => {
                     self.day_due |= self.state.on_tick(&tick);
@@ -254,35 +256,11 @@ impl Risk {
         taken
     }
 
-    fn check_day(&mut self, now: Nanos) {
-        self.state.check_day(now);
-        self.day_checked = now;
-        self.day_due = false;
-        self.write_day(now);
-    }
-
-    /// Journals what the day counts from, when that has changed: it must outlive this process.
-    fn write_day(&mut self, now: Nanos) {
-        let day = self.state.day.baseline();
-        let Some((number, baseline)) = day.filter(|_| day != self.day_written) else { return };
-        if self.ports.journal.free() <= JOURNAL_RESERVE {
-            return;
-        }
-        let elapsed = self.elapsed();
-        if self.ports.journal.append(now, elapsed, &DayStart::new(number, baseline)).is_ok() {
-            self.day_written = day;
-        }
-    }
-
-    fn day_deadline(&self) -> Nanos {
-        if self.day_due { self.day_checked.saturating_add(DAY_CHECK_EVERY) } else { Nanos::NEVER }
-    }
-
     /// Takes intents in turn, one of each source a round.
-    fn take_intents(&mut self, now: Nanos) -> usize {
+    fn take_intents(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let (mut taken, sources) = (0, self.ports.intents.len());
         // One reading of the clock ends an intent's time and begins the next one's.
-        let mut clock = None;
+        let mut clock = moment.take();
         for _ in 0..POLL_BATCH {
             let before = taken;
             let mut at = self.first;
@@ -295,7 +273,8 @@ impl Risk {
                 let source = *source;
                 let next = |ring: &mut Consumer<Intent>| ring.poll_unless(|next| next.awaits_other(now));
                 if let Some(intent) = ring.get_mut().and_then(next) {
-                    clock = self.take_intent(&intent, (source, at), now, clock).or(clock);
+                    clock = self.take_intent(&intent, (source, at), now, clock);
+                    *moment = clock;
                     taken += 1;
                 }
                 at = if at + 1 < sources { at + 1 } else { 0 };
@@ -312,20 +291,20 @@ impl Risk {
         taken
     }
 
-    /// Decides an intent of `source`, whose ring is the `at`-th. `clock` is the moment it is taken at, if that was read already;
-    /// gives the moment that it was decided at.
+    /// Decides an intent of `source`, whose ring is the `at`-th. `clock` is the moment it is taken at; gives the moment that it
+    /// was decided at.
     #[inline(always)]
     fn take_intent(
         &mut self,
         intent: &Intent,
         (source, at): (SourceId, usize),
         now: Nanos,
-        clock: Option<i64>,
-    ) -> Option<i64> {
+        clock: Moment,
+    ) -> Moment {
         let epoch = self.state.epoch;
         if self.recovery.as_ref().is_some_and(|past| past.has_decided(intent, source, epoch)) {
             // Taken before the last life ended; its cursor had not been given back yet.
-            return None;
+            return Moment::UNKNOWN;
         }
         let ring = &mut self.ports.intents[at].1;
         let other = if intent.opens_pair() { other_of(intent, ring) } else { None };
@@ -333,15 +312,15 @@ impl Risk {
             // What it needs comes while this one is decided.
             self.state.expect(source, &next);
         }
-        let started = clock.unwrap_or_else(|| self.elapsed());
+        let started = clock.or_read(&self.ports.stopwatch);
         self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
         match other {
-            None => self.decide(intent, source, now, started),
-            Some(other) => self.decide_pair([intent, &other], source, now, started),
+            None => self.decide(intent, source, now, started.0),
+            Some(other) => self.decide_pair([intent, &other], source, now, started.0),
         }
-        let done = self.elapsed();
-        self.ports.histograms.record(0, (done - started).unsigned_abs());
-        Some(done)
+        let done = self.ports.stopwatch.elapsed();
+        self.ports.histograms.record(0, (done - started).0.unsigned_abs());
+        Moment::at(done)
     }
 
     /// Gives one intent, taken at `taken` on the monotonic clock, its one answer.
@@ -441,31 +420,45 @@ impl Agent for Risk {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
-        if !self.withdraw_unsent(now) {
+        self.do_work_from(now, &mut Moment::default())
+    }
+
+    fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        if !self.withdraw_unsent(now, moment) {
             return 0;
         }
         if now >= self.look_due {
             self.look(now);
+            moment.forget();
         }
-        self.ports.halts.refresh(now);
+        if self.ports.halts.refresh(now) {
+            moment.forget();
+        }
         let mut work = 0;
         if self.state.day.is_over(now) {
             // Before today's ticks: what was won and lost until now was so yesterday.
             self.check_day(now);
             work += 1;
         }
-        work += self.take_reports(now) + self.take_ticks();
+        work += self.take_reports(now);
+        let ticks = self.take_ticks(moment);
         if self.day_deadline() <= now {
             self.check_day(now);
             work += 1;
         }
-        self.publish_latches(now);
+        if self.publish_latches(now) {
+            moment.forget();
+        }
         if self.flood.pending().is_some() && self.journal_room() > JOURNAL_RESERVE {
             self.flush(now);
             work += 1;
         }
-        work += self.take_commands(now) + self.take_intents(now) + self.cancel_halted(now);
-        if self.is_closing() { work + self.cancel_all(now) } else { work }
+        if work > 0 || ticks > TICKS_PER_FRAME {
+            moment.forget();
+        }
+        work += ticks + self.take_commands(now, moment) + self.take_intents(now, moment);
+        work += self.cancel_halted(now, moment);
+        if self.is_closing() { work + self.cancel_all(now, moment) } else { work }
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -475,6 +468,7 @@ impl Agent for Risk {
 }
 
 mod commands;
+mod day;
 mod inherited;
 mod latches;
 mod observed;

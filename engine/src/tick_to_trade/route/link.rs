@@ -145,12 +145,14 @@ impl<E: OrderEntry> Route<E> {
     }
 
     /// Looks, at most every 100 ms, whether risk has made another order ring, and whether the one at hand lies: then
-    /// nothing is taken from it any more, and an operator has to look into it (C27).
+    /// nothing is taken from it any more, and an operator has to look into it (C27). Says whether it did.
     #[inline]
-    pub(super) fn look_at_orders(&mut self, now: Nanos) {
-        if now >= self.link.look_due {
+    pub(super) fn look_at_orders(&mut self, now: Nanos) -> bool {
+        let due = now >= self.link.look_due;
+        if due {
             self.look_at_orders_now(now);
         }
+        due
     }
 
     #[cold]

@@ -20,7 +20,7 @@ pub mod timeouts;
 mod recovery;
 
 use crate::agent::{Agent, Observed};
-use crate::clock::Stopwatch;
+use crate::clock::{Moment, Stopwatch};
 use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
 use crate::crash;
@@ -60,7 +60,7 @@ pub struct RoutePorts {
     pub halts: HaltPages,
     /// Route's own halt page.
     pub own_halts: HaltPage,
-    /// Stage latencies: `route`, `tick_to_order`, `order_to_ack`, in this order.
+    /// Stage latencies: `route` (it may begin where `risk` ended: [`Moment`]), `tick_to_order`, `order_to_ack`, in this order.
     pub histograms: Histograms,
 }
 
@@ -73,7 +73,7 @@ pub struct Route<E> {
     entry: E,
     stopwatch: Stopwatch,
     /// What the stopwatch said when it was read last, in this duty cycle.
-    moment: Option<Nanos>,
+    moment: Moment,
     timing: RouteTiming,
     orders: Orders,
     answers: Timeouts,
@@ -96,7 +96,7 @@ impl<E: OrderEntry> Route<E> {
             ports,
             entry,
             stopwatch,
-            moment: None,
+            moment: Moment::UNKNOWN,
             timing,
             orders: Orders::default(),
             answers: Timeouts::new(timing.answer),
@@ -142,8 +142,8 @@ impl<E: OrderEntry> Route<E> {
         &mut self.entry
     }
 
-    fn take_orders(&mut self, now: Nanos) -> usize {
-        let (mut taken, mut clock) = (0, None);
+    fn take_orders(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        let (mut taken, mut clock) = (0, moment.take());
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
             let next = |ring: &mut spsc::Consumer<SealedOrder>| {
                 ring.poll_unless(|next| next.intent().awaits_other(now))
@@ -152,15 +152,16 @@ impl<E: OrderEntry> Route<E> {
             taken += 1;
             crash::point("route.taken");
             // One reading of the clock ends an order's time and begins the next one's.
-            let started = clock.unwrap_or_else(|| self.stopwatch.elapsed());
-            self.moment = Some(started);
+            let started = clock.or_read(&self.stopwatch);
+            self.moment = Moment::at(started);
             if order.intent().opens_pair() {
                 self.on_pair(&order, now, started);
             } else {
                 self.on_order(&order, now, started);
             }
             let done = self.stopwatch.elapsed();
-            clock = Some(done);
+            clock = Moment::at(done);
+            *moment = clock;
             self.ports.histograms.record(0, (done - started).0.unsigned_abs());
             self.record_tick_to_order(done);
         }
@@ -399,8 +400,9 @@ impl<E: OrderEntry> Route<E> {
     /// When this duty cycle is, on the monotonic clock: as `now` one moment for all that it tells. The clock is read once for
     /// that, and for each order that it takes up.
     fn moment(&mut self) -> Nanos {
-        let stopwatch = self.stopwatch;
-        *self.moment.get_or_insert_with(|| stopwatch.elapsed())
+        let elapsed = self.moment.or_read(&self.stopwatch);
+        self.moment = Moment::at(elapsed);
+        elapsed
     }
 
     fn append(&mut self, report: &Report, now: Nanos) {
@@ -441,10 +443,14 @@ impl<E: OrderEntry> Agent for Route<E> {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
-        self.moment = None;
-        self.ports.halts.refresh(now);
-        self.look_at_orders(now);
+        self.do_work_from(now, &mut Moment::default())
+    }
+
+    fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        self.moment = Moment::UNKNOWN;
+        let looked = self.ports.halts.refresh(now) | self.look_at_orders(now);
         if self.past.is_some() {
+            moment.forget();
             let taken = self.take_past(now);
             if self.past.is_some() {
                 // Nothing new leaves before what may have left is asked about.
@@ -452,7 +458,11 @@ impl<E: OrderEntry> Agent for Route<E> {
             }
         }
         // Events first: a fill that has arrived must be known before the next order leaves.
-        self.take_events(now) + self.take_timeouts(now) + self.take_orders(now)
+        let first = self.take_events(now) + self.take_timeouts(now);
+        if looked || first > 0 || !self.entry.is_near() {
+            moment.forget();
+        }
+        first + self.take_orders(now, moment)
     }
 
     fn next_deadline(&self) -> Nanos {

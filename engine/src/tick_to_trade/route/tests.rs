@@ -34,6 +34,7 @@ struct Script {
     seen: Sender<Seen>,
     events: Receiver<VenueEvent>,
     refuse: bool,
+    near: bool,
 }
 
 impl OrderEntry for Script {
@@ -67,6 +68,10 @@ impl OrderEntry for Script {
 
     fn poll(&mut self, _now: Nanos) -> Option<VenueEvent> {
         self.events.try_recv().ok()
+    }
+
+    fn is_near(&self) -> bool {
+        self.near
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -124,7 +129,7 @@ impl Bench {
         };
         let (seen_sender, seen) = channel();
         let (events, event_receiver) = channel();
-        let script = Script { seen: seen_sender, events: event_receiver, refuse: false };
+        let script = Script { seen: seen_sender, events: event_receiver, refuse: false, near: true };
         let reports = Tail::attach_from(&workshop.ring, Some(&workshop.dir), 1).expect("attached");
         let route = Route::new(ports, script, Stopwatch::calibrate(), timing);
         let (_writer, _workshop, _folder) = (writer, workshop, folder);
@@ -446,6 +451,7 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
 mod amend;
 mod adopt;
 mod connection;
+mod moment;
 mod pair;
 mod replace;
 mod rounds;

@@ -1,5 +1,6 @@
 //! Commands to the strategy host, as they come through its rings.
 
+use crate::clock::Moment;
 use crate::domain::Nanos;
 use crate::message::command::{Command, CommandAnswer, CommandCode, CommandKind};
 use crate::tick_to_trade::commands::CommandDesk;
@@ -19,9 +20,9 @@ impl StrategyHost {
         self.commanded
     }
 
-    pub(super) fn take_commands(&mut self, now: Nanos) -> usize {
+    pub(super) fn take_commands(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let Some(mut desk) = self.desk.take() else { return 0 };
-        let taken = desk.serve(now, |command| carry_out(self, command, now));
+        let taken = desk.serve(now, moment, |command| carry_out(self, command, now));
         self.desk = Some(desk);
         self.commanded += taken as u64;
         taken

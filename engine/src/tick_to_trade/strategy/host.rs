@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::agent::{Agent, Observed};
-use crate::clock::Stopwatch;
+use crate::clock::{Moment, Stopwatch};
 use crate::counters::{CellWriter, Histograms};
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
@@ -68,15 +68,16 @@ impl StrategyHost {
         self.rows = Some(rows);
     }
 
-    /// Records in `histograms` how long the strategies that follow a tick's instrument take for it, all together.
+    /// Records in `histograms` how long the strategies that follow a tick's instrument take for it, all together: from the
+    /// tick's taking, or the end of the message before it ([`Moment`]).
     pub fn time_in(&mut self, stopwatch: Stopwatch, histograms: Histograms) {
         self.timed = Some((stopwatch, histograms));
     }
 
-    /// A view for people: it changes no decision, so it is no work to replay.
-    fn write_rows(&mut self, now: Nanos) {
+    /// A view for people: it changes no decision, so it is no work to replay. Says whether it was due.
+    fn write_rows(&mut self, now: Nanos) -> bool {
         if now < self.rows_due {
-            return;
+            return false;
         }
         self.rows_due = now.saturating_add(ROWS_EVERY);
         if let Some(rows) = &mut self.rows {
@@ -85,6 +86,7 @@ impl StrategyHost {
                 rows.write(usize::from(row.source.0), &row);
             }
         }
+        true
     }
 
     /// Looks for risk's ends of all rings of intents, before the first intent has to.
@@ -222,8 +224,8 @@ impl StrategyHost {
         (POLL_BATCH, false)
     }
 
-    fn take_ticks(&mut self, now: Nanos) -> usize {
-        let (mut taken, mut clock) = (0, None);
+    fn take_ticks(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        let (mut taken, mut clock) = (0, moment.take());
         let Some(ticks) = self.inputs.ticks.get_mut() else { return 0 };
         for _ in 0..POLL_BATCH {
             match ticks.poll() {
@@ -233,18 +235,21 @@ impl StrategyHost {
                     let followers = self.by_instrument.get(tick.instrument as usize);
                     if let Some(&followers) = followers.filter(|followers| **followers != 0) {
                         // One reading of the clock ends a tick's time and begins the next one's.
-                        let started = clock.or_else(|| self.timed.as_ref().map(|timed| timed.0.elapsed()));
+                        let started = self.timed.as_ref().map(|timed| clock.or_read(&timed.0));
                         ones(followers).for_each(|at| self.hosted[at].tick(tick, now));
                         if let (Some((stopwatch, times)), Some(started)) = (&mut self.timed, started) {
                             let done = stopwatch.elapsed();
                             times.record(0, (done - started).0.unsigned_abs());
-                            clock = Some(done);
+                            clock = Moment::at(done);
+                            *moment = clock;
                         }
                     }
                 }
                 Polled::Lapped { missed } => {
                     self.missed += missed;
                     self.hosted.iter_mut().for_each(|hosted| hosted.lapped(now));
+                    clock.forget();
+                    moment.forget();
                 }
             }
             taken += 1;
@@ -280,18 +285,29 @@ impl Agent for StrategyHost {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
-        let commands = self.take_commands(now);
+        self.do_work_from(now, &mut Moment::default())
+    }
+
+    fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        let commands = self.take_commands(now, moment);
         let started: usize = self.hosted.iter_mut().map(|hosted| hosted.begin(&self.instruments, now)).sum();
         if self.inputs.is_due(now) {
             self.look(now);
+            moment.forget();
         }
         let (reports, no_more_reports) = self.take_reports(now);
         let (decisions, no_more_decisions) = self.take_decisions(now);
-        let ticks = self.take_ticks(now);
+        let told = started + reports + decisions;
+        if told > 0 {
+            moment.forget();
+        }
+        let ticks = self.take_ticks(now, moment);
         let told_all = no_more_reports && no_more_decisions;
         let timed: usize = self.hosted.iter_mut().map(|hosted| hosted.time(now, told_all)).sum();
-        self.write_rows(now);
-        commands + started + reports + decisions + ticks + timed
+        if self.write_rows(now) || timed > 0 {
+            moment.forget();
+        }
+        commands + told + ticks + timed
     }
 
     fn next_deadline(&self) -> Nanos {

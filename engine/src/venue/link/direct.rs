@@ -40,6 +40,11 @@ impl MarketData for DirectFeed {
         Some(self.inbox.take(now, on_event))
     }
 
+    #[inline]
+    fn is_near(&self) -> bool {
+        true
+    }
+
     fn next_deadline(&self) -> Nanos {
         self.inbox.next_arrival()
     }

@@ -108,6 +108,11 @@ impl MarketData for LinkFeed {
         self.frames.read(on_frame)
     }
 
+    #[inline]
+    fn is_near(&self) -> bool {
+        true
+    }
+
     fn next_deadline(&self) -> Nanos {
         // A frame behind one not yet seen cannot be earlier: frames arrive in order.
         self.next.unwrap_or(Nanos::NEVER)

@@ -56,6 +56,11 @@ impl OrderEntry for LinkOrderEntry {
         }
     }
 
+    #[inline]
+    fn is_near(&self) -> bool {
+        true
+    }
+
     fn next_deadline(&self) -> Nanos {
         self.next.as_ref().map_or(Nanos::NEVER, |answer| answer.received)
     }

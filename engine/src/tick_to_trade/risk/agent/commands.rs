@@ -1,5 +1,6 @@
 //! Commands to risk: limits (C29), dry runs, latches.
 
+use crate::clock::Moment;
 use crate::domain::{Instruments, Nanos, SourceId};
 use crate::error::RejectCode;
 use crate::journal::LimitChange;
@@ -14,10 +15,10 @@ impl Risk {
         self.governance = Some(Box::new(governance));
     }
 
-    pub(super) fn take_commands(&mut self, now: Nanos) -> usize {
+    pub(super) fn take_commands(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let Some(mut governance) = self.governance.take() else { return 0 };
         let Governance { desk, instruments, ceiling } = &mut *governance;
-        let taken = desk.serve(now, |command| self.carry_out(command, instruments, ceiling, now));
+        let taken = desk.serve(now, moment, |command| self.carry_out(command, instruments, ceiling, now));
         self.governance = Some(governance);
         self.counts.commands += taken as u64;
         taken

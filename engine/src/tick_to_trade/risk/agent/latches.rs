@@ -1,5 +1,6 @@
 //! Latches of risk's own page: raised by controls, cleared by an operator. Whom one halts loses what is open.
 
+use crate::clock::Moment;
 use crate::counters::halt::HaltState;
 use crate::crash;
 use crate::domain::{Nanos, SourceId};
@@ -26,12 +27,14 @@ impl Risk {
         self.set_halt(None, HaltState::Active, (RejectCode::None, reason), now);
     }
 
-    /// Takes what the controls have raised to risk's page.
+    /// Takes what the controls have raised to risk's page; says whether there was any.
     #[inline]
-    pub(super) fn publish_latches(&mut self, now: Nanos) {
-        if self.state.has_raised() {
+    pub(super) fn publish_latches(&mut self, now: Nanos) -> bool {
+        let raised = self.state.has_raised();
+        if raised {
             self.publish_raised(now);
         }
+        raised
     }
 
     #[cold]
@@ -90,13 +93,15 @@ impl Risk {
 
     /// Cancels what is open of everybody whom risk's own page halts, a batch a cycle; again every second until it is
     /// gone. REDUCE_ONLY cancels nothing. Returns how many cancels it sent.
-    pub(super) fn cancel_halted(&mut self, now: Nanos) -> usize {
+    pub(super) fn cancel_halted(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         if now >= self.watch.halted_due {
             self.find_halted(now);
+            moment.forget();
         }
         let mut sent = 0;
         while sent < POLL_BATCH && !self.watch.halted.is_empty() && self.can_cancel() {
             let Some((target, instrument)) = self.watch.halted.pop() else { break };
+            moment.forget();
             if self.state.orders.instrument_of(target).is_none() {
                 continue;
             }

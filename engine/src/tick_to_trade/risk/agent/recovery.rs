@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
+use crate::clock::Moment;
 use crate::counters::halt::HaltState;
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
@@ -312,10 +313,11 @@ impl Risk {
     /// Journals that what was approved and never left has expired, as far as the journal has room; whether all of it is.
     /// Before that nothing is approved: above a later approval it would look as if it had left.
     #[inline]
-    pub(super) fn withdraw_unsent(&mut self, now: Nanos) -> bool {
+    pub(super) fn withdraw_unsent(&mut self, now: Nanos, moment: &mut Moment) -> bool {
         if self.recovery.as_ref().is_none_or(|past| past.unsent.is_empty()) {
             return true;
         }
+        moment.forget();
         self.withdraw(now)
     }
 

@@ -1,5 +1,6 @@
 //! What risk looks after between cycles: files that come, go or lie, and peers that die (C24).
 
+use crate::clock::Moment;
 use crate::counters::halt::HaltState;
 use crate::counters::heartbeat::Pulse;
 use crate::domain::{InstrumentIndex, Nanos, OrderId, SourceId};
@@ -237,10 +238,11 @@ impl Risk {
     }
 
     /// Cancels what is open at the end, if that is due; returns how many were.
-    pub(super) fn cancel_all(&mut self, now: Nanos) -> usize {
+    pub(super) fn cancel_all(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         if now < self.watch.closing_due {
             return 0;
         }
+        moment.forget();
         self.watch.closing_due = now.saturating_add(SWEEP);
         let mut sent = 0;
         for (target, instrument) in self.state.orders.open_of(|_| true) {

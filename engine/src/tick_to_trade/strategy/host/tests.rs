@@ -1,12 +1,12 @@
 //! Tests of the host over real rings and journals.
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
 use crate::counters::HistogramReader;
 use crate::domain::Price;
 use crate::message::report::{OrderState, ReportKind};
-use crate::message::{IntentKind, Tick};
+use crate::message::{Intent, IntentKind, Tick};
 use crate::tick_to_trade::strategy::hosted::Activity;
 use crate::tick_to_trade::strategy::registry;
 use crate::tick_to_trade::strategy::testing::world::{Echo, NOW, World, at, heard};
@@ -50,6 +50,64 @@ fn the_time_of_every_followed_tick_is_recorded_and_of_no_other() {
     let times = HistogramReader::attach(&path).expect("attached").get("strategy").expect("a stage");
     assert_eq!(times.count, 3);
     assert!(times.min > 0, "nothing takes no time: {times:?}");
+}
+
+/// A host that has begun, and what it records times in, by a stopwatch that has run for a while.
+fn timed() -> (World, Receiver<String>, Stopwatch, HistogramReader) {
+    let mut world = World::new();
+    let (path, stopwatch) = (world.folder.path().join("histograms"), Stopwatch::aged());
+    world.host.time_in(stopwatch, Histograms::create(&path, &STRATEGY_STAGES, 1).expect("made"));
+    let told = world.echo("echo", 2, &[0]);
+    world.host.do_work(NOW);
+    (world, told, stopwatch, HistogramReader::attach(&path).expect("attached"))
+}
+
+#[test]
+fn the_first_tick_begins_at_the_moment_that_is_handed_on_and_no_other_does() {
+    let (mut world, _told, stopwatch, times) = timed();
+    (0..2).for_each(|_| world.ticks.publish(&top_tick(10_000, 10_010)));
+    let mut moment = Moment::at(Nanos::ZERO);
+    let before = stopwatch.elapsed();
+    world.host.do_work_from(NOW, &mut moment);
+    let after = stopwatch.elapsed();
+    let own = (after - before).0.unsigned_abs();
+    let told = times.get("strategy").expect("a stage");
+    assert!(told.count == 2 && told.max >= before.0.unsigned_abs() && told.min <= own, "{told:?}");
+    let left = moment.or_read(&stopwatch);
+    assert!(left > before && left <= after, "{before:?} {left:?} {after:?}");
+    // The cycle after that begins by itself.
+    world.ticks.publish(&top_tick(10_000, 10_010));
+    world.host.do_work(NOW);
+    let next = times.get("strategy").expect("a stage");
+    assert_eq!((next.count, next.max), (3, told.max));
+}
+
+#[test]
+fn no_tick_begins_before_a_report_or_what_else_came_first_and_nobody_begins_before_a_timer() {
+    let (mut world, _told, stopwatch, times) = timed();
+    let before = stopwatch.elapsed().0.unsigned_abs();
+    let cycle = |world: &mut World, now| {
+        let mut moment = Moment::at(Nanos::ZERO);
+        world.host.do_work_from(now, &mut moment);
+        moment
+    };
+    assert_eq!(cycle(&mut world, NOW), Moment::UNKNOWN, "it took nothing");
+    world.ticks.publish(&Tick { instrument: 1, ..top_tick(10_000, 10_010) });
+    assert_eq!(cycle(&mut world, NOW), Moment::UNKNOWN, "it took nothing that anybody follows");
+    world.ticks.publish(&top_tick(10_000, 10_010));
+    world.report(&Report::default());
+    assert_ne!(cycle(&mut world, NOW), Moment::UNKNOWN);
+    world.ticks.publish(&top_tick(10_000, 10_010));
+    world.decide(Intent::default(), RejectCode::None);
+    assert_ne!(cycle(&mut world, NOW), Moment::UNKNOWN);
+    (0..=CAPACITY).for_each(|_| world.ticks.publish(&top_tick(10_000, 10_010)));
+    assert_ne!(cycle(&mut world, NOW), Moment::UNKNOWN, "behind those that it missed");
+    assert!(world.host.missed() > 0);
+    while world.host.do_work(NOW) > 0 {}
+    world.ticks.publish(&top_tick(10_000, 10_010));
+    assert!(times.get("strategy").is_some_and(|times| times.max < before), "each began by itself");
+    // It asked for its timer a second after the tick before.
+    assert_eq!(cycle(&mut world, NOW + Nanos::from_secs(1)), Moment::UNKNOWN);
 }
 
 #[test]
