@@ -68,6 +68,11 @@ impl MarketData for Frames {
         true
     }
 
+    #[inline]
+    fn is_near(&self) -> bool {
+        true
+    }
+
     fn next_deadline(&self) -> Nanos {
         Nanos::NEVER
     }

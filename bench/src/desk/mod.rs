@@ -12,7 +12,7 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use engine::agent::Agent as _;
-use engine::clock::Stopwatch;
+use engine::clock::{Moment, Stopwatch};
 use engine::domain::{InstrumentIndex, Instruments, Nanos, Quantity};
 use engine::error::SetupError;
 use engine::shm::paths::IpcPaths;
@@ -159,7 +159,9 @@ impl<F: MarketData, E: OrderEntry> Desk<F, E> {
     pub fn cycle(&mut self) -> usize {
         let PathParts { ingest, host, risk, route } = &mut self.agents;
         let now = self.now;
-        ingest.do_work(now) + host.do_work(now) + risk.do_work(now) + route.do_work(now)
+        let moment = &mut Moment::default();
+        let ticked = ingest.do_work_from(now, moment) + host.do_work_from(now, moment);
+        ticked + risk.do_work_from(now, moment) + route.do_work_from(now, moment)
     }
 
     /// Lets everybody come to rest and the journals be written.

@@ -1,8 +1,8 @@
 //! The hosted agents on one thread, polled in the order of the path.
 
 use engine::agent::{Agent, Published};
-use engine::clock::Clock;
 use engine::clock::tsc::LiveClock;
+use engine::clock::{Clock, Moment};
 use engine::domain::Nanos;
 use engine::tick_to_trade::ingest::Ingest;
 use engine::tick_to_trade::risk::Risk;
@@ -45,13 +45,13 @@ impl Seat {
         }
     }
 
-    fn do_work(&mut self, now: Nanos) -> usize {
+    fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         match self {
-            Self::Venue(agent) => agent.do_work(now),
-            Self::Ingest(agent) => agent.do_work(now),
-            Self::Strategy(agent) => agent.do_work(now),
-            Self::Risk(agent) => agent.do_work(now),
-            Self::Route(agent) => agent.do_work(now),
+            Self::Venue(agent) => agent.do_work_from(now, moment),
+            Self::Ingest(agent) => agent.do_work_from(now, moment),
+            Self::Strategy(agent) => agent.do_work_from(now, moment),
+            Self::Risk(agent) => agent.do_work_from(now, moment),
+            Self::Route(agent) => agent.do_work_from(now, moment),
         }
     }
 
@@ -117,7 +117,11 @@ impl Crew {
                 return;
             }
             // The venue's market never rests.
-            let path = self.seats.iter_mut().map(|seat| (matches!(seat, Seat::Venue(_)), seat.do_work(now)));
+            let mut moment = Moment::UNKNOWN;
+            let path = self
+                .seats
+                .iter_mut()
+                .map(|seat| (matches!(seat, Seat::Venue(_)), seat.do_work_from(now, &mut moment)));
             let work: usize = path.filter(|(venue, _)| !venue).map(|(_, work)| work).sum();
             quiet = if work > 0 { 0 } else { quiet + 1 };
         }
@@ -145,7 +149,8 @@ impl Agent for Crew {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
-        self.seats.iter_mut().map(|seat| seat.do_work(now)).sum()
+        let mut moment = Moment::UNKNOWN;
+        self.seats.iter_mut().map(|seat| seat.do_work_from(now, &mut moment)).sum()
     }
 
     fn next_deadline(&self) -> Nanos {

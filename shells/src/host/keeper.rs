@@ -116,6 +116,14 @@ impl MarketData for HostFeed {
         }
     }
 
+    #[inline]
+    fn is_near(&self) -> bool {
+        match self {
+            Self::Plain(feed) => feed.is_near(),
+            Self::Kept(feed) => feed.inner.is_near(),
+        }
+    }
+
     fn next_deadline(&self) -> Nanos {
         match self {
             Self::Plain(feed) => feed.next_deadline(),

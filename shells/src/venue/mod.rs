@@ -86,6 +86,14 @@ impl MarketData for VenueFeed {
         }
     }
 
+    #[inline]
+    fn is_near(&self) -> bool {
+        match self {
+            Self::Sockets(feed) => feed.is_near(),
+            Self::Link(feed) => feed.is_near(),
+        }
+    }
+
     fn next_deadline(&self) -> Nanos {
         match self {
             Self::Sockets(feed) => feed.next_deadline(),
@@ -156,6 +164,14 @@ impl OrderEntry for VenueEntry {
         match self {
             Self::Sockets(entry) => entry.clock_offset(),
             Self::Link(entry) => entry.clock_offset(),
+        }
+    }
+
+    #[inline]
+    fn is_near(&self) -> bool {
+        match self {
+            Self::Sockets(entry) => entry.is_near(),
+            Self::Link(entry) => entry.is_near(),
         }
     }
 

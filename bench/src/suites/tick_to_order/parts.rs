@@ -24,7 +24,7 @@ use crate::desk::feed::Given;
 use crate::suites::Bench;
 use crate::suites::tick_to_order::messages::Messages;
 
-/// Stages of the way, each with a reading of the clock where it ends and a histogram.
+/// Stages of the way, each with a histogram, and a reading of the clock where it ends; the last ends with the one before.
 const STAGES: [&str; 6] = ["decode", "book", "strategy", "risk", "route", "tick_to_order"];
 
 /// Records that a journal holds: one is taken out for each that is put in.
@@ -139,17 +139,19 @@ impl Parts {
             at: now,
             ..Report::default()
         };
-        let mut before = stopwatch.elapsed();
-        let elapsed = before.0;
+        let taken = stopwatch.elapsed();
+        let elapsed = taken.0;
         let [first, second] = &mut self.journals;
         let number = first.ring.position() + 1;
         let both = first.ring.try_push(&Record::new(number, 1, now, elapsed, &decision)).is_ok()
             && second.ring.try_push(&Record::new(number, 1, now, elapsed, &report)).is_ok();
-        for stage in 0..STAGES.len() {
+        let (mut before, last) = (taken, STAGES.len() - 1);
+        for stage in 0..last {
             let after = stopwatch.elapsed();
             self.histograms.record(stage, (after - before).0.unsigned_abs());
             before = after;
         }
+        self.histograms.record(last, (before - taken).0.unsigned_abs());
         self.out.clear();
         let instrument = desk.instruments().get(intent.instrument);
         let encoded =
