@@ -30,6 +30,30 @@ fn histogram(body: &[AtomicU64], count: usize, index: usize) -> Option<&[AtomicU
     if index < count { body.get(count * NAME_WORDS + index * WORDS..)?.first_chunk() } else { None }
 }
 
+/// Takes in a value below or above all that was recorded.
+#[cold]
+fn widen(words: &[AtomicU64; WORDS], nanos: u64) {
+    let get = |at: usize| words[at].load(Ordering::Relaxed);
+    if get(COUNT) == 0 || nanos < get(MIN) {
+        words[MIN].store(nanos, Ordering::Relaxed);
+    }
+    if nanos > get(MAX) {
+        words[MAX].store(nanos, Ordering::Relaxed);
+    }
+}
+
+#[cold]
+fn missing(index: usize) -> ! {
+    panic!("there is no histogram {index}");
+}
+
+/// Counts a value that has no cell of its own, and gives the one that it counts as.
+#[cold]
+fn saturate(words: &[AtomicU64; WORDS]) -> u64 {
+    words[SATURATED].store(words[SATURATED].load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    VALUE_MAX
+}
+
 /// The writer's histograms. One agent writes them; they start empty with each creation.
 pub struct Histograms {
     file: Writable,
@@ -60,28 +84,21 @@ impl Histograms {
     ///
     /// # Panics
     /// When there is no histogram `index`: an error in the program, as with any array.
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, index: usize, nanos: u64) {
-        let Some(words) = histogram(self.file.body(), self.count, index) else {
-            panic!("there is no histogram {index}");
-        };
+        let Some(words) = histogram(self.file.body(), self.count, index) else { missing(index) };
         // No read-modify-write: nobody else stores here.
         let get = |at: usize| words[at].load(Ordering::Relaxed);
         let set = |at: usize, value: u64| words[at].store(value, Ordering::Relaxed);
-        let cell = TOTALS + cell_of(nanos.min(VALUE_MAX));
+        let cell = TOTALS + cell_of(if nanos > VALUE_MAX { saturate(words) } else { nanos });
         set(cell, get(cell) + 1);
-        let count = get(COUNT);
-        if count == 0 || nanos < get(MIN) {
-            set(MIN, nanos);
-        }
-        if nanos > get(MAX) {
-            set(MAX, nanos);
-        }
-        if nanos > VALUE_MAX {
-            set(SATURATED, get(SATURATED) + 1);
+        // One comparison. In an empty histogram both ends are 0.
+        let (min, max) = (get(MIN), get(MAX));
+        if nanos.wrapping_sub(min) > max.wrapping_sub(min) {
+            widen(words, nanos);
         }
         set(SUM, get(SUM).wrapping_add(nanos));
-        set(COUNT, count + 1);
+        set(COUNT, get(COUNT) + 1);
     }
 }
 
