@@ -216,7 +216,7 @@ impl HaltReader {
 }
 
 /// The words of a page that say what `source` may trade of `instrument`; `None` if either is out of range.
-#[inline]
+#[inline(always)]
 fn places(source: SourceId, instrument: InstrumentIndex) -> Option<[usize; 3]> {
     Some([0, source_at(source)?, instrument_at(instrument)?])
 }
@@ -308,10 +308,13 @@ impl HaltPages {
     }
 
     /// What all pages together let `source` trade of `instrument`: the strictest wins. Halted if there is no page.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn state(&mut self, source: SourceId, instrument: InstrumentIndex) -> HaltState {
-        places(source, instrument).map_or(HaltState::Halted, |places| self.state_at(places))
+        match places(source, instrument) {
+            Some(places) => self.state_at(places),
+            None => HaltState::Halted,
+        }
     }
 
     /// What all pages together let anybody trade at all. Halted if there is no page.
@@ -330,18 +333,20 @@ impl HaltPages {
     #[inline(always)]
     fn state_at(&mut self, places: [usize; 3]) -> HaltState {
         let watched = if self.watched.is_empty() { HaltState::Active } else { self.watched_at(places) };
-        if self.pages.is_empty() && self.watched.is_empty() {
-            return HaltState::Halted;
-        }
         let mut any = 0;
         for page in &self.pages {
             any |= page.words_at(places).map_or(u64::MAX, held);
         }
-        if any == 0 { watched } else { self.strictest_at(places).max(watched) }
+        let no_page = self.pages.is_empty() && self.watched.is_empty();
+        if any == 0 && !no_page { watched } else { self.strictest_at(places).max(watched) }
     }
 
     #[cold]
+    #[inline(never)]
     fn strictest_at(&self, places: [usize; 3]) -> HaltState {
+        if self.pages.is_empty() && self.watched.is_empty() {
+            return HaltState::Halted;
+        }
         self.pages.iter().map(|page| page.state_at(places)).fold(HaltState::Active, HaltState::max)
     }
 
