@@ -24,6 +24,9 @@ pub(super) enum DayState {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Day {
     number: Option<i64>,
+    /// When it began and how long it lasts, for the question of every cycle: no time, where there is no day.
+    began: i64,
+    lasts: u64,
     /// Result of all time at 00:00, in the account's currency.
     baseline: Option<i128>,
     pub(super) state: DayState,
@@ -34,15 +37,22 @@ pub(super) struct Day {
 impl Day {
     /// Before the first check: nothing traded yet, so nothing was won or lost before.
     pub(super) const fn new() -> Self {
-        Self { number: None, baseline: Some(0), state: DayState::Fine, result: Some(0) }
+        let (state, result) = (DayState::Fine, Some(0));
+        Self { number: None, began: 0, lasts: 0, baseline: Some(0), state, result }
     }
 
     /// Whether `now` is in another day than the last check.
     #[inline]
     pub(super) fn is_over(&self, now: Nanos) -> bool {
-        // Without the division that `start` makes: asked in every cycle.
-        let began = self.number.and_then(|number| number.checked_mul(DAY));
-        began.is_none_or(|began| now.0.wrapping_sub(began).cast_unsigned() >= DAY.cast_unsigned())
+        now.0.wrapping_sub(self.began).cast_unsigned() >= self.lasts
+    }
+
+    const fn set_number(&mut self, number: i64) {
+        self.number = Some(number);
+        (self.began, self.lasts) = match number.checked_mul(DAY) {
+            Some(began) => (began, DAY.cast_unsigned()),
+            None => (0, 0),
+        };
     }
 
     /// The baseline of the current day, to be kept across a restart.
@@ -55,7 +65,7 @@ impl Day {
 
     /// Restores what [`baseline`](Self::baseline) gave.
     pub(super) const fn restore(&mut self, number: i64, baseline: Option<i128>) {
-        self.number = Some(number);
+        self.set_number(number);
         self.baseline = baseline;
     }
 
@@ -66,7 +76,7 @@ impl Day {
         if self.number.is_some() {
             self.baseline = total;
         }
-        self.number = Some(now.0.div_euclid(DAY));
+        self.set_number(now.0.div_euclid(DAY));
     }
 
     /// C19: result since 00:00 UTC ≤ −limit. `total` is the result of all time now; `None` when it is not known.
@@ -152,7 +162,11 @@ mod tests {
         day.check(Some(-600), SOFT, HARD);
         assert_eq!((day.state, day.result), (DayState::Soft, Some(-100)));
         // Before the epoch, days still start at midnight.
-        assert!(!Day { number: Some(-1), ..day }.is_over(Nanos(-1)));
+        day.restore(-1, None);
+        assert!(!day.is_over(Nanos(-1)) && day.is_over(Nanos(0)) && day.is_over(Nanos(-DAY - 1)));
+        // One that no time is in is over at any.
+        day.restore(i64::MAX, None);
+        assert!([i64::MIN, -1, 0, i64::MAX].iter().all(|&now| day.is_over(Nanos(now))));
     }
 
     #[test]
