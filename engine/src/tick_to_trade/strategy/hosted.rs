@@ -204,13 +204,19 @@ impl Hosted {
     }
 
     /// Tells it that it begins, once; returns whether it did.
+    #[inline]
     pub(super) fn begin(&mut self, instruments: &Instruments, now: Nanos) -> usize {
         if self.activity != Activity::Starting {
             return 0;
         }
+        self.run(instruments, now);
+        1
+    }
+
+    #[cold]
+    fn run(&mut self, instruments: &Instruments, now: Nanos) {
         self.activity = Activity::Running;
         self.call(now, 0, |strategy, outbox| strategy.on_start(&Start { instruments, now }, outbox));
-        1
     }
 
     pub(super) fn tick(&mut self, tick: &Tick, now: Nanos) {
@@ -249,7 +255,13 @@ impl Hosted {
 
     /// What is due at `now`: its timer, intents that got lost, and the cancels of a stopped one. Returns how much
     /// was. `drained` says that every report and refusal so far has been told.
+    #[inline]
     pub(super) fn time(&mut self, now: Nanos, drained: bool) -> usize {
+        if self.next_deadline() > now { 0 } else { self.take_time(now, drained) }
+    }
+
+    #[inline(never)]
+    fn take_time(&mut self, now: Nanos, drained: bool) -> usize {
         let mut done = 0;
         while drained && let Some(refusal) = self.outbox.working_mut().lost(now) {
             self.call(now, 0, |strategy, outbox| strategy.on_refusal(&refusal, now, outbox));
@@ -280,6 +292,7 @@ impl Hosted {
     }
 
     /// When [`time`](Self::time) should next be called.
+    #[inline]
     pub(super) fn next_deadline(&self) -> Nanos {
         let timer = match self.activity {
             Activity::Starting => Nanos::ZERO,
