@@ -258,14 +258,14 @@ impl OpenOrders {
     }
 
     /// Counts an approved order in full, until reports say otherwise. One that is in the table already is the same
-    /// order: ids do not repeat.
+    /// order: ids do not repeat. Returns whether it was not.
     ///
     /// # Errors
     /// When the table is full.
     #[inline(always)]
-    pub(super) fn reserve(&mut self, order: &NewOrder) -> Result<(), TableFull> {
+    pub(super) fn reserve(&mut self, order: &NewOrder) -> Result<bool, TableFull> {
         if !self.has_room() && self.find(order.id).is_some() {
-            return Ok(());
+            return Ok(false);
         }
         self.add(Slot {
             id: order.id,
@@ -345,7 +345,8 @@ impl OpenOrders {
             pairing: Pairing::Alone,
             next: NIL,
             before: NIL,
-        })
+        })?;
+        Ok(())
     }
 
     /// To be called when no order came: what the next ones need is asked for.
@@ -353,16 +354,17 @@ impl OpenOrders {
         self.index.fetch_ahead();
     }
 
-    /// Adds an order, unless it is in the table.
+    /// Adds an order, unless it is in the table. Returns whether it was not.
     #[inline(always)]
-    fn add(&mut self, slot: Slot) -> Result<(), TableFull> {
+    fn add(&mut self, slot: Slot) -> Result<bool, TableFull> {
         let at = self.free;
         let free = self.slots.get(at as usize).ok_or(TableFull)?.next;
-        if self.index.insert_new(slot.id, at, |place| self.slots[place as usize].id) {
+        let is_new = self.index.insert_new(slot.id, at, |place| self.slots[place as usize].id);
+        if is_new {
             self.free = free;
             self.link(at, &slot);
         }
-        Ok(())
+        Ok(is_new)
     }
 
     /// Removes the order at `at`, which the index has at `entry`.

@@ -323,7 +323,7 @@ impl State {
             self.refused_with = other;
             self.on_reject(source, RejectCode::Venue, now);
         }
-        self.update_active(instrument);
+        self.active.set(instrument, self.is_active(instrument));
         traded > 0
     }
 
@@ -378,11 +378,16 @@ impl State {
     /// Holds what an order may trade, in full, until reports say otherwise.
     #[inline(always)]
     pub(super) fn hold(&mut self, order: &NewOrder) {
-        if self.orders.reserve(order).is_err() {
+        let was_active = self.is_active(order.instrument);
+        let Ok(is_new) = self.orders.reserve(order) else {
             // C15 saw room; if there is none after all, what is open is not known any more.
             self.exposure_lost = true;
+            return;
+        };
+        // What it may trade is more than nothing.
+        if is_new && !was_active {
+            self.active.set(order.instrument, true);
         }
-        self.update_active(order.instrument);
     }
 
     /// Counts an amendment that passed: to the venue it is a message like a new order.
@@ -397,10 +402,10 @@ impl State {
         self.account_cancels.take(now);
     }
 
+    /// Whether an instrument has a position or open orders, or its position is not known.
     #[inline(always)]
-    fn update_active(&mut self, instrument: InstrumentIndex) {
-        let is_active = self.own[instrument as usize].unreconciled || !self.exposure(instrument).is_flat();
-        self.active.set(instrument, is_active);
+    pub(super) fn is_active(&self, instrument: InstrumentIndex) -> bool {
+        self.own[instrument as usize].unreconciled || !self.exposure(instrument).is_flat()
     }
 
     fn latch_source(&mut self, source: SourceId, code: RejectCode) {

@@ -135,7 +135,7 @@ proptest! {
                     let order = order(sequence, instrument, side, price, quantity);
                     let fits = model.len() < 24;
                     prop_assert_eq!(orders.has_room(), fits);
-                    prop_assert_eq!(orders.reserve(&order).is_ok(), fits);
+                    prop_assert_eq!(orders.reserve(&order), if fits { Ok(true) } else { Err(TableFull) });
                     if fits {
                         model.insert(sequence, (order, 0, false));
                     }

@@ -163,6 +163,10 @@ impl Trace {
                 }
             }
         }
+        for instrument in 0..4 {
+            let listed = self.state.active.members().contains(&instrument);
+            assert_eq!(listed, self.state.is_active(instrument), "of {instrument}");
+        }
         self.state.on_identity(intent.id);
         let last = &mut self.judge.last[usize::from(intent.id.source.0)];
         *last = (*last).max(intent.id.sequence);
