@@ -92,8 +92,17 @@ impl Journal {
     /// When the writer has fallen a whole ring behind: nothing was journalled (C25).
     #[inline]
     pub fn append<P: Payload>(&mut self, at: Nanos, elapsed: i64, payload: &P) -> Result<u64, Full> {
+        self.append_here(at, elapsed, payload)
+    }
+
+    /// As [`append`](Self::append), always in line; see [`Producer::try_push_here`].
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    #[inline(always)]
+    pub fn append_here<P: Payload>(&mut self, at: Nanos, elapsed: i64, payload: &P) -> Result<u64, Full> {
         let sequence = self.next;
-        self.ring.try_push(&Record::new(sequence, self.epoch, at, elapsed, payload))?;
+        self.ring.try_push_here(&Record::new(sequence, self.epoch, at, elapsed, payload))?;
         self.next += 1;
         Ok(sequence)
     }

@@ -39,7 +39,7 @@ impl<T: Message> Producer<T> {
     /// Writes `message` over the oldest one.
     #[inline]
     pub fn publish(&mut self, message: &T) {
-        slot::write(self.ring.body(), self.mask, self.position, message);
+        slot::write(self.ring.body(), self.mask, self.position, message, true);
         self.position += 1;
     }
 

@@ -73,16 +73,15 @@ fn fetch_rest<T>(slot: &[AtomicU64]) {
     (LINE..stride::<T>()).step_by(LINE).for_each(|at| room::fetch(&slot[at]));
 }
 
-/// Writes message `index`. Only the ring's one producer calls this.
-#[inline]
-pub(super) fn write<T: Message>(body: &[AtomicU64], mask: u64, index: u64, message: &T) {
-    stamped::write(slot::<T>(body, mask, index), index + 1, message);
-}
-
-/// As [`write()`], where nobody but the consumer that the producer waits for reads the ring.
-#[inline]
-pub(super) fn write_unseen<T: Message>(body: &[AtomicU64], mask: u64, index: u64, message: &T) {
-    stamped::write_unseen(slot::<T>(body, mask, index), index + 1, message);
+/// Writes message `index`, marked while it is written if somebody is `watching` beside the consumer that the producer waits
+/// for. Only the ring's one producer calls this.
+#[inline(always)]
+pub(super) fn write<T: Message>(body: &[AtomicU64], mask: u64, index: u64, message: &T, watching: bool) {
+    let slot = slot::<T>(body, mask, index);
+    if watching {
+        stamped::mark(slot, index + 1);
+    }
+    stamped::write_unseen(slot, index + 1, message);
 }
 
 /// The kinds of rings whose producer waits for one consumer.
@@ -93,10 +92,21 @@ pub(super) fn lossless<T: Message>() -> [Expected; 2] {
 /// Reads message `index` if it is there; for the consumer that the producer waits for.
 #[inline]
 pub(super) fn read<T: Message>(body: &[AtomicU64], mask: u64, index: u64) -> Option<T> {
+    let mut message = T::new_zeroed();
+    read_into(body, mask, index, &mut message).then_some(message)
+}
+
+/// The same to where the message is to stay; false if there is none.
+#[inline]
+pub(super) fn read_into<T: Message>(body: &[AtomicU64], mask: u64, index: u64, message: &mut T) -> bool {
     let slot = slot::<T>(body, mask, index);
     fetch_rest::<T>(slot);
-    // No second look at the stamp: the producer does not come back to this slot before the cursor has passed it.
-    (stamped::stamp(slot) == index + 1).then(|| stamped::copy(slot))
+    let is_there = stamped::stamp(slot) == index + 1;
+    if is_there {
+        // No second look at the stamp: the producer does not come back to this slot before the cursor has passed it.
+        stamped::copy_into(slot, message);
+    }
+    is_there
 }
 
 /// Whether the slot of `index` holds what it may while its consumer waits for `index`: that message or the one a lap
@@ -214,7 +224,7 @@ mod tests {
             assert_eq!(head::<u64>(&body, MASK, published), published + 1);
             assert_eq!(committed::<u64>(&body, MASK), published);
             next.store(before, Ordering::Relaxed);
-            write(&body, MASK, published, &published);
+            write(&body, MASK, published, &published, true);
             assert_eq!(committed::<u64>(&body, MASK), published + 1);
         }
     }

@@ -122,15 +122,21 @@ impl<T: Message> Producer<T> {
     /// [`Full`] when the consumer has not yet read what the slot holds. Never waits.
     #[inline]
     pub fn try_push(&mut self, message: &T) -> Result<(), Full> {
+        self.try_push_here(message)
+    }
+
+    /// As [`try_push`](Self::try_push), always in line: what the message is made of goes from registers to the ring, and is
+    /// never a message elsewhere.
+    ///
+    /// # Errors
+    /// As [`try_push`](Self::try_push).
+    #[inline(always)]
+    pub fn try_push_here(&mut self, message: &T) -> Result<(), Full> {
         let position = self.position;
         if self.gate.room(position) == 0 && self.gate.refresh(position, 1) == 0 {
             return Err(Full);
         }
-        if self.watched {
-            slot::write(self.ring.body(), self.mask, position, message);
-        } else {
-            slot::write_unseen(self.ring.body(), self.mask, position, message);
-        }
+        slot::write(self.ring.body(), self.mask, position, message, self.watched);
         self.position = position + 1;
         Ok(())
     }
@@ -231,7 +237,8 @@ impl<T: Message> Consumer<T> {
     pub fn poll(&mut self) -> Option<T> {
         let position = self.position;
         let next = slot::read(self.ring.body(), self.mask, position);
-        self.take(position, next)
+        self.take(position, next.is_some());
+        next
     }
 
     /// Takes the next message to the one in the caller's hand, if it is `wanted`; else it stays where it is. Publishes
@@ -246,31 +253,35 @@ impl<T: Message> Consumer<T> {
     /// As [`poll`](Self::poll); but a message that `waits` for the one behind it stays where it is until that has come.
     #[inline]
     pub fn poll_unless(&mut self, waits: impl FnOnce(&T) -> bool) -> Option<T> {
-        let next = self.peek().filter(|message| !waits(message) || self.is_followed());
-        self.take(self.position, next)
+        let mut message = T::new_zeroed();
+        self.poll_unless_into(&mut message, waits).then_some(message)
     }
 
-    /// Takes the message at `position`, which is ours, if it is to be taken.
+    /// The same to where `message` is to stay; false if none was taken.
+    #[inline(always)]
+    pub fn poll_unless_into(&mut self, message: &mut T, waits: impl FnOnce(&T) -> bool) -> bool {
+        let position = self.position;
+        let is_there = slot::read_into(self.ring.body(), self.mask, position, message);
+        let taken = is_there && (!waits(message) || self.is_followed());
+        self.take(position, taken);
+        taken
+    }
+
+    /// Steps over the message at `position`, which is ours, if it is `taken`.
     ///
     /// Handed in and not read again: behind the fence of a message's copy that would be a load that waits for the store
     /// of the message before.
     #[inline]
-    fn take(&mut self, position: u64, taken: Option<T>) -> Option<T> {
-        match &taken {
-            // Before the step: a caller that dies with `taken` in hand meets it again in its next life.
-            Some(_) => {
-                if position >= self.due {
-                    self.commit_at(position);
-                }
-                self.position = position + 1;
+    fn take(&mut self, position: u64, taken: bool) {
+        if taken {
+            // Before the step: a caller that dies with the message in hand meets it again in its next life.
+            if position >= self.due {
+                self.commit_at(position);
             }
-            None => {
-                if position + self.publish_every != self.due {
-                    self.commit_at(position);
-                }
-            }
+            self.position = position + 1;
+        } else if position + self.publish_every != self.due {
+            self.commit_at(position);
         }
-        taken
     }
 
     /// Takes the next message but keeps its slot until [`commit`](Self::commit): for a consumer that must have

@@ -29,19 +29,21 @@ pub const fn stride<T>() -> usize {
 /// Writes `value` as number `stamp`, which is neither 0 nor has [`BUSY`] set. Only the slot's one writer calls this.
 #[inline]
 pub fn write<T: IntoBytes + Immutable>(slot: &[AtomicU64], stamp: u64, value: &T) {
-    slot[0].store(BUSY | stamp, Ordering::Relaxed);
-    // Release: partner is the acquire in `is_unchanged`; a reader that copied any of the words below also sees the busy
-    // mark, or a later stamp.
-    SyncPoint::BusyMark.release();
-    crash::point("slot.begun");
-    words::store(&slot[1..], value);
-    crash::point("slot.written");
-    // Release: partner is the acquire in `copy`.
-    SyncPoint::Stamp.publish(&slot[0], stamp);
+    mark(slot, stamp);
+    write_unseen(slot, stamp, value);
 }
 
-/// As [`write()`], of a slot that nobody reads before the stamp is there: the slot's one reader has said that it is done with
-/// the value before, and waits for this one. A writer that dies in between leaves the stamp before.
+/// Marks the slot as being written, for readers that nobody waits for.
+#[inline(always)]
+pub fn mark(slot: &[AtomicU64], stamp: u64) {
+    slot[0].store(BUSY | stamp, Ordering::Relaxed);
+    // Release: partner is the acquire in `is_unchanged`; a reader that copied any of the words stored next also sees the
+    // busy mark, or a later stamp.
+    SyncPoint::BusyMark.release();
+}
+
+/// As [`write()`], of a slot that is [marked](mark), or that nobody reads before the stamp is there: the slot's one reader has
+/// said that it is done with the value before, and waits for this one. A writer that dies in between leaves the stamp before.
 #[inline]
 pub fn write_unseen<T: IntoBytes + Immutable>(slot: &[AtomicU64], stamp: u64, value: &T) {
     crash::point("slot.begun");
@@ -62,9 +64,17 @@ pub fn stamp(slot: &[AtomicU64]) -> u64 {
 #[inline]
 #[must_use]
 pub fn copy<T: FromBytes + IntoBytes>(slot: &[AtomicU64]) -> T {
+    let mut value = T::new_zeroed();
+    copy_into(slot, &mut value);
+    value
+}
+
+/// As [`copy`], to where the value is to stay.
+#[inline]
+pub fn copy_into<T: FromBytes + IntoBytes>(slot: &[AtomicU64], value: &mut T) {
     // Acquire: partner is the release of the stamp in `write`.
     SyncPoint::Stamp.acquire(&slot[0]);
-    words::load(&slot[1..])
+    words::load_into(&slot[1..], value);
 }
 
 /// Whether the slot was left alone since `before` was read: then the copy made in between is not torn.

@@ -37,12 +37,21 @@ pub fn store<T: IntoBytes + Immutable>(words: &[AtomicU64], value: &T) {
 #[inline]
 #[must_use]
 pub fn load<T: FromBytes + IntoBytes>(words: &[AtomicU64]) -> T {
-    let words = &words[..count::<T>()];
     let mut value = T::new_zeroed();
+    load_into(words, &mut value);
+    value
+}
+
+/// The same to where `value` is to stay: a copy that is moved again is stored in pieces that a core cannot read as one.
+///
+/// # Panics
+/// As [`load`].
+#[inline]
+pub fn load_into<T: FromBytes + IntoBytes>(words: &[AtomicU64], value: &mut T) {
+    let words = &words[..count::<T>()];
     for (word, bytes) in words.iter().zip(value.as_mut_bytes().as_chunks_mut::<WORD>().0) {
         *bytes = word.load(Ordering::Relaxed).to_ne_bytes();
     }
-    value
 }
 
 #[cfg(test)]

@@ -51,6 +51,8 @@ enum Step {
     Hold(u64),
     /// The other of a pair is looked for, and taken or left.
     Second(bool),
+    /// The next message waits for the one behind it, or not.
+    Unless(bool),
     Commit,
     Restart,
     /// The producer dies, between two messages or in the middle of one, and comes again.
@@ -63,6 +65,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (1_u64..100).prop_map(Step::Poll),
         1 => (1_u64..40).prop_map(Step::Hold),
         1 => any::<bool>().prop_map(Step::Second),
+        1 => any::<bool>().prop_map(Step::Unless),
         1 => Just(Step::Commit),
         1 => Just(Step::Restart),
         1 => any::<bool>().prop_map(Step::Succeed),
@@ -104,6 +107,16 @@ proptest! {
                     let wanted = (takes && taken < pushed).then(|| line(taken));
                     prop_assert_eq!(consumer.poll_if(|_| takes), wanted);
                     taken += u64::from(wanted.is_some());
+                }
+                Step::Unless(waits) => {
+                    let comes = taken < pushed && (!waits || taken + 1 < pushed);
+                    let mut next = line(u64::MAX);
+                    prop_assert_eq!(consumer.poll_unless_into(&mut next, |_| waits), comes);
+                    prop_assert!(!comes || next == line(taken));
+                    if !comes || taken - published >= CAPACITY as u64 / 4 {
+                        published = taken;
+                    }
+                    taken += u64::from(comes);
                 }
                 Step::Commit => {
                     consumer.commit();
