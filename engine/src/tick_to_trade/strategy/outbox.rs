@@ -267,6 +267,8 @@ impl Outbox {
         self.new_order(instrument, side, (price, Price::NONE), quantity, how)
     }
 
+    /// Out of line, and all that it is made by in line: an intent goes from registers to the ring.
+    #[inline(never)]
     fn new_order(
         &mut self,
         instrument: InstrumentIndex,
@@ -280,6 +282,7 @@ impl Outbox {
     }
 
     /// An order that there is room for, of nobody yet.
+    #[inline(always)]
     fn new_intent(
         &mut self,
         instrument: InstrumentIndex,
@@ -321,12 +324,13 @@ impl Outbox {
         Ok(())
     }
 
+    #[inline(always)]
     fn send(&mut self, intent: Intent) -> Result<OrderId, RejectCode> {
         let id = self.next_id();
         let valid_until = self.now.saturating_add(self.life);
         let intent = Intent { id, decided: self.now, valid_until, stamp: self.stamp, ..intent };
         crash::point("intent.before");
-        self.producer.try_push(&intent).map_err(|_| RejectCode::RingFull)?;
+        self.producer.try_push_here(&intent).map_err(|_| RejectCode::RingFull)?;
         crash::point("intent.committed");
         self.sequence += 1;
         self.working.sent(&intent);

@@ -158,7 +158,8 @@ impl Working {
         held.copied().unwrap_or(Position::flat(instrument))
     }
 
-    /// Records an intent that has just been sent.
+    /// Records an intent that has just been sent. In line, where it is known what kind of intent that is.
+    #[inline(always)]
     pub(super) fn sent(&mut self, intent: &Intent) {
         let answer_by = intent.valid_until.saturating_add(ANSWER_GRACE);
         if intent.kind == IntentKind::Cancel.code() {
@@ -170,8 +171,9 @@ impl Working {
             }
         } else if let Ok(side) = Side::try_from(intent.side) {
             // The target of one of a pair is the other, to which nothing is done.
-            let target = if intent.is_of_pair() { OrderId::NONE } else { intent.target };
-            if let Some(replaced) = self.orders.iter_mut().find(|order| order.id == target) {
+            let replaces = !intent.is_of_pair() && intent.target != OrderId::NONE;
+            if replaces && let Some(replaced) = self.orders.iter_mut().find(|order| order.id == intent.target)
+            {
                 replaced.half_cancel = true;
             }
             self.orders.push(WorkingOrder {
