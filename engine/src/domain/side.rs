@@ -65,12 +65,6 @@ impl OrderType {
         matches!(self, Self::Market | Self::StopLoss | Self::TakeProfit)
     }
 
-    /// Whether it has a limit price and waits for nothing.
-    #[must_use]
-    pub const fn is_plain(self) -> bool {
-        matches!(self, Self::Limit | Self::LimitMaker)
-    }
-
     /// Whether it has a lifetime of its own to choose: one without a limit never rests, a maker always does.
     #[must_use]
     pub const fn has_time_in_force(self) -> bool {

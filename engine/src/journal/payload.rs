@@ -227,8 +227,11 @@ impl Decision {
     /// are not kept.
     #[must_use]
     pub const fn new(intent: Intent, code: RejectCode, repeats: u16) -> Self {
-        let [low, high] = repeats.to_le_bytes();
-        Self { written: Intent { reserved: [code.code(), low, high], ..intent } }
+        // By the word, as rings are written: what is stored in pieces cannot be loaded as one for some twenty cycles.
+        let mut words: [u64; PAYLOAD_BYTES / 8] = zerocopy::transmute!(intent);
+        let last = &mut words[PAYLOAD_BYTES / 8 - 1];
+        *last = *last << 24 >> 24 | (code.code() as u64) << 40 | (repeats as u64) << 48;
+        Self { written: zerocopy::transmute!(words) }
     }
 
     /// The intent, as risk copied it.

@@ -72,11 +72,14 @@ impl Tail {
     /// [`Polled::Empty`] while it passes over records of the ring that it had from there.
     #[inline(always)]
     pub fn poll(&mut self) -> Polled<Record> {
-        // Asked in every duty cycle, and mostly there is nothing.
-        if self.backlog.is_none() && self.held.is_none() && self.ring.is_empty() {
-            return Polled::Empty;
-        }
-        self.poll_next()
+        if self.is_empty() { Polled::Empty } else { self.poll_next() }
+    }
+
+    /// Whether [`poll`](Self::poll) would find no record yet: asked in every duty cycle, and mostly there is none.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.backlog.is_none() && self.held.is_none() && self.ring.is_empty()
     }
 
     #[inline(never)]

@@ -49,9 +49,10 @@ impl SealedOrder {
     }
 
     /// Approves `intent` as the `approval`-th record of risk's journal.
-    pub(crate) fn approve(intent: Intent, approval: u64) -> Self {
-        let check = Self::digest(&intent, approval);
-        Self { intent, approval, check }
+    #[inline]
+    pub(crate) fn approve(intent: &Intent, approval: u64) -> Self {
+        let check = Self::digest(intent, approval);
+        Self { intent: *intent, approval, check }
     }
 
     /// The order, if the content is what risk approved (C27).
@@ -60,6 +61,8 @@ impl SealedOrder {
         (self.check == Self::digest(&self.intent, self.approval)).then_some(Order(*self))
     }
 
+    /// Out of line: beside it nobody's registers hold an intent.
+    #[inline(never)]
     fn digest(intent: &Intent, approval: u64) -> u64 {
         xxhash_rust::xxh3::xxh3_64_with_seed(intent.as_bytes(), approval)
     }

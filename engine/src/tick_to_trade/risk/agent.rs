@@ -7,10 +7,9 @@ use crate::agent::Agent;
 use crate::clock::{Moment, Stopwatch};
 use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
-use crate::crash;
-use crate::domain::{Instruments, Nanos, OrderId, SourceId};
+use crate::domain::{Instruments, Nanos, SourceId};
 use crate::error::{RejectCode, SetupError};
-use crate::journal::{Decision, Journal, RecordKind, Tail};
+use crate::journal::{Journal, RecordKind, Tail};
 use crate::ledger::Ledger;
 use crate::limits::POLL_BATCH;
 use crate::message::{Intent, Report, SealedOrder, Tick};
@@ -23,7 +22,6 @@ use crate::tick_to_trade::risk::flood::Flood;
 use crate::tick_to_trade::risk::governance::Governance;
 use crate::tick_to_trade::risk::limits::Limits;
 use crate::tick_to_trade::risk::position::Exposure;
-use crate::tick_to_trade::risk::request::Request;
 use crate::tick_to_trade::risk::state::State;
 
 /// Reports taken in one cycle: an order brings a few, and what is known of the orders must keep pace with the intents.
@@ -209,6 +207,7 @@ impl Risk {
         self.ports.stopwatch.elapsed().0
     }
 
+    #[inline(never)]
     fn take_reports(&mut self, now: Nanos) -> usize {
         let mut taken = 0;
         while taken < REPORTS_BATCH {
@@ -260,22 +259,24 @@ impl Risk {
     fn take_intents(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let (mut taken, sources) = (0, self.ports.intents.len());
         // One reading of the clock ends an intent's time and begins the next one's.
-        let mut clock = moment.take();
+        let (mut clock, mut intent) = (moment.take(), Intent::default());
+        let mut room = self.ports.journal.free();
         for _ in 0..POLL_BATCH {
             let before = taken;
             let mut at = self.first;
             for _ in 0..sources {
-                if self.ports.journal.free() < RECORDS_PER_INTENT {
+                if room < RECORDS_PER_INTENT {
                     // What cannot be journalled is not taken: the rings fill, and the sources are told so at once.
                     return taken;
                 }
                 let (source, ring) = &mut self.ports.intents[at];
                 let source = *source;
-                let next = |ring: &mut Consumer<Intent>| ring.poll_unless(|next| next.awaits_other(now));
-                if let Some(intent) = ring.get_mut().and_then(next) {
+                let waits = |next: &Intent| next.awaits_other(now);
+                if ring.get_mut().is_some_and(|ring| ring.poll_unless_into(&mut intent, waits)) {
                     clock = self.take_intent(&intent, (source, at), now, clock);
                     *moment = clock;
                     taken += 1;
+                    room = self.ports.journal.free();
                 }
                 at = if at + 1 < sources { at + 1 } else { 0 };
             }
@@ -322,96 +323,6 @@ impl Risk {
         self.ports.histograms.record(0, (done - started).0.unsigned_abs());
         Moment::at(done)
     }
-
-    /// Gives one intent, taken at `taken` on the monotonic clock, its one answer.
-    #[inline(always)]
-    fn decide(&mut self, intent: &Intent, source: SourceId, now: Nanos, taken: i64) {
-        let gates = self.gates(intent, source);
-        let verdict = self.state.check(intent, source, now, &gates);
-        let OrderId { epoch, source: claimed, .. } = intent.id;
-        let own = epoch == self.state.epoch && claimed == source;
-        if own {
-            self.state.on_identity(intent.id);
-        }
-        if let Err(code) = verdict.and_then(|request| self.approve(intent, &request, now, taken)) {
-            self.reject((intent, own), source, code, now);
-        }
-        self.publish_latches(now);
-    }
-
-    /// Refuses an intent of `source`, whose identity is its `own` or not.
-    #[inline(never)]
-    fn reject(&mut self, (intent, own): (&Intent, bool), source: SourceId, code: RejectCode, now: Nanos) {
-        self.counts.rejected[usize::from(code.code())] += 1;
-        self.state.on_reject(source, code, now);
-        // An identity that is not its ring's is refused in nobody else's name: whoever reads the refusal takes it for
-        // the named source's.
-        let id = if own { intent.id } else { OrderId::nameless(self.state.epoch, source) };
-        self.journal_reject(&Intent { id, ..*intent }, source, code, now);
-    }
-
-    /// Journals the approval, counts it, and only then lets the order go.
-    #[inline(always)]
-    fn approve(&mut self, intent: &Intent, request: &Request, now: Nanos, taken: i64) -> Verdict {
-        self.flush(now);
-        let decision = Decision::new(*intent, RejectCode::None, 0);
-        let approval = self.ports.journal.append(now, taken, &decision).map_err(|_| RejectCode::Journal)?;
-        crash::point("risk.approved");
-        match request {
-            // One of a pair does not pass alone.
-            Request::New(order) | Request::Replace(order, _) | Request::Leg(order) => {
-                self.state.on_approval(order, now);
-                self.counts.orders += 1;
-            }
-            Request::Amend(amend) => {
-                // What it frees stays counted until the venue says that it did.
-                self.state.on_amend(amend.id.source, now);
-                self.counts.amends += 1;
-            }
-            Request::Cancel(_) | Request::Sweep(_) => {
-                self.state.on_cancel(intent.id.source, now);
-                self.counts.cancels += 1;
-            }
-        }
-        self.publish(intent, approval, now);
-        crash::point("risk.published");
-        Ok(())
-    }
-
-    /// Lets an approved order go.
-    #[inline]
-    fn publish(&mut self, intent: &Intent, approval: u64, now: Nanos) {
-        if self.ports.orders.try_push(&SealedOrder::approve(*intent, approval)).is_err() {
-            // The gate saw room and nobody else writes: the ring lies. What was approved stays counted.
-            self.counts.orders_lost += 1;
-            self.raise(None, HaltState::Halted, plain(RejectCode::RingFull), now);
-        }
-    }
-
-    /// One record each; below the journal's reserve, equal rejects in a row are counted instead.
-    fn journal_reject(&mut self, intent: &Intent, source: SourceId, code: RejectCode, now: Nanos) {
-        if self.journal_room() <= JOURNAL_RESERVE && self.flood.absorbs(source, intent, code) {
-            return;
-        }
-        self.flush(now);
-        let elapsed = self.elapsed();
-        let decision = Decision::new(*intent, code, 0);
-        // `take_intents` saw room for both records, and an approval that failed wrote none.
-        if self.ports.journal.append(now, elapsed, &decision).is_ok() {
-            self.flood.begin(source, intent, code);
-        }
-    }
-
-    /// Journals what a flood has gathered.
-    #[inline]
-    fn flush(&mut self, now: Nanos) {
-        if let Some(decision) = self.flood.pending() {
-            let elapsed = self.elapsed();
-            if self.ports.journal.append(now, elapsed, &decision).is_ok() {
-                self.flood.clear();
-            }
-        }
-    }
 }
 
 impl Agent for Risk {
@@ -440,9 +351,11 @@ impl Agent for Risk {
             self.check_day(now);
             work += 1;
         }
-        work += self.take_reports(now);
+        if !self.ports.reports.is_empty() {
+            work += self.take_reports(now);
+        }
         let ticks = self.take_ticks(moment);
-        if self.day_deadline() <= now {
+        if self.day_due && self.day_deadline() <= now {
             self.check_day(now);
             work += 1;
         }
@@ -469,6 +382,7 @@ impl Agent for Risk {
 
 mod commands;
 mod day;
+mod decide;
 mod inherited;
 mod latches;
 mod observed;
@@ -479,7 +393,6 @@ mod watch;
 pub use recovery::Recovered;
 pub use watch::Peers;
 
-use latches::plain;
 use pair::other_of;
 use recovery::Recovery;
 use watch::Watch;

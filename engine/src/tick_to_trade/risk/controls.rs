@@ -11,7 +11,7 @@ use crate::tick_to_trade::risk::market::{Reference, collar, collar_of_trigger};
 use crate::tick_to_trade::risk::open_orders::OpenRow;
 use crate::tick_to_trade::risk::position::{Exposure, max_gross, max_position};
 use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
-use crate::tick_to_trade::risk::request::{Amend, NewOrder, Request, Sweep, read, read_alone};
+use crate::tick_to_trade::risk::request::{Amend, NewOrder, Request, Sweep, read};
 use crate::tick_to_trade::risk::self_trade::self_trade;
 use crate::tick_to_trade::risk::size::{filters, max_notional, max_quantity, valued_at};
 use crate::tick_to_trade::risk::state::{Own, Source, State};
@@ -42,7 +42,7 @@ pub(super) struct Gates {
 impl Gates {
     /// Whether they let an order through, whatever it is: C01, C24, C25.
     #[inline(always)]
-    const fn are_open(&self) -> bool {
+    pub(super) const fn are_open(&self) -> bool {
         let room = self.journal_free > JOURNAL_RESERVE && self.ring_free > CANCEL_RESERVE;
         matches!(self.halt, HaltState::Active) && self.link_up && room
     }
@@ -70,7 +70,6 @@ impl State {
     ///
     /// # Errors
     /// The code of the first control that fails.
-    #[inline(always)]
     pub(super) fn check(
         &self,
         intent: &Intent,
@@ -79,14 +78,11 @@ impl State {
         gates: &Gates,
     ) -> Result<Request, RejectCode> {
         if gates.are_open()
-            && let Some(order) = read_alone(intent, self.origin(source))
-            && self.surely_passes(&order, now)
+            && let Some(order) = self.surely_passes(intent, source, now)
         {
             return Ok(Request::New(order));
         }
-        // A copy: the gates themselves need not lie in memory.
-        let gates = *gates;
-        self.check_in_full(intent, source, now, &gates)
+        self.check_in_full(intent, source, now, gates)
     }
 
     /// The same, control by control.

@@ -5,7 +5,8 @@
 //! fails, `controls` says.
 
 use crate::counters::halt::HaltState;
-use crate::domain::Nanos;
+use crate::domain::{Nanos, SourceId};
+use crate::message::Intent;
 use crate::tick_to_trade::risk::bounds::Bounds;
 use crate::tick_to_trade::risk::latch::DayState;
 use crate::tick_to_trade::risk::limits::UNLIMITED;
@@ -13,17 +14,24 @@ use crate::tick_to_trade::risk::market::{Reference, collar};
 use crate::tick_to_trade::risk::open_orders::OpenRow;
 use crate::tick_to_trade::risk::position::max_gross;
 use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
-use crate::tick_to_trade::risk::request::NewOrder;
+use crate::tick_to_trade::risk::request::{NewOrder, read_alone};
 use crate::tick_to_trade::risk::self_trade::self_trade;
 use crate::tick_to_trade::risk::state::{Own, Source, State};
 
 impl State {
-    /// Whether a new order surely passes every control, which the gates let through. If not, they must be asked one by one.
+    /// The new order that an intent of `source` asks for, which the gates let through, if it surely passes every control. If
+    /// not, they must be asked one by one.
     #[inline(never)]
-    pub(super) fn surely_passes(&self, order: &NewOrder, now: Nanos) -> bool {
+    pub(super) fn surely_passes(&self, intent: &Intent, source: SourceId, now: Nanos) -> Option<NewOrder> {
+        let order = read_alone(intent, self.origin(source))?;
+        self.bears_all(&order, now).then_some(order)
+    }
+
+    #[inline(always)]
+    fn bears_all(&self, order: &NewOrder, now: Nanos) -> bool {
         let Some(source) = self.sources.get(slot(order.id.source)) else { return false };
         // First: of all that is asked for, this alone may be far away, and the rest need not wait for it.
-        if !order.order_type.is_plain() || !self.is_original(source, order, now) {
+        if !self.is_original(source, order, now) {
             return false;
         }
         let own = &self.own[order.instrument as usize];
@@ -79,8 +87,12 @@ impl State {
             return false;
         }
         let limit = self.limits.sources[slot(order.id.source)].max_position_value;
-        if limit != UNLIMITED && self.check_own_position((order, None), reference, limit, now).is_err() {
-            return false;
+        if limit != UNLIMITED {
+            // A copy: the order itself need not lie in memory.
+            let order = *order;
+            if self.check_own_position((&order, None), reference, limit, now).is_err() {
+                return false;
+            }
         }
         let value = bounds.plain.to_account(value);
         let ordered = order.instrument;

@@ -151,7 +151,7 @@ impl Bench {
 
     fn approve(&mut self, intent: Intent) {
         self.approvals += 1;
-        self.orders.try_push(&SealedOrder::approve(intent, self.approvals)).expect("room");
+        self.orders.try_push(&SealedOrder::approve(&intent, self.approvals)).expect("room");
     }
 
     fn place(&mut self, sequence: u64) -> OrderId {
@@ -366,7 +366,7 @@ fn at_its_end_cancels_leave_and_nothing_new() {
 fn an_order_that_risk_did_not_approve_halts_everything() {
     for forged in [false, true] {
         let mut bench = Bench::new();
-        let order = SealedOrder::approve(new_order(1), 1);
+        let order = SealedOrder::approve(&new_order(1), 1);
         bench.orders.try_push(&order).expect("room");
         let second = if forged {
             // Another quantity under the same approval's digest.

@@ -8,14 +8,15 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::counters::halt::HaltReader;
-use crate::domain::{Quantity, Side};
+use crate::domain::{OrderId, Quantity, Side};
 use crate::journal::fixture::Workshop;
-use crate::journal::{DayStart, Halt, Health, JournalWriter, Record};
+use crate::journal::{DayStart, Decision, Halt, Health, JournalWriter, Record};
 use crate::limits::{CANCEL_RESERVE, RING_CAPACITY_MIN};
 use crate::message::ReportKind;
 use crate::message::report::OrderState;
 use crate::ring::broadcast;
 use crate::tick_to_trade::risk::Rate;
+use crate::tick_to_trade::risk::agent::latches::plain;
 use crate::tick_to_trade::risk::fixture::{
     EPOCH, USD, cancel, fill, id, instruments, limit, limits, market, report,
 };

@@ -287,6 +287,6 @@ impl Risk {
         let decision = Decision::new(intent, RejectCode::None, 0);
         let Ok(approval) = self.ports.journal.append(now, elapsed, &decision) else { return false };
         self.counts.cancels += 1;
-        self.ports.orders.try_push(&SealedOrder::approve(intent, approval)).is_ok()
+        self.ports.orders.try_push(&SealedOrder::approve(&intent, approval)).is_ok()
     }
 }

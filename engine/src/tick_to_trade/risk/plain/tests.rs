@@ -9,11 +9,10 @@ use super::*;
 use crate::domain::{
     Instrument, InstrumentKind, Instruments, NotionalFilter, Price, Quantity, QuantityFilter, Side,
 };
-use crate::message::Intent;
 use crate::tick_to_trade::risk::fixture::{EPOCH, OPEN, fill, id, limit, limits};
 use crate::tick_to_trade::risk::limits::{InstrumentLimits, Limits};
 use crate::tick_to_trade::risk::market::tests::top;
-use crate::tick_to_trade::risk::request::read_alone;
+use crate::tick_to_trade::risk::request::{Request, read_alone};
 use crate::tick_to_trade::risk::valuation::tests::instrument;
 
 const NOW: Nanos = Nanos::from_secs(100);
@@ -131,12 +130,12 @@ fn the_short_way_passes_nothing_that_a_control_stops() {
             let now = NOW + Nanos(late);
             let verdict = state.check_in_full(&intent, intent.id.source, now, &OPEN);
             prop_assert_eq!(state.check(&intent, intent.id.source, now, &OPEN), verdict);
-            if let Some(order) = read_alone(&intent, state.origin(intent.id.source)) {
-                let short = state.surely_passes(&order, now);
-                prop_assert!(verdict.is_ok() || !short, "{:?}: {:?}", verdict, order);
-                passed.set(passed.get() + u32::from(verdict.is_ok()));
-                shortly.set(shortly.get() + u32::from(short));
+            let short = state.surely_passes(&intent, intent.id.source, now);
+            if let Some(order) = short {
+                prop_assert_eq!(&verdict, &Ok(Request::New(order)));
             }
+            passed.set(passed.get() + u32::from(verdict.is_ok()));
+            shortly.set(shortly.get() + u32::from(short.is_some()));
         }
         Ok(())
     });

@@ -244,8 +244,8 @@ fn f17_a_gap_ends_with_the_venues_truth_before_trading_goes_on() {
 #[test]
 fn a_latch_outlives_a_reconnection() {
     let mut bench = Bench::connected();
-    bench.orders.try_push(&SealedOrder::approve(new_order(1), 7)).expect("room");
-    bench.orders.try_push(&SealedOrder::approve(new_order(2), 7)).expect("room");
+    bench.orders.try_push(&SealedOrder::approve(&new_order(1), 7)).expect("room");
+    bench.orders.try_push(&SealedOrder::approve(&new_order(2), 7)).expect("room");
     bench.work(START);
     for kind in [VenueEventKind::Disconnected, VenueEventKind::Connected, VenueEventKind::OpenOrdersTold] {
         bench.tell(OrderId::NONE, kind);

@@ -226,7 +226,7 @@ fn a_pair_of_which_half_is_forged_does_not_leave() {
     let [above, below] = pair(1);
     bench.approve(above);
     // The same approval again.
-    bench.orders.try_push(&SealedOrder::approve(below, 1)).expect("room");
+    bench.orders.try_push(&SealedOrder::approve(&below, 1)).expect("room");
     assert_eq!(bench.work(START), [REFUSED, REFUSED]);
     assert_eq!((bench.route.ports.halts.global(), bench.seen()), (HaltState::Halted, vec![]));
 }
