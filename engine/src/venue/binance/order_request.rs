@@ -20,59 +20,80 @@ pub use super::request_id::Asked;
 /// Trades that one answer holds at most (binance.md: `myTrades`, limit).
 pub(super) const TRADES_MAX: usize = 1_000;
 
-/// Most bytes of a request but for its symbol, and of the longest piece that it is written in: those of a pair, in numbers of
-/// any length, are below 800.
-const REQUEST: usize = 896;
+/// Room that every request finds enough, with the longest piece that it is written in: those of a pair, in numbers of any
+/// length, are below 800 bytes but for the symbol. A buffer with so much never grows.
+pub const REQUEST_ROOM: usize = 896 + text::quoted_length_max(SYMBOL_BYTES_MAX);
 
-/// Room that every request finds enough, whatever its symbol: a buffer with so much never grows.
-pub const REQUEST_ROOM: usize = REQUEST + text::quoted_length_max(SYMBOL_BYTES_MAX);
-
-/// Appends a request about `instrument`.
+/// Appends a request.
 #[inline(always)]
-fn request(out: &mut Vec<u8>, instrument: &Instrument, write: impl FnOnce(&mut Page<'_>)) {
-    text::page(out, REQUEST + text::quoted_max(&instrument.symbol), write);
+fn request(out: &mut Vec<u8>, write: impl FnOnce(&mut Page<'_, REQUEST_ROOM>)) {
+    text::page(out, write);
 }
 
-/// `params` keys are written by this, so that none forgets its quotes.
-#[inline(always)]
-fn key(out: &mut impl Sink, name: &str) {
-    out.all(b",\"");
-    out.all(name.as_bytes());
-    out.all(b"\":");
+// What stands between two values of a request is one piece of a known length, and most values are texts: so a piece closes
+// the text before it and opens the one behind it.
+
+/// What stands between the id of a request for `$method` and its symbol.
+macro_rules! method {
+    ($method:literal) => {
+        concat!("\",\"method\":\"", $method, "\",\"params\":{\"symbol\":\"")
+    };
 }
 
+/// What stands between a parameter and the next one, which is called `$name`, where both are texts.
+macro_rules! next {
+    ($name:literal) => {
+        concat!("\",\"", $name, "\":\"")
+    };
+}
+
+/// What stands between a parameter that is a text and the timestamp.
+const TIMESTAMP: &str = "\",\"timestamp\":";
+
+/// The same of a request for new orders: what becomes of them is told by their user events, the answer need not say it again.
+const ACK_TIMESTAMP: &str = "\",\"newOrderRespType\":\"ACK\",\"timestamp\":";
+
+#[inline(always)]
+fn piece(out: &mut impl Sink, piece: &str) {
+    out.all(piece.as_bytes());
+}
+
+/// Writes a request up to its symbol, whose text stays open. `method` is what [`method!`] makes.
 #[inline(always)]
 fn head(out: &mut impl Sink, asked: Asked, order: &IdText, method: &str, instrument: &Instrument) {
-    out.all(b"{\"id\":\"");
+    piece(out, "{\"id\":\"");
     order.write(out, asked.letter());
-    out.all(b"\",\"method\":\"");
-    out.all(method.as_bytes());
-    out.all(b"\",\"params\":{\"symbol\":");
-    text::quoted(out, &instrument.symbol);
+    piece(out, method);
+    text::inside(out, &instrument.symbol);
 }
 
+/// Writes a parameter that is the id of an order. `before` is what [`next!`] makes.
 #[inline(always)]
-fn id(out: &mut impl Sink, name: &str, id: &IdText) {
-    key(out, name);
-    out.all(b"\"");
+fn id(out: &mut impl Sink, before: &str, id: &IdText) {
+    piece(out, before);
     id.write(out, b't');
-    out.all(b"\"");
 }
 
+/// Writes a parameter that is a name. `before` is what [`next!`] makes.
 #[inline(always)]
-fn number(out: &mut impl Sink, name: &str, value: i64, scale: Scale) {
-    key(out, name);
-    out.all(b"\"");
+fn name(out: &mut impl Sink, before: &str, name: &str) {
+    piece(out, before);
+    text::inside(out, name);
+}
+
+/// Writes a parameter that is a number. `before` is what [`next!`] makes.
+#[inline(always)]
+fn number(out: &mut impl Sink, before: &str, value: i64, scale: Scale) {
+    piece(out, before);
     text::decimal(out, value, scale.digits(), 0);
-    out.all(b"\"");
 }
 
-/// Writes the timestamp, in milliseconds, and the end.
+/// Writes the timestamp, in milliseconds, and the end. `before` is what stands between it and the last parameter.
 #[inline(always)]
-fn tail(out: &mut impl Sink, timestamp: Nanos) {
-    key(out, "timestamp");
+fn tail(out: &mut impl Sink, before: &str, timestamp: Nanos) {
+    piece(out, before);
     text::milliseconds(out, timestamp.0 / 1_000_000);
-    out.all(b"}}");
+    piece(out, "}}");
 }
 
 /// The lifetime of an order whose type has one.
@@ -87,12 +108,16 @@ fn self_trade(order: &Intent) -> Result<Option<SelfTrade>, UnknownCode> {
     (order.self_trade != 0).then(|| SelfTrade::try_from(order.self_trade)).transpose()
 }
 
-/// How the parameters of a new order begin, up to its quantity, put together beforehand.
+/// The parameters of a new order from its symbol to its quantity, put together beforehand.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 struct Opening {
     text: [u8; Self::ROOM],
     length: usize,
 }
+
+/// Those of one side, by the codes of type and of lifetime.
+type Openings = [[Opening; 1 + TimeInForce::ALL.len()]; 1 + OrderType::ALL.len()];
 
 impl Opening {
     /// Of the longest one and more.
@@ -113,35 +138,33 @@ impl Opening {
         made
     }
 
-    /// Those of one side, by type and by lifetime, the first of which is none. The names are Binance's own, with nothing in
+    /// Codes count from 1, and `ALL` is in their order; a lifetime of 0 is none. The names are Binance's own, with nothing in
     /// them to escape.
-    const fn of(side: Side) -> [[Self; 1 + TimeInForce::ALL.len()]; OrderType::ALL.len()] {
-        const SIDE: &str = r#","side":""#;
-        const TYPE: &str = r#"","type":""#;
-        const TIMED: &str = r#"","timeInForce":""#;
-        const QUANTITY: &str = r#"","quantity":""#;
-        let mut all = [[Self::new(&[]); 1 + TimeInForce::ALL.len()]; OrderType::ALL.len()];
-        let (mut at, side) = (0, side.as_str());
-        while at < all.len() {
-            let name = OrderType::ALL[at].as_str();
-            all[at][0] = Self::new(&[SIDE, side, TYPE, name, QUANTITY]);
-            let mut timed = 0;
-            while timed < TimeInForce::ALL.len() {
-                let lifetime = TimeInForce::ALL[timed].as_str();
-                all[at][1 + timed] = Self::new(&[SIDE, side, TYPE, name, TIMED, lifetime, QUANTITY]);
+    const fn of(side: Side) -> Openings {
+        const SIDE: &str = next!("side");
+        const TYPE: &str = next!("type");
+        const TIMED: &str = next!("timeInForce");
+        const QUANTITY: &str = next!("quantity");
+        let mut all = [[Self::new(&[]); 1 + TimeInForce::ALL.len()]; 1 + OrderType::ALL.len()];
+        let (mut code, side) = (1, side.as_str());
+        while code < all.len() {
+            let name = OrderType::ALL[code - 1].as_str();
+            all[code][0] = Self::new(&[SIDE, side, TYPE, name, QUANTITY]);
+            let mut timed = 1;
+            while timed < all[code].len() {
+                let lifetime = TimeInForce::ALL[timed - 1].as_str();
+                all[code][timed] = Self::new(&[SIDE, side, TYPE, name, TIMED, lifetime, QUANTITY]);
                 timed += 1;
             }
-            at += 1;
+            code += 1;
         }
         all
     }
 }
 
-static OPENINGS: [[[Opening; 1 + TimeInForce::ALL.len()]; OrderType::ALL.len()]; 2] =
-    [Opening::of(Side::Buy), Opening::of(Side::Sell)];
+static OPENINGS: [Openings; 2] = [Opening::of(Side::Buy), Opening::of(Side::Sell)];
 
-/// Appends a request for a new order; `middle` writes the parameters before its own. What closes a value and opens the next is
-/// one copy of a known length.
+/// Appends a request for a new order; `middle` writes the parameters before its own, and leaves the last one's text open.
 #[inline(always)]
 fn new_order(
     out: &mut Vec<u8>,
@@ -149,23 +172,22 @@ fn new_order(
     order: &Intent,
     instrument: &Instrument,
     timestamp: Nanos,
-    middle: impl FnOnce(&mut Page<'_>),
+    middle: impl FnOnce(&mut Page<'_, REQUEST_ROOM>),
 ) -> Result<(), UnknownCode> {
     // Each by itself: gathered byte by byte and then read at once they would be waited for.
     let order_type = OrderType::try_from(order.order_type)?;
     let side = Side::try_from(order.side)?;
     let mode = self_trade(order)?;
     let lifetime = lifetime(order, order_type)?.map_or(0, TimeInForce::code);
-    // Codes count from 1, and `ALL` is in their order.
-    let by_type = &OPENINGS[usize::from(side == Side::Sell)][usize::from(order_type.code()) - 1];
+    let by_type = &OPENINGS[usize::from(side == Side::Sell)][usize::from(order_type.code())];
     let opening = &by_type[usize::from(lifetime)];
-    request(out, instrument, |out| {
+    request(out, |out| {
         let id = IdText::of(order.id);
         head(out, asked, &id, method, instrument);
         middle(out);
         out.put(&opening.text, opening.length);
         values(out, (order, &id), order_type, mode, instrument);
-        tail(out, timestamp);
+        tail(out, ACK_TIMESTAMP, timestamp);
     });
     Ok(())
 }
@@ -174,30 +196,22 @@ fn new_order(
 #[inline(always)]
 fn values(
     out: &mut impl Sink,
-    (order, id): (&Intent, &IdText),
+    (order, client_id): (&Intent, &IdText),
     order_type: OrderType,
     mode: Option<SelfTrade>,
     instrument: &Instrument,
 ) {
-    let (price_digits, quantity_digits) =
-        (instrument.price_scale.digits(), instrument.quantity_scale.digits());
-    text::decimal(out, order.quantity.0, quantity_digits, 0);
+    text::decimal(out, order.quantity.0, instrument.quantity_scale.digits(), 0);
     if !order_type.is_market() {
-        out.all(b"\",\"price\":\"");
-        text::decimal(out, order.price.0, price_digits, 0);
+        number(out, next!("price"), order.price.0, instrument.price_scale);
     }
     if order_type.is_conditional() {
-        out.all(b"\",\"stopPrice\":\"");
-        text::decimal(out, order.trigger.0, price_digits, 0);
+        number(out, next!("stopPrice"), order.trigger.0, instrument.price_scale);
     }
     if let Some(mode) = mode {
-        out.all(b"\",\"selfTradePreventionMode\":\"");
-        text::plain(out, mode.as_str());
+        name(out, next!("selfTradePreventionMode"), mode.as_str());
     }
-    out.all(b"\",\"newClientOrderId\":\"");
-    id.write(out, b't');
-    // What becomes of it is told by its user events; the answer need not say it again.
-    out.all(b"\",\"newOrderRespType\":\"ACK\"");
+    id(out, next!("newClientOrderId"), client_id);
 }
 
 /// Appends the `order.place` request of an intent for a new order. `timestamp` is the wall time at the venue.
@@ -210,7 +224,7 @@ pub fn encode_place(
     timestamp: Nanos,
     out: &mut Vec<u8>,
 ) -> Result<(), UnknownCode> {
-    new_order(out, (Asked::Place, "order.place"), order, instrument, timestamp, |_| ())
+    new_order(out, (Asked::Place, method!("order.place")), order, instrument, timestamp, |_| ())
 }
 
 /// Appends the `order.cancelReplace` request of an intent for a new order in the place of its target. Where the target
@@ -224,54 +238,53 @@ pub fn encode_replace(
     timestamp: Nanos,
     out: &mut Vec<u8>,
 ) -> Result<(), UnknownCode> {
-    new_order(out, (Asked::Replace, "order.cancelReplace"), order, instrument, timestamp, |out| {
-        key(out, "cancelReplaceMode");
-        text::quoted(out, "STOP_ON_FAILURE");
-        id(out, "cancelOrigClientOrderId", &IdText::of(order.target));
-        key(out, "cancelRestrictions");
-        text::quoted(out, "ONLY_NEW");
+    let asked = (Asked::Replace, method!("order.cancelReplace"));
+    new_order(out, asked, order, instrument, timestamp, |out| {
+        piece(out, concat!(next!("cancelReplaceMode"), "STOP_ON_FAILURE"));
+        id(out, next!("cancelOrigClientOrderId"), &IdText::of(order.target));
+        piece(out, concat!(next!("cancelRestrictions"), "ONLY_NEW"));
     })
 }
 
 /// Appends the `order.cancel` request of an intent to cancel its target.
 pub fn encode_cancel(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
-    request(out, instrument, |out| {
+    request(out, |out| {
         let target = IdText::of(order.target);
-        head(out, Asked::Cancel, &target, "order.cancel", instrument);
-        id(out, "origClientOrderId", &target);
-        id(out, "newClientOrderId", &IdText::of(order.id));
-        tail(out, timestamp);
+        head(out, Asked::Cancel, &target, method!("order.cancel"), instrument);
+        id(out, next!("origClientOrderId"), &target);
+        id(out, next!("newClientOrderId"), &IdText::of(order.id));
+        tail(out, TIMESTAMP, timestamp);
     });
 }
 
 /// Appends the `order.amend.keepPriority` request of an intent to lower its target's quantity. The order keeps its
 /// client id, which the venue lets it: so every later event of it names the order that we know.
 pub fn encode_amend(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
-    request(out, instrument, |out| {
+    request(out, |out| {
         let target = IdText::of(order.target);
-        head(out, Asked::Amend, &target, "order.amend.keepPriority", instrument);
-        id(out, "origClientOrderId", &target);
-        id(out, "newClientOrderId", &target);
-        number(out, "newQty", order.quantity.0, instrument.quantity_scale);
-        tail(out, timestamp);
+        head(out, Asked::Amend, &target, method!("order.amend.keepPriority"), instrument);
+        id(out, next!("origClientOrderId"), &target);
+        id(out, next!("newClientOrderId"), &target);
+        number(out, next!("newQty"), order.quantity.0, instrument.quantity_scale);
+        tail(out, TIMESTAMP, timestamp);
     });
 }
 
 /// Appends the `openOrders.cancelAll` request of an intent to cancel whatever is open on its instrument.
 pub fn encode_sweep(order: &Intent, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
-    request(out, instrument, |out| {
-        head(out, Asked::Sweep, &IdText::of(order.id), "openOrders.cancelAll", instrument);
-        tail(out, timestamp);
+    request(out, |out| {
+        head(out, Asked::Sweep, &IdText::of(order.id), method!("openOrders.cancelAll"), instrument);
+        tail(out, TIMESTAMP, timestamp);
     });
 }
 
 /// Appends the `order.status` request for `order`.
 pub fn encode_query(order: OrderId, instrument: &Instrument, timestamp: Nanos, out: &mut Vec<u8>) {
-    request(out, instrument, |out| {
+    request(out, |out| {
         let order = IdText::of(order);
-        head(out, Asked::Query, &order, "order.status", instrument);
-        id(out, "origClientOrderId", &order);
-        tail(out, timestamp);
+        head(out, Asked::Query, &order, method!("order.status"), instrument);
+        id(out, next!("origClientOrderId"), &order);
+        tail(out, TIMESTAMP, timestamp);
     });
 }
 
@@ -284,20 +297,20 @@ pub fn encode_trades(
     timestamp: Nanos,
     out: &mut Vec<u8>,
 ) {
-    request(out, instrument, |out| {
-        head(out, Asked::Trades, &IdText::of(order), "myTrades", instrument);
-        key(out, "orderId");
+    request(out, |out| {
+        head(out, Asked::Trades, &IdText::of(order), method!("myTrades"), instrument);
+        piece(out, "\",\"orderId\":");
         text::integer(out, i64::try_from(venue_order_id).unwrap_or(i64::MAX));
         trades_page(out, trade_id);
-        tail(out, timestamp);
+        tail(out, ",\"timestamp\":", timestamp);
     });
 }
 
 /// Appends how many trades of a list are wanted, and from which on.
 pub(super) fn trades_page(out: &mut impl Sink, trade_id: u64) {
-    key(out, "limit");
+    piece(out, ",\"limit\":");
     text::integer(out, TRADES_MAX as u64);
-    key(out, "fromId");
+    piece(out, ",\"fromId\":");
     text::integer(out, trade_id);
 }
 

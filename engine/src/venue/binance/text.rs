@@ -6,6 +6,7 @@
 use std::mem::MaybeUninit;
 
 use crate::domain::OrderId;
+use crate::limits::SYMBOL_BYTES_MAX;
 
 /// Where text goes.
 pub(super) trait Sink {
@@ -14,6 +15,9 @@ pub(super) trait Sink {
 
     /// Writes all of `bytes`.
     fn all(&mut self, bytes: &[u8]);
+
+    /// Writes what `write` gives: at most `MOST` bytes. For what is seldom written, by functions that are not inlined.
+    fn seldom<const MOST: usize>(&mut self, write: impl FnOnce(&mut dyn FnMut(&[u8])));
 }
 
 impl Sink for Vec<u8> {
@@ -28,42 +32,59 @@ impl Sink for Vec<u8> {
     fn all(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
+
+    #[inline(always)]
+    fn seldom<const MOST: usize>(&mut self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) {
+        write(&mut |bytes| self.extend_from_slice(bytes));
+    }
 }
 
-/// Room behind a vector's last byte. Where what is left of it begins is in a register and not in memory, where every piece
-/// would wait for the one before; and nobody asks for more of it.
-pub(super) struct Page<'a> {
-    left: &'a mut [MaybeUninit<u8>],
+/// Room behind a vector's last byte, of a length that is known beforehand, as is the most that each piece takes of it: so the
+/// compiler sees that there is room for every piece, and the program need not look. Where the next one goes is in a register
+/// and not in memory, where every piece would wait for the one before.
+pub(super) struct Page<'a, const ROOM: usize> {
+    room: &'a mut [MaybeUninit<u8>; ROOM],
+    taken: usize,
 }
 
-/// Appends to `out` what `write` writes, which is at most `room` bytes less the longest piece.
+/// Appends to `out` what `write` writes, which is at most `ROOM` bytes less the longest piece.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) fn page(out: &mut Vec<u8>, room: usize, write: impl FnOnce(&mut Page<'_>)) {
-    out.reserve(room);
+pub(super) fn page<const ROOM: usize>(out: &mut Vec<u8>, write: impl FnOnce(&mut Page<'_, ROOM>)) {
+    out.reserve(ROOM);
     let length = out.len();
-    let mut page = Page { left: &mut out.spare_capacity_mut()[..room] };
+    let room = out.spare_capacity_mut().first_chunk_mut().expect("it is reserved");
+    let mut page = Page { room, taken: 0 };
     write(&mut page);
-    let taken = room - page.left.len();
-    // SAFETY: `taken` is at most `room`, which is reserved, and all bytes before it are written: all of the room is left at
-    // first, and each of the two functions that move its beginning has written all bytes that it passes, or has panicked
-    // before.
+    let taken = page.taken;
+    // SAFETY: `taken` is at most `ROOM`, which is reserved, and all bytes before it are written: none is taken at first, and
+    // the functions that take more have written all of that, or have panicked before.
     unsafe { out.set_len(length + taken) };
 }
 
-impl Sink for Page<'_> {
+impl<const ROOM: usize> Sink for Page<'_, ROOM> {
     #[inline(always)]
     fn put<const N: usize>(&mut self, bytes: &[u8; N], count: usize) {
-        let left = std::mem::take(&mut self.left);
-        left[..N].write_copy_of_slice(bytes);
-        self.left = &mut left[count.min(N)..];
+        self.room[self.taken..][..N].write_copy_of_slice(bytes);
+        self.taken += count.min(N);
     }
 
     #[inline(always)]
     fn all(&mut self, bytes: &[u8]) {
-        let left = std::mem::take(&mut self.left);
-        left[..bytes.len()].write_copy_of_slice(bytes);
-        self.left = &mut left[bytes.len()..];
+        self.room[self.taken..][..bytes.len()].write_copy_of_slice(bytes);
+        self.taken += bytes.len();
+    }
+
+    #[inline(always)]
+    fn seldom<const MOST: usize>(&mut self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) {
+        // Counted apart: a count that others are handed stays in memory for good.
+        let (left, mut written) = (&mut self.room[self.taken..], 0);
+        write(&mut |bytes| {
+            left[written..][..bytes.len()].write_copy_of_slice(bytes);
+            written += bytes.len();
+        });
+        assert!(written <= MOST, "{written} bytes are more than {MOST}");
+        self.taken += written;
     }
 }
 
@@ -75,16 +96,13 @@ pub(super) fn integer(out: &mut impl Sink, value: impl Into<i128>) {
 
 /// Writes a time in milliseconds, as nearly all are, or what [`integer`] writes: of thirteen digits, nothing is looked for.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation)]
 pub(super) fn milliseconds(out: &mut impl Sink, value: i64) {
-    match u64::try_from(value) {
-        Ok(value @ 1_000_000_000_000..10_000_000_000_000) => {
-            let [high, low] =
-                [value / 100_000_000, value % 100_000_000].map(|half| eight(half as u32) | ZEROS);
-            out.put(&(high >> 24).to_le_bytes(), 5);
-            out.put(&low.to_le_bytes(), 8);
-        }
-        _ => integer(out, value),
+    if (1_000_000_000_000..10_000_000_000_000).contains(&value) {
+        let [high, low] = halves(value.unsigned_abs());
+        out.put(&(high >> 24).to_le_bytes(), 5);
+        out.put(&low.to_le_bytes(), 8);
+    } else {
+        integer(out, value);
     }
 }
 
@@ -104,66 +122,45 @@ fn ends<const N: usize>(bytes: &[u8]) -> Option<[&[u8; N]; 2]> {
     short.then(|| Some([bytes.first_chunk()?, bytes.last_chunk()?])).flatten()
 }
 
-/// Writes bytes of which there are few.
-#[inline(always)]
-fn few(out: &mut impl Sink, bytes: &[u8]) {
-    if let Some([first, last]) = ends::<4>(bytes) {
-        out.put(first, bytes.len() - 4);
-        out.put(last, 4);
-    } else if let Some([first, last]) = ends::<8>(bytes) {
-        out.put(first, bytes.len() - 8);
-        out.put(last, 8);
-    } else {
-        out.all(bytes);
-    }
-}
-
 /// The eight digits of a number below 10^8, zeros in front included, one a byte and the first in the lowest.
 ///
 /// All numbers of a step are split at once, each in a lane of the word: first into four digits each, then into two, then
 /// into one. The quotients by 100 and by 10 are products with 2^20/100 and 2^10/10, rounded up, which are exact as far as
-/// a lane goes.
+/// a lane goes. A lane is split by one product: `quotient + (number - quotient * n) * lane` is taken together.
 #[inline(always)]
-const fn eight(number: u32) -> u64 {
-    let high = (number / 10_000) as u64;
-    let fours = high | (number as u64 - high * 10_000) << 32;
+const fn eight(number: u64) -> u64 {
+    let fours = (number << 32) - ((number * 0xd1b7_1759) >> 45) * ((10_000 << 32) - 1);
     let quotients = (fours * 10_486) >> 20 & 0x0000_007f_0000_007f;
-    let twos = quotients | (fours - quotients * 100) << 16;
+    let twos = (fours << 16) - quotients * ((100 << 16) - 1);
     let quotients = (twos * 103) >> 10 & 0x000f_000f_000f_000f;
-    quotients | (twos - quotients * 10) << 8
+    (twos << 8) - quotients * ((10 << 8) - 1)
 }
 
-/// The sixteen digits of a number below 10^16, as [`eight`] has them.
+/// The text of a number below 10^16, zeros in front included, in two words of eight digits each.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation)]
-const fn sixteen(number: u64) -> u128 {
-    let high = eight((number / 100_000_000) as u32) as u128;
-    high | (eight((number % 100_000_000) as u32) as u128) << 64
+const fn halves(number: u64) -> [u64; 2] {
+    [eight(number / EIGHT_DIGITS) | ZEROS, eight(number % EIGHT_DIGITS) | ZEROS]
 }
 
-/// Writes a number whose digits fit a word; they stay in registers, for what has just been written byte by byte would be
-/// waited for when it is read whole.
-macro_rules! write_digits {
-    ($out:ident, $word:ty, $digits:expr, $scale:ident, $at_least:ident) => {{
-        const PLACES: u32 = size_of::<$word>() as u32;
-        let digits: $word = $digits;
-        let text = digits | <$word>::from_ne_bytes([b'0'; PLACES as usize]);
-        // Bits of the places: where the first digit stands that counts, where the point, and what is behind it without the
-        // zeros at the end.
-        let point = (PLACES - u32::from($scale)) * 8;
-        let first = (digits.trailing_zeros() & !7).min(point - 8);
-        $out.put(&(text >> first).to_le_bytes(), (point - first) as usize / 8);
-        let shown = (PLACES * 8 - (digits.leading_zeros() & !7)).saturating_sub(point) as usize / 8;
-        if shown > 0 || $at_least > 0 {
-            // With the point no more than there are places, for there is one before it; none of it is left without a scale.
-            let fraction = text.checked_shr(point).unwrap_or(0);
-            $out.put(&(fraction << 8 | <$word>::from(b'.')).to_le_bytes(), 1 + shown);
-            pad($out, usize::from($at_least).saturating_sub(shown));
-        }
-    }};
-}
+/// The first number of more than eight digits.
+const EIGHT_DIGITS: u64 = 10_u64.pow(8);
+
+/// By scale, how many units of the eighth decimal one of the last decimal is.
+const UNITS: [u64; 9] = {
+    let mut units = [EIGHT_DIGITS; 9];
+    let mut scale = 1;
+    while scale < units.len() {
+        units[scale] = units[scale - 1] / 10;
+        scale += 1;
+    }
+    units
+};
 
 /// Writes `value × 10^-scale` exactly: zeros at the end are left out, down to `at_least` decimals.
+///
+/// Nearly every number has at most eight digits before the point and eight behind it. Of these nothing but the length of what
+/// is written depends on what number it is, and the digits stay in registers: what has just been written byte by byte would
+/// be waited for when it is read whole.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation)]
 pub(super) fn decimal(out: &mut impl Sink, value: impl Into<i128>, scale: u8, at_least: u8) {
@@ -171,47 +168,49 @@ pub(super) fn decimal(out: &mut impl Sink, value: impl Into<i128>, scale: u8, at
     if value < 0 {
         out.put(b"-", 1);
     }
-    match u64::try_from(value.unsigned_abs()) {
-        Ok(magnitude) if magnitude < 10_u64.pow(8) && scale < 8 => {
-            write_digits!(out, u64, eight(magnitude as u32), scale, at_least);
-        }
-        Ok(magnitude) if magnitude < 10_u64.pow(16) && scale < 16 => {
-            write_digits!(out, u128, sixteen(magnitude), scale, at_least);
-        }
-        _ => long(out, value.unsigned_abs(), scale, at_least),
+    let unit = UNITS.get(usize::from(scale)).filter(|_| at_least <= 8);
+    let units =
+        u64::try_from(value.unsigned_abs()).ok().zip(unit).and_then(|(value, unit)| value.checked_mul(*unit));
+    if let Some(units) = units.filter(|&units| units < EIGHT_DIGITS.pow(2)) {
+        let [whole, fraction] = halves(units);
+        // Of the whole, zeros in front are left out, but its last digit never is.
+        let left_out = ((whole ^ ZEROS).trailing_zeros() / 8).min(7);
+        out.put(&(whole >> (8 * left_out)).to_le_bytes(), 8 - left_out as usize);
+        let shown = 8 - (fraction ^ ZEROS).leading_zeros() as usize / 8;
+        let shown = shown.max(at_least.into());
+        let fraction = u128::from(fraction) << 8 | u128::from(b'.');
+        out.put(
+            fraction.to_le_bytes().first_chunk::<9>().expect("of sixteen"),
+            shown + usize::from(shown > 0),
+        );
+    } else {
+        out.seldom::<{ 2 * DIGITS }>(|out| long(out, value.unsigned_abs(), scale, at_least));
     }
 }
 
-/// Writes zeros.
-#[inline(always)]
-fn pad(out: &mut impl Sink, count: usize) {
-    for written in (0..count).step_by(16) {
-        out.put(&[b'0'; 16], count - written);
-    }
-}
-
-/// More digits than a word splits into at once: few numbers need it.
+/// More digits than that.
 #[cold]
-fn long(out: &mut impl Sink, magnitude: u128, scale: u8, at_least: u8) {
+fn long(out: &mut dyn FnMut(&[u8]), magnitude: u128, scale: u8, at_least: u8) {
     let mut digits = [b'0'; DIGITS];
-    let (mut first, mut rest) = (DIGITS, magnitude);
-    while rest > 0 {
-        first -= 1;
-        digits[first] = digit((rest % 10) as u64);
-        rest /= 10;
+    let mut rest = magnitude;
+    for part in digits.as_chunks_mut().0.iter_mut().rev() {
+        let (above, number) = match u64::try_from(rest) {
+            Ok(rest) => ((rest / EIGHT_DIGITS).into(), rest % EIGHT_DIGITS),
+            Err(_) => (rest / u128::from(EIGHT_DIGITS), (rest % u128::from(EIGHT_DIGITS)) as u64),
+        };
+        *part = (eight(number) | ZEROS).to_le_bytes();
+        rest = above;
     }
-    let (point, end) = (DIGITS - usize::from(scale), digits.iter().rposition(|&digit| digit != b'0'));
-    out.all(&digits[first.min(point - 1)..point]);
-    let end = end.map_or(0, |last| last + 1).max(point);
+    let is_counted = |&digit: &u8| digit != b'0';
+    let point = DIGITS - usize::from(scale);
+    let first = digits.iter().position(is_counted).unwrap_or(DIGITS).min(point - 1);
+    let end = digits.iter().rposition(is_counted).map_or(0, |last| last + 1).max(point);
+    out(&digits[first..point]);
     if end > point || at_least > 0 {
-        out.all(b".");
-        out.all(&digits[point..end]);
-        pad(out, usize::from(at_least).saturating_sub(end - point));
+        out(b".");
+        out(&digits[point..end]);
+        (end - point..at_least.into()).for_each(|_| out(b"0"));
     }
-}
-
-const fn digit(value: u64) -> u8 {
-    b'0' + value as u8
 }
 
 /// The text of an order id, as `OrderId` shows itself but for its first letter. Requests name the same one twice or more: it
@@ -228,12 +227,10 @@ impl IdText {
     /// Of `id`.
     #[inline(always)]
     pub(super) fn of(id: OrderId) -> Self {
-        let parts = Self::parts_of(id).map(|part| HEX.get(part as usize));
-        let parts = if let [Some(epoch), Some(source), Some(source_epoch)] = parts {
-            Some(u64::from_le_bytes([0, b'-', *epoch, b'-', *source, b'-', *source_epoch, b'-']))
-        } else {
-            None
-        };
+        const ALL_ZERO: u64 = u64::from_le_bytes([0, b'-', b'0', b'-', b'0', b'-', b'0', b'-']);
+        let [epoch, source, source_epoch] = Self::parts_of(id).map(u64::from);
+        let parts = ((epoch | source | source_epoch) < 16)
+            .then(|| ALL_ZERO + letters(epoch << 16 | source << 32 | source_epoch << 48));
         Self { id, parts, sequence: Hexadecimal::of(id.sequence) }
     }
 
@@ -247,14 +244,28 @@ impl IdText {
         if let Some(parts) = self.parts {
             out.put(&(parts | u64::from(letter)).to_le_bytes(), 8);
         } else {
-            out.put(&[letter, b'-'], 2);
-            for part in Self::parts_of(self.id) {
-                Hexadecimal::of(part.into()).write(out);
-                out.put(b"-", 1);
-            }
+            out.seldom::<{ 2 + 9 + 5 + 5 }>(|out| self.write_parts(out, letter));
         }
         self.sequence.write(out);
     }
+
+    /// Writes what stands before the sequence where a part has more than one digit.
+    #[cold]
+    fn write_parts(&self, out: &mut dyn FnMut(&[u8]), letter: u8) {
+        out(&[letter, b'-']);
+        for part in Self::parts_of(self.id) {
+            let Hexadecimal { digits, places } = Hexadecimal::of(part.into());
+            out(&digits.to_le_bytes()[..places as usize]);
+            out(b"-");
+        }
+    }
+}
+
+/// Hexadecimal digits, one a byte, with what a letter is above a zero added to those that are letters: all bytes at once.
+#[inline(always)]
+const fn letters(digits: u64) -> u64 {
+    let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    digits + letters * (b'a' - b'0' - 10) as u64
 }
 
 /// The digits of a number in hexadecimal, without zeros in front.
@@ -280,32 +291,20 @@ impl Hexadecimal {
         Self { digits, places }
     }
 
-    /// Eight digits: spread to one a byte, then 9 or less is '0' and up, the rest 'a' and up: all bytes at once.
+    /// Eight digits, spread to one a byte.
     #[inline(always)]
     const fn text(number: u32) -> u64 {
         let spread = number as u64;
         let spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
         let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
         let digits = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
-        let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
-        (digits + ZEROS + letters * (b'a' - b'0' - 10) as u64).swap_bytes()
+        (letters(digits) + ZEROS).swap_bytes()
     }
 
     #[inline(always)]
     fn write(self, out: &mut impl Sink) {
         out.put(&self.digits.to_le_bytes(), self.places as usize);
     }
-}
-
-/// Writes a name that has nothing to escape.
-#[inline(always)]
-pub(super) fn plain(out: &mut impl Sink, name: &'static str) {
-    few(out, name.as_bytes());
-}
-
-/// Most bytes that `text` takes in quotes.
-pub(super) const fn quoted_max(text: &str) -> usize {
-    quoted_length_max(text.len())
 }
 
 /// Most bytes of a text of `length` bytes in quotes.
@@ -331,32 +330,41 @@ const fn has_special(word: u64) -> bool {
 /// Writes a string in quotes.
 #[inline(always)]
 pub(super) fn quoted(out: &mut impl Sink, text: &str) {
-    let bytes = text.as_bytes();
-    let special = if let Some(ends) = ends::<4>(bytes) {
-        let [first, last] = ends.map(|four| u64::from(u32::from_le_bytes(*four)));
-        has_special(first | last << 32)
-    } else if let Some(ends) = ends::<8>(bytes) {
-        ends.iter().any(|eight| has_special(u64::from_le_bytes(**eight)))
-    } else {
-        bytes.iter().any(|&byte| byte < b' ' || byte == b'"' || byte == b'\\')
-    };
     out.put(b"\"", 1);
-    if special {
-        escaped(out, text);
-    } else {
-        few(out, bytes);
-    }
+    inside(out, text);
     out.put(b"\"", 1);
 }
 
-/// Writes a string that cannot stand as it is.
+/// Writes a string whose quotes others write.
+#[inline(always)]
+pub(super) fn inside(out: &mut impl Sink, text: &str) {
+    let bytes = text.as_bytes();
+    if let Some([first, last]) = ends::<4>(bytes)
+        && !has_special(u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32)
+    {
+        out.put(first, bytes.len() - 4);
+        out.put(last, 4);
+    } else if let Some([first, last]) = ends::<8>(bytes)
+        && !(has_special(u64::from_le_bytes(*first)) | has_special(u64::from_le_bytes(*last)))
+    {
+        out.put(first, bytes.len() - 8);
+        out.put(last, 8);
+    } else {
+        out.seldom::<INSIDE>(|out| escaped(out, text));
+    }
+}
+
+/// Most bytes of a string between its quotes on a page: those of a symbol.
+const INSIDE: usize = SYMBOL_BYTES_MAX * ESCAPED;
+
+/// Writes a string of any length, or that cannot stand as it is.
 #[cold]
-fn escaped(out: &mut impl Sink, text: &str) {
+fn escaped(out: &mut dyn FnMut(&[u8]), text: &str) {
     for byte in text.bytes() {
         match byte {
-            b'"' | b'\\' => out.put(&[b'\\', byte], 2),
-            0..=0x1f => out.all(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), HEX[usize::from(byte & 15)]]),
-            _ => out.put(&[byte], 1),
+            b'"' | b'\\' => out(&[b'\\', byte]),
+            0..=0x1f => out(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), HEX[usize::from(byte & 15)]]),
+            _ => out(&[byte]),
         }
     }
 }
@@ -377,7 +385,7 @@ mod tests {
     macro_rules! written {
         ($write:expr) => {{
             let (text, mut behind) = (in_vector($write), b"kept".to_vec());
-            page(&mut behind, 512, $write);
+            page::<512>(&mut behind, $write);
             assert_eq!(behind, [b"kept", text.as_slice()].concat());
             String::from_utf8(text).expect("text")
         }};
@@ -426,17 +434,22 @@ mod tests {
     #[test]
     #[should_panic(expected = "out of range")]
     fn no_more_is_written_than_there_is_room_for() {
-        page(&mut Vec::new(), 16, |out| (0..3).for_each(|_| out.put(b"12345678", 7)));
+        page::<16>(&mut Vec::new(), |out| (0..3).for_each(|_| out.put(b"12345678", 7)));
     }
 
     proptest! {
         #[test]
-        fn agrees_with_the_domain(value: i128, cut in 0_u32..128, scale in 0_u8..=18) {
+        fn agrees_with_the_domain(value: i128, cut in 0_u32..128, scale in 0_u8..=18, at_least in 0_u8..12) {
             let scale = Scale::new(scale).expect("a valid scale");
             // Numbers of every length: those of up to sixteen digits are written in a way of their own.
             for value in [value, value >> cut, (value >> cut) / 1_000_i128 * 1_000] {
                 let shown = Decimal::new(value, scale).to_string();
-                prop_assert_eq!(written!(|out| decimal(out, value, scale.digits(), 0)), shown);
+                prop_assert_eq!(written!(|out| decimal(out, value, scale.digits(), 0)), shown.as_str());
+                let point = if shown.contains('.') { "" } else { "." };
+                let decimals = shown.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+                let padded = format!("{shown}{point}{}", "0".repeat(usize::from(at_least).saturating_sub(decimals)));
+                let padded = if at_least > 0 { padded } else { shown };
+                prop_assert_eq!(written!(|out| decimal(out, value, scale.digits(), at_least)), padded);
                 prop_assert_eq!(written!(|out| integer(out, value)), value.to_string());
             }
         }

@@ -4,14 +4,24 @@ use crate::domain::{Instrument, Nanos, OrderType, SelfTrade, Side, TimeInForce};
 use crate::message::Intent;
 use crate::wire::UnknownCode;
 
-use super::{Asked, head, id, key, lifetime, number, request, self_trade, tail};
-use crate::venue::binance::text::{self, IdText, Sink};
+use super::{ACK_TIMESTAMP, Asked, head, id, lifetime, name, number, request, self_trade, tail};
+use crate::venue::binance::text::{IdText, Sink};
 
-/// Names of a leg's parameters: type, client id, price, stop price, time in force.
-const ABOVE: [&str; 5] =
-    ["aboveType", "aboveClientOrderId", "abovePrice", "aboveStopPrice", "aboveTimeInForce"];
-const BELOW: [&str; 5] =
-    ["belowType", "belowClientOrderId", "belowPrice", "belowStopPrice", "belowTimeInForce"];
+/// What stands before a leg's parameters: type, client id, price, stop price, time in force.
+const ABOVE: [&str; 5] = [
+    next!("aboveType"),
+    next!("aboveClientOrderId"),
+    next!("abovePrice"),
+    next!("aboveStopPrice"),
+    next!("aboveTimeInForce"),
+];
+const BELOW: [&str; 5] = [
+    next!("belowType"),
+    next!("belowClientOrderId"),
+    next!("belowPrice"),
+    next!("belowStopPrice"),
+    next!("belowTimeInForce"),
+];
 
 /// What of one of the two is a name at the venue.
 struct Names {
@@ -35,8 +45,7 @@ impl Names {
 
 fn leg(out: &mut impl Sink, keys: [&str; 5], order: &Intent, names: &Names, instrument: &Instrument) {
     let [kind, client_id, price, trigger, time_in_force] = keys;
-    key(out, kind);
-    text::quoted(out, names.order_type.as_str());
+    name(out, kind, names.order_type.as_str());
     id(out, client_id, &IdText::of(order.id));
     if !names.order_type.is_market() {
         number(out, price, order.price.0, instrument.price_scale);
@@ -45,8 +54,7 @@ fn leg(out: &mut impl Sink, keys: [&str; 5], order: &Intent, names: &Names, inst
         number(out, trigger, order.trigger.0, instrument.price_scale);
     }
     if let Some(lifetime) = names.time_in_force {
-        key(out, time_in_force);
-        text::quoted(out, lifetime.as_str());
+        name(out, time_in_force, lifetime.as_str());
     }
 }
 
@@ -63,20 +71,16 @@ pub fn encode_oco(
     out: &mut Vec<u8>,
 ) -> Result<(), UnknownCode> {
     let (upper, lower) = (Names::read(above)?, Names::read(below)?);
-    request(out, instrument, |out| {
-        head(out, Asked::Oco, &IdText::of(above.id), "orderList.place.oco", instrument);
-        key(out, "side");
-        text::quoted(out, upper.side.as_str());
-        number(out, "quantity", above.quantity.0, instrument.quantity_scale);
+    request(out, |out| {
+        head(out, Asked::Oco, &IdText::of(above.id), method!("orderList.place.oco"), instrument);
+        name(out, next!("side"), upper.side.as_str());
+        number(out, next!("quantity"), above.quantity.0, instrument.quantity_scale);
         leg(out, ABOVE, above, &upper, instrument);
         leg(out, BELOW, below, &lower, instrument);
         if let Some(mode) = upper.self_trade {
-            key(out, "selfTradePreventionMode");
-            text::quoted(out, mode.as_str());
+            name(out, next!("selfTradePreventionMode"), mode.as_str());
         }
-        key(out, "newOrderRespType");
-        text::quoted(out, "ACK");
-        tail(out, timestamp);
+        tail(out, ACK_TIMESTAMP, timestamp);
     });
     Ok(())
 }
