@@ -96,13 +96,14 @@ impl Orders {
     }
 
     /// A place of its own for a new order; `None` if its id was used before.
+    #[inline(always)]
     fn take_place(&mut self, id: OrderId) -> Option<&mut OrderRecord> {
-        if self.search(id).is_some() {
+        let place = self.free.pop().or_else(|| self.grow())?;
+        if !self.index.insert_new(id, place, id_in(&self.live, &self.ended)) {
+            self.free.push(place);
             return None;
         }
-        let place = self.free.pop().or_else(|| self.grow())?;
         self.count += 1;
-        self.index.insert(id, place);
         self.latest.set(place);
         Some(&mut self.live[place as usize])
     }

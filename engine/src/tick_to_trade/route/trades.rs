@@ -8,7 +8,7 @@ const NEAR: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Trades {
     near: [u64; NEAR],
-    count: u16,
+    count: usize,
     more: Vec<u64>,
 }
 
@@ -20,18 +20,18 @@ impl Trades {
 
     /// How many there are.
     pub(super) const fn len(&self) -> usize {
-        self.count as usize + self.more.len()
+        self.count + self.more.len()
     }
 
     /// Whether `id` is one of them.
     pub(super) fn contains(&self, id: u64) -> bool {
-        self.near[..usize::from(self.count)].contains(&id) || self.more.contains(&id)
+        self.near[..self.count].contains(&id) || self.more.contains(&id)
     }
 
     /// Adds `id`.
     pub(super) fn push(&mut self, id: u64) {
-        if usize::from(self.count) < NEAR {
-            self.near[usize::from(self.count)] = id;
+        if self.count < NEAR {
+            self.near[self.count] = id;
             self.count += 1;
         } else {
             self.more.push(id);
@@ -40,7 +40,7 @@ impl Trades {
 
     /// Whether the next trade needs a vector that it does not have.
     pub(super) const fn is_short(&self) -> bool {
-        self.count as usize == NEAR && self.more.capacity() == 0
+        self.count == NEAR && self.more.capacity() == 0
     }
 
     /// Lends it an empty vector for what does not fit.
