@@ -90,7 +90,8 @@ impl Journal {
     ///
     /// # Errors
     /// When the writer has fallen a whole ring behind: nothing was journalled (C25).
-    #[inline]
+    // What is put together here is written to the ring from registers.
+    #[inline(always)]
     pub fn append<P: Payload>(&mut self, at: Nanos, elapsed: i64, payload: &P) -> Result<u64, Full> {
         self.append_here(at, elapsed, payload)
     }

@@ -120,7 +120,7 @@ impl<T: Message> Producer<T> {
     ///
     /// # Errors
     /// [`Full`] when the consumer has not yet read what the slot holds. Never waits.
-    #[inline]
+    #[inline(always)]
     pub fn try_push(&mut self, message: &T) -> Result<(), Full> {
         self.try_push_here(message)
     }
