@@ -1,5 +1,7 @@
 //! `Intent`: what a source wants done. Anybody may make one; only risk can turn it into an `Order`.
 
+use std::mem::offset_of;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::domain::{InstrumentIndex, Nanos, OrderId, Price, Quantity};
@@ -82,7 +84,11 @@ impl Intent {
     #[inline]
     #[must_use]
     pub const fn opens_pair(&self) -> bool {
-        self.kind == IntentKind::OcoAbove.code()
+        // Read with the word that it lies in. A byte read by itself has the compiler copy that word out of a ring in pieces,
+        // and whoever then reads it whole waits for them.
+        let words: [u64; size_of::<Self>() / 8] = zerocopy::transmute!(*self);
+        words[offset_of!(Self, kind) / 8].to_le_bytes()[offset_of!(Self, kind) % 8]
+            == IntentKind::OcoAbove.code()
     }
 
     /// Whether it must not be taken up at `now` before the intent behind it has come.

@@ -22,6 +22,7 @@ const _: () = assert!(size_of::<SealedOrder>() == 104);
 
 /// An approved intent that may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Order(SealedOrder);
 
 /// Compiles only as long as no bits can be read as an `Order`: if they could, both implementations would be meant.
@@ -55,10 +56,15 @@ impl SealedOrder {
         Self { intent: *intent, approval, check }
     }
 
-    /// The order, if the content is what risk approved (C27).
+    /// The order, if the content is what risk approved (C27): where it lies, for whoever copies what was written word by word
+    /// just before waits for that.
     #[inline]
-    pub(crate) fn unseal(&self) -> Option<Order> {
-        (self.check == Self::digest(&self.intent, self.approval)).then_some(Order(*self))
+    #[allow(unsafe_code)]
+    pub(crate) fn unseal(&self) -> Option<&Order> {
+        let intact = self.check == Self::digest(&self.intent, self.approval);
+        // SAFETY: an `Order` is in memory what its one field is, and as long as it is lent nobody writes to either. That its
+        // content was approved, which alone makes it more than that, has just been checked.
+        intact.then(|| unsafe { &*std::ptr::from_ref(self).cast::<Order>() })
     }
 
     /// Out of line: beside it nobody's registers hold an intent.

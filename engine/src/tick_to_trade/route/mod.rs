@@ -174,11 +174,11 @@ impl<E: OrderEntry> Route<E> {
     fn on_order(&mut self, sealed: &SealedOrder, now: Nanos, taken: Nanos) {
         let Some(order) = self.approved(sealed, now) else { return };
         match IntentKind::try_from(order.intent().kind) {
-            Ok(IntentKind::New) => self.place(&order, now, taken),
-            Ok(IntentKind::Cancel) => self.cancel(&order, now),
-            Ok(IntentKind::Amend) => self.amend(&order, now),
-            Ok(IntentKind::Sweep) => self.sweep(&order, now),
-            Ok(IntentKind::Replace) => self.replace(&order, now, taken),
+            Ok(IntentKind::New) => self.place(order, now, taken),
+            Ok(IntentKind::Cancel) => self.cancel(order, now),
+            Ok(IntentKind::Amend) => self.amend(order, now),
+            Ok(IntentKind::Sweep) => self.sweep(order, now),
+            Ok(IntentKind::Replace) => self.replace(order, now, taken),
             Ok(IntentKind::OcoAbove | IntentKind::OcoBelow) => self.refuse_leg(order.intent(), now),
             Err(_) => self.refuse(order.intent(), RejectCode::BadRequest, now),
         }
@@ -186,9 +186,9 @@ impl<E: OrderEntry> Route<E> {
 
     /// C27: each approval is used once, in order, and the content is what was approved.
     #[inline]
-    fn approved(&mut self, sealed: &SealedOrder, now: Nanos) -> Option<Order> {
+    fn approved<'a>(&mut self, sealed: &'a SealedOrder, now: Nanos) -> Option<&'a Order> {
         let order = sealed.unseal().filter(|order| order.approval() > self.last_approval);
-        match &order {
+        match order {
             Some(order) => self.last_approval = order.approval(),
             None => {
                 self.counters.unapproved += 1;
@@ -337,7 +337,18 @@ impl<E: OrderEntry> Route<E> {
         }
     }
 
+    #[inline]
     fn take_timeouts(&mut self, now: Nanos) -> usize {
+        if self.next_due() <= now { self.take_due(now) } else { 0 }
+    }
+
+    /// When the next of the delays is over that route itself waits for.
+    #[inline]
+    fn next_due(&self) -> Nanos {
+        self.answers.next_deadline().min(self.queries.next_deadline()).min(self.link.next_deadline())
+    }
+
+    fn take_due(&mut self, now: Nanos) -> usize {
         let mut taken = 0;
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
             if let Some(id) = self.answers.due(now) {
@@ -411,6 +422,7 @@ impl<E: OrderEntry> Route<E> {
     }
 
     /// The same at `elapsed` on the monotonic clock.
+    #[inline(always)]
     fn append_at(&mut self, report: &Report, now: Nanos, elapsed: Nanos) {
         // Room was checked before the order or event was taken up, so this cannot fail; if it does, a report is lost
         // and nothing may be trusted any more.
@@ -466,8 +478,7 @@ impl<E: OrderEntry> Agent for Route<E> {
     }
 
     fn next_deadline(&self) -> Nanos {
-        let orders = self.answers.next_deadline().min(self.queries.next_deadline());
-        self.entry.next_deadline().min(orders).min(self.link.next_deadline())
+        self.entry.next_deadline().min(self.next_due())
     }
 }
 

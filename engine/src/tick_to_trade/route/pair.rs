@@ -22,7 +22,7 @@ impl<E: OrderEntry> Route<E> {
         let second = self.ports.orders.get_mut().and_then(|ring| ring.poll_if(pairs));
         let Some(second) = second else { return self.on_order(first, now, taken) };
         match [self.approved(first, now), self.approved(&second, now)] {
-            [Some(above), Some(below)] => self.place_pair([&above, &below], now, taken),
+            [Some(above), Some(below)] => self.place_pair([above, below], now, taken),
             // The one that was not approved is refused already.
             halves => halves.iter().flatten().for_each(|half| self.refuse_leg(half.intent(), now)),
         }

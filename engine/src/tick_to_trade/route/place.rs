@@ -34,7 +34,7 @@ impl<E: OrderEntry> Route<E> {
     }
 
     /// Journals that a new order is sent, in the place of `replaces` if that is one, and sends it; whether it left.
-    #[inline]
+    #[inline(always)]
     pub(super) fn depart(
         &mut self,
         order: &Order,
@@ -86,6 +86,7 @@ impl<E: OrderEntry> Route<E> {
     }
 
     /// Risk judged what a reduce-only order does; route stops what may not leave at all.
+    #[inline]
     pub(super) fn not_halted(&mut self, intent: &Intent) -> Result<(), RejectCode> {
         let halt = self.ports.halts.state(intent.id.source, intent.instrument);
         let stopped = matches!(halt, HaltState::CancelOnly | HaltState::Halted);

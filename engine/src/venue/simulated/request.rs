@@ -217,7 +217,7 @@ mod tests {
             kind: IntentKind::Cancel.code(),
             ..Intent::default()
         };
-        let request = Request::from_order(&SealedOrder::approve(&intent, 1).unseal().expect("intact"));
+        let request = Request::from_order(SealedOrder::approve(&intent, 1).unseal().expect("intact"));
         let expected = Request {
             id: id(9),
             target: id(8),
@@ -226,8 +226,8 @@ mod tests {
             ..Request::default()
         };
         assert_eq!(request, expected);
-        let foreign = SealedOrder::approve(&Intent { kind: 77, ..intent }, 1).unseal().expect("intact");
-        let foreign = Request::from_order(&foreign);
+        let foreign = SealedOrder::approve(&Intent { kind: 77, ..intent }, 1);
+        let foreign = Request::from_order(foreign.unseal().expect("intact"));
         assert!(RequestKind::try_from(foreign.kind).is_err());
         let question = Request::query(4, id(8));
         assert_eq!((question.target, question.kind), (id(8), RequestKind::Query.code()));
