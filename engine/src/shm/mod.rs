@@ -5,8 +5,9 @@
 //! ```
 //!
 //! Everything in a mapping is an atomic word, so that two processes may look at it at once without undefined
-//! behaviour. Readers map read-only and use only relaxed loads and fences: the standard library promises no more than
-//! relaxed loads on memory that is mapped read-only.
+//! behaviour. Readers in other processes map read-only, and all use only relaxed loads and fences: the standard library promises
+//! no more than relaxed loads on memory that is mapped read-only. Who reads what its own process writes does so by the mapping
+//! that it is written by.
 
 pub mod identity;
 pub mod words;
@@ -14,6 +15,8 @@ pub mod stamped;
 pub mod descriptor;
 #[cfg(not(any(loom, miri, tsan)))]
 mod sigbus;
+#[cfg(not(any(loom, miri, tsan)))]
+mod own;
 #[cfg(not(any(loom, miri, tsan)))]
 mod region;
 #[cfg(not(any(loom, miri, tsan)))]

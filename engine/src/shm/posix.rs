@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, fallocate};
@@ -10,6 +11,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use crate::error::SetupError;
 use crate::shm::descriptor::DESCRIPTOR_BYTES;
 use crate::shm::identity::BootId;
+use crate::shm::own::{self, Mapping};
 pub(super) use crate::shm::region::Region;
 
 /// Owner writes, group reads, others nothing: the file system and the MMU hold "one writer".
@@ -28,7 +30,7 @@ pub(super) struct Opened {
 /// What the mapping is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Loads: the MMU refuses any store.
+    /// Loads: the MMU refuses any store, unless this process is the one that writes the file.
     Read,
     /// The owner's loads and stores.
     Write,
@@ -52,7 +54,9 @@ pub(super) fn make(path: &Path, length: u64) -> Result<Region, SetupError> {
     file.set_permissions(Permissions::from_mode(MODE)).map_err(io("set permissions"))?;
     // Allocated now, so that a full tmpfs is an error here and not a SIGBUS at the first store.
     fallocate(&file, FallocateFlags::empty(), 0, length).map_err(|errno| io("allocate")(errno.into()))?;
+    let found = file.metadata().map_err(io("stat"))?;
     let mapping = map(&file, length, Access::Write).map_err(io("map"))?;
+    own::note((found.dev(), found.ino()), &mapping);
     Region::of_owner(mapping).map_err(|reason| SetupError::file(path, reason))
 }
 
@@ -66,10 +70,15 @@ pub(super) fn open(path: &Path, access: Access) -> Result<Opened, SetupError> {
     if length < DESCRIPTOR_BYTES as u64 {
         return Err(SetupError::file(path, format!("is too short: {length} bytes")));
     }
-    let mapping = map(&file, length, access).map_err(io("map"))?;
+    let inode = (found.dev(), found.ino());
+    let mapped = || map(&file, length, access).map_err(io("map"));
     let region = match access {
-        Access::Read => Region::of_reader(mapping),
-        Access::Write => Region::of_owner(mapping),
+        Access::Read => Region::of_reader(own::find(inode, length).map_or_else(mapped, Ok)?),
+        Access::Write => {
+            let mapping = mapped()?;
+            own::note(inode, &mapping);
+            Region::of_owner(mapping)
+        }
     };
     let region = region.map_err(|reason| SetupError::file(path, reason))?;
     Ok(Opened { region, length, identity: (found.dev(), found.ino(), length) })
@@ -95,7 +104,7 @@ pub(super) fn identity(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().map(|found| (found.dev(), found.ino(), found.len()))
 }
 
-fn map(file: &File, length: u64, access: Access) -> std::io::Result<MmapRaw> {
+fn map(file: &File, length: u64, access: Access) -> std::io::Result<Arc<Mapping>> {
     let length =
         usize::try_from(length).map_err(|_| std::io::Error::from(std::io::ErrorKind::FileTooLarge))?;
     let mut options = MmapOptions::new();
@@ -105,7 +114,7 @@ fn map(file: &File, length: u64, access: Access) -> std::io::Result<MmapRaw> {
         Access::Write => options.map_raw(file),
     }?;
     lock(&mapping);
-    Ok(mapping)
+    Ok(Arc::new(Mapping::new(mapping)))
 }
 
 /// Keeps the pages from being swapped out, where the limit on locked memory lets us; the mapping works without, and

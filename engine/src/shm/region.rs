@@ -2,21 +2,18 @@
 
 use std::ptr::NonNull;
 use std::slice;
-
-use memmap2::MmapRaw;
+use std::sync::Arc;
 
 use crate::primitive::AtomicU64;
 use crate::shm::descriptor::{DESCRIPTOR_BYTES, DESCRIPTOR_WORDS};
-use crate::shm::sigbus::Guard;
+use crate::shm::own::Mapping;
 use crate::shm::words::WORD;
 
 /// A mapped file as words. Lives as long as the mapping.
 pub(super) struct Region {
     first: NonNull<AtomicU64>,
     body_words: usize,
-    /// Of a reader's mapping. Before the mapping, so that it is dropped first.
-    guard: Option<Guard>,
-    _mapping: MmapRaw,
+    mapping: Arc<Mapping>,
 }
 
 // SAFETY: the words are atomics, and the mapping may be used and unmapped from any thread.
@@ -31,32 +28,32 @@ impl Region {
     ///
     /// # Errors
     /// When it is too short for a descriptor page.
-    pub(super) fn of_owner(mapping: MmapRaw) -> Result<Self, String> {
+    pub(super) fn of_owner(mapping: Arc<Mapping>) -> Result<Self, String> {
         let short = || "is mapped to less than a page".to_owned();
-        let body_bytes = mapping.len().checked_sub(DESCRIPTOR_BYTES).ok_or_else(short)?;
-        let first = NonNull::new(mapping.as_mut_ptr().cast::<AtomicU64>()).ok_or_else(short)?;
-        Ok(Self { first, body_words: body_bytes / WORD, guard: None, _mapping: mapping })
+        let body_bytes = mapping.memory().len().checked_sub(DESCRIPTOR_BYTES).ok_or_else(short)?;
+        let first = NonNull::new(mapping.memory().as_mut_ptr().cast::<AtomicU64>()).ok_or_else(short)?;
+        Ok(Self { first, body_words: body_bytes / WORD, mapping })
     }
 
     /// Takes over a reader's mapping, which outlives the file's being cut short.
     ///
     /// # Errors
     /// When it is too short, or cannot be guarded.
-    pub(super) fn of_reader(mapping: MmapRaw) -> Result<Self, String> {
-        let guard = Guard::protect(mapping.as_mut_ptr().addr(), mapping.len())?;
-        Ok(Self { guard: Some(guard), ..Self::of_owner(mapping)? })
+    pub(super) fn of_reader(mapping: Arc<Mapping>) -> Result<Self, String> {
+        mapping.guard()?;
+        Self::of_owner(mapping)
     }
 
     /// `false` once a reader has found the file cut short: then all its words are 0.
     #[inline]
     pub(super) fn is_whole(&self) -> bool {
-        !self.guard.as_ref().is_some_and(Guard::is_lost)
+        !self.mapping.is_lost()
     }
 
     /// The descriptor page.
     pub(super) fn page(&self) -> &[AtomicU64] {
         // SAFETY: the mapping is page-aligned, at least one page long (checked in `new`), and lives as long as
-        // `self`; atomic words may be changed by others at any time. Readers' mappings are read-only: code that
+        // `self`; atomic words may be changed by others at any time. Other processes' mappings are read-only: code that
         // holds a `Readable` only loads, relaxed.
         #[allow(unsafe_code)]
         unsafe {
