@@ -86,24 +86,14 @@ impl Journal {
     }
 
     /// Commits a record of `payload` at `at` on the timeline, `elapsed` on the monotonic clock, and returns its
-    /// sequence.
+    /// sequence. Always in line, as [`Producer::try_push`].
     ///
     /// # Errors
     /// When the writer has fallen a whole ring behind: nothing was journalled (C25).
-    // What is put together here is written to the ring from registers.
     #[inline(always)]
     pub fn append<P: Payload>(&mut self, at: Nanos, elapsed: i64, payload: &P) -> Result<u64, Full> {
-        self.append_here(at, elapsed, payload)
-    }
-
-    /// As [`append`](Self::append), always in line; see [`Producer::try_push_here`].
-    ///
-    /// # Errors
-    /// As [`append`](Self::append).
-    #[inline(always)]
-    pub fn append_here<P: Payload>(&mut self, at: Nanos, elapsed: i64, payload: &P) -> Result<u64, Full> {
         let sequence = self.next;
-        self.ring.try_push_here(&Record::new(sequence, self.epoch, at, elapsed, payload))?;
+        self.ring.try_push(&Record::new(sequence, self.epoch, at, elapsed, payload))?;
         self.next += 1;
         Ok(sequence)
     }

@@ -116,22 +116,13 @@ impl<T: Message> Producer<T> {
         self.ring.life()
     }
 
-    /// Writes `message` behind the others.
+    /// Writes `message` behind the others. Always in line: what the message is made of goes from registers to the ring, and is
+    /// never a message elsewhere.
     ///
     /// # Errors
     /// [`Full`] when the consumer has not yet read what the slot holds. Never waits.
     #[inline(always)]
     pub fn try_push(&mut self, message: &T) -> Result<(), Full> {
-        self.try_push_here(message)
-    }
-
-    /// As [`try_push`](Self::try_push), always in line: what the message is made of goes from registers to the ring, and is
-    /// never a message elsewhere.
-    ///
-    /// # Errors
-    /// As [`try_push`](Self::try_push).
-    #[inline(always)]
-    pub fn try_push_here(&mut self, message: &T) -> Result<(), Full> {
         let position = self.position;
         if self.gate.room(position) == 0 && self.gate.refresh(position, 1) == 0 {
             return Err(Full);

@@ -335,6 +335,20 @@ mod tests {
     }
 
     #[test]
+    fn all_readers_in_the_owners_process_outlive_the_files_being_cut_short() {
+        let (_folder, path, writable) = made();
+        writable.body()[0].store(7, Ordering::Relaxed);
+        let readers = [(); 2].map(|()| Readable::attach(&path, &EXPECTED).expect("attached"));
+        assert!(
+            readers.iter().all(|reader| reader.is_whole() && reader.body()[0].load(Ordering::Relaxed) == 7)
+        );
+        OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(0)).expect("cut");
+        assert_eq!(readers[0].body()[0].load(Ordering::Relaxed), 0);
+        assert!(readers.iter().all(|reader| !reader.is_whole() && !reader.is_current()));
+        drop(writable);
+    }
+
+    #[test]
     fn what_is_missing_or_short_is_refused() {
         let (folder, path, _writable) = made();
         assert!(refusal(&folder.path().join("none")).contains("No such file"));

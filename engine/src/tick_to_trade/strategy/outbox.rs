@@ -330,7 +330,7 @@ impl Outbox {
         let valid_until = self.now.saturating_add(self.life);
         let intent = Intent { id, decided: self.now, valid_until, stamp: self.stamp, ..intent };
         crash::point("intent.before");
-        self.producer.try_push_here(&intent).map_err(|_| RejectCode::RingFull)?;
+        self.producer.try_push(&intent).map_err(|_| RejectCode::RingFull)?;
         crash::point("intent.committed");
         self.sequence += 1;
         self.working.sent(&intent);

@@ -67,7 +67,7 @@ impl Risk {
     fn approve(&mut self, intent: &Intent, now: Nanos, taken: i64, count: impl FnOnce(&mut Self)) -> Verdict {
         self.flush(now);
         let decision = Decision::new(*intent, RejectCode::None, 0);
-        let appended = self.ports.journal.append_here(now, taken, &decision);
+        let appended = self.ports.journal.append(now, taken, &decision);
         let approval = appended.map_err(|_| RejectCode::Journal)?;
         crash::point("risk.approved");
         count(self);
@@ -104,7 +104,7 @@ impl Risk {
     /// Lets an approved order go.
     #[inline(always)]
     pub(super) fn publish(&mut self, intent: &Intent, approval: u64, now: Nanos) {
-        if self.ports.orders.try_push_here(&SealedOrder::approve(intent, approval)).is_err() {
+        if self.ports.orders.try_push(&SealedOrder::approve(intent, approval)).is_err() {
             // The gate saw room and nobody else writes: the ring lies. What was approved stays counted.
             self.counts.orders_lost += 1;
             self.raise(None, HaltState::Halted, plain(RejectCode::RingFull), now);
