@@ -17,7 +17,10 @@ pub trait Observed {
 /// How often counters are copied out, at most.
 const INTERVAL: Nanos = Nanos::from_millis(100);
 
-/// An agent whose counters appear in a mapped file, at most 100 ms of the timeline late as long as it is driven;
+/// How much longer they may wait for a duty cycle that took nothing: what a message has just caused need not wait for them.
+const PATIENCE: Nanos = Nanos::from_millis(10);
+
+/// An agent whose counters appear in a mapped file, at most 110 ms of the timeline late as long as it is driven;
 /// whoever stops driving it calls [`publish`](Self::publish) last.
 pub struct Published<A> {
     agent: A,
@@ -76,7 +79,7 @@ impl<A: Agent + Observed> Agent for Published<A> {
     fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let work = self.agent.do_work_from(now, moment);
         self.stale |= work > 0;
-        if self.stale && now >= self.due {
+        if self.stale && now >= self.due && (work == 0 || now >= self.due.saturating_add(PATIENCE)) {
             self.publish();
             moment.forget();
             self.due = now.saturating_add(INTERVAL);
@@ -96,18 +99,19 @@ impl<A: Agent + Observed> Agent for Published<A> {
 mod tests {
     use super::*;
 
-    struct Busy;
+    /// Does as much as it is told, and counts nothing.
+    struct Busy(usize);
 
     impl Agent for Busy {
         fn name(&self) -> &'static str {
             "busy"
         }
         fn do_work(&mut self, _now: Nanos) -> usize {
-            1
+            self.0
         }
         fn do_work_from(&mut self, _now: Nanos, moment: &mut Moment) -> usize {
             *moment = Moment::at(Nanos(7));
-            1
+            self.0
         }
         fn next_deadline(&self) -> Nanos {
             Nanos::NEVER
@@ -124,15 +128,22 @@ mod tests {
     }
 
     #[test]
-    fn copying_the_counters_out_is_not_the_beginning_of_a_message() {
+    fn counters_are_copied_out_behind_messages_and_are_not_the_beginning_of_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let counters = Counters::create(&folder.path().join("counters"), &["cycles"], 1).expect("made");
-        let mut agent = Published::new(Busy, counters);
-        let left = [0, 1, INTERVAL.0].map(|now| {
+        let mut agent = Published::new(Busy(1), counters);
+        let mut copied = |now: Nanos, work| {
+            agent.agent_mut().0 = work;
             let mut moment = Moment::UNKNOWN;
-            agent.do_work_from(Nanos(now), &mut moment);
-            moment
-        });
-        assert_eq!(left, [Moment::UNKNOWN, Moment::at(Nanos(7)), Moment::UNKNOWN]);
+            agent.do_work_from(now, &mut moment);
+            moment == Moment::UNKNOWN
+        };
+        assert!(copied(Nanos(0), 1), "the first time at once");
+        assert!(!copied(Nanos(1), 1) && !copied(Nanos(2), 0), "too early");
+        assert!(!copied(INTERVAL, 1), "behind what waits");
+        assert!(copied(INTERVAL + Nanos(1), 0), "nothing waits");
+        assert!(!copied(INTERVAL + INTERVAL + INTERVAL, 0), "nothing has changed");
+        let late = INTERVAL + INTERVAL + Nanos(1) + PATIENCE;
+        assert!(!copied(late - Nanos(1), 1) && copied(late, 1), "it has waited for long enough");
     }
 }

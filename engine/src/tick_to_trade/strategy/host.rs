@@ -16,8 +16,11 @@ use crate::tick_to_trade::strategy::hosted::Hosted;
 use crate::tick_to_trade::strategy::inputs::Inputs;
 use crate::tick_to_trade::strategy::row::StrategyRow;
 
-/// How often the strategies' rows are refreshed, at most.
+/// How often the strategies' rows are refreshed, at most, in a duty cycle that took nothing.
 const ROWS_EVERY: Nanos = Nanos::from_millis(100);
+
+/// How much longer they may wait for such a cycle.
+const ROWS_PATIENCE: Nanos = Nanos::from_millis(10);
 
 /// Names of the host's latency histograms, in the order in which [`StrategyHost::time_in`] takes them.
 pub const STRATEGY_STAGES: [&str; 1] = ["strategy"];
@@ -63,7 +66,7 @@ impl StrategyHost {
         }
     }
 
-    /// Shows every strategy in `rows`, one cell a source, at most 100 ms late.
+    /// Shows every strategy in `rows`, one cell a source, at most 110 ms late.
     pub fn show_in(&mut self, rows: CellWriter<StrategyRow>) {
         self.rows = Some(rows);
     }
@@ -74,9 +77,10 @@ impl StrategyHost {
         self.timed = Some((stopwatch, histograms));
     }
 
-    /// A view for people: it changes no decision, so it is no work to replay. Says whether it was due.
-    fn write_rows(&mut self, now: Nanos) -> bool {
-        if now < self.rows_due {
+    /// A view for people: it changes no decision, so it is no work to replay; `idle` when nothing waits for it. Says whether it
+    /// wrote.
+    fn write_rows(&mut self, now: Nanos, idle: bool) -> bool {
+        if now < self.rows_due || !(idle || now >= self.rows_due.saturating_add(ROWS_PATIENCE)) {
             return false;
         }
         self.rows_due = now.saturating_add(ROWS_EVERY);
@@ -304,10 +308,11 @@ impl Agent for StrategyHost {
         let ticks = self.take_ticks(now, moment);
         let told_all = no_more_reports && no_more_decisions;
         let timed: usize = self.hosted.iter_mut().map(|hosted| hosted.time(now, told_all)).sum();
-        if self.write_rows(now) || timed > 0 {
+        let work = commands + told + ticks + timed;
+        if self.write_rows(now, work == 0) || timed > 0 {
             moment.forget();
         }
-        commands + told + ticks + timed
+        work
     }
 
     fn next_deadline(&self) -> Nanos {
