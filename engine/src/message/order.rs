@@ -87,3 +87,21 @@ impl Order {
         self.0.approval
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_of_what_was_approved_may_change() {
+        let sealed = SealedOrder::approve(&Intent { stamp: 7, ..Intent::default() }, 3);
+        assert_eq!(sealed.unseal().map(Order::approval), Some(3));
+        let words: [u64; size_of::<SealedOrder>() / 8] = zerocopy::transmute!(sealed);
+        for (at, bit) in (0..words.len()).flat_map(|at| [0, 31, 63].map(|bit| (at, bit))) {
+            let mut changed = words;
+            changed[at] ^= 1 << bit;
+            let changed: SealedOrder = zerocopy::transmute!(changed);
+            assert_eq!(changed.unseal(), None, "bit {bit} of word {at}");
+        }
+    }
+}

@@ -369,8 +369,8 @@ fn an_order_that_risk_did_not_approve_halts_everything() {
         let order = SealedOrder::approve(&new_order(1), 1);
         bench.orders.try_push(&order).expect("room");
         let second = if forged {
-            // Another quantity under the same approval's digest.
-            let mut words: [u64; 13] = zerocopy::transmute!(order);
+            // Another quantity than was approved, under an approval that was not used before.
+            let mut words: [u64; 13] = zerocopy::transmute!(SealedOrder::approve(&new_order(2), 2));
             words[5] += 1;
             zerocopy::transmute!(words)
         } else {
