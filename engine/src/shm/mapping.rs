@@ -342,9 +342,14 @@ mod tests {
         assert!(
             readers.iter().all(|reader| reader.is_whole() && reader.body()[0].load(Ordering::Relaxed) == 7)
         );
+        let content = fs::read(&path).expect("there");
         OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(0)).expect("cut");
         assert_eq!(readers[0].body()[0].load(Ordering::Relaxed), 0);
         assert!(readers.iter().all(|reader| !reader.is_whole() && !reader.is_current()));
+        // What has its inode next is another file.
+        fs::write(&path, content).expect("written");
+        let next = Readable::attach(&path, &EXPECTED).expect("attached");
+        assert_eq!((next.is_whole(), next.body()[0].load(Ordering::Relaxed)), (true, 7));
         drop(writable);
     }
 

@@ -49,7 +49,7 @@ impl Mapping {
     }
 }
 
-/// Device and inode: no other file has them as long as this one is mapped.
+/// Device and inode: no other file has them as long as this one is mapped, which it is no more once it was found cut short.
 type File = (u64, u64);
 
 /// One of this process's own, and which process that is: a fork's child owns nothing.
@@ -73,6 +73,7 @@ pub(super) fn note(file: File, mapping: &Arc<Mapping>) {
 /// The mapping of `length` bytes by which this process writes `file`, if it does.
 pub(super) fn find(file: File, length: u64) -> Option<Arc<Mapping>> {
     let all = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut found = all.iter().filter(|own| (own.file, own.process) == (file, process::id()));
-    found.find_map(|own| own.mapping.upgrade()).filter(|mapping| mapping.memory.len() as u64 == length)
+    let is_whole = |mapping: &Arc<Mapping>| !mapping.is_lost() && mapping.memory.len() as u64 == length;
+    let of_file = all.iter().filter(|own| (own.file, own.process) == (file, process::id()));
+    of_file.filter_map(|own| own.mapping.upgrade()).find(is_whole)
 }
