@@ -7,8 +7,9 @@
 //! [`Guard::is_lost`] between its cycles, and puts the file into quarantine.
 //!
 //! The handler takes no lock, allocates nothing, and makes one system call. Faults at any other address go to the handler
-//! that was there before. The owner's own mapping is not entered: who writes a file that is gone writes to nobody, and
-//! is better dead.
+//! that was there before. The owner's own mapping is entered where its process reads
+//! it, too (`own`). Its stores end the process all the same, for the zeros cannot be written: who writes a file that is gone
+//! writes to nobody, and is better dead.
 
 use std::ptr::null_mut;
 use std::sync::OnceLock;
