@@ -102,12 +102,14 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         let bound = format!("an event of {what}: read and decoded on one core, {more}");
         bench.report.push_series(SUITE, &bound, series, &ratios(false));
     }
-    let rate = |series: &Series| 1_000.0 / series.alone().map_or(f64::NAN, Samples::figure);
+    let rate = |series: &Series| series.alone().map(|samples| 1_000.0 / samples.figure());
     let End { requests, fills, .. } = end.unwrap_or_default();
-    bench.report.note(format!(
-        "replay: {:.2} million events a second of {what} on one core, {:.2} on two; each run made {requests} requests and {fills} fills and came to the same state hash",
-        rate(&alone), rate(&ahead)
-    ));
+    for (rate, cores) in [(rate(&alone), "one core"), (rate(&ahead), "two")] {
+        let Some(rate) = rate else { continue };
+        bench.report.note(format!(
+            "replay: {rate:.2} million events a second of {what} on {cores}; each run made {requests} requests and {fills} fills and came to the same state hash"
+        ));
+    }
     if peers.is_empty() {
         bench.report.note("replay: hftbacktest and nautilus were not measured: see docs/benchmarks.md");
     }

@@ -14,7 +14,7 @@ use crate::shm::sigbus::Guard;
 /// A mapped file.
 pub(super) struct Mapping {
     /// Of a mapping that is read. Before the memory, so that it is dropped first.
-    guard: OnceLock<Guard>,
+    guard: OnceLock<Result<Guard, String>>,
     memory: MmapRaw,
 }
 
@@ -34,18 +34,15 @@ impl Mapping {
     /// # Errors
     /// When it cannot be guarded.
     pub(super) fn guard(&self) -> Result<(), String> {
-        if self.guard.get().is_none() {
-            let guard = Guard::protect(self.memory.as_mut_ptr().addr(), self.memory.len())?;
-            // Of two threads that come at once the second's is given back.
-            let _ = self.guard.set(guard);
-        }
-        Ok(())
+        // One for all its readers: the handler finds one.
+        let guard = || Guard::protect(self.memory.as_mut_ptr().addr(), self.memory.len());
+        self.guard.get_or_init(guard).as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
     /// Whether a reader has found the file cut short: then all its words are 0.
     #[inline]
     pub(super) fn is_lost(&self) -> bool {
-        self.guard.get().is_some_and(Guard::is_lost)
+        self.guard.get().is_some_and(|guard| guard.as_ref().is_ok_and(Guard::is_lost))
     }
 }
 
@@ -70,10 +67,9 @@ pub(super) fn note(file: File, mapping: &Arc<Mapping>) {
     all.push(Own { file, process: process::id(), mapping: Arc::downgrade(mapping) });
 }
 
-/// The mapping of `length` bytes by which this process writes `file`, if it does.
-pub(super) fn find(file: File, length: u64) -> Option<Arc<Mapping>> {
+/// The mapping by which this process writes `file`, if it does.
+pub(super) fn find(file: File) -> Option<Arc<Mapping>> {
     let all = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_whole = |mapping: &Arc<Mapping>| !mapping.is_lost() && mapping.memory.len() as u64 == length;
     let of_file = all.iter().filter(|own| (own.file, own.process) == (file, process::id()));
-    of_file.filter_map(|own| own.mapping.upgrade()).find(is_whole)
+    of_file.filter_map(|own| own.mapping.upgrade()).find(|mapping| !mapping.is_lost())
 }

@@ -73,7 +73,7 @@ pub(super) fn open(path: &Path, access: Access) -> Result<Opened, SetupError> {
     let inode = (found.dev(), found.ino());
     let mapped = || map(&file, length, access).map_err(io("map"));
     let region = match access {
-        Access::Read => Region::of_reader(own::find(inode, length).map_or_else(mapped, Ok)?),
+        Access::Read => Region::of_reader(own::find(inode).map_or_else(mapped, Ok)?),
         Access::Write => {
             let mapping = mapped()?;
             own::note(inode, &mapping);
