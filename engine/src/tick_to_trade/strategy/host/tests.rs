@@ -111,6 +111,19 @@ fn no_tick_begins_before_a_report_or_what_else_came_first_and_nobody_begins_befo
 }
 
 #[test]
+fn rows_wait_for_a_cycle_that_takes_nothing_but_not_for_long() {
+    // Whoever writes them leaves no moment.
+    let (mut world, _told, ..) = timed();
+    let mut is_written = |millis| {
+        let mut moment = Moment::UNKNOWN;
+        world.ticks.publish(&top_tick(10_000, 10_010));
+        world.host.do_work_from(NOW + Nanos::from_millis(millis), &mut moment);
+        moment == Moment::UNKNOWN
+    };
+    assert_eq!([99, 100, 109, 110, 111].map(&mut is_written), [false, false, false, true, false]);
+}
+
+#[test]
 fn a_fill_is_known_before_the_tick_of_the_same_cycle() {
     let mut world = World::new();
     let told = world.echo("echo", 1, &[0]);
