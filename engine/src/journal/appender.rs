@@ -98,6 +98,12 @@ impl Journal {
         Ok(sequence)
     }
 
+    /// Brings the room of the next record to hand; see [`Producer::prepare`].
+    #[inline(always)]
+    pub fn prepare(&self) {
+        self.ring.prepare();
+    }
+
     /// Looks for the writer, unless it was found already; see [`Producer::meet`].
     pub fn meet(&mut self) {
         self.ring.meet();

@@ -43,6 +43,12 @@ impl<T: Message> Producer<T> {
         self.position += 1;
     }
 
+    /// Brings the slot of the next message to hand, as [`spsc::Producer::prepare`](crate::ring::spsc::Producer::prepare).
+    #[inline(always)]
+    pub fn prepare(&self) {
+        slot::fetch::<T>(self.ring.body(), self.mask, self.position);
+    }
+
     /// Messages published so far.
     #[must_use]
     pub const fn position(&self) -> u64 {
@@ -233,6 +239,7 @@ mod tests {
                 let head = producer.position();
                 match step {
                     Step::Publish(count) => for n in head..head + count {
+                        producer.prepare();
                         producer.publish(&message(n));
                     },
                     Step::Poll { reader, times } => {

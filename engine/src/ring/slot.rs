@@ -73,6 +73,14 @@ fn fetch_rest<T>(slot: &[AtomicU64]) {
     (LINE..stride::<T>()).step_by(LINE).for_each(|at| room::fetch(&slot[at]));
 }
 
+/// Asks for every line of the slot of message `index`.
+#[inline(always)]
+pub(super) fn fetch<T>(body: &[AtomicU64], mask: u64, index: u64) {
+    let slot = slot::<T>(body, mask, index);
+    room::fetch(&slot[0]);
+    fetch_rest::<T>(slot);
+}
+
 /// Writes message `index`, marked while it is written if somebody is `watching` beside the consumer that the producer waits
 /// for. Only the ring's one producer calls this.
 #[inline(always)]

@@ -41,6 +41,7 @@ mod tests {
             let mut kept = 0;
             for (push, write, look, commit) in steps {
                 for _ in 0..push {
+                    producer.prepare();
                     let n = producer.position();
                     let room = n - kept < CAPACITY;
                     prop_assert_eq!(producer.try_push(&record(n)), if room { Ok(()) } else { Err(Full) });

@@ -300,6 +300,12 @@ impl Markets {
         }
     }
 
+    /// Brings to hand where the next tick goes.
+    #[inline(always)]
+    pub(super) fn prepare(&self) {
+        self.ports.ticks.prepare();
+    }
+
     fn mark_dirty(&mut self, instrument: InstrumentIndex, now: Nanos) {
         let state = &mut self.states[instrument as usize];
         if !state.dirty {

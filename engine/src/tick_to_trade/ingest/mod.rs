@@ -149,6 +149,9 @@ impl<M: MarketData> Agent for Ingest<M> {
             }
             work += 1;
         }
+        if work == 0 {
+            self.markets.prepare();
+        }
         let rare = self.ask_for_snapshots(now) + self.markets.find_silence(now);
         work += rare;
         // Cells are a view for people and shells: writing one changes no decision, so it is no work to replay, and what a

@@ -288,6 +288,7 @@ impl Risk {
             self.first = if self.first + 1 < sources { self.first + 1 } else { 0 };
         } else {
             self.state.orders.prepare();
+            self.ports.journal.prepare();
         }
         taken
     }

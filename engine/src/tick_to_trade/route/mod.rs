@@ -168,6 +168,7 @@ impl<E: OrderEntry> Route<E> {
         }
         if taken == 0 {
             self.orders.prepare();
+            self.ports.journal.prepare();
         }
         taken
     }
