@@ -55,11 +55,7 @@ impl Journal {
         epoch: u32,
         next: u64,
     ) -> Result<Self, SetupError> {
-        let producer = Producer::resume(ring, cursor, capacity, epoch)?;
-        if !producer.is_watched() {
-            return Err(SetupError::file(ring, "is no journal's: nobody may watch it"));
-        }
-        Ok(Self::over(producer, epoch, next))
+        Ok(Self::over(Producer::resume_watched(ring, cursor, capacity, epoch)?, epoch, next))
     }
 
     fn over(ring: Producer<Record>, epoch: u32, next: u64) -> Self {

@@ -15,7 +15,7 @@ use crate::ring::cursor::{Cursor, Gate};
 use crate::ring::defect::Defect;
 use crate::ring::message::{Full, Message};
 use crate::ring::slot;
-use crate::shm::{Late, Readable, SegmentKind, Writable};
+use crate::shm::{Expected, Late, Readable, SegmentKind, Writable};
 
 /// Most messages that a consumer is done with before it publishes its cursor.
 const PUBLISH_EVERY: u64 = 64;
@@ -77,8 +77,30 @@ impl<T: Message> Producer<T> {
     /// # Errors
     /// When the ring is missing or foreign, or has another epoch or capacity.
     pub fn resume(ring: &Path, cursor: &Path, capacity: usize, epoch: u32) -> Result<Self, SetupError> {
+        Self::resume_of(&slot::lossless::<T>(), ring, cursor, (capacity, epoch))
+    }
+
+    /// As [`resume`](Self::resume), of a ring that `broadcast::Reader`s may watch and no other.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub fn resume_watched(
+        ring: &Path,
+        cursor: &Path,
+        capacity: usize,
+        epoch: u32,
+    ) -> Result<Self, SetupError> {
+        Self::resume_of(&[slot::expected::<T>(SegmentKind::WatchedRing)], ring, cursor, (capacity, epoch))
+    }
+
+    fn resume_of(
+        kinds: &[Expected],
+        ring: &Path,
+        cursor: &Path,
+        (capacity, epoch): (usize, u32),
+    ) -> Result<Self, SetupError> {
         // Looked at before it is touched: a ring that is not ours to go on with keeps its life.
-        let found = *Readable::attach_any(ring, &slot::lossless::<T>())?.descriptor();
+        let found = *Readable::attach_any(ring, kinds)?.descriptor();
         if (found.epoch, found.capacity) != (epoch, capacity as u64) {
             let reason = format!(
                 "is of epoch {} and holds {} messages, not of epoch {epoch} with {capacity}",
@@ -92,12 +114,6 @@ impl<T: Message> Producer<T> {
         let gate = Gate::resume(cursor, page.descriptor(), position);
         let watched = found.kind == SegmentKind::WatchedRing;
         Ok(Self { position, mask, watched, ring: page, gate, _message: PhantomData })
-    }
-
-    /// Whether others may watch the ring, for which each slot is marked while it is written.
-    #[must_use]
-    pub const fn is_watched(&self) -> bool {
-        self.watched
     }
 
     /// [Resumes](Self::resume) if there is a ring to go on with, else [creates](Self::create_watched) one whose ends may die

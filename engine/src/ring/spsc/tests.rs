@@ -136,7 +136,7 @@ proptest! {
                     lives += 1;
                     producer = files.successor();
                     prop_assert_eq!((producer.life(), consumer.life()), (lives, lives));
-                    prop_assert_eq!(producer.is_watched(), watched);
+                    prop_assert_eq!(producer.watched, watched);
                 }
             }
             prop_assert_eq!((producer.position(), consumer.position()), (pushed, taken));
@@ -262,6 +262,18 @@ fn a_producer_goes_on_only_with_its_own_ring() {
     let third = open(CAPACITY, 2).expect("made anew");
     assert_eq!((third.position(), third.life()), (0, 0));
     assert!(Producer::<[u64; 6]>::resume(&files.ring, &files.cursor, CAPACITY, 2).is_err());
+}
+
+#[test]
+fn who_needs_a_watched_ring_leaves_another_as_it_is() {
+    let files = Ring::new();
+    let resume = || Producer::<Line>::resume_watched(&files.ring, &files.cursor, CAPACITY, 1);
+    let plain = files.producer(CAPACITY);
+    assert!(resume().is_err());
+    assert_eq!(plain.life(), 0, "untouched");
+    drop(plain);
+    drop(files.watched_producer());
+    assert_eq!(resume().expect("taken over").life(), 1);
 }
 
 #[test]
