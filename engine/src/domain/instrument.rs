@@ -43,11 +43,17 @@ impl InstrumentKind {
     }
 }
 
-/// One instrument of the venue.
+/// One instrument of the venue. What the text of an order is made of lies in the first line: with many instruments it has to
+/// come from afar.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
 pub struct Instrument {
     /// The venue's name for it, at most `SYMBOL_BYTES_MAX` bytes of UTF-8.
     pub symbol: Box<str>,
+    /// Decimals of a `Price`.
+    pub price_scale: Scale,
+    /// Decimals of a `Quantity`.
+    pub quantity_scale: Scale,
     /// The market it trades on.
     pub market: Market,
     /// How its value follows from price and quantity.
@@ -56,10 +62,6 @@ pub struct Instrument {
     pub base: Box<str>,
     /// What it is priced in.
     pub quote: Box<str>,
-    /// Decimals of a `Price`.
-    pub price_scale: Scale,
-    /// Decimals of a `Quantity`.
-    pub quantity_scale: Scale,
     /// Value of one contract in units of base (linear) or quote (inverse); 1 for spot.
     pub multiplier: i64,
     /// The venue's rules for our orders.

@@ -106,9 +106,10 @@ enum Round {
     Down,
 }
 
-/// The book, terms and conversion of one instrument, side by side: every order needs them.
+/// The book, terms and conversion of one instrument, side by side. In the order of their use: of most orders and of every tick
+/// the first line is all that is looked at, and with many instruments it has to come from afar.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(super) struct Row {
     pub(super) quote: Quote,
     pub(super) plain: Option<Plain>,
