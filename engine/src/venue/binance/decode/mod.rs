@@ -54,6 +54,15 @@ pub struct Decoder {
     templates: Templates,
 }
 
+/// The markets, each in its place.
+const MARKETS: [Market; 3] = [Market::Spot, Market::UsdMargined, Market::CoinMargined];
+
+/// How many instruments a market has.
+#[cfg(target_arch = "x86_64")]
+fn listed(instruments: &Instruments, market: Market) -> usize {
+    instruments.iter().filter(|(_, instrument)| instrument.market == market).count()
+}
+
 /// Place of a market's table.
 const fn slot(market: Market) -> usize {
     match market {
@@ -67,14 +76,13 @@ impl Decoder {
     /// A decoder for these instruments.
     #[must_use]
     pub fn new(instruments: Arc<Instruments>) -> Self {
-        let table = |market| SymbolTable::new(&instruments, market);
-        let symbols = [table(Market::Spot), table(Market::UsdMargined), table(Market::CoinMargined)];
+        let symbols = MARKETS.map(|market| SymbolTable::new(&instruments, market));
         let avx2 = Avx2::detect();
         let shapes = instruments.iter().map(|(_, instrument)| Shapes::new(instrument, avx2)).collect();
         Self {
-            instruments,
             #[cfg(target_arch = "x86_64")]
-            templates: Templates::new(symbols.len()),
+            templates: Templates::new(MARKETS.map(|market| listed(&instruments, market))),
+            instruments,
             symbols,
             shapes,
             sides: Sides::new(),

@@ -6,6 +6,7 @@ use crate::domain::InstrumentIndex;
 use crate::venue::binance::number::{Bounds, LANE, LANES, Lane, Layouts, Places, WHOLE_MAX};
 
 use super::super::levels::Shapes;
+use super::slots::STREAM;
 use super::{HEAD, Kind, NUMBERS, Number, Quantities, TAIL, Template};
 
 /// Most fields of a frame: a trade's twelve, and two around it.
@@ -151,9 +152,11 @@ impl<'f> Lying<'f> {
 impl Template {
     /// Of no frame.
     pub(super) const NOTHING: Self = Self {
+        key: 0,
+        key_at: 0,
         lanes: 0,
         head_length: 0,
-        middle_length: LANES,
+        middle_last: 0,
         tail_length: 0,
         instrument: 0,
         wrapped: false,
@@ -167,8 +170,8 @@ impl Template {
         tail: [Lane::FREE; TAIL],
     };
 
-    /// The template of `frame`, which `documented` has read, and where it names its event. `None` where that cannot be
-    /// had: it is too short or too long, or its numbers are.
+    /// The template of `frame`, which `documented` has read, and where it names its instrument. `None` where that
+    /// cannot be had: it is too short or too long, or its numbers are.
     #[cold]
     pub(super) fn learn(
         frame: &[u8],
@@ -182,18 +185,12 @@ impl Template {
         let lying = &Lying::new(frame, shapes)?;
         let wrapped = frame.starts_with(b"{\"stream\":");
         let mut made = Self { instrument, wrapped, ..Self::NOTHING };
-        let name_at = if wrapped {
-            let stream = lying.fields().first()?;
-            stream.start + frame[stream.range()].iter().position(|&byte| byte == b'@')? + 1
-        } else {
-            RAW_NAME
-        };
         match kind {
             Kind::BookTicker => made.learn_book_ticker(lying)?,
             Kind::Trade => made.learn_trade(lying)?,
             Kind::Depth => made.learn_depth(lying)?,
         }
-        (Kind::of(*frame.get(name_at)?) == kind).then_some((made, name_at))
+        Some((made, if wrapped { STREAM } else { lying.field(b"s")?.start }))
     }
 
     fn learn_book_ticker(&mut self, lying: &Lying<'_>) -> Option<()> {
@@ -249,8 +246,9 @@ impl Template {
     fn learn_rest(&mut self, lying: &Lying<'_>, middle: Range<usize>, tail: usize) -> Option<()> {
         let expected = lying.shapes.quantity.expectation()?;
         self.quantities = Quantities { layouts: expected.layouts, factor: expected.factor };
-        (self.middle_length, self.tail_length) = (middle.len(), lying.frame.len() - tail);
-        if !(LANES..=LANE).contains(&middle.len()) || self.tail_length > TAIL * LANE {
+        self.middle_last = middle.len().checked_sub(LANES)?;
+        self.tail_length = lying.frame.len() - tail;
+        if middle.len() > LANE || self.tail_length > TAIL * LANE {
             return None;
         }
         lying.ask(&mut self.middle, middle.start, middle.start..middle.start + LANES)?;
@@ -262,6 +260,3 @@ impl Template {
         })
     }
 }
-
-/// Where a raw frame names its event: `{"e":"`.
-const RAW_NAME: usize = 6;

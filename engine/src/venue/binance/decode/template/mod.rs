@@ -6,6 +6,7 @@
 //! does not fit is read by `documented`, from whose frames templates are made (`learn`), so both say the same.
 
 mod learn;
+mod slots;
 
 use crate::book::DiffIds;
 use crate::domain::{InstrumentIndex, Market, Price, Quantity, Side};
@@ -16,8 +17,10 @@ use crate::venue::binance::number::{
     Avx2, Digits, LANE, LANES, Lane, Layouts, Places, WHOLE_MAX, Wrong, time, window,
 };
 
+use super::MARKETS;
 use super::documented::DepthHead;
 use super::levels::Shapes;
+use slots::Slots;
 
 /// Most whole lanes up to the first quantity, or to the levels: symbols and the names of streams are long.
 const HEAD: usize = 6;
@@ -27,9 +30,6 @@ const TAIL: usize = 2;
 
 /// Numbers up to the first quantity, or to the levels: `E`, `U`, `u` and `pu`.
 const NUMBERS: usize = 4;
-
-/// Frames that may pass without fitting before their template is given up.
-const CREDIT: u32 = 32;
 
 /// What a frame tells that fits.
 pub(super) enum Told {
@@ -70,10 +70,14 @@ struct Quantities {
 /// `false`, `tail`. Of a depth frame only the head counts.
 #[derive(Clone, Copy, Debug)]
 struct Template {
+    /// What its frames have at `key_at`: eight bytes by which they are told from those of other instruments.
+    key: u64,
+    key_at: usize,
     /// Lanes of `head` in use: whole ones; none before anything was learned.
     lanes: usize,
     head_length: usize,
-    middle_length: usize,
+    /// Where the last sixteen bytes of the middle start, from its start.
+    middle_last: usize,
     tail_length: usize,
     instrument: InstrumentIndex,
     wrapped: bool,
@@ -94,12 +98,25 @@ struct Template {
 }
 
 impl Template {
+    /// Whether nothing was learned.
+    #[inline(always)]
+    const fn is_nothing(&self) -> bool {
+        self.lanes == 0
+    }
+
+    /// Whether a frame may be one of its own. Only its head tells.
+    #[inline(always)]
+    fn may_be_of(&self, frame: &[u8]) -> bool {
+        window(frame, self.key_at).is_some_and(|key| u64::from_le_bytes(*key) == self.key)
+    }
+
     /// Whether the head is right. By itself, for among many instruments it seldom is.
     #[inline(always)]
     fn has_head(&self, by: Avx2, frame: &[u8]) -> Option<()> {
         let (lanes, _) = frame.as_chunks::<LANE>();
         let lanes = lanes.get(..self.lanes).filter(|lanes| !lanes.is_empty())?;
-        let mut wrong = by.judge(window(frame, self.head_length - LANE)?, &self.head_end);
+        let end = frame.get(..self.head_length)?.last_chunk()?;
+        let mut wrong = by.judge(end, &self.head_end);
         // A loop: a closure would not be compiled for the processor.
         for (bytes, lane) in lanes.iter().zip(&self.head) {
             wrong = by.both(wrong, by.judge(bytes, lane));
@@ -125,7 +142,7 @@ impl Template {
         }
         let (digits, wrong) = by.decimal(bytes, layouts, whole);
         let middle = self.head_length + whole + layouts.behind;
-        let halves = [window(frame, middle)?, window(frame, middle + self.middle_length - LANES)?];
+        let halves = [window(frame, middle)?, window(frame, middle + self.middle_last)?];
         Some((digits, middle, by.both(wrong, by.judge_halves(halves, &self.middle))))
     }
 
@@ -146,7 +163,7 @@ impl Template {
         let (bid_size, middle, wrong) = self.quantity(by, frame)?;
         let layouts = self.quantities.layouts;
         let end = frame.len().checked_sub(self.tail_length)?;
-        let whole = end.checked_sub(middle + self.middle_length + layouts.behind)?;
+        let whole = end.checked_sub(middle + self.middle_last + LANES + layouts.behind)?;
         if !(1..=WHOLE_MAX).contains(&whole) {
             return None;
         }
@@ -180,7 +197,7 @@ impl Template {
         self.has_head(by, frame)?;
         let (size, middle, wrong) = self.quantity(by, frame)?;
         let end = frame.len().checked_sub(self.tail_length)?;
-        let aggressor = match frame.get(middle + self.middle_length..end)? {
+        let aggressor = match frame.get(middle + self.middle_last + LANES..end)? {
             b"true" => Side::Sell,
             b"false" => Side::Buy,
             _ => return None,
@@ -218,17 +235,6 @@ impl Template {
     }
 }
 
-/// A template, and whether it is worth keeping.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    template: Template,
-    /// Frames that may yet pass without fitting.
-    credit: u32,
-    /// Whose the last frame was that did not fit. Only one that comes twice running is learned from: among many
-    /// instruments, learning would cost more than it brings.
-    missed: Option<InstrumentIndex>,
-}
-
 /// The kinds of frames that there are templates of; also their places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -239,63 +245,66 @@ enum Kind {
 
 impl Kind {
     const ALL: usize = 3;
-
-    /// By the first byte of the event's name; spot's book ticker has none.
-    #[inline(always)]
-    const fn of(byte: u8) -> Self {
-        match byte {
-            b't' => Self::Trade,
-            b'd' => Self::Depth,
-            _ => Self::BookTicker,
-        }
-    }
 }
 
-/// The templates of a decoder: one a market and kind, of whichever instrument it hears most of. They are few so that
-/// they stay near: a template is a dozen lines, which do not pay where they come from afar.
+/// The last byte of a frame before the braces that close it, by which kinds are told apart: where a combined stream's
+/// frame names its event depends on how long the names before are. Also whether it is of such a one: there is a brace
+/// more. `None` of what is too short for any template.
+#[inline(always)]
+const fn ending(frame: &[u8]) -> Option<(u8, bool)> {
+    let Some([.., outer, inner, _]) = frame.last_chunk::<{ LANE * TAIL }>() else { return None };
+    let wrapped = *inner == b'}';
+    Some((if wrapped { *outer } else { *inner }, wrapped))
+}
+
+/// The templates of a decoder.
 #[derive(Debug)]
 pub(super) struct Templates {
-    /// By market.
-    markets: Box<[Markets]>,
-}
-
-/// The templates of a market.
-#[derive(Clone, Copy, Debug)]
-struct Markets {
-    /// Where its frames name their event.
-    name_at: usize,
-    slots: [Slot; Kind::ALL],
+    slots: Slots,
 }
 
 impl Templates {
-    pub(super) fn new(markets: usize) -> Self {
-        let slot = Slot { template: Template::NOTHING, credit: 0, missed: None };
-        Self { markets: vec![Markets { name_at: 0, slots: [slot; Kind::ALL] }; markets].into() }
+    /// For so many instruments of each market.
+    pub(super) fn new(instruments: [usize; MARKETS.len()]) -> Self {
+        Self { slots: Slots::new(instruments) }
     }
 
-    /// What a frame tells, if it fits.
+    /// What a frame tells, if it fits; `place` is its market's.
     #[inline(always)]
-    pub(super) fn read(&mut self, by: Avx2, frame: &Frame<'_>, slot: usize) -> Option<Told> {
+    pub(super) fn read(&mut self, by: Avx2, frame: &Frame<'_>, place: usize) -> Option<Told> {
         let Frame { payload: frame, market, .. } = *frame;
-        let Markets { name_at, slots } = self.markets.get_mut(slot)?;
-        let kind = Kind::of(*frame.get(*name_at)?);
-        let Slot { template, credit, .. } = &mut slots[kind as usize];
-        let told = match kind {
-            Kind::BookTicker => Told::Event(template.book_ticker(by, frame)?),
-            Kind::Trade => Told::Event(template.trade(by, frame)?),
-            Kind::Depth => Told::Depth(template.depth(by, frame, market)?),
-        };
-        *credit = CREDIT;
-        Some(told)
+        let (last, wrapped) = ending(frame)?;
+        let slots = &mut self.slots;
+        // The kind is a question for itself, and no place in an array: places would wait for the frame's bytes.
+        Some(match last {
+            b'e' => {
+                let slot = slots.find(by, frame, (place, Kind::Trade), wrapped)?;
+                let event = slot.template.trade(by, frame)?;
+                slot.fitted();
+                Told::Event(event)
+            }
+            b']' => {
+                let slot = slots.find(by, frame, (place, Kind::Depth), wrapped)?;
+                let head = slot.template.depth(by, frame, market)?;
+                slot.fitted();
+                Told::Depth(head)
+            }
+            _ => {
+                let slot = slots.find(by, frame, (place, Kind::BookTicker), wrapped)?;
+                let event = slot.template.book_ticker(by, frame)?;
+                slot.fitted();
+                Told::Event(event)
+            }
+        })
     }
 
-    /// Notes a frame that fitted nothing, and what it told.
+    /// Notes a frame that fitted nothing, the last that was asked about, and what it told.
     #[inline(always)]
     pub(super) fn missed(
         &mut self,
         by: Avx2,
         frame: &Frame<'_>,
-        slot: usize,
+        place: usize,
         event: &MarketEvent<'_>,
         shapes: &[Shapes],
     ) {
@@ -305,42 +314,9 @@ impl Templates {
             MarketEvent::Depth { instrument, .. } => (Kind::Depth, instrument),
             MarketEvent::Snapshot { .. } | MarketEvent::Kline { .. } | MarketEvent::Skipped(_) => return,
         };
-        let market = &mut self.markets[slot];
-        let Slot { credit, missed, .. } = &mut market.slots[kind as usize];
-        *credit = credit.saturating_sub(1);
-        let again = missed.replace(instrument) == Some(instrument);
-        if *credit == 0 && again {
-            *credit = CREDIT;
-            market.learn(by, frame, (kind, instrument), event, &shapes[instrument as usize]);
-        }
-    }
-}
-
-impl Markets {
-    /// Learns of a frame, and proves what was learned on it.
-    #[cold]
-    #[inline(never)]
-    fn learn(
-        &mut self,
-        by: Avx2,
-        frame: &Frame<'_>,
-        (kind, instrument): (Kind, InstrumentIndex),
-        event: &MarketEvent<'_>,
-        shapes: &Shapes,
-    ) {
-        let Frame { payload: frame, market, .. } = *frame;
-        let Some((learned, name_at)) = Template::learn(frame, kind, instrument, shapes) else { return };
-        let told = match kind {
-            Kind::BookTicker => learned.book_ticker(by, frame),
-            Kind::Trade => learned.trade(by, frame),
-            Kind::Depth => learned.depth(by, frame, market).map(|head| {
-                let DepthHead { instrument, ids, event_time, .. } = head;
-                MarketEvent::Depth { instrument, ids, event_time, bids: &[], asks: &[] }
-            }),
-        };
-        if told == Some(*event) {
-            self.slots[kind as usize].template = learned;
-            self.name_at = name_at;
+        if let Some(at) = self.slots.missed((place, kind), instrument) {
+            let shapes = &shapes[instrument as usize];
+            self.slots.learn(by, frame, (place, at), (kind, instrument), event, shapes);
         }
     }
 }

@@ -5,7 +5,9 @@ use crate::venue::binance::decode::Decoder;
 use crate::venue::binance::decode::tests::{check, frame, instrument, instruments};
 use crate::venue::binance::number::Avx2;
 
-use super::CREDIT;
+use super::slots::CREDIT;
+
+mod feeds;
 
 /// Frames that templates are made of, without the wrapper of a combined stream.
 const FRAMES: &[(Market, &str, &str)] = &[
@@ -150,20 +152,4 @@ fn what_lies_otherwise_is_learned_when_nothing_else_comes() {
         assert!(fits(&mut decoder, market, &changed), "{changed}");
         assert!(!fits(&mut decoder, market, &text), "{text}");
     }
-}
-
-#[test]
-fn among_many_instruments_one_is_not_learned_of_for_the_other() {
-    if Avx2::detect().is_none() {
-        return;
-    }
-    let (market, _, text) = FRAMES[0];
-    let other = text.replace("BTC", "ETH");
-    let mut decoder = decoder();
-    for _ in 0..100 {
-        for text in [text, &other] {
-            assert_eq!(decoder.decode(&frame(market, None, text.as_bytes())).map(|_| ()), Ok(()));
-        }
-    }
-    assert!(!fits(&mut decoder, market, text) && !fits(&mut decoder, market, &other));
 }
