@@ -148,6 +148,28 @@ fn who_has_the_tag_of_another_never_has_its_template() {
     }
 }
 
+#[test]
+fn whatever_byte_is_changed_among_many_it_says_what_the_other_ways_say() {
+    let Some(_) = Avx2::detect() else { return };
+    // A changed digit makes one symbol another that is known too.
+    let symbols: Vec<_> = (0..10).map(|n| format!("A{n}USDT")).collect();
+    for (market, text) in arrivals() {
+        let mut decoder = decoder_of(market, &symbols);
+        for symbol in symbols.iter().chain(&symbols) {
+            played(&mut decoder, market, &of(symbol, market, &text));
+        }
+        let text = of(&symbols[4], market, &text);
+        for at in 0..text.len() {
+            for byte in *b"0159a\"," {
+                let mut changed = text.clone().into_bytes();
+                changed[at] = byte;
+                let checked = check(&mut decoder, &frame(market, None, &changed));
+                assert!(checked.is_ok(), "{checked:?}");
+            }
+        }
+    }
+}
+
 /// How often something else is learned while `next` says whose book ticker comes, and how many frames fit.
 fn learned(decoder: &mut Decoder, frames: usize, mut next: impl FnMut(usize) -> String) -> (usize, usize) {
     let known = |decoder: &Decoder| -> Vec<InstrumentIndex> {
