@@ -59,6 +59,21 @@ impl<A: Agent + Observed> Published<A> {
         }
     }
 
+    /// Lets the agent do `part` of a duty cycle, for a driver that knows what has come for it. Nothing of that is shown before
+    /// a whole cycle, which is due by [`shown_by`](Self::shown_by).
+    #[inline]
+    pub fn do_part(&mut self, part: impl FnOnce(&mut A) -> usize) -> usize {
+        let work = part(&mut self.agent);
+        self.stale |= work > 0;
+        work
+    }
+
+    /// When counters have waited for long enough, whatever the agent is busy with.
+    #[inline]
+    pub fn shown_by(&self) -> Nanos {
+        self.due.saturating_add(PATIENCE)
+    }
+
     /// Copies the counters out now.
     pub fn publish(&mut self) {
         let counters = &mut self.counters;
@@ -79,7 +94,7 @@ impl<A: Agent + Observed> Agent for Published<A> {
     fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let work = self.agent.do_work_from(now, moment);
         self.stale |= work > 0;
-        if self.stale && now >= self.due && (work == 0 || now >= self.due.saturating_add(PATIENCE)) {
+        if self.stale && now >= self.due && (work == 0 || now >= self.shown_by()) {
             self.publish();
             moment.forget();
             self.due = now.saturating_add(INTERVAL);

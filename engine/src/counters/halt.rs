@@ -299,6 +299,12 @@ impl HaltPages {
         due
     }
 
+    /// When [`refresh`](Self::refresh) looks again.
+    #[must_use]
+    pub const fn due(&self) -> Nanos {
+        self.due
+    }
+
     #[cold]
     fn look(&mut self, now: Nanos) {
         for watched in &mut self.watched {

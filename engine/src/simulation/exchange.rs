@@ -113,6 +113,16 @@ impl<S: FrameSource> SimulatedExchange<S> {
         &self.matching
     }
 
+    /// A duty cycle for which neither a request nor a wish can have come: frames, and what is due at the exchange.
+    pub fn do_market(&mut self, now: Nanos) -> usize {
+        if let Some(due) = self.source.look(now) {
+            self.frame_due = due;
+        }
+        let work = self.play_frames(now);
+        self.matching.advance(now);
+        work + self.give_answers(now)
+    }
+
     fn play_frames(&mut self, now: Nanos) -> usize {
         let mut played = 0;
         while played < POLL_BATCH && self.release_held() && self.frame_due <= now {
@@ -267,12 +277,7 @@ impl<S: FrameSource> Agent for SimulatedExchange<S> {
             self.frame_due = self.source.next_time().unwrap_or(self.frame_due);
             work += 1;
         }
-        if let Some(due) = self.source.look(now) {
-            self.frame_due = due;
-        }
-        work += self.play_frames(now);
-        self.matching.advance(now);
-        work + self.give_answers(now)
+        work + self.do_market(now)
     }
 
     fn next_deadline(&self) -> Nanos {

@@ -2,7 +2,8 @@
 //!
 //! The exchange's side decodes each frame once and hands the event over; arrival times are those of the link. An agent
 //! is driven when something has come for it or its deadline has, in the same order as if all were driven again and again
-//! until nobody has work: who has no input does nothing.
+//! until nobody has work: who has no input does nothing. For whom only market data has come, a duty cycle is that part of it
+//! which takes market data: the rest would find nothing.
 
 use crate::agent::Agent;
 use crate::clock::{Clock, Moment, VirtualClock};
@@ -32,6 +33,8 @@ pub struct Stepper<S> {
     clock: VirtualClock,
     due: Due,
     deadlines: [Nanos; AGENTS],
+    /// Until when market data alone need but a part of a duty cycle.
+    quiet: [Nanos; AGENTS],
     /// What risk and route have journalled by the end of the last cycle.
     records: u64,
 }
@@ -44,9 +47,10 @@ const RISK: usize = 3;
 const ROUTE: usize = 4;
 const AGENTS: usize = 5;
 
-/// Who is to be driven: a bit an agent, so that one look tells whether anybody is.
+/// Who is to be driven: a bit an agent, so that one look tells whether anybody is. Higher up another, for whom only market
+/// data has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Due(u8);
+struct Due(u16);
 
 impl Due {
     const NOBODY: Self = Self(0);
@@ -55,7 +59,13 @@ impl Due {
     /// The agent is to be driven if `due`, or was before.
     #[inline]
     fn mark(&mut self, agent: usize, due: bool) {
-        self.0 |= u8::from(due) << agent;
+        self.0 |= u16::from(due) << agent;
+    }
+
+    /// The agent is to be told of the market if `due`, or was before.
+    #[inline]
+    fn tell(&mut self, agent: usize, due: bool) {
+        self.0 |= u16::from(due) << (AGENTS + agent);
     }
 
     /// Whether the agent is to be driven, once.
@@ -65,6 +75,27 @@ impl Due {
         self.0 &= !(1 << agent);
         due
     }
+
+    /// The same of an agent that a part of a duty cycle may do for, which it does while `quiet`.
+    #[inline]
+    const fn take_either(&mut self, agent: usize, quiet: bool) -> Drive {
+        let part = 1 << (AGENTS + agent);
+        let due = self.0 & (1 << agent | part);
+        self.0 &= !due;
+        match due {
+            0 => Drive::Not,
+            _ if due == part && quiet => Drive::Part,
+            _ => Drive::Whole,
+        }
+    }
+}
+
+/// How much of a duty cycle is due.
+enum Drive {
+    Not,
+    /// What takes market data.
+    Part,
+    Whole,
 }
 
 impl<S: FrameSource> Stepper<S> {
@@ -77,7 +108,8 @@ impl<S: FrameSource> Stepper<S> {
         exchange.hand_over_events();
         let start = exchange.next_deadline();
         let clock = VirtualClock::new(if start == Nanos::NEVER { Nanos::ZERO } else { start });
-        Self { exchange, path, journals, clock, due: Due::ALL, deadlines: [Nanos::NEVER; AGENTS], records: 0 }
+        let (deadlines, quiet) = ([Nanos::NEVER; AGENTS], [Nanos(i64::MIN); AGENTS]);
+        Self { exchange, path, journals, clock, due: Due::ALL, deadlines, quiet, records: 0 }
     }
 
     /// Lets faults happen on the link.
@@ -146,7 +178,12 @@ impl<S: FrameSource> Stepper<S> {
         self.clock.advance_to(next);
         let now = self.clock.now();
         for (agent, deadline) in self.deadlines.into_iter().enumerate() {
-            self.due.mark(agent, deadline <= now);
+            if agent == EXCHANGE {
+                // Its deadlines are those of frames and of what is on its way.
+                self.due.tell(agent, deadline <= now);
+            } else {
+                self.due.mark(agent, deadline <= now);
+            }
         }
         self.settle(now)
     }
@@ -173,48 +210,116 @@ impl<S: FrameSource> Stepper<S> {
 
     /// Drives whoever is due, once, and finds out for whom that left something.
     fn cycle(&mut self, now: Nanos) {
-        let Self { exchange, path, deadlines, .. } = self;
         // In hand: in memory each mark would wait for the one before.
         let due = &mut { self.due };
         let moment = &mut Moment::default();
-        let (ingest, host, risk, route) = path.parts_mut();
-        if due.take(EXCHANGE) {
-            let answers = exchange.counters.answers;
-            drive(EXCHANGE, exchange, (now, moment), due, deadlines);
+        self.drive_exchange(due, now);
+        self.drive_ingest(due, now, moment);
+        self.drive_host(due, now, moment);
+        self.drive_risk(due, now, moment);
+        self.drive_route(due, now, moment);
+        self.due = *due;
+    }
+
+    #[inline]
+    fn drive_exchange(&mut self, due: &mut Due, now: Nanos) {
+        let Self { exchange, path, deadlines, .. } = self;
+        let (answers, how) = (exchange.counters.answers, due.take_either(EXCHANGE, true));
+        let work = match how {
+            Drive::Not => 0,
+            Drive::Part => exchange.do_market(now),
+            Drive::Whole => exchange.do_work(now),
+        };
+        if !matches!(how, Drive::Not) {
+            after(EXCHANGE, (work, exchange.next_deadline()), now, due, deadlines);
             due.mark(ROUTE, exchange.counters.answers != answers);
         }
+        due.mark(INGEST, hand_over(exchange, path.ingest_mut(), deadlines) <= now);
+    }
+
+    #[inline]
+    fn drive_ingest(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) {
+        let Self { exchange, path, deadlines, .. } = self;
+        if !due.take(INGEST) {
+            return;
+        }
+        let (ingest, ..) = path.parts_mut();
+        let IngestCounters { snapshots_requested: wishes, ticks, .. } = *ingest.agent().counters();
+        drive(INGEST, ingest, (now, moment), due, deadlines);
+        // What waited behind the events just taken.
         due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
-        if due.take(INGEST) {
-            let IngestCounters { snapshots_requested: wishes, ticks, .. } = *ingest.agent().counters();
-            drive(INGEST, ingest, (now, moment), due, deadlines);
-            // What waited behind the events just taken.
-            due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
-            let counters = ingest.agent().counters();
-            due.mark(EXCHANGE, counters.snapshots_requested != wishes);
-            due.mark(HOST, counters.ticks != ticks);
-            due.mark(RISK, counters.ticks != ticks);
+        let counters = ingest.agent().counters();
+        due.mark(EXCHANGE, counters.snapshots_requested != wishes);
+        due.tell(HOST, counters.ticks != ticks);
+        due.tell(RISK, counters.ticks != ticks);
+    }
+
+    #[inline]
+    fn drive_host(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) {
+        let Self { path, deadlines, quiet, .. } = self;
+        let (_, host, ..) = path.parts_mut();
+        let intents = host.agent().intents();
+        let work = match due.take_either(HOST, now < quiet[HOST]) {
+            Drive::Not => return,
+            Drive::Part => {
+                let mut next = Nanos::NEVER;
+                let work = host.do_part(|host| {
+                    let (work, due) = host.do_ticks(now, moment);
+                    next = due;
+                    work
+                });
+                after(HOST, (work, next), now, due, deadlines)
+            }
+            Drive::Whole => {
+                let work = drive(HOST, host, (now, moment), due, deadlines);
+                quiet[HOST] = host.agent().quiet_until().min(host.shown_by());
+                work
+            }
+        };
+        due.tell(RISK, work > 0);
+        due.mark(RISK, host.agent().intents() != intents);
+    }
+
+    #[inline]
+    fn drive_risk(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) {
+        let Self { path, deadlines, quiet, .. } = self;
+        let (_, _, risk, _) = path.parts_mut();
+        let (records, mut is_all) = (risk.agent().records(), false);
+        match due.take_either(RISK, now < quiet[RISK]) {
+            Drive::Not => return,
+            Drive::Part => {
+                let work = risk.do_part(|risk| {
+                    let (work, all) = risk.do_ticks(now, moment);
+                    is_all = all;
+                    work
+                });
+                after(RISK, (work, risk.next_deadline()), now, due, deadlines);
+            }
+            Drive::Whole => _ = drive(RISK, risk, (now, moment), due, deadlines),
         }
-        if due.take(HOST) {
-            let work = drive(HOST, host, (now, moment), due, deadlines);
-            due.mark(RISK, work > 0);
+        if is_all {
+            return;
         }
-        if due.take(RISK) {
-            let records = risk.agent().records();
-            drive(RISK, risk, (now, moment), due, deadlines);
-            // Every decision is journalled: the host reads refusals there, and approvals come to route by a ring.
-            let decided = risk.agent().records() != records;
-            due.mark(HOST, decided);
-            due.mark(ROUTE, decided);
+        quiet[RISK] = risk.agent().quiet_until().min(risk.shown_by());
+        // Every decision is journalled: the host reads refusals there, and approvals come to route by a ring.
+        let decided = risk.agent().records() != records;
+        due.mark(HOST, decided);
+        due.mark(ROUTE, decided);
+    }
+
+    #[inline]
+    fn drive_route(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) {
+        if !due.take(ROUTE) {
+            return;
         }
-        if due.take(ROUTE) {
-            let (records, requests) = (route.agent().records(), route.agent().requests());
-            drive(ROUTE, route, (now, moment), due, deadlines);
-            let reported = route.agent().records() != records;
-            due.mark(HOST, reported);
-            due.mark(RISK, reported);
-            due.mark(EXCHANGE, route.agent().requests() != requests);
-        }
-        self.due = *due;
+        let Self { path, deadlines, .. } = self;
+        let (_, _, _, route) = path.parts_mut();
+        let (records, requests) = (route.agent().records(), route.agent().requests());
+        drive(ROUTE, route, (now, moment), due, deadlines);
+        let reported = route.agent().records() != records;
+        due.mark(HOST, reported);
+        due.mark(RISK, reported);
+        due.mark(EXCHANGE, route.agent().requests() != requests);
     }
 }
 
@@ -233,8 +338,7 @@ fn hand_over<S: FrameSource>(
     deadlines[INGEST]
 }
 
-/// Drives one agent, and notes when it wants to be driven again: at once if it took a whole batch, for there may be
-/// more.
+/// Drives one agent, and notes when it wants to be driven again.
 #[inline]
 fn drive(
     which: usize,
@@ -244,7 +348,20 @@ fn drive(
     deadlines: &mut [Nanos; AGENTS],
 ) -> usize {
     let work = agent.do_work_from(now, moment);
-    deadlines[which] = agent.next_deadline();
-    due.mark(which, work >= POLL_BATCH || (work > 0 && deadlines[which] <= now));
+    after(which, (work, agent.next_deadline()), now, due, deadlines)
+}
+
+/// Notes when an agent wants to be driven again that did so much `work`: at once if it took a whole batch, for there may be
+/// more.
+#[inline]
+fn after(
+    which: usize,
+    (work, next): (usize, Nanos),
+    now: Nanos,
+    due: &mut Due,
+    deadlines: &mut [Nanos; AGENTS],
+) -> usize {
+    deadlines[which] = next;
+    due.mark(which, work >= POLL_BATCH || (work > 0 && next <= now));
     work
 }

@@ -234,6 +234,31 @@ impl Risk {
         taken
     }
 
+    /// A duty cycle for which nothing but ticks can have come, before [`quiet_until`](Self::quiet_until): what there is besides
+    /// is not looked at. Says also whether they were all there was to do: else it is quiet until another time.
+    pub fn do_ticks(&mut self, now: Nanos, moment: &mut Moment) -> (usize, bool) {
+        let ticks = self.take_ticks(moment);
+        if self.day_due && self.day_deadline() <= now {
+            return (self.after_ticks((0, ticks), now, moment), false);
+        }
+        if ticks > TICKS_PER_FRAME {
+            moment.forget();
+        }
+        (ticks, true)
+    }
+
+    /// Until when ticks alone bring nothing but [`do_ticks`](Self::do_ticks), as of now.
+    #[must_use]
+    pub fn quiet_until(&self) -> Nanos {
+        let idle = self.flood.pending().is_none() && !self.state.has_raised() && self.watch.halted.is_empty();
+        if !self.has_withdrawn() || !idle || self.is_closing() || self.governance.is_some() {
+            return Nanos(i64::MIN);
+        }
+        let looks = self.look_due.min(self.ports.halts.due()).min(self.watch.halted_due);
+        looks.min(self.state.day.end())
+    }
+
+    #[inline]
     fn take_ticks(&mut self, moment: &mut Moment) -> usize {
         let mut taken = 0;
         let Some(ticks) = self.ports.ticks.get_mut() else { return 0 };
@@ -253,6 +278,28 @@ impl Risk {
             taken += 1;
         }
         taken
+    }
+
+    /// What a duty cycle does behind its ticks, of which there were some, after other work.
+    #[inline(always)]
+    fn after_ticks(&mut self, (mut work, ticks): (usize, usize), now: Nanos, moment: &mut Moment) -> usize {
+        if self.day_due && self.day_deadline() <= now {
+            self.check_day(now);
+            work += 1;
+        }
+        if self.publish_latches(now) {
+            moment.forget();
+        }
+        if self.flood.pending().is_some() && self.journal_room() > JOURNAL_RESERVE {
+            self.flush(now);
+            work += 1;
+        }
+        if work > 0 || ticks > TICKS_PER_FRAME {
+            moment.forget();
+        }
+        work += ticks + self.take_commands(now, moment) + self.take_intents(now, moment);
+        work += self.cancel_halted(now, moment);
+        if self.is_closing() { work + self.cancel_all(now, moment) } else { work }
     }
 
     /// Takes intents in turn, one of each source a round.
@@ -356,23 +403,7 @@ impl Agent for Risk {
             work += self.take_reports(now);
         }
         let ticks = self.take_ticks(moment);
-        if self.day_due && self.day_deadline() <= now {
-            self.check_day(now);
-            work += 1;
-        }
-        if self.publish_latches(now) {
-            moment.forget();
-        }
-        if self.flood.pending().is_some() && self.journal_room() > JOURNAL_RESERVE {
-            self.flush(now);
-            work += 1;
-        }
-        if work > 0 || ticks > TICKS_PER_FRAME {
-            moment.forget();
-        }
-        work += ticks + self.take_commands(now, moment) + self.take_intents(now, moment);
-        work += self.cancel_halted(now, moment);
-        if self.is_closing() { work + self.cancel_all(now, moment) } else { work }
+        self.after_ticks((work, ticks), now, moment)
     }
 
     fn next_deadline(&self) -> Nanos {

@@ -47,6 +47,12 @@ impl Day {
         now.0.wrapping_sub(self.began).cast_unsigned() >= self.lasts
     }
 
+    /// When it is over: long ago, where there is no day.
+    pub(super) fn end(&self) -> Nanos {
+        let end = self.began.checked_add_unsigned(self.lasts).filter(|_| self.lasts > 0);
+        Nanos(end.unwrap_or(i64::MIN))
+    }
+
     const fn set_number(&mut self, number: i64) {
         self.number = Some(number);
         (self.began, self.lasts) = match number.checked_mul(DAY) {

@@ -12,7 +12,7 @@ use crate::limits::{POLL_BATCH, SOURCES_MAX};
 use crate::message::Report;
 use crate::ring::broadcast::Polled;
 use crate::tick_to_trade::commands::CommandDesk;
-use crate::tick_to_trade::strategy::hosted::Hosted;
+use crate::tick_to_trade::strategy::hosted::{Activity, Hosted};
 use crate::tick_to_trade::strategy::inputs::Inputs;
 use crate::tick_to_trade::strategy::row::StrategyRow;
 
@@ -228,6 +228,39 @@ impl StrategyHost {
         (POLL_BATCH, false)
     }
 
+    /// A duty cycle for which nothing but ticks can have come, before [`quiet_until`](Self::quiet_until): what there is besides
+    /// is not looked at. Returns also when the next is due that nothing comes for.
+    pub fn do_ticks(&mut self, now: Nanos, moment: &mut Moment) -> (usize, Nanos) {
+        let (mut work, mut next) = (self.take_ticks(now, moment), Nanos::NEVER);
+        for hosted in &mut self.hosted {
+            let mut due = hosted.next_deadline();
+            let timed = if due > now { 0 } else { hosted.time(now, true) };
+            if timed > 0 {
+                moment.forget();
+                due = hosted.next_deadline();
+            }
+            (work, next) = (work + timed, next.min(due));
+        }
+        (work, next)
+    }
+
+    /// Until when ticks alone bring nothing but [`do_ticks`](Self::do_ticks), as of the cycle that has just ended.
+    #[must_use]
+    pub fn quiet_until(&self) -> Nanos {
+        let starting = self.hosted.iter().any(|hosted| hosted.activity() == Activity::Starting);
+        if starting || self.desk.is_some() {
+            return Nanos(i64::MIN);
+        }
+        self.rows_due.saturating_add(ROWS_PATIENCE).min(self.inputs.ticks.due())
+    }
+
+    /// Intents that the strategies have sent.
+    #[inline]
+    #[must_use]
+    pub fn intents(&self) -> u64 {
+        self.hosted.iter().map(|hosted| hosted.outbox().sequence()).sum()
+    }
+
     fn take_ticks(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let (mut taken, mut clock) = (0, moment.take());
         let Some(ticks) = self.inputs.ticks.get_mut() else { return 0 };
@@ -326,8 +359,7 @@ impl Observed for StrategyHost {
     }
 
     fn values(&self, set: &mut dyn FnMut(usize, u64)) {
-        let intents = self.hosted.iter().map(|hosted| hosted.outbox().sequence()).sum();
-        (0..).zip([self.missed, self.lost, intents]).for_each(|(index, value)| set(index, value));
+        (0..).zip([self.missed, self.lost, self.intents()]).for_each(|(index, value)| set(index, value));
     }
 }
 

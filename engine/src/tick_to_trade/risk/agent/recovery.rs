@@ -314,11 +314,17 @@ impl Risk {
     /// Before that nothing is approved: above a later approval it would look as if it had left.
     #[inline]
     pub(super) fn withdraw_unsent(&mut self, now: Nanos, moment: &mut Moment) -> bool {
-        if self.recovery.as_ref().is_none_or(|past| past.unsent.is_empty()) {
+        if self.has_withdrawn() {
             return true;
         }
         moment.forget();
         self.withdraw(now)
+    }
+
+    /// Whether nothing is left of what was approved and never left.
+    #[inline]
+    pub(super) fn has_withdrawn(&self) -> bool {
+        self.recovery.as_ref().is_none_or(|past| past.unsent.is_empty())
     }
 
     #[cold]
