@@ -1,6 +1,7 @@
 //! Recorded frames, read and decoded ahead on a thread of their own: a replay on two cores takes as long as the slower of
 //! the two, and comes to the same end.
 
+use std::collections::VecDeque;
 use std::num::NonZero;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::error::SetupError;
 use crate::simulation::source::{FrameSource, TapeFrames};
 use crate::venue::Frame;
 use crate::venue::binance::frames::{FrameDecoder, Read};
-use crate::venue::link::Batch;
+use crate::venue::link::{Batch, Place};
 use crate::venue::replay::TapeSet;
 use crate::venue::replay::ahead::Ahead;
 
@@ -19,8 +20,13 @@ const FULL: (usize, usize) = (1_024, 32_768);
 /// What a set of tapes says, for an exchange whose engine is on its thread. Its frames are gone: neither a link nor faults can
 /// have them.
 pub struct FramesAhead {
-    batches: Ahead<Batch, SetupError>,
-    batch: Batch,
+    batches: Ahead<Arc<Batch>, SetupError>,
+    batch: Arc<Batch>,
+    place: Place,
+    /// The batch before this one, which the engine's side may not be done with.
+    before: Arc<Batch>,
+    /// Batches that were begun, for the engine's side.
+    begun: VecDeque<Arc<Batch>>,
 }
 
 impl FramesAhead {
@@ -31,10 +37,23 @@ impl FramesAhead {
     pub fn start(tapes: TapeSet, instruments: Arc<Instruments>) -> Result<Self, SetupError> {
         let (mut frames, mut decoder) = (TapeFrames::new(tapes), FrameDecoder::new(instruments));
         let died = SetupError::Invalid("the thread that reads the tapes died".to_owned());
-        let read = move |batch: &mut Batch| fill(batch, &mut frames, &mut decoder);
+        let read = move |batch: &mut Arc<Batch>| fill(batch, &mut frames, &mut decoder);
         let batches = Ahead::start("read", died, read)
             .map_err(|error| SetupError::Invalid(format!("a thread to read the tapes: {error}")))?;
-        Ok(Self { batches, batch: Batch::default() })
+        let (batch, before) = (Arc::default(), Arc::default());
+        Ok(Self { batches, batch, place: Place::default(), before, begun: VecDeque::new() })
+    }
+
+    /// Begins the next batch; `false` after the last.
+    fn turn(&mut self) -> Result<bool, SetupError> {
+        // By now the engine's side has done with the last but one, unless it is long behind: then another is made.
+        let turned = self.batches.turn(&mut self.before)?;
+        if turned {
+            std::mem::swap(&mut self.batch, &mut self.before);
+            self.place = Place::default();
+            self.begun.push_back(Arc::clone(&self.batch));
+        }
+        Ok(turned)
     }
 }
 
@@ -74,7 +93,16 @@ impl From<FramesAhead> for RecordedFrames {
 }
 
 /// Puts frames into `batch` until it is full, and says whether there are more.
-fn fill(batch: &mut Batch, frames: &mut TapeFrames, decoder: &mut FrameDecoder) -> Result<bool, SetupError> {
+fn fill(
+    batch: &mut Arc<Batch>,
+    frames: &mut TapeFrames,
+    decoder: &mut FrameDecoder,
+) -> Result<bool, SetupError> {
+    if Arc::get_mut(batch).is_none() {
+        *batch = Arc::default();
+    }
+    let batch = Arc::get_mut(batch).expect("nobody else has it");
+    batch.clear();
     loop {
         let time = frames.next_time()?;
         if time == Nanos::NEVER {
@@ -92,18 +120,23 @@ fn fill(batch: &mut Batch, frames: &mut TapeFrames, decoder: &mut FrameDecoder) 
 impl FrameSource for FramesAhead {
     #[inline]
     fn next_time(&mut self) -> Result<Nanos, SetupError> {
-        while self.batch.is_empty() && self.batches.turn(&mut self.batch)? {}
-        Ok(self.batch.next_arrival())
+        while self.batch.ends_at(self.place) && self.turn()? {}
+        Ok(self.batch.arrival(self.place))
     }
 
     fn next(&mut self, _on_frame: &mut dyn FnMut(&Frame<'_>)) -> Result<(), SetupError> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn next_read(&mut self, on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> Option<Result<(), SetupError>> {
-        self.batch.take_next(on_event);
+        self.batch.read(&mut self.place, Nanos::ZERO, on_event);
         Some(Ok(()))
+    }
+
+    #[inline]
+    fn begun(&mut self) -> Option<Arc<Batch>> {
+        self.begun.pop_front()
     }
 
     fn request_snapshot(&mut self, _instrument: InstrumentIndex, _now: Nanos) {}
@@ -126,11 +159,19 @@ impl FrameSource for RecordedFrames {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn next_read(&mut self, on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> Option<Result<(), SetupError>> {
         match self {
             Self::Here(frames) => frames.next_read(on_event),
             Self::Ahead(frames) => frames.next_read(on_event),
+        }
+    }
+
+    #[inline]
+    fn begun(&mut self) -> Option<Arc<Batch>> {
+        match self {
+            Self::Here(frames) => frames.begun(),
+            Self::Ahead(frames) => frames.begun(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::simulation::exchange_counts::ExchangeCounters;
 use crate::simulation::faults::{Faults, FrameFate};
 use crate::simulation::source::FrameSource;
 use crate::venue::binance::frames::{FrameDecoder, Read};
-use crate::venue::link::{Batch, FeedWriter};
+use crate::venue::link::{Batch, DirectFeed, FeedWriter};
 use crate::venue::simulated::{Matching, Request, SimulationConfig};
 use crate::venue::{Frame, KeptFrame};
 
@@ -88,7 +88,7 @@ impl<S: FrameSource> SimulatedExchange<S> {
         self.frame_due == Nanos::NEVER && self.held.is_none()
     }
 
-    /// Hands over decoded events from now on, in place of frames: see [`outbox`](Self::outbox).
+    /// Hands over decoded events from now on, in place of frames: see [`hand_over`](Self::hand_over).
     pub fn hand_over_events(&mut self) {
         self.direct = Some(Batch::default());
     }
@@ -103,9 +103,22 @@ impl<S: FrameSource> SimulatedExchange<S> {
         self.faults.as_deref()
     }
 
-    /// The events for the engine.
-    pub const fn outbox(&mut self) -> Option<&mut Batch> {
-        self.direct.as_mut()
+    /// Hands over to the engine what was played.
+    #[inline]
+    pub fn hand_over(&mut self, feed: &mut DirectFeed) {
+        while let Some(batch) = self.source.begun() {
+            feed.follow(batch, self.feed_latency);
+        }
+        feed.allow(self.counters.frames);
+        if let Some(outbox) = &mut self.direct {
+            feed.refill(outbox);
+        }
+    }
+
+    /// Whether it holds events that are still to be handed over.
+    #[inline]
+    pub fn holds_events(&self) -> bool {
+        self.direct.as_ref().is_some_and(|outbox| !outbox.is_empty())
     }
 
     /// The matching engine, to look at its ledger.
@@ -114,6 +127,7 @@ impl<S: FrameSource> SimulatedExchange<S> {
     }
 
     /// A duty cycle for which neither a request nor a wish can have come: frames, and what is due at the exchange.
+    #[inline]
     pub fn do_market(&mut self, now: Nanos) -> usize {
         if let Some(due) = self.source.look(now) {
             self.frame_due = due;
@@ -146,22 +160,15 @@ impl<S: FrameSource> SimulatedExchange<S> {
         }
     }
 
-    /// Plays what a source says that has decoded its frames before.
+    /// Plays what a source says that has decoded its frames before. The engine's side reads it in the same place.
     #[inline]
     fn play_read(&mut self) -> Option<Result<(), SetupError>> {
-        let Self { source, matching, direct, faults, feed_latency, counters, .. } = self;
-        let (Some(outbox), None) = (direct, faults) else {
+        let Self { source, matching, direct, faults, counters, .. } = self;
+        if direct.is_none() || faults.is_some() {
             let unfit = "a source that reads ahead has no frames, for a link or for faults";
             return source.next_read(&mut |_, _| {}).map(|_| Err(SetupError::Invalid(unfit.to_owned())));
-        };
-        let mut begun = false;
-        source.next_read(&mut |received, read| {
-            if !std::mem::replace(&mut begun, true) {
-                outbox.frame(received + *feed_latency);
-            }
-            hear(received, read, matching, counters);
-            outbox.tell(read);
-        })
+        }
+        source.next_read(&mut |received, read| hear(received, read, matching, counters))
     }
 
     fn play_frame(&mut self) -> Result<(), SetupError> {

@@ -7,6 +7,7 @@ use crate::error::SetupError;
 use crate::venue::Frame;
 use crate::venue::binance::frames::Read;
 use crate::venue::generated::GeneratedMarket;
+use crate::venue::link::Batch;
 use crate::venue::replay::TapeSet;
 
 /// Frames in the order of their times.
@@ -27,6 +28,12 @@ pub trait FrameSource: Send {
     /// event of it. `None` from every source that hands over frames.
     #[inline]
     fn next_read(&mut self, _on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> Option<Result<(), SetupError>> {
+        None
+    }
+
+    /// The next batch that [`next_read`](Self::next_read) has come to, each once: whoever is to hear the same reads it there.
+    #[inline]
+    fn begun(&mut self) -> Option<Arc<Batch>> {
         None
     }
 

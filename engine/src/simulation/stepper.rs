@@ -37,6 +37,8 @@ pub struct Stepper<S> {
     quiet: [Nanos; AGENTS],
     /// What risk and route have journalled by the end of the last cycle.
     records: u64,
+    /// What the strategies have sent by then.
+    intents: u64,
 }
 
 /// The agents in the order in which they are driven.
@@ -109,7 +111,7 @@ impl<S: FrameSource> Stepper<S> {
         let start = exchange.next_deadline();
         let clock = VirtualClock::new(if start == Nanos::NEVER { Nanos::ZERO } else { start });
         let (deadlines, quiet) = ([Nanos::NEVER; AGENTS], [Nanos(i64::MIN); AGENTS]);
-        Self { exchange, path, journals, clock, due: Due::ALL, deadlines, quiet, records: 0 }
+        Self { exchange, path, journals, clock, due: Due::ALL, deadlines, quiet, records: 0, intents: 0 }
     }
 
     /// Lets faults happen on the link.
@@ -177,13 +179,11 @@ impl<S: FrameSource> Stepper<S> {
     fn step_to(&mut self, next: Nanos) -> Result<(), SetupError> {
         self.clock.advance_to(next);
         let now = self.clock.now();
-        for (agent, deadline) in self.deadlines.into_iter().enumerate() {
-            if agent == EXCHANGE {
-                // Its deadlines are those of frames and of what is on its way.
-                self.due.tell(agent, deadline <= now);
-            } else {
-                self.due.mark(agent, deadline <= now);
-            }
+        let due = &mut self.due;
+        // Its deadlines are those of frames and of what is on its way.
+        due.tell(EXCHANGE, self.deadlines[EXCHANGE] <= now);
+        for agent in [INGEST, HOST, RISK, ROUTE] {
+            due.mark(agent, self.deadlines[agent] <= now);
         }
         self.settle(now)
     }
@@ -233,8 +233,8 @@ impl<S: FrameSource> Stepper<S> {
         if !matches!(how, Drive::Not) {
             after(EXCHANGE, (work, exchange.next_deadline()), now, due, deadlines);
             due.mark(ROUTE, exchange.counters.answers != answers);
+            due.mark(INGEST, hand_over(exchange, path.ingest_mut(), deadlines) <= now);
         }
-        due.mark(INGEST, hand_over(exchange, path.ingest_mut(), deadlines) <= now);
     }
 
     #[inline]
@@ -246,8 +246,10 @@ impl<S: FrameSource> Stepper<S> {
         let (ingest, ..) = path.parts_mut();
         let IngestCounters { snapshots_requested: wishes, ticks, .. } = *ingest.agent().counters();
         drive(INGEST, ingest, (now, moment), due, deadlines);
-        // What waited behind the events just taken.
-        due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
+        if exchange.holds_events() {
+            // What waited behind those just taken.
+            due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);
+        }
         let counters = ingest.agent().counters();
         due.mark(EXCHANGE, counters.snapshots_requested != wishes);
         due.tell(HOST, counters.ticks != ticks);
@@ -256,9 +258,8 @@ impl<S: FrameSource> Stepper<S> {
 
     #[inline]
     fn drive_host(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) {
-        let Self { path, deadlines, quiet, .. } = self;
+        let Self { path, deadlines, quiet, intents: sent, .. } = self;
         let (_, host, ..) = path.parts_mut();
-        let intents = host.agent().intents();
         let work = match due.take_either(HOST, now < quiet[HOST]) {
             Drive::Not => return,
             Drive::Part => {
@@ -277,7 +278,9 @@ impl<S: FrameSource> Stepper<S> {
             }
         };
         due.tell(RISK, work > 0);
-        due.mark(RISK, host.agent().intents() != intents);
+        let intents = host.agent().intents();
+        due.mark(RISK, intents != *sent);
+        *sent = intents;
     }
 
     #[inline]
@@ -330,11 +333,9 @@ fn hand_over<S: FrameSource>(
     ingest: &mut Ingest<DirectFeed>,
     deadlines: &mut [Nanos; AGENTS],
 ) -> Nanos {
-    if let Some(outbox) = exchange.outbox() {
-        let feed = ingest.feed_mut();
-        feed.refill(outbox);
-        deadlines[INGEST] = deadlines[INGEST].min(feed.next_deadline());
-    }
+    let feed = ingest.feed_mut();
+    exchange.hand_over(feed);
+    deadlines[INGEST] = deadlines[INGEST].min(feed.next_deadline());
     deadlines[INGEST]
 }
 

@@ -316,23 +316,33 @@ impl Markets {
     }
 
     /// Writes the cells that are due; `idle` when nothing else waits for it. Says whether it did.
+    #[inline]
     pub(super) fn write_cells(&mut self, now: Nanos, idle: bool) -> bool {
-        if now < self.cells_due || !(idle || now >= self.cells_due.saturating_add(CELL_PATIENCE)) {
-            return false;
+        let due = now >= self.cells_due && (idle || now >= self.cells_due.saturating_add(CELL_PATIENCE));
+        if due {
+            self.write_dirty(now);
         }
+        due
+    }
+
+    #[inline(never)]
+    fn write_dirty(&mut self, now: Nanos) {
         for index in self.dirty.drain(..) {
             let state = &mut self.states[index as usize];
             state.dirty = false;
             self.ports.cells.write(index as usize, &BookCell::of(&state.book, index, now));
         }
         self.cells_due = Nanos::NEVER;
-        true
     }
 
+    /// Tells of instruments that have been silent for too long, if that is due. Returns whether it was, as work.
+    #[inline]
     pub(super) fn find_silence(&mut self, now: Nanos) -> usize {
-        if now < self.silence_due {
-            return 0;
-        }
+        if now < self.silence_due { 0 } else { self.tell_silence(now) }
+    }
+
+    #[cold]
+    fn tell_silence(&mut self, now: Nanos) -> usize {
         let limit = self.config.silence;
         let mut next = Nanos::NEVER;
         for index in 0..self.states.len() {

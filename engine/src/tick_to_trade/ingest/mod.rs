@@ -104,10 +104,13 @@ impl<M: MarketData> Ingest<M> {
         &self.feed
     }
 
+    #[inline]
     fn ask_for_snapshots(&mut self, now: Nanos) -> usize {
-        if now < self.markets.wanting_due {
-            return 0;
-        }
+        if now < self.markets.wanting_due { 0 } else { self.ask(now) }
+    }
+
+    #[cold]
+    fn ask(&mut self, now: Nanos) -> usize {
         let Self { feed, markets, .. } = self;
         let states = &markets.states;
         markets.wanting.retain(|&index| !states[index as usize].book.is_trusted());

@@ -1,5 +1,4 @@
-//! Decoded events, frame by frame: what the exchange's side and the engine's side of a replay, or a thread that reads
-//! ahead, hand to each other in memory.
+//! Decoded events, frame by frame: what the exchange's side of a replay, or a thread that reads ahead, hands on in memory.
 
 use crate::book::Level;
 use crate::domain::Nanos;
@@ -34,16 +33,22 @@ pub struct Batch {
     frames: Vec<Heard>,
     told: Vec<Told>,
     levels: Vec<Level>,
-    /// The next frame to be taken, and the first event of it.
-    next: usize,
-    next_told: usize,
+    /// Of whoever takes its frames: the next one.
+    next: Place,
+}
+
+/// Where somebody is who reads a batch: at a frame, and the first event of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    frame: usize,
+    told: usize,
 }
 
 impl Default for Batch {
     fn default() -> Self {
         let (frames, told) = (Vec::with_capacity(EXPECTED), Vec::with_capacity(EXPECTED));
         let levels = Vec::with_capacity(LEVELS_EXPECTED);
-        Self { frames, told, levels, next: 0, next_told: 0 }
+        Self { frames, told, levels, next: Place::default() }
     }
 }
 
@@ -109,13 +114,27 @@ impl Batch {
     #[must_use]
     #[inline]
     pub fn next_arrival(&self) -> Nanos {
-        self.frames.get(self.next).map_or(Nanos::NEVER, |frame| frame.arrival)
+        self.arrival(self.next)
+    }
+
+    /// When the frame at `place` arrives; `Nanos::NEVER` behind the last.
+    #[must_use]
+    #[inline]
+    pub fn arrival(&self, place: Place) -> Nanos {
+        self.frames.get(place.frame).map_or(Nanos::NEVER, |frame| frame.arrival)
     }
 
     /// Whether every frame was taken.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.frames.len() == self.next
+        self.ends_at(self.next)
+    }
+
+    /// Whether `place` is behind the last frame.
+    #[must_use]
+    #[inline]
+    pub const fn ends_at(&self, place: Place) -> bool {
+        self.frames.len() == place.frame
     }
 
     /// Frames and levels in it.
@@ -124,16 +143,43 @@ impl Batch {
         (self.frames.len(), self.levels.len())
     }
 
-    /// Takes the next frame if it has arrived by `now`.
-    #[inline]
-    pub(super) fn take(&mut self, now: Nanos, on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> bool {
-        self.next_arrival() <= now && self.take_next(on_event)
+    /// Forgets all frames.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.told.clear();
+        self.levels.clear();
+        self.next = Place::default();
     }
 
-    /// Takes the next frame: its arrival, and each event of it.
-    pub fn take_next(&mut self, on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> bool {
-        let Some(&Heard { arrival, end }) = self.frames.get(self.next) else { return false };
-        for Told { event, first, bids, asks } in &self.told[self.next_told..end] {
+    /// Takes the next frame if it has arrived by `now`: its arrival, and each event of it.
+    #[inline(always)]
+    pub(super) fn take(&mut self, now: Nanos, on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> bool {
+        if self.next_arrival() > now {
+            return false;
+        }
+        let mut next = self.next;
+        let taken = self.read(&mut next, Nanos::ZERO, on_event);
+        self.next = next;
+        if self.is_empty() {
+            self.clear();
+        }
+        taken
+    }
+
+    /// Reads the frame at `place`, which moves to the next one: its arrival, `latency` later than it says, and each event of it.
+    /// False behind the last.
+    ///
+    /// Inlined, so that whoever hears is known where it is called.
+    #[inline(always)]
+    pub fn read(
+        &self,
+        place: &mut Place,
+        latency: Nanos,
+        on_event: &mut dyn FnMut(Nanos, &Read<'_>),
+    ) -> bool {
+        let Some(&Heard { arrival, end }) = self.frames.get(place.frame) else { return false };
+        let arrival = arrival.saturating_add(latency);
+        for Told { event, first, bids, asks } in &self.told[place.told..end] {
             if let Ok(MarketEvent::Depth { .. } | MarketEvent::Snapshot { .. }) = event {
                 let (mut event, levels) = (*event, &self.levels[*first..first + bids + asks]);
                 if let Ok(
@@ -148,13 +194,7 @@ impl Batch {
                 on_event(arrival, event);
             }
         }
-        (self.next, self.next_told) = (self.next + 1, end);
-        if self.is_empty() {
-            self.frames.clear();
-            self.told.clear();
-            self.levels.clear();
-            (self.next, self.next_told) = (0, 0);
-        }
+        *place = Place { frame: place.frame + 1, told: end };
         true
     }
 }

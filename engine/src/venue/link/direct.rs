@@ -3,15 +3,76 @@
 //! For a replay, whose two sides are one thread: a frame is read once, and its bytes are not copied. What arrives, in
 //! which order and when is the same as over a ring.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use crate::domain::{InstrumentIndex, Nanos};
 use crate::ring::spsc;
 use crate::venue::binance::frames::Read;
-use crate::venue::link::Batch;
+use crate::venue::link::{Batch, Place};
 use crate::venue::{Frame, MarketData};
+
+/// Batches that the exchange's side reads as well, ahead of the engine's.
+struct Shared {
+    batch: Arc<Batch>,
+    place: Place,
+    /// Those behind it.
+    later: VecDeque<Arc<Batch>>,
+    /// Frames taken, and frames that were played.
+    taken: u64,
+    played: u64,
+    /// How much later than it was played a frame arrives.
+    latency: Nanos,
+    /// When the next frame arrives; `Nanos::NEVER` before it was played.
+    next: Nanos,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let (batch, later) = (Arc::default(), VecDeque::new());
+        let (place, latency) = (Place::default(), Nanos::ZERO);
+        Self { batch, place, later, taken: 0, played: 0, latency, next: Nanos::NEVER }
+    }
+
+    /// The exchange's side has come to the end of so many frames.
+    #[inline]
+    fn allow(&mut self, played: u64) {
+        if self.played != played {
+            self.played = played;
+            self.find_next();
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, now: Nanos, on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> bool {
+        let taken = self.next <= now && self.batch.read(&mut self.place, self.latency, on_event);
+        if taken {
+            self.taken += 1;
+            self.find_next();
+        }
+        taken
+    }
+
+    /// Finds out when the next frame arrives; a batch that was read is left for the next one.
+    #[inline]
+    fn find_next(&mut self) {
+        if self.taken == self.played {
+            self.next = Nanos::NEVER;
+            return;
+        }
+        while self.batch.ends_at(self.place)
+            && let Some(batch) = self.later.pop_front()
+        {
+            (self.batch, self.place) = (batch, Place::default());
+        }
+        self.next = self.batch.arrival(self.place).saturating_add(self.latency);
+    }
+}
 
 /// The engine's side.
 pub struct DirectFeed {
     inbox: Batch,
+    shared: Shared,
     wishes: spsc::Producer<u64>,
 }
 
@@ -19,7 +80,19 @@ impl DirectFeed {
     /// Writes wishes for snapshots, as instrument indices, to `wishes`.
     #[must_use]
     pub fn new(wishes: spsc::Producer<u64>) -> Self {
-        Self { inbox: Batch::default(), wishes }
+        Self { inbox: Batch::default(), shared: Shared::new(), wishes }
+    }
+
+    /// Goes on with `batch` behind those before it, whose frames arrive `latency` later than it says.
+    pub fn follow(&mut self, batch: Arc<Batch>, latency: Nanos) {
+        self.shared.later.push_back(batch);
+        self.shared.latency = latency;
+    }
+
+    /// The exchange's side has come to the end of so many frames, of the batches that are followed if any are.
+    #[inline]
+    pub fn allow(&mut self, played: u64) {
+        self.shared.allow(played);
     }
 
     /// Takes over what `outbox` holds, once all that came before it was taken.
@@ -36,8 +109,9 @@ impl MarketData for DirectFeed {
         false
     }
 
+    #[inline(always)]
     fn poll_read(&mut self, now: Nanos, on_event: &mut dyn FnMut(Nanos, &Read<'_>)) -> Option<bool> {
-        Some(self.inbox.take(now, on_event))
+        Some(self.shared.take(now, on_event) || self.inbox.take(now, on_event))
     }
 
     #[inline]
@@ -46,7 +120,7 @@ impl MarketData for DirectFeed {
     }
 
     fn next_deadline(&self) -> Nanos {
-        self.inbox.next_arrival()
+        self.inbox.next_arrival().min(self.shared.next)
     }
 
     fn request_snapshot(&mut self, instrument: InstrumentIndex, _now: Nanos) {

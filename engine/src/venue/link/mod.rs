@@ -12,7 +12,7 @@ pub mod direct;
 pub mod feed;
 pub mod order_entry;
 
-pub use batch::Batch;
+pub use batch::{Batch, Place};
 pub use direct::DirectFeed;
 pub use feed::{FeedReader, FeedWriter, LinkFeed};
 pub use order_entry::LinkOrderEntry;

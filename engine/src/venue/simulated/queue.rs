@@ -105,6 +105,11 @@ impl Position {
 
     /// The level holds `visible` now.
     pub(in crate::venue) fn on_level(&mut self, visible: i64, stamp: Stamp, model: QueueModel) {
+        if visible == self.visible && self.traded == 0 {
+            // Mostly: nothing was lost, and there is nothing to explain it with.
+            self.ahead = self.ahead.min(visible);
+            return;
+        }
         let lost = (self.visible - visible).max(0);
         let explained = lost.min(self.traded);
         let cancelled = lost - explained;
