@@ -104,7 +104,7 @@ impl<S: FrameSource> SimulatedExchange<S> {
     }
 
     /// Hands over to the engine what was played.
-    #[inline]
+    #[inline(always)]
     pub fn hand_over(&mut self, feed: &mut DirectFeed) {
         while let Some(batch) = self.source.begun() {
             feed.follow(batch, self.feed_latency);
@@ -233,10 +233,12 @@ impl<S: FrameSource> SimulatedExchange<S> {
         taken
     }
 
+    #[inline]
     fn give_answers(&mut self, now: Nanos) -> usize {
         let mut given = 0;
         // A fault may make two of one.
         while given < POLL_BATCH
+            && self.matching.next_arrival() <= now
             && self.ports.answers.free() > usize::from(self.faults.is_some())
             && let Some(event) = self.matching.next_event(now)
         {

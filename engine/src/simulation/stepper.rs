@@ -182,8 +182,9 @@ impl<S: FrameSource> Stepper<S> {
         let due = &mut self.due;
         // Its deadlines are those of frames and of what is on its way.
         due.tell(EXCHANGE, self.deadlines[EXCHANGE] <= now);
-        for agent in [INGEST, HOST, RISK, ROUTE] {
-            due.mark(agent, self.deadlines[agent] <= now);
+        let others = [INGEST, HOST, RISK, ROUTE];
+        if others.iter().any(|&agent| self.deadlines[agent] <= now) {
+            others.iter().for_each(|&agent| due.mark(agent, self.deadlines[agent] <= now));
         }
         self.settle(now)
     }
@@ -214,9 +215,9 @@ impl<S: FrameSource> Stepper<S> {
         let due = &mut { self.due };
         let moment = &mut Moment::default();
         self.drive_exchange(due, now);
-        self.drive_ingest(due, now, moment);
-        self.drive_host(due, now, moment);
-        self.drive_risk(due, now, moment);
+        let ticks = self.drive_ingest(due, now, moment);
+        self.drive_host(due, ticks, now, moment);
+        self.drive_risk(due, ticks, now, moment);
         self.drive_route(due, now, moment);
         self.due = *due;
     }
@@ -237,11 +238,12 @@ impl<S: FrameSource> Stepper<S> {
         }
     }
 
+    /// Returns how many ticks there are that nobody has taken.
     #[inline]
-    fn drive_ingest(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) {
+    fn drive_ingest(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) -> usize {
         let Self { exchange, path, deadlines, .. } = self;
         if !due.take(INGEST) {
-            return;
+            return 0;
         }
         let (ingest, ..) = path.parts_mut();
         let IngestCounters { snapshots_requested: wishes, ticks, .. } = *ingest.agent().counters();
@@ -254,10 +256,11 @@ impl<S: FrameSource> Stepper<S> {
         due.mark(EXCHANGE, counters.snapshots_requested != wishes);
         due.tell(HOST, counters.ticks != ticks);
         due.tell(RISK, counters.ticks != ticks);
+        usize::try_from(counters.ticks - ticks).unwrap_or(usize::MAX)
     }
 
     #[inline]
-    fn drive_host(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) {
+    fn drive_host(&mut self, due: &mut Due, ticks: usize, now: Nanos, moment: &mut Moment) {
         let Self { path, deadlines, quiet, intents: sent, .. } = self;
         let (_, host, ..) = path.parts_mut();
         let work = match due.take_either(HOST, now < quiet[HOST]) {
@@ -265,7 +268,7 @@ impl<S: FrameSource> Stepper<S> {
             Drive::Part => {
                 let mut next = Nanos::NEVER;
                 let work = host.do_part(|host| {
-                    let (work, due) = host.do_ticks(now, moment);
+                    let (work, due) = host.do_ticks(ticks, now, moment);
                     next = due;
                     work
                 });
@@ -284,7 +287,7 @@ impl<S: FrameSource> Stepper<S> {
     }
 
     #[inline]
-    fn drive_risk(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) {
+    fn drive_risk(&mut self, due: &mut Due, ticks: usize, now: Nanos, moment: &mut Moment) {
         let Self { path, deadlines, quiet, .. } = self;
         let (_, _, risk, _) = path.parts_mut();
         let (records, mut is_all) = (risk.agent().records(), false);
@@ -292,7 +295,7 @@ impl<S: FrameSource> Stepper<S> {
             Drive::Not => return,
             Drive::Part => {
                 let work = risk.do_part(|risk| {
-                    let (work, all) = risk.do_ticks(now, moment);
+                    let (work, all) = risk.do_ticks(ticks, now, moment);
                     is_all = all;
                     work
                 });

@@ -234,17 +234,23 @@ impl Risk {
         taken
     }
 
-    /// A duty cycle for which nothing but ticks can have come, before [`quiet_until`](Self::quiet_until): what there is besides
-    /// is not looked at. Says also whether they were all there was to do: else it is quiet until another time.
-    pub fn do_ticks(&mut self, now: Nanos, moment: &mut Moment) -> (usize, bool) {
-        let ticks = self.take_ticks(moment);
+    /// A duty cycle for which nothing but `ticks` ticks have come, before [`quiet_until`](Self::quiet_until): what there is
+    /// besides is not looked at. Says also whether they were all there was to do: else it is quiet until another time.
+    #[inline]
+    pub fn do_ticks(&mut self, ticks: usize, now: Nanos, moment: &mut Moment) -> (usize, bool) {
+        let ticks = self.take_ticks(ticks, moment);
         if self.day_due && self.day_deadline() <= now {
-            return (self.after_ticks((0, ticks), now, moment), false);
+            return (self.settle_day(ticks, now, moment), false);
         }
         if ticks > TICKS_PER_FRAME {
             moment.forget();
         }
         (ticks, true)
+    }
+
+    #[cold]
+    fn settle_day(&mut self, ticks: usize, now: Nanos, moment: &mut Moment) -> usize {
+        self.after_ticks((0, ticks), now, moment)
     }
 
     /// Until when ticks alone bring nothing but [`do_ticks`](Self::do_ticks), as of now.
@@ -258,11 +264,12 @@ impl Risk {
         looks.min(self.state.day.end())
     }
 
-    #[inline]
-    fn take_ticks(&mut self, moment: &mut Moment) -> usize {
-        let mut taken = 0;
+    /// Takes a batch of ticks, of which there are no more than `ticks`.
+    #[inline(always)]
+    fn take_ticks(&mut self, ticks: usize, moment: &mut Moment) -> usize {
+        let (mut taken, most) = (0, ticks.min(POLL_BATCH));
         let Some(ticks) = self.ports.ticks.get_mut() else { return 0 };
-        while taken < POLL_BATCH {
+        while taken < most {
             match ticks.poll() {
                 Polled::Empty => break,
                 Polled::Lapped { missed } => {
@@ -402,7 +409,7 @@ impl Agent for Risk {
         if !self.ports.reports.is_empty() {
             work += self.take_reports(now);
         }
-        let ticks = self.take_ticks(moment);
+        let ticks = self.take_ticks(POLL_BATCH, moment);
         self.after_ticks((work, ticks), now, moment)
     }
 

@@ -228,10 +228,10 @@ impl StrategyHost {
         (POLL_BATCH, false)
     }
 
-    /// A duty cycle for which nothing but ticks can have come, before [`quiet_until`](Self::quiet_until): what there is besides
-    /// is not looked at. Returns also when the next is due that nothing comes for.
-    pub fn do_ticks(&mut self, now: Nanos, moment: &mut Moment) -> (usize, Nanos) {
-        let (mut work, mut next) = (self.take_ticks(now, moment), Nanos::NEVER);
+    /// A duty cycle for which nothing but `ticks` ticks have come, before [`quiet_until`](Self::quiet_until): what there is
+    /// besides is not looked at. Returns also when the next is due that nothing comes for.
+    pub fn do_ticks(&mut self, ticks: usize, now: Nanos, moment: &mut Moment) -> (usize, Nanos) {
+        let (mut work, mut next) = (self.take_ticks(ticks, now, moment), Nanos::NEVER);
         for hosted in &mut self.hosted {
             let mut due = hosted.next_deadline();
             let timed = if due > now { 0 } else { hosted.time(now, true) };
@@ -261,10 +261,13 @@ impl StrategyHost {
         self.hosted.iter().map(|hosted| hosted.outbox().sequence()).sum()
     }
 
-    fn take_ticks(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+    /// Takes a batch of ticks, of which there are no more than `ticks`.
+    #[inline(always)]
+    fn take_ticks(&mut self, ticks: usize, now: Nanos, moment: &mut Moment) -> usize {
+        let most = ticks.min(POLL_BATCH);
         let (mut taken, mut clock) = (0, moment.take());
         let Some(ticks) = self.inputs.ticks.get_mut() else { return 0 };
-        for _ in 0..POLL_BATCH {
+        for _ in 0..most {
             match ticks.poll() {
                 Polled::Empty => break,
                 // Where it was put: what is stored word by word cannot be moved at once, for some twenty cycles.
@@ -338,7 +341,7 @@ impl Agent for StrategyHost {
         if told > 0 {
             moment.forget();
         }
-        let ticks = self.take_ticks(now, moment);
+        let ticks = self.take_ticks(POLL_BATCH, now, moment);
         let told_all = no_more_reports && no_more_decisions;
         let timed: usize = self.hosted.iter_mut().map(|hosted| hosted.time(now, told_all)).sum();
         let work = commands + told + ticks + timed;

@@ -172,6 +172,13 @@ impl Matching {
         self.clearing.next_event(now)
     }
 
+    /// When the next event reaches us; `Nanos::NEVER` if none is on its way.
+    #[inline]
+    #[must_use]
+    pub fn next_arrival(&self) -> Nanos {
+        self.clearing.next_arrival()
+    }
+
     /// When the next request reaches the exchange or the next event reaches us; `Nanos::NEVER` if neither is on its
     /// way.
     #[must_use]

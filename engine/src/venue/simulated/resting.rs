@@ -144,16 +144,26 @@ impl Resting {
 
     /// The book has changed. An order whose price the other side has reached is filled whole, at its own price; the
     /// others learn what their level holds now.
+    #[inline]
     pub(super) fn on_book(
+        &mut self,
+        depth: &Depth,
+        stamp: Stamp,
+        model: QueueModel,
+        on_fill: impl FnMut(&OpenOrder, Quantity),
+    ) {
+        if !self.orders.is_empty() {
+            self.hold_against(depth, stamp, model, on_fill);
+        }
+    }
+
+    fn hold_against(
         &mut self,
         depth: &Depth,
         stamp: Stamp,
         model: QueueModel,
         mut on_fill: impl FnMut(&OpenOrder, Quantity),
     ) {
-        if self.orders.is_empty() {
-            return;
-        }
         let other = depth.best_open(self.side.opposite());
         let (mut earlier, mut gone) = ((Price::NONE, 0), false);
         for order in &mut self.orders {
