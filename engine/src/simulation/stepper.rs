@@ -33,7 +33,7 @@ pub struct Stepper<S> {
     clock: VirtualClock,
     due: Due,
     deadlines: [Nanos; AGENTS],
-    /// Until when market data alone need but a part of a duty cycle.
+    /// Until when market data alone need but a part of a duty cycle, and nothing of it has to be shown.
     quiet: [Nanos; AGENTS],
     /// What risk and route have journalled by the end of the last cycle.
     records: u64,
@@ -241,13 +241,19 @@ impl<S: FrameSource> Stepper<S> {
     /// Returns how many ticks there are that nobody has taken.
     #[inline]
     fn drive_ingest(&mut self, due: &mut Due, now: Nanos, moment: &mut Moment) -> usize {
-        let Self { exchange, path, deadlines, .. } = self;
+        let Self { exchange, path, deadlines, quiet, .. } = self;
         if !due.take(INGEST) {
             return 0;
         }
         let (ingest, ..) = path.parts_mut();
         let IngestCounters { snapshots_requested: wishes, ticks, .. } = *ingest.agent().counters();
-        drive(INGEST, ingest, (now, moment), due, deadlines);
+        if now < quiet[INGEST] {
+            let work = ingest.do_part(|ingest| ingest.do_work_from(now, moment));
+            after(INGEST, (work, ingest.next_deadline()), now, due, deadlines);
+        } else {
+            drive(INGEST, ingest, (now, moment), due, deadlines);
+            quiet[INGEST] = ingest.shown_by();
+        }
         if exchange.holds_events() {
             // What waited behind those just taken.
             due.mark(INGEST, hand_over(exchange, ingest.agent_mut(), deadlines) <= now);

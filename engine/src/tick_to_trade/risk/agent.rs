@@ -277,8 +277,9 @@ impl Risk {
                     self.counts.ticks_missed += missed;
                     moment.forget();
                 }
-                Polled::Message(tick) => {
-                    self.day_due |= self.state.on_tick(&tick);
+                // Where it was put, as the host has it.
+                Polled::Message(ref tick) => {
+                    self.day_due |= self.state.on_tick(tick);
                     self.counts.ticks += 1;
                 }
             }
