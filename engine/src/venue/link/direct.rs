@@ -128,3 +128,44 @@ impl MarketData for DirectFeed {
         let _ = self.wishes.try_push(&u64::from(instrument));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::binance::{MarketEvent, Skip};
+
+    /// A batch of frames of one event each that were received `at`.
+    fn batch(at: &[i64]) -> Arc<Batch> {
+        let mut batch = Batch::default();
+        for &at in at {
+            batch.frame(Nanos(at));
+            batch.tell(&Ok(MarketEvent::Skipped(Skip::Event)));
+        }
+        Arc::new(batch)
+    }
+
+    #[test]
+    fn frames_that_are_shared_come_once_they_were_played_and_not_before_they_arrive() {
+        let mut shared = Shared { latency: Nanos(5), ..Shared::new() };
+        let mut came = Vec::new();
+        let mut take = |shared: &mut Shared, now| shared.take(Nanos(now), &mut |at, _| came.push(at.0));
+        shared.later.extend([batch(&[10, 20]), batch(&[20])]);
+        assert_eq!(shared.next, Nanos::NEVER);
+        shared.allow(1);
+        assert_eq!(shared.next, Nanos(15));
+        assert!(!take(&mut shared, 14) && take(&mut shared, 15) && !take(&mut shared, 99), "one was played");
+        // The exchange's side is a batch and a half ahead.
+        shared.later.extend([batch(&[]), batch(&[30, 40])]);
+        shared.allow(4);
+        assert!(take(&mut shared, 25) && take(&mut shared, 25) && !take(&mut shared, 25));
+        assert_eq!(shared.next, Nanos(35));
+        assert!(take(&mut shared, 99) && !take(&mut shared, 99));
+        // The end of a batch, before the next one is known.
+        shared.allow(5);
+        assert!(take(&mut shared, 99) && shared.next == Nanos::NEVER);
+        shared.later.push_back(batch(&[50]));
+        shared.allow(6);
+        assert!(take(&mut shared, 99));
+        assert_eq!(came, [15, 25, 25, 35, 45, 55]);
+    }
+}
