@@ -12,6 +12,9 @@ use crate::venue::binance::frames::Read;
 use crate::venue::link::{Batch, Place};
 use crate::venue::{Frame, MarketData};
 
+/// Batches that there is room for from the start: more are in use where frames arrive long after they were played.
+const BATCHES_EXPECTED: usize = 8;
+
 /// Batches that the exchange's side reads as well, ahead of the engine's.
 struct Shared {
     batch: Arc<Batch>,
@@ -29,7 +32,7 @@ struct Shared {
 
 impl Shared {
     fn new() -> Self {
-        let (batch, later) = (Arc::default(), VecDeque::new());
+        let (batch, later) = (Arc::default(), VecDeque::with_capacity(BATCHES_EXPECTED));
         let (place, latency) = (Place::default(), Nanos::ZERO);
         Self { batch, place, later, taken: 0, played: 0, latency, next: Nanos::NEVER }
     }
