@@ -81,22 +81,21 @@ impl Sides {
 /// Bytes that hold any level of the fast way, from its price to the start of the next.
 const WINDOW: usize = 64;
 
-/// What closes a level, and what one that another one follows.
-const LAST: Closing = Closing::new(b"\"]");
+/// What stands between a price and its quantity, behind a level that another one follows, and behind the last.
+const BETWEEN: Closing = Closing::new(b"\",\"");
 const NEXT: Closing = Closing::new(b"\"],[\"");
+const LAST: Closing = Closing::new(b"\"]]");
 
-/// Reads a level without white space and of the expected shape, from the first character of its price to behind
-/// `closing`. `None` where it is otherwise.
+/// Reads a level without white space and of the expected shape, from the first character of its price to the end of its
+/// quantity. `None` where it is otherwise.
 #[inline(always)]
-fn level(
-    reading: impl Reading,
+fn level<R: Reading>(
+    reading: R,
+    pairs: &R::Pairs<'_>,
     text: &(impl Words + ?Sized),
     at: usize,
-    shapes: &Shapes,
-    closing: Closing,
 ) -> Option<(Level, usize)> {
-    let closings = [Closing::new(b"\",\""), closing];
-    let ([price, quantity], end) = reading.pair(text, at, [&shapes.price, &shapes.quantity], closings)?;
+    let ([price, quantity], end) = reading.next(pairs, text, at, BETWEEN)?;
     Some((Level { price: Price(price), quantity: Quantity(quantity) }, end))
 }
 
@@ -110,52 +109,104 @@ struct Run {
     used: usize,
 }
 
+/// Two levels at the start of `window`, and where the third is.
+#[inline(always)]
+fn two<R: Reading>(
+    reading: R,
+    pairs: &R::Pairs<'_>,
+    window: &[u8; 2 * WINDOW],
+) -> Option<([Level; 2], usize)> {
+    let third = reading.third(pairs, window, [BETWEEN, NEXT])?;
+    let (one, end) = level(reading, pairs, window, 0)?;
+    if !NEXT.starts(window.word(end)?) {
+        return None;
+    }
+    let (two, end) = level(reading, pairs, window, end + NEXT.length())?;
+    // Whoever goes on from the third does not wait for this; only whether it was right depends on it.
+    let astray = third ^ (end + NEXT.length());
+    (NEXT.differs(window.word(end)?) | astray as u64 == 0).then_some(([one, two], third))
+}
+
+/// Levels that are being read.
+struct Row<'f, 's> {
+    /// From the first character of the next price on.
+    rest: &'f [u8],
+    /// What they are put into; what is in use comes first.
+    slots: &'s mut [Level],
+    used: usize,
+}
+
+impl Row<'_, '_> {
+    /// Puts away the level that ends at `end`, with `closing` behind it. Whether it was the last; `None` if something else
+    /// follows than should.
+    #[inline(always)]
+    fn take(&mut self, level: Level, end: usize, closing: u64) -> Option<bool> {
+        let ended = !NEXT.starts(closing);
+        if ended && !LAST.starts(closing) {
+            return None;
+        }
+        let rest = self.rest.get(end + if ended { LAST.length() } else { NEXT.length() }..)?;
+        *self.slots.get_mut(self.used)? = level;
+        self.used += 1;
+        self.rest = rest;
+        Some(ended)
+    }
+
+    /// Reads two levels at a time, as long as a third one follows.
+    #[inline(always)]
+    fn twos<R: Reading>(&mut self, reading: R, pairs: &R::Pairs<'_>) {
+        while let Some(window) = self.rest.first_chunk()
+            && let Some(slots) = self.slots.get_mut(self.used..).and_then(<[_]>::first_chunk_mut)
+            && let Some((levels, third)) = two(reading, pairs, window)
+            && let Some(rest) = self.rest.get(third..)
+        {
+            *slots = levels;
+            self.used += 2;
+            self.rest = rest;
+        }
+    }
+
+    /// Reads one level at a time. Whether the array ended.
+    #[inline(always)]
+    fn ones<R: Reading>(&mut self, reading: R, pairs: &R::Pairs<'_>) -> bool {
+        while let Some(window) = self.rest.first_chunk::<WINDOW>()
+            && let Some((level, end)) = level(reading, pairs, window, 0)
+            && let Some(closing) = window.word(end)
+            && let Some(ended) = self.take(level, end, closing)
+        {
+            if ended {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The same of the last levels of a frame, which have less than a window behind them; `ending` is what it ends with.
+    #[inline(always)]
+    fn last<R: Reading>(&mut self, reading: R, pairs: &R::Pairs<'_>, ending: &Ending<'_>) -> bool {
+        while let Some(start) = WINDOW.checked_sub(self.rest.len())
+            && let Some((level, end)) = level(reading, pairs, ending, start)
+            && let Some(closing) = ending.word(end)
+            && let Some(ended) = self.take(level, end - start, closing)
+        {
+            if ended {
+                return true;
+            }
+        }
+        false
+    }
+}
+
 /// Reads levels as long as [`level`] can, from the first character of a price on.
 #[inline(always)]
 fn run(reading: impl Reading, bytes: &[u8], at: usize, shapes: &Shapes, slots: &mut [Level]) -> Run {
-    let (mut rest, mut used) = (bytes.get(at..).unwrap_or_default(), 0);
-    let stopped = |rest: &[u8], ended: bool, used: usize| Run { at: bytes.len() - rest.len(), ended, used };
-    while let Some(window) = rest.first_chunk::<WINDOW>() {
-        let Some(slot) = slots.get_mut(used) else { return stopped(rest, false, used) };
-        if let Some((next, end)) = level(reading, window, 0, shapes, NEXT)
-            && let Some(behind) = rest.get(end..)
-        {
-            *slot = next;
-            used += 1;
-            rest = behind;
-        } else if let Some((last, end)) = level(reading, window, 0, shapes, LAST)
-            && window.get(end) == Some(&b']')
-        {
-            *slot = last;
-            return stopped(&rest[end + 1..], true, used + 1);
-        } else {
-            return stopped(rest, false, used);
-        }
-    }
-    // The last levels of a frame have less than a window behind them.
-    while let Some(slot) = slots.get_mut(used) {
-        let start = WINDOW - rest.len();
-        let found = match bytes.last_chunk::<WINDOW>() {
-            Some(ending) => {
-                level(reading, &Ending(ending), start, shapes, LAST).map(|(level, end)| (level, end - start))
-            }
-            None => level(reading, rest, 0, shapes, LAST),
-        };
-        let Some((level, behind)) = found.and_then(|(level, end)| Some((level, rest.get(end..)?))) else {
-            break;
-        };
-        if let Some(next) = behind.strip_prefix(b",[\"") {
-            *slot = level;
-            used += 1;
-            rest = next;
-        } else if let Some(behind) = behind.strip_prefix(b"]") {
-            *slot = level;
-            return stopped(behind, true, used + 1);
-        } else {
-            break;
-        }
-    }
-    stopped(rest, false, used)
+    let mut row = Row { rest: bytes.get(at..).unwrap_or_default(), slots, used: 0 };
+    let pairs = reading.pairs([&shapes.price, &shapes.quantity]);
+    let ended = pairs.zip(bytes.last_chunk()).is_some_and(|(pairs, ending)| {
+        row.twos(reading, &pairs);
+        row.ones(reading, &pairs) || row.last(reading, &pairs, &Ending(ending))
+    });
+    Run { at: bytes.len() - row.rest.len(), ended, used: row.used }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -269,8 +320,10 @@ fn any_level(cursor: &mut Cursor<'_>, shapes: &mut Shapes) -> Result<Level, Deco
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::decimal;
     use crate::domain::{DecimalError, Scale};
     use crate::venue::binance::DecodeReason;
+    use proptest::prelude::*;
 
     fn decode(text: &str) -> Result<Vec<(i64, i64)>, DecodeReason> {
         let shape = |digits| Shape::new(Scale::new(digits).expect("a valid scale"));
@@ -306,6 +359,23 @@ mod tests {
         assert_eq!(decode(&compact.replace('[', " [\n\t").replace(']', " ]")[1..]), expected);
         assert_eq!(decode("[]"), Ok(vec![]));
         assert_eq!(decode("[ ]"), Ok(vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn long_rows_are_exact_or_refused_by_all(
+            levels in prop::collection::vec(("[0-9]{5}\\.[0-9]{2}0{6}", "[0-9]{1,8}\\.[0-9]{3}0{5}"), 1..12),
+            at in any::<prop::sample::Index>(),
+            odd in "[0-9.,\"x-]",
+        ) {
+            let value = |text: &str, digits| decimal::parse(text.as_bytes(), Scale::new(digits).expect("a valid scale"));
+            let expected: Result<Vec<_>, _> = levels.iter().map(|(price, quantity)| Ok((value(price, 8)?, value(quantity, 3)?))).collect();
+            let each: Vec<_> = levels.iter().map(|(price, quantity)| format!("[\"{price}\",\"{quantity}\"]")).collect();
+            let text = format!("[{}]", each.join(","));
+            prop_assert_eq!(decode(&text), expected.map_err(DecodeReason::Decimal));
+            let at = at.index(text.len());
+            let _ = decode(&format!("{}{odd}{}", &text[..at], &text[at + 1..]));
+        }
     }
 
     #[test]

@@ -8,15 +8,14 @@
 //! Everything is inlined into functions that are compiled for such processors; only there it is fast.
 
 use std::arch::x86_64::{
-    __m128i, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_madd_epi16, _mm_maddubs_epi16,
-    _mm_movemask_epi8, _mm_or_si128, _mm_packus_epi32, _mm_set_epi64x, _mm_set1_epi8, _mm_set1_epi16,
-    _mm_set1_epi32, _mm_setzero_si128, _mm_shuffle_epi8, _mm_subs_epu8, _mm_testz_si128, _mm_xor_si128,
-    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_packus_epi32, _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32,
+    __m128i, _mm_add_epi64, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_madd_epi16,
+    _mm_maddubs_epi16, _mm_movemask_epi8, _mm_mul_epu32, _mm_or_si128, _mm_packus_epi32, _mm_set_epi64x,
+    _mm_set1_epi8, _mm_set1_epi16, _mm_set1_epi32, _mm_set1_epi64x, _mm_setzero_si128, _mm_shuffle_epi8,
+    _mm_srli_epi64, _mm_storeu_si128, _mm_subs_epu8, _mm_testz_si128, _mm_xor_si128,
 };
 
 use super::layout::{LANES, Layouts, WHOLE_MAX};
-use super::{Closing, POW10, Reading, Shape, Words};
+use super::{Closing, POW10, Reading, Shape, Words, digits_at_most};
 
 /// Proof that the processor has what the functions here are made of.
 #[derive(Clone, Copy, Debug)]
@@ -53,19 +52,36 @@ impl Avx2 {
         })
     }
 
-    /// The number in `bytes` with `whole` digits before its point.
+    /// A number with `whole` digits before its point.
+    #[inline(always)]
+    pub(super) fn known(self, layouts: &Layouts, whole: usize) -> Known {
+        // The masks tell the compiler what is known.
+        let whole = whole & WHOLE_MAX;
+        let layout = &layouts.by_whole[whole];
+        let [pattern, most] = [self.load(&layout.pattern), self.load(&layout.most)];
+        Known { pattern, most, places: self.load(&layout.places), length: whole + layouts.behind() }
+    }
+
+    /// The number in `bytes`.
     #[inline(always)]
     #[allow(unsafe_code)]
-    pub(super) fn look(self, layouts: &Layouts, bytes: __m128i, whole: usize) -> Looked {
-        // The masks tell the compiler what is known.
-        let layout = &layouts.by_whole[whole & WHOLE_MAX];
-        let [pattern, most] = [self.load(&layout.pattern), self.load(&layout.most)];
-        let places = self.load(&layout.places);
-        let length = (whole & WHOLE_MAX) + (layouts.behind & (LANES - 1));
+    pub(super) fn look(self, known: &Known, bytes: __m128i) -> Looked {
         // SAFETY: there is an `Avx2`.
         unsafe {
-            let values = _mm_xor_si128(bytes, pattern);
-            Looked { digits: _mm_shuffle_epi8(values, places), wrong: _mm_subs_epu8(values, most), length }
+            let values = _mm_xor_si128(bytes, known.pattern);
+            let digits = _mm_shuffle_epi8(values, known.places);
+            Looked { digits, wrong: _mm_subs_epu8(values, known.most) }
+        }
+    }
+
+    /// Whether nothing is wrong with either.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn all_right(self, one: Looked, two: Looked) -> bool {
+        // SAFETY: there is an `Avx2`.
+        unsafe {
+            let wrong = _mm_or_si128(one.wrong, two.wrong);
+            _mm_testz_si128(wrong, wrong) == 1
         }
     }
 
@@ -107,20 +123,23 @@ impl Avx2 {
         whole(eights)
     }
 
-    /// The sixteen digits of each of two numbers as integers.
+    /// The sixteen digits of each of two numbers as integers, which lie side by side all the way.
     #[inline(always)]
     #[allow(unsafe_code)]
-    pub(super) fn joined(self, one: __m128i, two: __m128i) -> [u64; 2] {
-        // SAFETY: there is an `Avx2`.
-        let eights = unsafe {
-            let pairs = _mm256_maddubs_epi16(_mm256_set_m128i(two, one), _mm256_set1_epi16(1 << 8 | 10));
-            let quadruples = _mm256_madd_epi16(pairs, _mm256_set1_epi32(1 << 16 | 100));
-            let packed = _mm256_packus_epi32(quadruples, quadruples);
-            let eights = _mm256_madd_epi16(packed, _mm256_set1_epi32(1 << 16 | 10_000));
-            let [low, high] = [_mm256_castsi256_si128(eights), _mm256_extracti128_si256::<1>(eights)];
-            [_mm_cvtsi128_si64(low), _mm_cvtsi128_si64(high)]
-        };
-        [whole(eights[0]), whole(eights[1])]
+    pub(super) fn joined(self, one: __m128i, two: __m128i) -> [i64; 2] {
+        let mut values = [0; 2];
+        // SAFETY: there is an `Avx2`, and the sixteen bytes of `values` are stored without alignment.
+        unsafe {
+            let (tens, hundreds) = (_mm_set1_epi16(1 << 8 | 10), _mm_set1_epi32(1 << 16 | 100));
+            let quadruples = |digits| _mm_madd_epi16(_mm_maddubs_epi16(digits, tens), hundreds);
+            let packed = _mm_packus_epi32(quadruples(one), quadruples(two));
+            let eights = _mm_madd_epi16(packed, _mm_set1_epi32(1 << 16 | 10_000));
+            // The first eight digits of each are the low half of a word.
+            let first = _mm_mul_epu32(eights, _mm_set1_epi64x(POW10[8].cast_signed()));
+            let whole = _mm_add_epi64(first, _mm_srli_epi64::<32>(eights));
+            _mm_storeu_si128(values.as_mut_ptr().cast(), whole);
+        }
+        values
     }
 }
 
@@ -131,6 +150,33 @@ const fn whole(eights: i64) -> u64 {
     (eights & u32::MAX as u64) * POW10[8] + (eights >> 32)
 }
 
+/// A number of which it is known how it lies.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    pattern: __m128i,
+    most: __m128i,
+    places: __m128i,
+    length: usize,
+}
+
+impl Known {
+    /// Its bytes.
+    #[inline(always)]
+    const fn length(&self) -> usize {
+        // The mask tells the compiler what is known.
+        self.length & (2 * LANES - 1)
+    }
+}
+
+/// Pairs of which the first number lies as before.
+#[derive(Clone, Copy)]
+pub(in crate::venue::binance) struct Pairs {
+    first: Known,
+    second: &'static Layouts,
+    /// Bytes of the second behind its digits before the point.
+    behind: usize,
+}
+
 /// A number that was looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Looked {
@@ -138,67 +184,65 @@ pub(super) struct Looked {
     pub(super) digits: __m128i,
     /// What was wrong with it: zero for nothing.
     pub(super) wrong: __m128i,
-    length: usize,
 }
 
 impl Reading for Avx2 {
+    type Pairs<'s> = Pairs;
+
     #[inline(always)]
-    #[allow(unsafe_code)]
-    fn pair(
-        self,
-        text: &(impl Words + ?Sized),
-        at: usize,
-        [first, second]: [&Shape; 2],
-        [between, closing]: [Closing; 2],
-    ) -> Option<([i64; 2], usize)> {
-        let [first, second] = [first.expectation()?, second.expectation()?];
-        if first.whole == 0 {
-            return None;
-        }
-        let one = self.look(first.layouts, self.bytes(text, at)?, first.whole);
-        let end = at + one.length;
-        let start = end + between.length();
-        let bytes = self.bytes(text, start)?;
-        let whole = self.find(bytes, second.layouts.stop);
-        let two = self.look(second.layouts, bytes, whole);
-        let behind = start + two.length;
-        let closed = between.starts(text.word(end)?) & closing.starts(text.word(behind)?);
-        // SAFETY: there is an `Avx2`.
-        let sound = unsafe {
-            let wrong = _mm_or_si128(one.wrong, two.wrong);
-            _mm_testz_si128(wrong, wrong) == 1
-        };
-        if !(sound & closed & (1..=WHOLE_MAX).contains(&whole)) {
-            return None;
-        }
-        let [one, two] = self.joined(one.digits, two.digits);
-        // Below 10^15: at most seven digits before the point, and a scale of at most eight.
-        let values = [one * first.factor, two * second.factor].map(u64::cast_signed);
-        Some((values, behind + closing.length()))
+    fn pairs(self, [first, second]: [&Shape; 2]) -> Option<Pairs> {
+        let whole = first.whole();
+        let (first, second) = (first.scaled()?, second.scaled()?);
+        (whole != 0).then(|| Pairs { first: self.known(first, whole), second, behind: second.behind() })
     }
 
     #[inline(always)]
-    #[allow(unsafe_code)]
-    fn apart(self, bytes: &[u8], places: [usize; 2], shapes: [&Shape; 2]) -> Option<[i64; 2]> {
-        let [first, second] = [shapes[0].expectation()?, shapes[1].expectation()?];
-        // Near the end it is for the caller: to call a function about it here would cost every other pair.
-        let texts = [self.load(bytes.sixteen(places[0])?), self.load(bytes.sixteen(places[1])?)];
-        let wholes = [self.find(texts[0], first.layouts.stop), self.find(texts[1], second.layouts.stop)];
-        let one = self.look(first.layouts, texts[0], wholes[0]);
-        let two = self.look(second.layouts, texts[1], wholes[1]);
-        let closed = |at: usize, looked: &Looked| bytes.get(at + looked.length) == Some(&b'"');
-        // SAFETY: there is an `Avx2`.
-        let sound = unsafe {
-            let wrong = _mm_or_si128(one.wrong, two.wrong);
-            _mm_testz_si128(wrong, wrong) == 1
-        };
-        let known = wholes.iter().all(|whole| (1..=WHOLE_MAX).contains(whole));
-        if !(sound & known & closed(places[0], &one) & closed(places[1], &two)) {
+    fn next(
+        self,
+        Pairs { first, second, behind }: &Pairs,
+        text: &(impl Words + ?Sized),
+        at: usize,
+        between: Closing,
+    ) -> Option<([i64; 2], usize)> {
+        let end = at + first.length();
+        let start = end + between.length();
+        // Everything behind this pair waits for where it ends: a word tells sooner than a vector.
+        let whole = digits_at_most(text.word(start)?);
+        let one = self.look(first, self.bytes(text, at)?);
+        let two = self.look(&self.known(second, whole), self.bytes(text, start)?);
+        let sound = self.all_right(one, two) && between.starts(text.word(end)?);
+        if whole.wrapping_sub(1) >= WHOLE_MAX || !sound {
             return None;
         }
-        let [one, two] = self.joined(one.digits, two.digits);
-        // As in `pair`.
-        Some([one * first.factor, two * second.factor].map(u64::cast_signed))
+        Some((self.joined(one.digits, two.digits), whole + (start + behind)))
+    }
+
+    #[inline(always)]
+    fn third(
+        self,
+        Pairs { first, behind, .. }: &Pairs,
+        text: &(impl Words + ?Sized),
+        [between, closing]: [Closing; 2],
+    ) -> Option<usize> {
+        // With one digit before the point of both second numbers. They have seven at most, so that it is among thirteen bytes.
+        let least = 2 * (first.length() + between.length() + 1 + behind + closing.length());
+        Some(least + self.find(self.bytes(text, least - 2)?, b'['))
+    }
+
+    #[inline(always)]
+    fn apart(self, bytes: &[u8], places: [usize; 2], shapes: [&Shape; 2]) -> Option<[i64; 2]> {
+        let [first, second] = [shapes[0].scaled()?, shapes[1].scaled()?];
+        // Near the end it is for the caller: to call a function about it here would cost every other pair.
+        let texts = [self.load(bytes.sixteen(places[0])?), self.load(bytes.sixteen(places[1])?)];
+        let wholes = [self.find(texts[0], first.stop), self.find(texts[1], second.stop)];
+        let [one, two] = [self.known(first, wholes[0]), self.known(second, wholes[1])];
+        let closed = |at: usize, known: &Known| bytes.get(at + known.length()) == Some(&b'"');
+        let closed = closed(places[0], &one) & closed(places[1], &two);
+        let (one, two) = (self.look(&one, texts[0]), self.look(&two, texts[1]));
+        if !(closed & wholes.iter().all(|whole| (1..=WHOLE_MAX).contains(whole)) & self.all_right(one, two)) {
+            return None;
+        }
+        Some(self.joined(one.digits, two.digits))
     }
 
     #[inline(always)]

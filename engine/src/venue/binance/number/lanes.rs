@@ -205,7 +205,7 @@ impl Avx2 {
     #[inline(always)]
     #[allow(unsafe_code)]
     fn told(self, bytes: __m128i, layouts: &Layouts, whole: usize) -> (Digits, Wrong) {
-        let looked = self.look(layouts, bytes, whole);
+        let looked = self.look(&self.known(layouts, whole), bytes);
         // SAFETY: there is an `Avx2`.
         (Digits(looked.digits), Wrong(unsafe { _mm256_zextsi128_si256(looked.wrong) }))
     }
@@ -213,6 +213,6 @@ impl Avx2 {
     /// Both numbers as integers.
     #[inline(always)]
     pub(in crate::venue::binance) fn integers(self, one: Digits, two: Digits) -> [u64; 2] {
-        self.joined(one.0, two.0)
+        self.joined(one.0, two.0).map(i64::cast_unsigned)
     }
 }

@@ -32,13 +32,13 @@ pub(in crate::venue::binance) struct Layouts {
     pub(in crate::venue::binance) behind: usize,
 }
 
-/// By decimals on the wire, and by how many of them count.
+/// By decimals on the wire, and by how many of them count; where more than there are, as many zeros follow.
 static LAYOUTS: [[Layouts; DECIMALS_MAX + 1]; DECIMALS_MAX + 1] = {
     let mut all = [const { [const { Layouts::new(0, 0) }; DECIMALS_MAX + 1] }; DECIMALS_MAX + 1];
     let mut digits = 0;
     while digits <= DECIMALS_MAX {
         let mut counting = 0;
-        while counting <= digits {
+        while counting <= DECIMALS_MAX {
             all[digits][counting] = Layouts::new(digits, counting);
             counting += 1;
         }
@@ -48,6 +48,12 @@ static LAYOUTS: [[Layouts; DECIMALS_MAX + 1]; DECIMALS_MAX + 1] = {
 };
 
 impl Layouts {
+    /// Bytes of the point and of the decimals. The mask tells the compiler what is known.
+    #[inline(always)]
+    pub(super) const fn behind(&self) -> usize {
+        self.behind & (LANES - 1)
+    }
+
     /// Those of numbers without decimals.
     pub(in crate::venue::binance) const NONE: &'static Self = &LAYOUTS[0][0];
 
@@ -58,7 +64,8 @@ impl Layouts {
         Bounds { least: layout.pattern[at], most: layout.pattern[at] + layout.most[at] }
     }
 
-    /// Those of numbers with `digits` decimals, of which the first `counting` count and the others are zero.
+    /// Those of numbers with `digits` decimals, of which the first `counting` count and the others are zero. Where there are
+    /// fewer, the number comes out as if zeros had followed.
     pub(super) fn of(digits: usize, counting: usize) -> &'static Self {
         &LAYOUTS[digits.min(DECIMALS_MAX)][counting.min(DECIMALS_MAX)]
     }

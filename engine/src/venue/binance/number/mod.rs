@@ -36,6 +36,8 @@ pub(super) use layout::{LANES, Layouts, WHOLE_MAX};
 pub(super) use reading::{ByWords, Reading};
 pub(super) use shape::{Closing, Ending, Shape, Words};
 
+/// A bit that every digit has, and no point, quote, comma or sign.
+const DIGIT_BITS: u64 = 0x1010_1010_1010_1010;
 /// `'0'` in every byte.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 /// The top bit of every byte.
@@ -83,6 +85,12 @@ fn load_tail(bytes: &[u8], at: usize) -> u64 {
             u64::from_le_bytes(chunk)
         }
     }
+}
+
+/// How many bytes of a word come before the first that cannot be a digit.
+#[inline(always)]
+const fn digits_at_most(word: u64) -> usize {
+    (!word & DIGIT_BITS).trailing_zeros() as usize >> 3
 }
 
 /// How many digits a word starts with.

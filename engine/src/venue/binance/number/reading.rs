@@ -4,16 +4,45 @@ use super::{Closing, Shape, Words, milliseconds, unsigned};
 
 /// A way to read numbers of the shapes that a frame is expected to have.
 pub(in crate::venue::binance) trait Reading: Copy {
-    /// Reads two decimals at `at` of `text`, each closed by its text: their values, and where the second closing ends.
-    /// The first is expected to have as many digits before the point as the last one like it: prices have, quantities
-    /// have not. `None` where anything is otherwise.
+    /// Two decimals that follow one another again and again, and what is known of them beforehand.
+    type Pairs<'s>: Copy;
+
+    /// Pairs of these shapes. The first is expected to have as many digits before the point as the last one like it: prices
+    /// have, quantities have not. `None` where nothing is expected.
+    fn pairs<'s>(self, shapes: [&'s Shape; 2]) -> Option<Self::Pairs<'s>>;
+
+    /// Reads the pair at `at` of `text` with `between` behind the first: their values, and where the second one ends. What
+    /// closes it is for the caller to judge. `None` where anything is otherwise.
+    fn next(
+        self,
+        pairs: &Self::Pairs<'_>,
+        text: &(impl Words + ?Sized),
+        at: usize,
+        between: Closing,
+    ) -> Option<([i64; 2], usize)>;
+
+    /// Where the third pair of a row at the start of `text` is, if the first two are as they should be: `between` behind the
+    /// first number of each, and behind the second one `closing`, which ends with `["`. Nothing waits here for where these two
+    /// end. `None` from who cannot tell.
+    fn third(
+        self,
+        pairs: &Self::Pairs<'_>,
+        text: &(impl Words + ?Sized),
+        closings: [Closing; 2],
+    ) -> Option<usize>;
+
+    /// Reads one pair, each number of it closed by its text: their values, and where the second closing ends.
+    #[inline(always)]
     fn pair(
         self,
         text: &(impl Words + ?Sized),
         at: usize,
         shapes: [&Shape; 2],
-        closings: [Closing; 2],
-    ) -> Option<([i64; 2], usize)>;
+        [between, closing]: [Closing; 2],
+    ) -> Option<([i64; 2], usize)> {
+        let (values, end) = self.next(&self.pairs(shapes)?, text, at, between)?;
+        closing.starts(text.word(end)?).then_some((values, end + closing.length()))
+    }
 
     /// Reads the decimals of two strings, from behind their opening quotes. `None` where one is not of its shape.
     fn apart(self, bytes: &[u8], places: [usize; 2], shapes: [&Shape; 2]) -> Option<[i64; 2]>;
@@ -31,20 +60,32 @@ pub(in crate::venue::binance) trait Reading: Copy {
 pub(in crate::venue::binance) struct ByWords;
 
 impl Reading for ByWords {
+    type Pairs<'s> = [&'s Shape; 2];
+
     #[inline(always)]
-    fn pair(
+    fn pairs(self, shapes: [&Shape; 2]) -> Option<[&Shape; 2]> {
+        Some(shapes)
+    }
+
+    #[inline(always)]
+    fn next(
         self,
+        [first, second]: &[&Shape; 2],
         text: &(impl Words + ?Sized),
         at: usize,
-        [first, second]: [&Shape; 2],
-        [between, closing]: [Closing; 2],
+        between: Closing,
     ) -> Option<([i64; 2], usize)> {
         let (one, end) = first.expected_again(text, at)?;
         if !between.starts(text.word(end)?) {
             return None;
         }
         let (two, end) = second.expected(text, end + between.length())?;
-        closing.starts(text.word(end)?).then_some(([one, two], end + closing.length()))
+        Some(([one, two], end))
+    }
+
+    #[inline(always)]
+    fn third(self, _: &[&Shape; 2], _: &(impl Words + ?Sized), _: [Closing; 2]) -> Option<usize> {
+        None
     }
 
     #[inline(always)]

@@ -1,16 +1,13 @@
 //! Decimals of one instrument, read by the shape that they have had so far.
 
-use std::num::NonZero;
-
 use crate::domain::decimal::{self, DecimalError, Scale};
 use crate::venue::binance::{DecodeError, DecodeReason};
 
 #[cfg(target_arch = "x86_64")]
 use super::layout::Layouts;
-use super::{POW10, TOPS, ZEROS, eight, fault, leading_digits, load, malformed, others, window};
-
-/// A bit that every digit has, and no point, quote, comma or sign.
-const NOT_DIGITS: u64 = 0x1010_1010_1010_1010;
+use super::{
+    POW10, TOPS, ZEROS, digits_at_most, eight, fault, leading_digits, load, malformed, others, window,
+};
 
 /// Text that is read by words.
 pub(in crate::venue::binance) trait Words {
@@ -112,7 +109,13 @@ impl Closing {
     /// Whether a word starts with them.
     #[inline(always)]
     pub(in crate::venue::binance) const fn starts(&self, word: u64) -> bool {
-        (word ^ self.word) & self.mask == 0
+        self.differs(word) == 0
+    }
+
+    /// What a word that should start with them has otherwise.
+    #[inline(always)]
+    pub(in crate::venue::binance) const fn differs(&self, word: u64) -> u64 {
+        (word ^ self.word) & self.mask
     }
 
     /// Those behind the first.
@@ -146,6 +149,9 @@ pub(in crate::venue::binance) struct Shape {
     /// How its bytes lie, as far as it is known.
     #[cfg(target_arch = "x86_64")]
     layouts: &'static Layouts,
+    /// The same, with the zeros behind its digits that it has at the scale.
+    #[cfg(target_arch = "x86_64")]
+    scaled: &'static Layouts,
 }
 
 /// What sixteen bytes of a number are read by.
@@ -154,8 +160,6 @@ pub(in crate::venue::binance) struct Shape {
 pub(in crate::venue::binance) struct Expected {
     /// How they lie.
     pub(in crate::venue::binance) layouts: &'static Layouts,
-    /// Digits before the point of the last number, 1 to 7; 0 where that is not known.
-    pub(super) whole: usize,
     /// What the digits are multiplied by.
     pub(in crate::venue::binance) factor: u64,
 }
@@ -179,7 +183,9 @@ impl Shape {
             unit: 0,
             factor: 1,
             #[cfg(target_arch = "x86_64")]
-            layouts: Layouts::of(0, 0),
+            layouts: Layouts::NONE,
+            #[cfg(target_arch = "x86_64")]
+            scaled: Layouts::NONE,
         };
         shape.expect(Self::FINEST);
         shape
@@ -203,6 +209,7 @@ impl Shape {
         #[cfg(target_arch = "x86_64")]
         {
             self.layouts = Layouts::of(digits, counting);
+            self.scaled = Layouts::of(digits, scale);
         }
     }
 
@@ -215,13 +222,12 @@ impl Shape {
         at: usize,
     ) -> Option<(i64, usize)> {
         let word = text.word(at)?;
-        // The first byte that cannot be a digit. That those before it are digits is checked beside, not before, the
-        // steps that wait for this place.
-        let ends = NonZero::new(!word & NOT_DIGITS)?.trailing_zeros() & 0x38;
-        if ends == 0 {
+        // That these are digits is checked beside, not before, the steps that wait for their number.
+        let count = digits_at_most(word);
+        if !(1..8).contains(&count) {
             return None;
         }
-        self.joined(text, (word ^ ZEROS) << (64 - ends), at + (ends >> 3) as usize)
+        self.joined(text, (word ^ ZEROS) << (64 - 8 * count), at + count)
     }
 
     /// The same of a number that is expected to have as many digits before the point as the last one: then nothing
@@ -254,8 +260,22 @@ impl Shape {
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(in crate::venue::binance) fn expectation(&self) -> Option<Expected> {
-        let Self { layouts, whole, factor, .. } = *self;
-        (self.digits <= Self::FINEST).then_some(Expected { layouts, whole, factor })
+        let Self { layouts, factor, .. } = *self;
+        (self.digits <= Self::FINEST).then_some(Expected { layouts, factor })
+    }
+
+    /// How its next number lies at the scale; `None` where nothing is expected.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn scaled(&self) -> Option<&'static Layouts> {
+        (self.digits <= Self::FINEST).then_some(self.scaled)
+    }
+
+    /// Digits before the point of the last number, 1 to 7; 0 where that is not known.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) const fn whole(&self) -> usize {
+        self.whole
     }
 
     /// The number whose digits before the point are the last ones of `whole`, and whose point is at `point`.
