@@ -3,7 +3,7 @@
 use crate::book::Level;
 use crate::book::far::FarLevels;
 use crate::book::grid::Grid;
-use crate::book::window::{SLOTS_MAX, Window};
+use crate::book::window::{SLOTS_MAX, Slots, Window};
 use crate::domain::{Price, Quantity, Side};
 
 /// Slots of a window when it opens: about 8 KiB.
@@ -79,6 +79,27 @@ impl Ladder {
             Some(previous) => previous != 0,
             None => self.set_far(key, level.quantity.0),
         }
+    }
+
+    /// Sets levels with quantities that are not below zero, one after the other. Returns how many of them delete a level that
+    /// there is not.
+    #[inline(never)]
+    pub fn set_all(&mut self, levels: &[Level]) -> u64 {
+        let (mut near, mut known) = (self.open_near(), 0);
+        for level in levels {
+            if !near.set(level) {
+                known += near.slots.close();
+                let existed = self.set_far(level.price.0 ^ self.mask, level.quantity.0);
+                known += u64::from(existed | (level.quantity.0 != 0));
+                near = self.open_near();
+            }
+        }
+        levels.len() as u64 - (known + near.slots.close())
+    }
+
+    #[inline(always)]
+    fn open_near(&mut self) -> Near<'_> {
+        Near { mask: self.mask, grid: self.grid, base: self.base, slots: self.window.open() }
     }
 
     /// The best level.
@@ -305,6 +326,23 @@ impl Ladder {
         });
         self.far_best = self.far.first();
         (self.near_misses, self.deep_misses) = (0, 0);
+    }
+}
+
+/// The window of a ladder while several of its levels are set.
+struct Near<'l> {
+    mask: i64,
+    grid: Grid,
+    base: i64,
+    slots: Slots<'l>,
+}
+
+impl Near<'_> {
+    /// Sets a level, if the window has a slot for it.
+    #[inline(always)]
+    fn set(&mut self, level: &Level) -> bool {
+        let slot = self.grid.slot((level.price.0 ^ self.mask).wrapping_sub(self.base));
+        self.slots.set(slot, level.quantity.0)
     }
 }
 

@@ -210,14 +210,7 @@ impl Book {
 
     /// Sets the levels of a diff that continues the book.
     fn apply(&mut self, diff: &Diff<'_>) {
-        let mut unknown = 0;
-        for (ladder, levels) in [(&mut self.bids, diff.bids), (&mut self.asks, diff.asks)] {
-            for &level in levels {
-                let existed = ladder.set(level);
-                unknown += u64::from(!existed & (level.quantity.0 == 0));
-            }
-        }
-        self.counts.unknown_deletes += unknown;
+        self.counts.unknown_deletes += self.bids.set_all(diff.bids) + self.asks.set_all(diff.asks);
         (self.update_id, self.fresh) = (diff.ids.last, false);
         self.applied += 1;
         self.version += 1;
@@ -288,7 +281,9 @@ impl Book {
 fn are_changes(levels: &[Level]) -> bool {
     // Nearly always they may, so all are looked at: the sign of what is put together is that of any that is wrong.
     let sign = |level: &Level| level.price.0 | level.price.0.wrapping_sub(1) | level.quantity.0;
-    levels.iter().fold(0, |signs, level| signs | sign(level)) >= 0
+    let (fours, rest) = levels.as_chunks::<4>();
+    let signs = |levels: &[Level]| levels.iter().fold(0, |signs, level| signs | sign(level));
+    fours.iter().fold(signs(rest), |all, four| all | signs(four)) >= 0
 }
 
 #[cfg(test)]

@@ -78,23 +78,22 @@ impl Window {
         }
     }
 
+    /// Its slots, to set many of them.
+    #[inline(always)]
+    pub fn open(&mut self) -> Slots<'_> {
+        let Self { quantities, words, summary, held } = self;
+        Slots { quantities, words, summary, held, filled: 0, taken: 0, changed: 0 }
+    }
+
     /// Sets a slot and returns what it held; `None`, and nothing done, where there is no such slot.
     ///
     /// A quantity below zero empties the slot as zero does.
     #[inline]
     pub fn replace(&mut self, slot: usize, quantity: i64) -> Option<i64> {
-        let cell = self.quantities.get_mut(slot)?;
-        let word = self.words.get_mut(slot / WORD)?;
-        let group = self.summary.get_mut(slot / WORD / WORD)?;
-        let quantity = quantity.max(0);
-        let previous = std::mem::replace(cell, quantity);
-        // Whether a level comes or goes is not predictable: no branches. That it is the only one of its word is seldom.
-        let (used, before) = (u64::from(quantity != 0), *word);
-        *word = before & !(1 << (slot % WORD)) | used << (slot % WORD);
-        if (before == 0) != (*word == 0) {
-            *group ^= 1 << (slot / WORD % WORD);
-        }
-        self.held = self.held + usize::from(quantity != 0) - usize::from(previous != 0);
+        let previous = self.get(slot)?;
+        let mut slots = self.open();
+        slots.set(slot, quantity.max(0));
+        slots.close();
         Some(previous)
     }
 
@@ -148,6 +147,56 @@ impl Window {
                 (slot, self.quantity(slot))
             })
         })
+    }
+}
+
+/// 1 for a quantity above zero, 0 for zero; none is below.
+#[inline(always)]
+const fn is_some(quantity: i64) -> u64 {
+    quantity.wrapping_neg().cast_unsigned() >> 63
+}
+
+/// The slots of a window while several are set: where they are stands beside them, and nothing has to be looked up again.
+pub struct Slots<'w> {
+    quantities: &'w mut [i64],
+    words: &'w mut [u64],
+    summary: &'w mut [u64],
+    held: &'w mut usize,
+    /// How many were set to a quantity, had one before, and have one now where they had none or the other way round.
+    filled: u64,
+    taken: u64,
+    changed: u64,
+}
+
+impl Slots<'_> {
+    /// Sets a slot to a quantity that is not below zero. Whether there is such a slot: if not, nothing is done.
+    #[inline(always)]
+    pub fn set(&mut self, slot: usize, quantity: i64) -> bool {
+        let Some(cell) = self.quantities.get_mut(slot) else { return false };
+        let Some(word) = self.words.get_mut(slot / WORD) else { return false };
+        // Whether a level comes or goes is not predictable: no branches. That there is no other in its word is seldom.
+        let (used, before) = (is_some(quantity), is_some(std::mem::replace(cell, quantity)));
+        let (changed, old) = (used ^ before, *word);
+        let flipped = changed << (slot % WORD);
+        *word = old ^ flipped;
+        if old & !flipped == 0
+            && let Some(group) = self.summary.get_mut(slot / WORD / WORD)
+        {
+            *group ^= changed << (slot / WORD % WORD);
+        }
+        self.filled += used;
+        self.taken += before;
+        self.changed += changed;
+        true
+    }
+
+    /// Notes how many are in use now. Returns how many of those that were set had a quantity before or have one now.
+    #[inline(always)]
+    pub fn close(self) -> u64 {
+        let Self { held, filled, taken, changed, .. } = self;
+        // Each is told of twice: as filled and taken, or as one of them and changed.
+        *held = *held + filled as usize - taken as usize;
+        (filled + taken + changed) / 2
     }
 }
 

@@ -13,6 +13,8 @@ fn level(price: i64, quantity: i64) -> Level {
 enum Step {
     /// Consecutive changes, so that the window has reason to follow.
     Set(Vec<(i64, i64)>),
+    /// The same at once.
+    Together(Vec<(i64, i64)>),
     Far {
         price: i64,
         quantity: i64,
@@ -28,8 +30,10 @@ fn step() -> impl Strategy<Value = Step> {
     let near = proptest::collection::vec((-40_i64..40, quantity.clone()), 1..60);
     let wide = proptest::collection::vec((-3_000_i64..3_000, quantity.clone()), 1..80);
     prop_oneof![
-        8 => near.prop_map(Step::Set),
+        8 => near.clone().prop_map(Step::Set),
         4 => wide.clone().prop_map(Step::Set),
+        4 => near.prop_map(Step::Together),
+        2 => wide.clone().prop_map(Step::Together),
         2 => (edge, quantity).prop_map(|(price, quantity)| Step::Far { price, quantity }),
         4 => (-2_000_i64..2_000).prop_map(Step::Move),
         1 => wide.prop_map(Step::Load),
@@ -49,11 +53,25 @@ impl Pair {
         Self { ladder: Ladder::new(side, Price(tick)), model: BTreeMap::new(), side }
     }
 
-    fn set(&mut self, price: i64, quantity: i64) -> Result<(), TestCaseError> {
-        let existed = match quantity {
+    /// Sets a level of the map. Whether there was one.
+    fn set_model(&mut self, price: i64, quantity: i64) -> bool {
+        match quantity {
             0 => self.model.remove(&price).is_some(),
             _ => self.model.insert(price, quantity).is_some(),
-        };
+        }
+    }
+
+    fn set_all(&mut self, levels: &[Level]) -> Result<(), TestCaseError> {
+        let mut unknown = 0;
+        for &Level { price, quantity } in levels {
+            unknown += u64::from(!self.set_model(price.0, quantity.0) && quantity.0 == 0);
+        }
+        prop_assert_eq!(self.ladder.set_all(levels), unknown);
+        Ok(())
+    }
+
+    fn set(&mut self, price: i64, quantity: i64) -> Result<(), TestCaseError> {
+        let existed = self.set_model(price, quantity);
         prop_assert_eq!(self.ladder.set(level(price, quantity)), existed);
         prop_assert_eq!(self.ladder.quantity_at(Price(price)), Quantity(quantity));
         Ok(())
@@ -110,6 +128,10 @@ proptest! {
                         pair.set(at(middle, offset), quantity)?;
                         pair.check_best()?;
                     }
+                }
+                Step::Together(changes) => {
+                    let levels: Vec<_> = changes.iter().map(|&(offset, quantity)| level(at(middle, offset), quantity)).collect();
+                    pair.set_all(&levels)?;
                 }
                 Step::Far { price, quantity } => pair.set(price, quantity)?,
                 Step::Move(offset) => middle = at(middle, offset),
