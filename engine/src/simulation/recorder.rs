@@ -197,6 +197,15 @@ impl<E: OrderEntry> OrderEntry for RecordedEntry<E> {
         self.asked(outcome)
     }
 
+    #[inline]
+    fn holds(&self) -> bool {
+        self.inner.holds()
+    }
+
+    fn flush(&mut self) {
+        self.inner.flush();
+    }
+
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
         let event = self.inner.poll(now)?;
         let answer = Answer::from(&event);

@@ -235,7 +235,7 @@ pub enum Question {
     },
 }
 
-/// Order entry of a venue, without blocking.
+/// Order entry of a venue, without blocking. Taken is what left, or is kept to leave by the end of the duty cycle.
 pub trait OrderEntry {
     /// Sends a new order, alone or in the place of the intent's target, a cancel or an amendment of the target, or a
     /// cancel of all on its instrument.
@@ -267,6 +267,18 @@ pub trait OrderEntry {
         let _ = (question, now);
         Err(NotSent)
     }
+
+    /// Whether what is asked for above may be kept until [`flush`](Self::flush), so that all of it leaves in one write.
+    #[inline]
+    fn holds(&self) -> bool {
+        false
+    }
+
+    /// Lets leave what is kept, at once and in the order in which it was asked for. Whoever asks calls this before its duty
+    /// cycle ends: nothing waits for more to come. What fails now was taken before, and may have left: as with a
+    /// connection that breaks later, the [`Disconnected`](VenueEventKind::Disconnected) that follows says so.
+    #[inline]
+    fn flush(&mut self) {}
 
     /// The next event that has arrived by `now`.
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent>;

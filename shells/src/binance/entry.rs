@@ -137,8 +137,8 @@ impl BinanceEntry {
         self.session.is_ready() || self.stand_in.is_in
     }
 
-    /// Sends the request; `asked` is what of an order, which must not leave after `valid_until`. Without a session it goes
-    /// over REST, if that may.
+    /// Lets the request leave with the others of its duty cycle; `asked` is what of an order, which must not leave after
+    /// `valid_until`. Without a session it goes over REST, if that may.
     fn transmit(&mut self, asked: Option<Asked>, valid_until: Nanos, now: Nanos) -> Result<(), NotSent> {
         let venue = self.session.venue_time(now);
         // Only a new order counts against the venue's limits of orders.
@@ -161,7 +161,7 @@ impl BinanceEntry {
             let may_order = (self.stand_in.is_in, valid_until);
             return self.fallback.send(may_order, &self.request, &signer, now).map_err(|_| NotSent);
         }
-        match self.session.send(&mut self.request) {
+        match self.session.hold(&mut self.request) {
             // Of a broken connection nobody knows what left: its end says so, and route asks.
             Ok(()) | Err(SendError::Maybe) => Ok(()),
             Err(SendError::NotSent) => Err(NotSent),
@@ -405,6 +405,14 @@ impl OrderEntry for BinanceEntry {
             return Err(NotSent);
         }
         self.transmit(None, Nanos::NEVER, now)
+    }
+
+    fn holds(&self) -> bool {
+        true
+    }
+
+    fn flush(&mut self) {
+        self.session.flush();
     }
 
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {

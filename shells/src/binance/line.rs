@@ -62,11 +62,17 @@ impl Line {
         }
     }
 
-    /// Sends a request, of which an answer is waited for.
+    /// Sends a request at once, of which an answer is waited for.
     pub(super) fn transmit(&mut self, request: &[u8]) -> Result<(), SendError> {
+        self.hold(request)?;
+        self.socket.flush()
+    }
+
+    /// Keeps a request, of which an answer is waited for, until its socket is flushed or looked at.
+    pub(super) fn hold(&mut self, request: &[u8]) -> Result<(), SendError> {
         let text = std::str::from_utf8(request).map_err(|_| SendError::NotSent)?;
         self.waits = true;
-        self.socket.send(text)
+        self.socket.hold(text)
     }
 
     /// Whether it is a session.

@@ -139,6 +139,8 @@ impl Session {
 
     /// Takes one step of each connection. `on_message` gets at most one message, that is not the session's own.
     pub fn poll(&mut self, now: Nanos, on_message: &mut dyn FnMut(&[u8])) -> SessionEvent {
+        // On the connection that it was meant for, before another takes its place.
+        self.flush();
         self.reactor.turn();
         if self.listen_to_last(now, on_message) {
             return SessionEvent::Busy;
@@ -260,18 +262,27 @@ impl Session {
         }
     }
 
-    /// Sends a request of ours, with key and signature where the session cannot log on.
+    /// Takes a request of ours, with key and signature where the session cannot log on, to leave with the others by the next
+    /// [`flush`](Self::flush) or look.
     ///
     /// # Errors
     /// When nothing of it left, or it is not known whether it did.
-    pub fn send(&mut self, request: &mut Vec<u8>) -> Result<(), SendError> {
+    pub fn hold(&mut self, request: &mut Vec<u8>) -> Result<(), SendError> {
         if !self.is_ready() {
             return Err(SendError::NotSent);
         }
         if !self.signer.logs_on() {
             self.sign(request)?;
         }
-        self.line.as_mut().map_or(Err(SendError::NotSent), |line| line.transmit(request))
+        self.line.as_mut().map_or(Err(SendError::NotSent), |line| line.hold(request))
+    }
+
+    /// Lets leave what was taken, in one write.
+    pub fn flush(&mut self) {
+        if let Some(line) = &mut self.line {
+            // Of a broken connection nobody knows what left: its end says so.
+            let _ = line.socket.flush();
+        }
     }
 
     /// Adds to `request`, which will be signed, for how long the venue may take it.

@@ -1,6 +1,6 @@
 //! A TCP connection, with TLS over it where the URL says so, from the look-up of the name to the first byte.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
@@ -34,6 +34,20 @@ struct Socket {
     empty: bool,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Bytes of each write that this thread made of a socket.
+    pub(super) static WRITTEN: std::cell::RefCell<Vec<usize>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Lets tests see how much was written, and how often.
+#[inline]
+fn told(written: io::Result<usize>) -> io::Result<usize> {
+    #[cfg(test)]
+    WRITTEN.with_borrow_mut(|calls| calls.extend(written.as_ref().ok()));
+    written
+}
+
 impl Socket {
     fn refresh(&mut self, happened: Option<u64>) {
         if happened.is_none() || happened != self.happened {
@@ -56,7 +70,12 @@ impl Read for Socket {
 
 impl Write for Socket {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.stream.write(buffer)
+        told(self.stream.write(buffer))
+    }
+
+    /// TLS hands over all its records together.
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        told(self.stream.write_vectored(buffers))
     }
 
     fn flush(&mut self) -> io::Result<()> {

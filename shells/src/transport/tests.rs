@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine::domain::Nanos;
 use tungstenite::Message;
 
+use super::stream::WRITTEN;
 use super::testing::{Server, drive};
 use super::{HttpClient, HttpEvent, Reactor, SendError, Url, Watch, WebSocketClient, WsEvent};
 
@@ -66,6 +67,130 @@ fn messages_come_back_plain_and_over_tls_and_pings_are_answered() {
         client.close(&mut reactor);
         assert_eq!(client.send("late"), Err(SendError::NotSent));
     }
+}
+
+/// Bytes that TLS 1.3 adds to a record: its head, the kind of its content, and the tag.
+const RECORD: usize = 5 + 1 + 16;
+
+/// Bytes of each write since the last question.
+fn written() -> Vec<usize> {
+    WRITTEN.take()
+}
+
+/// An open connection to an echo that has nothing more to say by itself.
+fn open_echo(server: &Server, scheme: &str, reactor: &mut Reactor) -> WebSocketClient {
+    let mut client = connect(server, &server.url(scheme, "/ws"), IDLE);
+    let mut got = Vec::new();
+    while got.is_empty() {
+        next(&mut client, reactor, &mut got);
+    }
+    assert!(got[0].starts_with("pong"));
+    written();
+    client
+}
+
+#[test]
+fn what_is_held_leaves_in_order_by_one_write_and_over_tls_as_one_record() {
+    for (secure, scheme) in [(false, "ws"), (true, "wss")] {
+        let (server, mut reactor) = (echo(secure), Reactor::new().expect("a reactor"));
+        let mut client = open_echo(&server, scheme, &mut reactor);
+        let requests = ["cancel 1", "cancel 2", "place the third", "place the fourth"];
+        for text in requests {
+            client.hold(text).expect("held");
+        }
+        assert!(written().is_empty());
+        client.flush().expect("they leave");
+        let frames: usize = requests.iter().map(|text| 2 + 4 + text.len()).sum();
+        assert_eq!(written(), [frames + if secure { RECORD } else { 0 }]);
+        client.flush().expect("nothing is left");
+        client.send("alone").expect("sent");
+        assert_eq!(written().len(), 1);
+        let mut got = Vec::new();
+        while got.len() < 5 {
+            next(&mut client, &mut reactor, &mut got);
+        }
+        assert_eq!((&got[..4], got[4].as_str()), (&requests.map(str::to_owned)[..], "alone"));
+        assert!(written().is_empty());
+    }
+}
+
+#[test]
+fn more_than_a_record_is_not_held_and_leaves_by_one_write_too() {
+    for (secure, scheme) in [(false, "ws"), (true, "wss")] {
+        let (server, mut reactor) = (echo(secure), Reactor::new().expect("a reactor"));
+        let mut client = open_echo(&server, scheme, &mut reactor);
+        let (small, large) = ("x".repeat(1_000), "y".repeat(20_000));
+        for _ in 0..20 {
+            client.hold(&small).expect("held");
+        }
+        let each = 1_000 + 4 + 4;
+        let whole = (15 << 10) / each + 1;
+        assert_eq!(written(), [whole * each + if secure { RECORD } else { 0 }]);
+        client.flush().expect("the rest");
+        assert_eq!(written(), [(20 - whole) * each + if secure { RECORD } else { 0 }]);
+        client.send(&large).expect("sent");
+        assert_eq!(written(), [20_000 + 8 + if secure { 2 * RECORD } else { 0 }]);
+    }
+}
+
+#[test]
+fn what_is_held_leaves_before_the_connection_is_looked_at_or_ended() {
+    let (server, mut reactor) = (echo(false), Reactor::new().expect("a reactor"));
+    let mut client = open_echo(&server, "ws", &mut reactor);
+    client.hold("held").expect("held");
+    assert_eq!(client.poll(&mut reactor, Nanos::ZERO, &mut |_, _| {}), WsEvent::Idle);
+    assert_eq!(written(), [4 + 6]);
+    let mut got = Vec::new();
+    next(&mut client, &mut reactor, &mut got);
+    assert_eq!(got, ["held"]);
+    client.hold("last").expect("held");
+    client.close(&mut reactor);
+    assert_eq!(written().iter().sum::<usize>(), (4 + 6) + 6, "with the farewell");
+    let ended = (client.hold("late"), client.flush(), client.flush());
+    assert_eq!(ended, (Err(SendError::NotSent), Err(SendError::Maybe), Ok(())), "the farewell told nobody");
+}
+
+#[test]
+fn what_the_socket_has_no_room_for_leaves_in_order_when_it_has() {
+    let (begin, begun) = std::sync::mpsc::channel::<usize>();
+    let server = Server::start(false, 1, move |_, line| {
+        let mut socket = tungstenite::accept(line).expect("a handshake");
+        let count = begun.recv().expect("the client lives");
+        for number in 0..count {
+            let text = socket.read().expect("a message").into_text().expect("a text");
+            assert!(text.starts_with(&format!("{number} ")), "{number}");
+        }
+        socket.send(Message::text("all")).expect("told");
+    });
+    let mut reactor = Reactor::new().expect("a reactor");
+    let mut client = connect(&server, &server.url("ws", "/"), IDLE);
+    assert_eq!(next(&mut client, &mut reactor, &mut Vec::new()), WsEvent::Opened);
+    let mut count = 0;
+    // Until nothing more is taken: that has not left, and all before it does.
+    while let Ok(()) = client.hold(&format!("{count} {}", "z".repeat(50_000))) {
+        client.flush().expect("it leaves, or waits for room");
+        count += 1;
+    }
+    begin.send(count).expect("the server lives");
+    let mut got = Vec::new();
+    assert_eq!(next(&mut client, &mut reactor, &mut got), WsEvent::Message);
+    assert_eq!(got, ["all"]);
+}
+
+#[test]
+fn what_a_broken_connection_held_may_have_left() {
+    let server = Server::start(false, 1, |_, line| drop(tungstenite::accept(line).expect("a handshake")));
+    let mut reactor = Reactor::new().expect("a reactor");
+    let mut client = connect(&server, &server.url("ws", "/"), IDLE);
+    assert_eq!(next(&mut client, &mut reactor, &mut Vec::new()), WsEvent::Opened);
+    let clock = super::testing::Ticking::start();
+    // The peer's end is known to the system a moment later, and refuses what follows.
+    while client.hold("held").and_then(|()| client.flush()) == Ok(()) {
+        assert!(clock.now() < super::testing::DEADLINE);
+    }
+    client.hold("held").expect("taken all the same");
+    assert_eq!(client.flush(), Err(SendError::Maybe));
+    let WsEvent::Closed(_) = next(&mut client, &mut reactor, &mut Vec::new()) else { panic!("it lives") };
 }
 
 #[test]

@@ -23,6 +23,9 @@ use crate::transport::url::Url;
 /// late.
 const WRITE_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes that are held at most, to leave together: what a TLS record takes, less a request. What comes on top leaves at once.
+const HELD_BYTES_MAX: usize = 15 << 10;
+
 /// Bytes asked for in one read. The library fills them with zeros before each: with its own 128 KiB that costs more than
 /// everything else that is done to a frame. Nearly every frame is shorter than this, and a longer one takes more reads.
 const READ_BYTES: usize = 8 << 10;
@@ -53,6 +56,8 @@ pub struct WebSocketClient {
     idle_limit: Nanos,
     /// Whether the socket had no room for all of a message: the rest leaves when it has.
     unsent: bool,
+    /// Whether messages wait for those that leave with them.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -96,6 +101,7 @@ impl WebSocketClient {
             heard: now,
             idle_limit,
             unsent: false,
+            held: false,
         })
     }
 
@@ -112,6 +118,8 @@ impl WebSocketClient {
         now: Nanos,
         on_message: &mut dyn FnMut(bool, &[u8]),
     ) -> WsEvent {
+        // Before the connection may turn out to be over. What fails here is found by the look.
+        let _ = self.flush();
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Over => WsEvent::Idle,
             Phase::Open(socket) => self.read(socket, reactor, now, on_message),
@@ -145,8 +153,7 @@ impl WebSocketClient {
             .max_message_size(Some(FRAME_BYTES_MAX))
             .max_frame_size(Some(FRAME_BYTES_MAX))
             .read_buffer_size(READ_BYTES)
-            // Nothing waits to be sent together: every message leaves at once.
-            .write_buffer_size(0)
+            .write_buffer_size(HELD_BYTES_MAX)
             .max_write_buffer_size(WRITE_BYTES_MAX);
         let shaken = client_with_config(*request, stream, Some(config)).map(|(socket, _)| socket);
         self.shaken(shaken, reactor, now)
@@ -224,25 +231,51 @@ impl WebSocketClient {
         event
     }
 
-    /// Sends a text message at once.
+    /// Sends a text message at once, and what is held before it.
     ///
     /// # Errors
-    /// When the connection is not open: nothing left. When it broke, or the peer does not read: part of it may have
-    /// left, and the outcome is unknown ([`SendError::Maybe`]).
+    /// As [`hold`](Self::hold) and [`flush`](Self::flush).
     pub fn send(&mut self, text: &str) -> Result<(), SendError> {
+        self.hold(text)?;
+        self.flush()
+    }
+
+    /// Keeps a text message, behind what is held before it, until [`flush`](Self::flush) or the next look.
+    ///
+    /// # Errors
+    /// When the connection is not open, or too much waits for its peer: nothing left. When it broke with what was too much to
+    /// be held: part of it may have left, and the outcome is unknown ([`SendError::Maybe`]).
+    pub fn hold(&mut self, text: &str) -> Result<(), SendError> {
         let Phase::Open(socket) = &mut self.phase else { return Err(SendError::NotSent) };
-        let sent = socket.send(Message::text(text));
-        if blocks(&sent) {
-            // It is in the buffer, and leaves when the socket has room.
-            self.unsent = true;
-            return Ok(());
-        }
-        match sent {
-            Ok(()) => Ok(()),
+        match socket.write(Message::text(text)) {
             // The buffer of unsent bytes was full before any of this.
             Err(Error::WriteBufferFull(_)) => Err(SendError::NotSent),
-            Err(_) => Err(SendError::Maybe),
+            written => {
+                self.held = true;
+                self.after(&written)
+            }
         }
+    }
+
+    /// Lets leave what is held, in one write.
+    ///
+    /// # Errors
+    /// When the connection broke, or the peer does not read: part of it may have left, and the outcome of each message is
+    /// unknown ([`SendError::Maybe`]).
+    pub fn flush(&mut self) -> Result<(), SendError> {
+        if !std::mem::take(&mut self.held) {
+            return Ok(());
+        }
+        let Phase::Open(socket) = &mut self.phase else { return Err(SendError::Maybe) };
+        let flushed = socket.flush();
+        self.after(&flushed)
+    }
+
+    fn after(&mut self, outcome: &Result<(), Error>) -> Result<(), SendError> {
+        // What the socket has no room for is in the buffer, and leaves when it has.
+        let blocked = blocks(outcome);
+        self.unsent |= blocked;
+        if blocked || outcome.is_ok() { Ok(()) } else { Err(SendError::Maybe) }
     }
 
     /// Ends the connection; a farewell is sent if it can be without waiting.

@@ -146,6 +146,21 @@ impl OrderEntry for VenueEntry {
     }
 
     #[inline]
+    fn holds(&self) -> bool {
+        match self {
+            Self::Sockets(entry) => entry.holds(),
+            Self::Link(entry) => entry.holds(),
+        }
+    }
+
+    fn flush(&mut self) {
+        match self {
+            Self::Sockets(entry) => entry.flush(),
+            Self::Link(entry) => entry.flush(),
+        }
+    }
+
+    #[inline]
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
         match self {
             Self::Sockets(entry) => entry.poll(now),

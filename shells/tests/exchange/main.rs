@@ -10,6 +10,7 @@ mod statistics;
 mod clients;
 mod faults;
 mod orders;
+mod together;
 mod stand_in;
 mod time;
 mod paper;

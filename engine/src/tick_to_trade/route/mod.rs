@@ -7,6 +7,7 @@
 pub mod counts;
 mod adopt;
 mod change;
+mod leaving;
 mod link;
 mod observed;
 pub mod orders;
@@ -35,6 +36,7 @@ use crate::ring::spsc;
 use crate::shm::Late;
 use crate::tick_to_trade::route::change::unseen_amend;
 use crate::tick_to_trade::route::counts::RouteCounters;
+use crate::tick_to_trade::route::leaving::{Leaving, record_departure};
 use crate::tick_to_trade::route::link::{Link, UNAPPROVED};
 use crate::tick_to_trade::route::orders::{Orders, describe};
 use crate::tick_to_trade::route::recovery::Past;
@@ -82,6 +84,7 @@ pub struct Route<E> {
     last_approval: u64,
     /// Stamp of the frame that caused the request which just left; 0 for none.
     left: u32,
+    leaving: Leaving,
     past: Option<Box<Past>>,
     link: Link,
     sweeps: Vec<Sweep>,
@@ -104,6 +107,7 @@ impl<E: OrderEntry> Route<E> {
             queries: Timeouts::new(timing.query),
             last_approval: 0,
             left: 0,
+            leaving: Leaving::default(),
             past: None,
             sweeps: Vec::with_capacity(SWEEPS_MAX),
             counters: RouteCounters::default(),
@@ -143,8 +147,29 @@ impl<E: OrderEntry> Route<E> {
         &mut self.entry
     }
 
+    #[inline]
+    fn work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        self.moment = Moment::UNKNOWN;
+        let looked = self.ports.halts.refresh(now) | self.look_at_orders(now);
+        if self.past.is_some() {
+            moment.forget();
+            let taken = self.take_past(now);
+            if self.past.is_some() {
+                // Nothing new leaves before what may have left is asked about.
+                return taken + self.take_events(now) + self.take_timeouts(now);
+            }
+        }
+        // Events first: a fill that has arrived must be known before the next order leaves.
+        let first = self.take_events(now) + self.take_timeouts(now);
+        if looked || first > 0 || !self.entry.is_near() {
+            moment.forget();
+        }
+        first + self.take_orders(now, moment)
+    }
+
     fn take_orders(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let (mut taken, mut clock) = (0, moment.take());
+        let holds = self.entry.holds();
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
             let next = |ring: &mut spsc::Consumer<SealedOrder>| {
                 ring.poll_unless(|next| next.intent().awaits_other(now))
@@ -163,8 +188,12 @@ impl<E: OrderEntry> Route<E> {
             let done = self.stopwatch.elapsed();
             clock = Moment::at(done);
             *moment = clock;
-            self.ports.histograms.record(0, (done - started).0.unsigned_abs());
-            self.record_tick_to_order(done);
+            let stamp = std::mem::take(&mut self.left);
+            if holds {
+                self.leaving.add(started, stamp);
+            } else {
+                record_departure(&mut self.ports.histograms, (started, stamp), done);
+            }
         }
         if taken == 0 {
             self.orders.prepare();
@@ -199,16 +228,6 @@ impl<E: OrderEntry> Route<E> {
             }
         }
         order
-    }
-
-    /// From the taking up of the frame that caused a request to its leaving; timers cause requests without one.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    fn record_tick_to_order(&mut self, now: Nanos) {
-        let stamp = std::mem::take(&mut self.left);
-        if stamp != 0 {
-            let since = (now.0 as u32).wrapping_sub(stamp);
-            self.ports.histograms.record(1, u64::from(since));
-        }
     }
 
     /// Reports an order that never left, or a change that did not and whose order stays as it is.
@@ -461,22 +480,11 @@ impl<E: OrderEntry> Agent for Route<E> {
     }
 
     fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
-        self.moment = Moment::UNKNOWN;
-        let looked = self.ports.halts.refresh(now) | self.look_at_orders(now);
-        if self.past.is_some() {
-            moment.forget();
-            let taken = self.take_past(now);
-            if self.past.is_some() {
-                // Nothing new leaves before what may have left is asked about.
-                return taken + self.take_events(now) + self.take_timeouts(now);
-            }
+        let taken = self.work_from(now, moment);
+        if self.entry.holds() {
+            self.let_leave(moment);
         }
-        // Events first: a fill that has arrived must be known before the next order leaves.
-        let first = self.take_events(now) + self.take_timeouts(now);
-        if looked || first > 0 || !self.entry.is_near() {
-            moment.forget();
-        }
-        first + self.take_orders(now, moment)
+        taken
     }
 
     fn next_deadline(&self) -> Nanos {

@@ -55,7 +55,7 @@ impl<E: OrderEntry> Route<E> {
             crash::point("route.sent_journalled");
         }
         let outcome = self.entry.send_pair(pair[0], pair[1], now);
-        crash::point("route.left");
+        self.handed_over();
         for order in pair {
             let id = order.intent().id;
             if outcome.is_ok() {

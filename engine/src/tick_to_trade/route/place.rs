@@ -53,6 +53,7 @@ impl<E: OrderEntry> Route<E> {
         if crash::planted() {
             // The bug that the harness of the crash points must catch.
             let _ = self.entry.send(order, now);
+            self.entry.flush();
             crash::point("route.left");
         }
         self.append_at(&sent, now, taken);
@@ -63,7 +64,7 @@ impl<E: OrderEntry> Route<E> {
             self.settle(intent.id, effect, OrderState::Sent, None, now);
             return false;
         }
-        crash::point("route.left");
+        self.handed_over();
         self.await_answer(intent.id, now);
         self.left = intent.stamp;
         true

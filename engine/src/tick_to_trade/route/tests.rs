@@ -35,6 +35,19 @@ struct Script {
     events: Receiver<VenueEvent>,
     refuse: bool,
     near: bool,
+    /// What is kept, where the entry holds requests.
+    held: Option<Vec<Seen>>,
+    flushes: usize,
+}
+
+impl Script {
+    fn see(&mut self, seen: Seen) -> Result<(), NotSent> {
+        match &mut self.held {
+            Some(held) => held.push(seen),
+            None => self.seen.send(seen).map_err(|_| NotSent)?,
+        }
+        Ok(())
+    }
 }
 
 impl OrderEntry for Script {
@@ -50,20 +63,32 @@ impl OrderEntry for Script {
             Ok(IntentKind::Replace) => Seen::Replace(intent.target, intent.id),
             _ => Seen::Place(intent.id),
         };
-        self.seen.send(seen).map_err(|_| NotSent)
+        self.see(seen)
     }
 
     fn send_pair(&mut self, above: &Order, below: &Order, _now: Nanos) -> Result<(), NotSent> {
         let (above, below) = (above.intent().id, below.intent().id);
-        if self.refuse { Err(NotSent) } else { self.seen.send(Seen::Pair(above, below)).map_err(|_| NotSent) }
+        if self.refuse { Err(NotSent) } else { self.see(Seen::Pair(above, below)) }
     }
 
     fn query(&mut self, _instrument: InstrumentIndex, id: OrderId, _now: Nanos) -> Result<(), NotSent> {
-        self.seen.send(Seen::Query(id)).map_err(|_| NotSent)
+        self.see(Seen::Query(id))
     }
 
     fn ask(&mut self, question: Question, _now: Nanos) -> Result<(), NotSent> {
-        self.seen.send(Seen::Ask(question)).map_err(|_| NotSent)
+        self.see(Seen::Ask(question))
+    }
+
+    fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+
+    fn flush(&mut self) {
+        for seen in self.held.iter_mut().flat_map(|held| held.drain(..)) {
+            // Nothing is seen without a test that looks.
+            let _ = self.seen.send(seen);
+        }
+        self.flushes += 1;
     }
 
     fn poll(&mut self, _now: Nanos) -> Option<VenueEvent> {
@@ -129,7 +154,14 @@ impl Bench {
         };
         let (seen_sender, seen) = channel();
         let (events, event_receiver) = channel();
-        let script = Script { seen: seen_sender, events: event_receiver, refuse: false, near: true };
+        let script = Script {
+            seen: seen_sender,
+            events: event_receiver,
+            refuse: false,
+            near: true,
+            held: None,
+            flushes: 0,
+        };
         let reports = Tail::attach_from(&workshop.ring, Some(&workshop.dir), 1).expect("attached");
         let route = Route::new(ports, script, Stopwatch::calibrate(), timing);
         let (_writer, _workshop, _folder) = (writer, workshop, folder);
@@ -451,6 +483,7 @@ fn f07_a_refused_cancel_is_settled_by_a_query() {
 mod amend;
 mod adopt;
 mod connection;
+mod leaving;
 mod moment;
 mod pair;
 mod replace;
