@@ -137,7 +137,7 @@ fn parts(room: &FilePath, tape: &FilePath, (joined, read): (Joined, Reading), ma
         instruments,
         stopwatch: Stopwatch::calibrate(),
         rings: RingSizes::all(RING),
-        ingest: IngestConfig { silence: Nanos::from_secs(10) },
+        ingest: IngestConfig { silence: Nanos::from_secs(10), cells: IngestConfig::CELLS },
         timing: RouteTiming::default(),
         external: joined != Joined::Closed,
         apart: joined == Joined::Apart,

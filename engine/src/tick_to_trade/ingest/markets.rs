@@ -13,10 +13,7 @@ use crate::venue::Frame;
 use crate::venue::binance::frames::{FrameDecoder, Read};
 use crate::venue::binance::{Bar, DecodeError, MarketEvent, Skip};
 
-/// How often a book's cell is refreshed, at most, in a duty cycle that took nothing: readers of cells see a book this old.
-const CELL_INTERVAL: Nanos = Nanos::from_millis(1);
-
-/// How much longer a cell may wait for such a cycle.
+/// How much longer than [`IngestConfig::cells`] a cell may wait for a duty cycle that took nothing.
 const CELL_PATIENCE: Nanos = Nanos::from_millis(4);
 
 /// Everything that an event borrowed from the feed and the decoder is applied to.
@@ -311,7 +308,7 @@ impl Markets {
         if !state.dirty {
             state.dirty = true;
             self.dirty.push(instrument);
-            self.cells_due = self.cells_due.min(now.saturating_add(CELL_INTERVAL));
+            self.cells_due = self.cells_due.min(now.saturating_add(self.config.cells));
         }
     }
 
