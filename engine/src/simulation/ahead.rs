@@ -109,7 +109,14 @@ fn fill(
             return Ok(false);
         }
         batch.frame(time);
-        frames.next(&mut |frame| decoder.decode(frame, |read| batch.tell(read)))?;
+        let mut is_frame = false;
+        frames.next(&mut |frame| {
+            is_frame = true;
+            decoder.decode(frame, |read| batch.tell(read));
+        })?;
+        if !is_frame {
+            batch.no_frame();
+        }
         let (count, levels) = batch.size();
         if count >= FULL.0 || levels >= FULL.1 {
             return Ok(true);

@@ -244,6 +244,8 @@ impl BinanceEntry {
     }
 
     fn look(&mut self, now: Nanos) {
+        // Before anything is read that may ask for silence.
+        self.session.flush();
         self.look_at_rest(now);
         for _ in 0..MESSAGES_MAX {
             let Self { session, message, .. } = self;

@@ -172,8 +172,9 @@ pub fn by_deadlines(
     faults: Option<Faults>,
 ) -> Result<(String, u64), SetupError> {
     let room = room();
-    let Parts { link, config, strategies, frames, mut journals } =
+    let Parts { link, mut config, strategies, frames, mut journals } =
         parts(room.path(), tape, (Joined::Closed, read), make);
+    config.ingest.cells = IngestConfig::CELLS_IN_HASTE;
     let path = Path::assemble(&config, strategies, link.feed.into_direct(), link.entry, &mut journals)
         .expect("assembled");
     let instruments = Arc::clone(&config.instruments);

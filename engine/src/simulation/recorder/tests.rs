@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::Quantity;
 
-/// Takes no question of an odd number, and always has something to say.
+/// Takes no question of an odd number, holds what it takes, and always has something to say.
 struct Moody(u64);
 
 impl OrderEntry for Moody {
@@ -14,6 +14,14 @@ impl OrderEntry for Moody {
     fn query(&mut self, _: InstrumentIndex, _: OrderId, _: Nanos) -> Result<(), NotSent> {
         self.0 += 1;
         if self.0.is_multiple_of(2) { Ok(()) } else { Err(NotSent) }
+    }
+
+    fn holds(&self) -> bool {
+        true
+    }
+
+    fn flush(&mut self) {
+        self.0 = 0;
     }
 
     fn poll(&mut self, now: Nanos) -> Option<VenueEvent> {
@@ -56,6 +64,15 @@ fn what_does_not_leave_is_noted_by_its_number_and_what_does_not_fit_is_lost() {
         assert!(entry.poll(Nanos(8)).is_some());
     }
     assert_eq!(entry.lost(), 1);
+}
+
+#[test]
+fn what_the_entry_holds_leaves_through_the_recorder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut entry = recorded(&folder);
+    assert!(entry.holds() && entry.query(0, OrderId::NONE, Nanos::ZERO).is_err());
+    entry.flush();
+    assert_eq!(entry.inner.0, 0);
 }
 
 #[test]

@@ -151,6 +151,29 @@ mod tests {
     }
 
     #[test]
+    fn a_day_is_over_from_its_end_on() {
+        let mut days = vec![Day::new()];
+        for now in [0, DAY - 1, DAY, -1, -DAY, i64::MAX, i64::MIN] {
+            let mut day = Day::new();
+            day.start(Nanos(now), None);
+            days.push(day);
+        }
+        for number in [i64::MAX, i64::MIN, 3] {
+            let mut day = Day::new();
+            day.restore(number, None);
+            days.push(day);
+        }
+        for day in days {
+            let began = day.began;
+            for now in [began, began.saturating_add(DAY - 1), began.saturating_add(DAY), i64::MAX] {
+                let (over, past) = (day.is_over(Nanos(now)), Nanos(now) >= day.end());
+                // One that has no end in time is asked about with every cycle.
+                assert!(past == over || day.end() == Nanos(i64::MIN), "{now} of {day:?}");
+            }
+        }
+    }
+
+    #[test]
     fn c19_counts_from_midnight() {
         let mut day = Day::new();
         day.start(Nanos(DAY - 1), None);

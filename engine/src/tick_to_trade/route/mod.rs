@@ -2,7 +2,8 @@
 //!
 //! It takes `Order`s from risk, journals that each is sent *before* its first byte leaves, and turns the venue's
 //! events into `Report`s, which are the tail of its journal. It queries and never re-sends: an id leaves once ever.
-//! It reads the halt pages before every send, and holds what it sends against what risk approved (C27).
+//! It reads the halt pages before it takes up each request, and holds what it sends against what risk approved (C27). Over
+//! sockets what was taken up leaves by the end of the duty cycle.
 
 pub mod counts;
 mod adopt;

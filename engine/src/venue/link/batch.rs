@@ -16,6 +16,7 @@ const LEVELS_EXPECTED: usize = 1 << 15;
 struct Heard {
     arrival: Nanos,
     end: usize,
+    is_frame: bool,
 }
 
 /// An event. Its levels, bids first, lie in the batch.
@@ -55,7 +56,7 @@ impl Default for Batch {
 impl Batch {
     /// Begins a frame that arrives at `arrival`, which is not before those added earlier.
     pub fn frame(&mut self, arrival: Nanos) {
-        self.frames.push(Heard { arrival, end: self.told.len() });
+        self.frames.push(Heard { arrival, end: self.told.len(), is_frame: true });
     }
 
     /// Adds an event of the frame that was begun last.
@@ -124,6 +125,21 @@ impl Batch {
         self.frames.get(place.frame).map_or(Nanos::NEVER, |frame| frame.arrival)
     }
 
+    /// The line of the tape that was begun last is no frame: it only takes its time.
+    pub fn no_frame(&mut self) {
+        if let Some(line) = self.frames.last_mut() {
+            line.is_frame = false;
+        }
+    }
+
+    /// Moves `place` on if what is there is no frame; whether it was none.
+    #[inline]
+    pub fn passes(&self, place: &mut Place) -> bool {
+        let passes = self.frames.get(place.frame).is_some_and(|line| !line.is_frame);
+        place.frame += usize::from(passes);
+        passes
+    }
+
     /// Whether every frame was taken.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -177,7 +193,7 @@ impl Batch {
         latency: Nanos,
         on_event: &mut dyn FnMut(Nanos, &Read<'_>),
     ) -> bool {
-        let Some(&Heard { arrival, end }) = self.frames.get(place.frame) else { return false };
+        let Some(&Heard { arrival, end, .. }) = self.frames.get(place.frame) else { return false };
         let arrival = arrival.saturating_add(latency);
         for Told { event, first, bids, asks } in &self.told[place.told..end] {
             if let Ok(MarketEvent::Depth { .. } | MarketEvent::Snapshot { .. }) = event {

@@ -21,7 +21,7 @@ struct Shared {
     place: Place,
     /// Those behind it.
     later: VecDeque<Arc<Batch>>,
-    /// Frames taken, and frames that were played.
+    /// Frames taken, and frames that were played, with what the tape holds besides.
     taken: u64,
     played: u64,
     /// How much later than it was played a frame arrives.
@@ -59,16 +59,19 @@ impl Shared {
     /// Finds out when the next frame arrives; a batch that was read is left for the next one.
     #[inline]
     fn find_next(&mut self) {
-        if self.taken == self.played {
-            self.next = Nanos::NEVER;
-            return;
+        while self.taken != self.played {
+            while self.batch.ends_at(self.place)
+                && let Some(batch) = self.later.pop_front()
+            {
+                (self.batch, self.place) = (batch, Place::default());
+            }
+            if !self.batch.passes(&mut self.place) {
+                self.next = self.batch.arrival(self.place).saturating_add(self.latency);
+                return;
+            }
+            self.taken += 1;
         }
-        while self.batch.ends_at(self.place)
-            && let Some(batch) = self.later.pop_front()
-        {
-            (self.batch, self.place) = (batch, Place::default());
-        }
-        self.next = self.batch.arrival(self.place).saturating_add(self.latency);
+        self.next = Nanos::NEVER;
     }
 }
 
@@ -170,5 +173,27 @@ mod tests {
         shared.allow(6);
         assert!(take(&mut shared, 99));
         assert_eq!(came, [15, 25, 25, 35, 45, 55]);
+    }
+
+    #[test]
+    fn what_is_no_frame_is_passed_by_once_it_was_played() {
+        let mut lines = Batch::default();
+        for (at, is_frame) in [(10, false), (20, true), (30, false), (30, false), (40, true)] {
+            lines.frame(Nanos(at));
+            if is_frame {
+                lines.tell(&Ok(MarketEvent::Skipped(Skip::Event)));
+            } else {
+                lines.no_frame();
+            }
+        }
+        let mut shared = Shared::new();
+        shared.later.push_back(Arc::new(lines));
+        let mut came = Vec::new();
+        for played in 1..=5 {
+            shared.allow(played);
+            while shared.take(Nanos(99), &mut |at, _| came.push((played, at.0))) {}
+            assert_eq!(shared.next, Nanos::NEVER);
+        }
+        assert_eq!(came, [(2, 20), (5, 40)]);
     }
 }

@@ -314,6 +314,10 @@ impl Templates {
             MarketEvent::Depth { instrument, .. } => (Kind::Depth, instrument),
             MarketEvent::Snapshot { .. } | MarketEvent::Kline { .. } | MarketEvent::Skipped(_) => return,
         };
+        if ending(frame.payload).is_none() {
+            // So short a frame fits none, and none was asked.
+            return;
+        }
         if let Some(at) = self.slots.missed((place, kind), instrument) {
             let shapes = &shapes[instrument as usize];
             self.slots.learn(by, frame, (place, at), (kind, instrument), event, shapes);
