@@ -110,7 +110,7 @@ impl PathSetup<'_> {
             instruments: Arc::clone(self.instruments),
             stopwatch: self.stopwatch,
             rings: RingSizes::of_session(self.capacity),
-            ingest: IngestConfig { silence: SILENCE, cells: IngestConfig::CELLS },
+            ingest: IngestConfig { silence: SILENCE },
             limits: trading.limits(self.instruments, strategies)?,
             timing: RouteTiming::default(),
             external: self.external,

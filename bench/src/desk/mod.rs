@@ -89,7 +89,7 @@ impl Plan {
             instruments: Arc::clone(&self.instruments),
             stopwatch,
             rings: RingSizes { journal: self.journal, ..RingSizes::of_session(JOURNAL_RING) },
-            ingest: IngestConfig { silence: Nanos::NEVER, cells: IngestConfig::CELLS },
+            ingest: IngestConfig { silence: Nanos::NEVER },
             limits: limits(&self.instruments, self.rate),
             timing: RouteTiming { connection: self.remote, ..RouteTiming::default() },
             external: self.external,

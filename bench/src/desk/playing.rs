@@ -63,7 +63,7 @@ impl Replay {
             instruments: Arc::clone(&instruments),
             stopwatch,
             rings: RingSizes::of_session(RING),
-            ingest: IngestConfig { silence: Nanos::from_secs(10), cells: IngestConfig::CELLS_IN_HASTE },
+            ingest: IngestConfig { silence: Nanos::from_secs(10) },
             limits: limits(&instruments, USUAL),
             timing: RouteTiming::default(),
             external: false,

@@ -83,7 +83,7 @@ impl World {
             instruments: Arc::clone(&self.instruments),
             stopwatch: self.timeline.stopwatch,
             rings: RingSizes::all(self.capacity),
-            ingest: IngestConfig { silence: Nanos::from_secs(10), cells: IngestConfig::CELLS },
+            ingest: IngestConfig { silence: Nanos::from_secs(10) },
             limits: limits(&self.instruments),
             timing: RouteTiming::default(),
             external: true,

@@ -18,12 +18,11 @@ use engine::simulation::exchange::SimulatedExchange;
 use engine::simulation::source::FrameSource;
 use engine::simulation::stepper::Stepper;
 use engine::tick_to_trade::assembly::{JournalSet, Path as AgentPath};
-use engine::tick_to_trade::ingest::IngestConfig;
 use engine::venue::replay::{TapeBytes, TapeSet};
 use tempfile::TempDir;
 
 use crate::assembly::{Link, PathSetup};
-use crate::cli::args::{ReplayArgs, Speed};
+use crate::cli::args::ReplayArgs;
 use crate::cli::progress::Progress;
 use crate::config::places::shared_memory;
 use crate::config::{Environment, Secrets, Settings};
@@ -154,10 +153,7 @@ impl Replay {
             external: false,
             now: frames.next_time()?,
         };
-        let mut config = setup.config(trading, &strategies)?;
-        if args.speed == Speed::Max {
-            config.ingest.cells = IngestConfig::CELLS_IN_HASTE;
-        }
+        let config = setup.config(trading, &strategies)?;
         let mut set = JournalSet::new(args.ring_capacity);
         let mut path =
             AgentPath::assemble(&config, strategies, link.feed.into_direct(), link.entry, &mut set)?;

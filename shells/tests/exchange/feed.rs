@@ -74,7 +74,7 @@ impl Books {
             cells: CellWriter::create(&at("cells"), instruments.len(), 1).expect("made"),
             histograms: Histograms::create(&at("histograms"), &INGEST_STAGES, 1).expect("made"),
         };
-        let config = IngestConfig { silence: Nanos::NEVER, cells: IngestConfig::CELLS };
+        let config = IngestConfig { silence: Nanos::NEVER };
         let ingest = Ingest::new(ports, feed, Arc::clone(&instruments), Stopwatch::calibrate(), config);
         Self { ingest, instruments, folder }
     }

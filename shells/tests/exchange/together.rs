@@ -8,6 +8,7 @@ use std::time::Duration;
 use engine::venue::{OrderEntry, Question, VenueEventKind};
 use serde_json::{Value, json};
 use shells::binance::Endpoints;
+use shells::venue::VenueEntry;
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
@@ -93,6 +94,12 @@ fn requests_of_one_cycle_arrive_in_one_read_and_one_by_itself_at_once() {
     assert_eq!(desk.entry.poll(now()), None);
     assert_eq!(requests(read.recv_timeout(PATIENCE).expect("it leaves")), [told(6, query)]);
     assert!(read.recv_timeout(MOMENT).is_err(), "and once");
+    // As every session has it.
+    let mut entry = VenueEntry::Sockets(Box::new(desk.entry));
+    entry.query(0, id(7), now()).expect("taken");
+    assert!(entry.holds() && read.recv_timeout(MOMENT).is_err());
+    entry.flush();
+    assert_eq!(requests(read.recv_timeout(PATIENCE).expect("it leaves")), [told(7, query)]);
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn parts(room: &FilePath, tape: &FilePath, (joined, read): (Joined, Reading), ma
         instruments,
         stopwatch: Stopwatch::calibrate(),
         rings: RingSizes::all(RING),
-        ingest: IngestConfig { silence: Nanos::from_secs(10), cells: IngestConfig::CELLS },
+        ingest: IngestConfig { silence: Nanos::from_secs(10) },
         timing: RouteTiming::default(),
         external: joined != Joined::Closed,
         apart: joined == Joined::Apart,
@@ -172,9 +172,8 @@ pub fn by_deadlines(
     faults: Option<Faults>,
 ) -> Result<(String, u64), SetupError> {
     let room = room();
-    let Parts { link, mut config, strategies, frames, mut journals } =
+    let Parts { link, config, strategies, frames, mut journals } =
         parts(room.path(), tape, (Joined::Closed, read), make);
-    config.ingest.cells = IngestConfig::CELLS_IN_HASTE;
     let path = Path::assemble(&config, strategies, link.feed.into_direct(), link.entry, &mut journals)
         .expect("assembled");
     let instruments = Arc::clone(&config.instruments);

@@ -13,7 +13,10 @@ use crate::venue::Frame;
 use crate::venue::binance::frames::{FrameDecoder, Read};
 use crate::venue::binance::{Bar, DecodeError, MarketEvent, Skip};
 
-/// How much longer than [`IngestConfig::cells`] a cell may wait for a duty cycle that took nothing.
+/// How often a book's cell is refreshed, at most, in a duty cycle that took nothing: readers of cells see a book this old.
+const CELL_INTERVAL: Nanos = Nanos::from_millis(1);
+
+/// How much longer a cell may wait for such a cycle.
 const CELL_PATIENCE: Nanos = Nanos::from_millis(4);
 
 /// Everything that an event borrowed from the feed and the decoder is applied to.
@@ -308,7 +311,7 @@ impl Markets {
         if !state.dirty {
             state.dirty = true;
             self.dirty.push(instrument);
-            self.cells_due = self.cells_due.min(now.saturating_add(self.config.cells));
+            self.cells_due = self.cells_due.min(now.saturating_add(CELL_INTERVAL));
         }
     }
 

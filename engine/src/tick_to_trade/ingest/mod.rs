@@ -33,17 +33,6 @@ const SNAPSHOT_INTERVAL: Nanos = Nanos::from_secs(1);
 pub struct IngestConfig {
     /// An instrument that spoke and then says nothing for this long is silent; `Nanos::NEVER` turns it off.
     pub silence: Nanos,
-    /// How often a book's cell is refreshed, at most, in a duty cycle that took nothing: readers of cells see a book this old.
-    pub cells: Nanos,
-}
-
-impl IngestConfig {
-    /// As often as people and shells look.
-    pub const CELLS: Nanos = Nanos::from_millis(1);
-
-    /// In a replay as fast as it goes: its milliseconds are over before anybody has looked, and each cell that is due is a step
-    /// in which nothing else happens.
-    pub const CELLS_IN_HASTE: Nanos = Nanos::from_millis(100);
 }
 
 /// The rings and files of ingest.

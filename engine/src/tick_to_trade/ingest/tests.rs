@@ -71,7 +71,7 @@ impl Bench {
             untradable: None,
         };
         let instruments = Arc::new(Instruments::new(vec![instrument]).expect("a table"));
-        let config = IngestConfig { silence: Nanos::from_secs(10), cells: IngestConfig::CELLS };
+        let config = IngestConfig { silence: Nanos::from_secs(10) };
         let ingest = Ingest::new(ports, Script::default(), instruments, Stopwatch::calibrate(), config);
         Self { ingest, ticks, folder }
     }
