@@ -38,6 +38,8 @@ struct Script {
     /// What is kept, where the entry holds requests.
     held: Option<Vec<Seen>>,
     flushes: usize,
+    /// When the last of them was, where a test asks.
+    flushed: Option<(Stopwatch, Nanos)>,
 }
 
 impl Script {
@@ -89,6 +91,9 @@ impl OrderEntry for Script {
             let _ = self.seen.send(seen);
         }
         self.flushes += 1;
+        if let Some((stopwatch, at)) = &mut self.flushed {
+            *at = stopwatch.elapsed();
+        }
     }
 
     fn poll(&mut self, _now: Nanos) -> Option<VenueEvent> {
@@ -161,6 +166,7 @@ impl Bench {
             near: true,
             held: None,
             flushes: 0,
+            flushed: None,
         };
         let reports = Tail::attach_from(&workshop.ring, Some(&workshop.dir), 1).expect("attached");
         let route = Route::new(ports, script, Stopwatch::calibrate(), timing);

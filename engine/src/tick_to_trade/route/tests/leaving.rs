@@ -110,8 +110,10 @@ fn the_time_of_an_order_ends_when_what_is_held_has_left() {
         bench.approve(Intent { stamp, ..new_order(sequence) });
     }
     let mut moment = Moment::at(started);
+    bench.route.entry.flushed = Some((bench.route.stopwatch, Nanos::ZERO));
     bench.route.do_work_from(START, &mut moment);
     let ended = moment.or_read(&bench.route.stopwatch);
+    assert!(bench.route.entry.flushed.is_some_and(|(_, at)| at >= started && ended >= at));
     let [route, tick_to_order] = [times(&bench, "route"), times(&bench, "tick_to_order")];
     assert_eq!((route.count, tick_to_order.count), (5, 3));
     // All three by the same reading, which is the last of the cycle.
