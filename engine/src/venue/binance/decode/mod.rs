@@ -169,8 +169,10 @@ impl Decoder {
                 Some(event) => event,
                 None => match decoder.documented(avx2, frame) {
                     Some(event) => {
-                        let Decoder { templates, shapes, .. } = decoder;
-                        templates.missed(avx2, frame, slot(frame.market), &event, shapes);
+                        let Decoder { templates, symbols, instruments, shapes, .. } = decoder;
+                        let place = slot(frame.market);
+                        let known = (&**instruments, &**shapes);
+                        templates.missed(avx2, frame, (place, &symbols[place]), &event, known);
                         event
                     }
                     None => decoder.general(frame)?,
@@ -189,7 +191,8 @@ impl Decoder {
         if frame.source != Source::Stream {
             return None;
         }
-        match self.templates.read(avx2, frame, slot(frame.market))? {
+        let place = slot(frame.market);
+        match self.templates.read(avx2, frame, (place, &self.symbols[place]))? {
             Told::Event(event) => Some(event),
             Told::Depth(head) => self.straight_way(avx2, frame).behind(&head),
         }

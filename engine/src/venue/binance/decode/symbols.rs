@@ -1,14 +1,60 @@
 //! Symbol to instrument, straight from the bytes of a frame.
 
-use crate::domain::{InstrumentIndex, Instruments, Market};
-use crate::limits::SYMBOL_BYTES_MAX;
-use crate::venue::binance::number::load;
+use std::ops::Range;
+
+use crate::domain::decimal::Scale;
+use crate::domain::{Instrument, InstrumentIndex, Instruments, Market};
+use crate::limits::{CACHE_LINE, SYMBOL_BYTES_MAX};
+use crate::venue::binance::number::{load, window};
 
 /// Bytes of a symbol that are compared as two words; few symbols are longer.
 const HEAD: usize = 16;
 
 /// One in every byte.
 const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// Decimals of an instrument's prices and of its quantities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scales {
+    price: Scale,
+    quantity: Scale,
+}
+
+impl Scales {
+    /// Whole units.
+    pub(super) const NONE: Self = Self { price: Scale::ZERO, quantity: Scale::ZERO };
+
+    /// Those of `instrument`.
+    pub(super) const fn of(instrument: &Instrument) -> Self {
+        Self { price: instrument.price_scale, quantity: instrument.quantity_scale }
+    }
+}
+
+/// Where frames of one lie name their instrument.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SymbolPlace {
+    at: usize,
+    length: usize,
+    /// Which bits of the two words there are the symbol's.
+    keep: [u64; 2],
+}
+
+impl SymbolPlace {
+    /// Nowhere.
+    pub(super) const NONE: Self = Self { at: 0, length: 0, keep: [0; 2] };
+
+    /// In these bytes of a frame.
+    pub(super) const fn new(Range { start, end }: Range<usize>) -> Self {
+        let length = end.saturating_sub(start);
+        Self { at: start, length, keep: [ones(length), ones(length.saturating_sub(8))] }
+    }
+}
+
+/// The bits of the first `count` bytes of a word.
+#[inline(always)]
+const fn ones(count: usize) -> u64 {
+    if count >= 8 { u64::MAX } else { (1 << (8 * count)) - 1 }
+}
 
 /// A slot of the table, in a line of its own: with many symbols it has to come from afar.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +65,10 @@ struct Slot {
     /// 0 in an empty slot: no symbol is empty.
     length: usize,
     index: InstrumentIndex,
+    scales: Scales,
 }
+
+const _: () = assert!(size_of::<Slot>() == CACHE_LINE);
 
 impl Slot {
     /// Whether the rest of the symbol is the same too. Apart, because few symbols have one and a call of `memcmp` costs
@@ -40,8 +89,7 @@ pub(in crate::venue::binance) struct SymbolTable {
 /// The first sixteen bytes of the `length` bytes at `at`, as two words.
 #[inline(always)]
 fn head(bytes: &[u8], at: usize, length: usize) -> [u64; 2] {
-    let keep = |word: u64, count: usize| if count >= 8 { word } else { word & ((1 << (8 * count)) - 1) };
-    [keep(load(bytes, at), length), keep(load(bytes, at + 8), length.saturating_sub(8))]
+    [load(bytes, at) & ones(length), load(bytes, at + 8) & ones(length.saturating_sub(8))]
 }
 
 /// Where to look first. Odd constants of a good spread (the golden ratio and a prime); the high bits are the best.
@@ -55,12 +103,14 @@ impl SymbolTable {
     /// The symbols of `market`.
     pub(in crate::venue::binance) fn new(instruments: &Instruments, market: Market) -> Self {
         let listed = || instruments.iter().filter(|(_, instrument)| instrument.market == market);
-        let empty = Slot { head: [0; 2], tail: [0; SYMBOL_BYTES_MAX - HEAD], length: 0, index: 0 };
+        let tail = [0; SYMBOL_BYTES_MAX - HEAD];
+        let empty = Slot { head: [0; 2], tail, length: 0, index: 0, scales: Scales::NONE };
         let mut slots = vec![empty; (listed().count() * 2 + 1).next_power_of_two()].into_boxed_slice();
         let mask = slots.len() - 1;
         for (index, instrument) in listed() {
             let symbol = instrument.symbol.as_bytes();
-            let mut slot = Slot { head: head(symbol, 0, symbol.len()), length: symbol.len(), index, ..empty };
+            let (head, scales) = (head(symbol, 0, symbol.len()), Scales::of(instrument));
+            let mut slot = Slot { head, length: symbol.len(), index, scales, ..empty };
             let rest = symbol.get(HEAD..).unwrap_or_default();
             slot.tail[..rest.len()].copy_from_slice(rest);
             let mut place = spread(slot.head, slot.length) & mask;
@@ -83,12 +133,12 @@ impl SymbolTable {
             let length = (first.trailing_zeros() >> 3) as usize;
             return self
                 .look_up([words[0] & below(first), 0], length, bytes, at)
-                .map(|index| (index, at + length));
+                .map(|slot| (slot.index, at + length));
         }
         if second != 0 {
             let length = 8 + (second.trailing_zeros() >> 3) as usize;
             let head = [words[0], words[1] & below(second)];
-            return self.look_up(head, length, bytes, at).map(|index| (index, at + length));
+            return self.look_up(head, length, bytes, at).map(|slot| (slot.index, at + length));
         }
         let rest = bytes.get(at..at + SYMBOL_BYTES_MAX + 1).or_else(|| bytes.get(at..))?;
         let length = rest.iter().position(|&byte| byte == b'"')?;
@@ -102,18 +152,32 @@ impl SymbolTable {
         at: usize,
         length: usize,
     ) -> Option<InstrumentIndex> {
-        self.look_up(head(bytes, at, length), length, bytes, at)
+        self.look_up(head(bytes, at, length), length, bytes, at).map(|slot| slot.index)
+    }
+
+    /// The instrument whose symbol lies at `place`, if its numbers have these decimals.
+    #[inline(always)]
+    pub(super) fn find_at(
+        &self,
+        place: &SymbolPlace,
+        scales: Scales,
+        bytes: &[u8],
+    ) -> Option<InstrumentIndex> {
+        let [low, high] = window::<HEAD>(bytes, place.at)?.as_chunks().0 else { return None };
+        let words = [u64::from_le_bytes(*low) & place.keep[0], u64::from_le_bytes(*high) & place.keep[1]];
+        let found = self.look_up(words, place.length, bytes, place.at)?;
+        (found.scales == scales).then_some(found.index)
     }
 
     #[inline(always)]
-    fn look_up(&self, head: [u64; 2], length: usize, bytes: &[u8], at: usize) -> Option<InstrumentIndex> {
+    fn look_up(&self, head: [u64; 2], length: usize, bytes: &[u8], at: usize) -> Option<&Slot> {
         let mask = self.slots.len() - 1;
         let mut place = spread(head, length);
         loop {
             let slot = self.slots.get(place & mask)?;
             if slot.length == length && slot.head == head {
                 if length <= HEAD || slot.has_tail(bytes, at, length) {
-                    return (length != 0).then_some(slot.index);
+                    return (length != 0).then_some(slot);
                 }
             } else if slot.length == 0 {
                 return None;

@@ -2,9 +2,9 @@
 //! a time, where the processor has AVX2.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_shuffle_epi8, _mm256_cmpeq_epi16,
-    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_packs_epi16, _mm256_set_m128i,
-    _mm256_set1_epi16, _mm256_sub_epi8, _mm256_subs_epu8, _mm256_testz_si256, _mm256_zextsi128_si256,
+    __m128i, __m256i, _mm_and_si128, _mm_set1_epi8, _mm_shuffle_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_m128i, _mm256_set1_epi8, _mm256_sub_epi8,
+    _mm256_subs_epu8, _mm256_testz_si256, _mm256_zextsi128_si256,
 };
 
 use super::avx2::Avx2;
@@ -32,14 +32,6 @@ impl Lane {
         (self.least[at], self.more[at]) = (range.least, range.most - range.least);
     }
 }
-
-/// Tags that are compared at once.
-pub(in crate::venue::binance) const TAGS: usize = 32;
-
-/// What is looked for among many, in one line.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-pub(in crate::venue::binance) struct Tags(pub(in crate::venue::binance) [u16; TAGS]);
 
 /// From which byte to which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,27 +127,18 @@ impl Avx2 {
         Wrong(unsafe { _mm256_or_si256(one.0, two.0) })
     }
 
-    /// Where the first `byte` stands in these; beyond them if nowhere.
-    #[inline(always)]
-    pub(in crate::venue::binance) fn first(self, bytes: &[u8; LANES], byte: u8) -> usize {
-        self.find(self.load(bytes), byte)
-    }
-
-    /// The place of the first of `tags` that is `tag`; beyond them if none is.
+    /// Which of these bytes are quotes or points, by which numbers and texts are told apart: a bit each, the first the lowest.
     #[inline(always)]
     #[allow(unsafe_code)]
-    pub(in crate::venue::binance) fn place(self, Tags(tags): &Tags, tag: u16) -> usize {
-        let [first, second, third, fourth] = tags.as_chunks().0 else { return TAGS };
-        // SAFETY: sixteen bytes each, read without alignment; there is an `Avx2`.
+    pub(in crate::venue::binance) fn marks(self, bytes: &[u8; LANE]) -> u32 {
+        // SAFETY: thirty-two bytes can be read there, and the load asks for no alignment; there is an `Avx2`.
         let found = unsafe {
-            let load = |tags: &[u16; TAGS / 4]| _mm_loadu_si128(tags.as_ptr().cast());
-            let tag = _mm256_set1_epi16(tag.cast_signed());
-            // Packing goes by halves of 128 bits: in this order the places come out as they are.
-            let one = _mm256_cmpeq_epi16(_mm256_set_m128i(load(third), load(first)), tag);
-            let two = _mm256_cmpeq_epi16(_mm256_set_m128i(load(fourth), load(second)), tag);
-            _mm256_movemask_epi8(_mm256_packs_epi16(one, two))
+            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
+            let quotes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
+            let points = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.'.cast_signed()));
+            _mm256_movemask_epi8(_mm256_or_si256(quotes, points))
         };
-        found.trailing_zeros() as usize
+        found.cast_unsigned()
     }
 
     /// The digits at known places of bytes that were judged.

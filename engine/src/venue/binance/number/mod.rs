@@ -30,7 +30,7 @@ use super::{DecodeError, DecodeReason};
 
 pub(super) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
-pub(super) use lanes::{Bounds, Digits, LANE, Lane, Places, TAGS, Tags, Wrong};
+pub(super) use lanes::{Bounds, Digits, LANE, Lane, Places, Wrong};
 #[cfg(target_arch = "x86_64")]
 pub(super) use layout::{LANES, Layouts, WHOLE_MAX};
 pub(super) use reading::{ByWords, Reading};

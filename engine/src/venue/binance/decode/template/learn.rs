@@ -2,18 +2,29 @@
 
 use std::ops::Range;
 
-use crate::domain::InstrumentIndex;
 use crate::venue::binance::number::{Bounds, LANE, LANES, Lane, Layouts, Places, WHOLE_MAX};
 
 use super::super::levels::Shapes;
-use super::slots::STREAM;
-use super::{HEAD, Kind, NUMBERS, Number, Quantities, TAIL, Template};
+use super::super::symbols::{Scales, SymbolPlace};
+use super::{HEAD, Kind, Lesson, NUMBERS, Number, Quantities, TAIL, Template};
 
 /// Most fields of a frame: a trade's twelve, and two around it.
 const FIELDS: usize = 14;
 
-/// What a digit may be.
+/// What a digit may be, and a letter.
 const DIGIT: Bounds = Bounds { least: b'0', most: b'9' };
+const UPPER: Bounds = Bounds { least: b'A', most: b'Z' };
+const LOWER: Bounds = Bounds { least: b'a', most: b'z' };
+
+/// What a byte of a name may be where another has `byte`: a letter, or a digit, like it. None of them has to be read twice.
+const fn like(byte: u8) -> Bounds {
+    match byte {
+        b'0'..=b'9' => DIGIT,
+        b'A'..=b'Z' => UPPER,
+        b'a'..=b'z' => LOWER,
+        _ => Bounds { least: byte, most: byte },
+    }
+}
 
 /// A value of the frame's event, or of what is around it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,7 +93,8 @@ impl<'f> Lying<'f> {
         self.fields().iter().find(|field| field.key == key).copied()
     }
 
-    /// What the byte at `at` of a field may be: a digit of an integer or of a price may change, all else may not.
+    /// What the byte at `at` of a field may be: a digit of an integer or of a price may change, and what names an instrument,
+    /// all else may not.
     fn bounds(&self, field: &Field<'_>, at: usize) -> Option<Bounds> {
         let fixed = Bounds { least: self.frame[at], most: self.frame[at] };
         Some(match field.key {
@@ -91,6 +103,7 @@ impl<'f> Lying<'f> {
                 Bounds { least: b'1', ..DIGIT }
             }
             _ if field.integer => DIGIT,
+            b"s" | b"ps" | b"stream" => like(self.frame[at]),
             b"b" | b"a" | b"p" => {
                 let (layouts, whole, _) = self.price(field)?;
                 layouts.bounds(whole, at - field.start)
@@ -152,13 +165,12 @@ impl<'f> Lying<'f> {
 impl Template {
     /// Of no frame.
     pub(super) const NOTHING: Self = Self {
-        key: 0,
-        key_at: 0,
+        scales: Scales::NONE,
+        symbol: SymbolPlace::NONE,
         lanes: 0,
         head_length: 0,
         middle_last: 0,
         tail_length: 0,
-        instrument: 0,
         wrapped: false,
         quantities: Quantities { layouts: Layouts::NONE, factor: 1 },
         numbers: [Number::NONE; NUMBERS],
@@ -170,27 +182,26 @@ impl Template {
         tail: [Lane::FREE; TAIL],
     };
 
-    /// The template of `frame`, which `documented` has read, and where it names its instrument. `None` where that
-    /// cannot be had: it is too short or too long, or its numbers are.
+    /// The template of a frame that `documented` has read, and of those that lie like it. `None` where that cannot be had: it is
+    /// too short or too long, or its numbers are.
     #[cold]
-    pub(super) fn learn(
-        frame: &[u8],
-        kind: Kind,
-        instrument: InstrumentIndex,
-        shapes: &Shapes,
-    ) -> Option<(Self, usize)> {
+    pub(super) fn learn(lesson: &Lesson<'_>) -> Option<Self> {
+        let frame = lesson.frame.payload;
         if frame.contains(&b'\\') {
             return None;
         }
-        let lying = &Lying::new(frame, shapes)?;
+        let lying = &Lying::new(frame, lesson.shapes)?;
         let wrapped = frame.starts_with(b"{\"stream\":");
-        let mut made = Self { instrument, wrapped, ..Self::NOTHING };
-        match kind {
+        let symbol = lying.field(b"s")?.range();
+        let place = SymbolPlace::new(symbol.clone());
+        let mut made = Self { scales: lesson.scales, symbol: place, wrapped, ..Self::NOTHING };
+        match lesson.kind {
             Kind::BookTicker => made.learn_book_ticker(lying)?,
             Kind::Trade => made.learn_trade(lying)?,
             Kind::Depth => made.learn_depth(lying)?,
         }
-        Some((made, if wrapped { STREAM } else { lying.field(b"s")?.start }))
+        // The symbol is looked up only where the head is right.
+        (symbol.end <= made.head_length).then_some(made)
     }
 
     fn learn_book_ticker(&mut self, lying: &Lying<'_>) -> Option<()> {

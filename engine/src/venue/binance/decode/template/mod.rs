@@ -1,15 +1,15 @@
 //! Frames that lie as an earlier one did.
 //!
 //! From one frame of a stream to the next little changes but digits: how many digits a quantity has before its point,
-//! and `true` for `false`. A template holds what was learned of one: which bytes are fixed, which are digits, and where
-//! its numbers lie. A frame that fits is compared a lane at a time, and nothing waits for where a number ends. What
+//! and `true` for `false`; and from one instrument's to another's the letters of its symbol. A template holds what was
+//! learned of one: which bytes are fixed, which are digits or letters, and where its numbers and its symbol lie. A frame that fits is compared a lane at a time, and nothing waits for where a number ends. What
 //! does not fit is read by `documented`, from whose frames templates are made (`learn`), so both say the same.
 
 mod learn;
 mod slots;
 
 use crate::book::DiffIds;
-use crate::domain::{InstrumentIndex, Market, Price, Quantity, Side};
+use crate::domain::{InstrumentIndex, Instruments, Market, Price, Quantity, Side};
 use crate::message::tick::Top;
 use crate::venue::Frame;
 use crate::venue::binance::MarketEvent;
@@ -20,6 +20,7 @@ use crate::venue::binance::number::{
 use super::MARKETS;
 use super::documented::DepthHead;
 use super::levels::Shapes;
+use super::symbols::{Scales, SymbolPlace, SymbolTable};
 use slots::Slots;
 
 /// Most whole lanes up to the first quantity, or to the levels: symbols and the names of streams are long.
@@ -66,20 +67,20 @@ struct Quantities {
     factor: u64,
 }
 
-/// What is known of the frames of one instrument, kind and way to arrive: `head`, a quantity, `middle`, a second quantity or `true` or
-/// `false`, `tail`. Of a depth frame only the head counts.
+/// What is known of frames of one kind and way to arrive that lie alike, whatever instrument they are about: `head`, a quantity,
+/// `middle`, a second quantity or `true` or `false`, `tail`. Of a depth frame only the head counts.
 #[derive(Clone, Copy, Debug)]
 struct Template {
-    /// What its frames have at `key_at`: eight bytes by which they are told from those of other instruments.
-    key: u64,
-    key_at: usize,
+    /// Decimals that their instruments have: digits are read for these.
+    scales: Scales,
+    /// Where they name their instrument.
+    symbol: SymbolPlace,
     /// Lanes of `head` in use: whole ones; none before anything was learned.
     lanes: usize,
     head_length: usize,
     /// Where the last sixteen bytes of the middle start, from its start.
     middle_last: usize,
     tail_length: usize,
-    instrument: InstrumentIndex,
     wrapped: bool,
     quantities: Quantities,
     /// Of a book ticker `u` and `b`, of a trade `E`, `t` and `p`, of a depth frame `E`, `U`, `u` and `pu`.
@@ -104,13 +105,14 @@ impl Template {
         self.lanes == 0
     }
 
-    /// Whether a frame may be one of its own. Only its head tells.
+    /// Whose a frame is, if its head is right: a listed instrument's with such numbers.
     #[inline(always)]
-    fn may_be_of(&self, frame: &[u8]) -> bool {
-        window(frame, self.key_at).is_some_and(|key| u64::from_le_bytes(*key) == self.key)
+    fn whose(&self, by: Avx2, frame: &[u8], symbols: &SymbolTable) -> Option<InstrumentIndex> {
+        self.has_head(by, frame)?;
+        symbols.find_at(&self.symbol, self.scales, frame)
     }
 
-    /// Whether the head is right. By itself, for among many instruments it seldom is.
+    /// Whether the head is right. By itself, for among many instruments it may well not be.
     #[inline(always)]
     fn has_head(&self, by: Avx2, frame: &[u8]) -> Option<()> {
         let (lanes, _) = frame.as_chunks::<LANE>();
@@ -158,8 +160,12 @@ impl Template {
     }
 
     #[inline(always)]
-    fn book_ticker(&self, by: Avx2, frame: &[u8]) -> Option<MarketEvent<'static>> {
-        self.has_head(by, frame)?;
+    fn book_ticker(
+        &self,
+        by: Avx2,
+        frame: &[u8],
+        instrument: InstrumentIndex,
+    ) -> Option<MarketEvent<'static>> {
         let (bid_size, middle, wrong) = self.quantity(by, frame)?;
         let layouts = self.quantities.layouts;
         let end = frame.len().checked_sub(self.tail_length)?;
@@ -189,12 +195,11 @@ impl Template {
             ask: Price(self.amount(ask_price, &self.ask)),
             ask_quantity: self.size(ask_size),
         };
-        Some(MarketEvent::BookTicker { instrument: self.instrument, update_id, top, event_time })
+        Some(MarketEvent::BookTicker { instrument, update_id, top, event_time })
     }
 
     #[inline(always)]
-    fn trade(&self, by: Avx2, frame: &[u8]) -> Option<MarketEvent<'static>> {
-        self.has_head(by, frame)?;
+    fn trade(&self, by: Avx2, frame: &[u8], instrument: InstrumentIndex) -> Option<MarketEvent<'static>> {
         let (size, middle, wrong) = self.quantity(by, frame)?;
         let end = frame.len().checked_sub(self.tail_length)?;
         let aggressor = match frame.get(middle + self.middle_last + LANES..end)? {
@@ -209,7 +214,7 @@ impl Template {
         let [at, trade_id] = by.integers(told_at.digits(by, frame, 0)?, id.digits(by, frame, 0)?);
         let [value, size] = by.integers(price.digits(by, frame, 0)?, size);
         Some(MarketEvent::Trade {
-            instrument: self.instrument,
+            instrument,
             trade_id,
             price: Price(self.amount(value, price)),
             quantity: self.size(size),
@@ -220,13 +225,17 @@ impl Template {
     }
 
     #[inline(always)]
-    fn depth(&self, by: Avx2, frame: &[u8], market: Market) -> Option<DepthHead> {
-        self.has_head(by, frame)?;
+    fn depth(
+        &self,
+        by: Avx2,
+        frame: &[u8],
+        (market, instrument): (Market, InstrumentIndex),
+    ) -> Option<DepthHead> {
         let [told_at, first, last, previous] = &self.numbers;
         let [at, first] = by.integers(told_at.digits(by, frame, 0)?, first.digits(by, frame, 0)?);
         let [last, previous] = by.integers(last.digits(by, frame, 0)?, previous.digits(by, frame, 0)?);
         Some(DepthHead {
-            instrument: self.instrument,
+            instrument,
             ids: DiffIds { first, last, previous: (market != Market::Spot).then_some(previous) },
             event_time: time(at)?.0,
             levels: self.head_length,
@@ -248,13 +257,23 @@ impl Kind {
 }
 
 /// The last byte of a frame before the braces that close it, by which kinds are told apart: where a combined stream's
-/// frame names its event depends on how long the names before are. Also whether it is of such a one: there is a brace
-/// more. `None` of what is too short for any template.
+/// frame names its event depends on how long the names before are. `None` of what is too short for any template.
 #[inline(always)]
-const fn ending(frame: &[u8]) -> Option<(u8, bool)> {
+const fn ending(frame: &[u8]) -> Option<u8> {
     let Some([.., outer, inner, _]) = frame.last_chunk::<{ LANE * TAIL }>() else { return None };
-    let wrapped = *inner == b'}';
-    Some((if wrapped { *outer } else { *inner }, wrapped))
+    Some(if *inner == b'}' { *outer } else { *inner })
+}
+
+/// A frame to learn of, and what it told.
+struct Lesson<'l> {
+    frame: &'l Frame<'l>,
+    kind: Kind,
+    event: &'l MarketEvent<'l>,
+    /// Of its instrument.
+    scales: Scales,
+    shapes: &'l Shapes,
+    /// Of its market.
+    symbols: &'l SymbolTable,
 }
 
 /// The templates of a decoder.
@@ -269,29 +288,34 @@ impl Templates {
         Self { slots: Slots::new(instruments) }
     }
 
-    /// What a frame tells, if it fits; `place` is its market's.
+    /// What a frame tells, if it fits; `place` and `symbols` are its market's.
     #[inline(always)]
-    pub(super) fn read(&mut self, by: Avx2, frame: &Frame<'_>, place: usize) -> Option<Told> {
+    pub(super) fn read(
+        &mut self,
+        by: Avx2,
+        frame: &Frame<'_>,
+        (place, symbols): (usize, &SymbolTable),
+    ) -> Option<Told> {
         let Frame { payload: frame, market, .. } = *frame;
-        let (last, wrapped) = ending(frame)?;
+        let last = ending(frame)?;
         let slots = &mut self.slots;
         // The kind is a question for itself, and no place in an array: places would wait for the frame's bytes.
         Some(match last {
             b'e' => {
-                let slot = slots.find(by, frame, (place, Kind::Trade), wrapped)?;
-                let event = slot.template.trade(by, frame)?;
+                let (slot, instrument) = slots.find(by, frame, (place, Kind::Trade), symbols)?;
+                let event = slot.template.trade(by, frame, instrument)?;
                 slot.fitted();
                 Told::Event(event)
             }
             b']' => {
-                let slot = slots.find(by, frame, (place, Kind::Depth), wrapped)?;
-                let head = slot.template.depth(by, frame, market)?;
+                let (slot, instrument) = slots.find(by, frame, (place, Kind::Depth), symbols)?;
+                let head = slot.template.depth(by, frame, (market, instrument))?;
                 slot.fitted();
                 Told::Depth(head)
             }
             _ => {
-                let slot = slots.find(by, frame, (place, Kind::BookTicker), wrapped)?;
-                let event = slot.template.book_ticker(by, frame)?;
+                let (slot, instrument) = slots.find(by, frame, (place, Kind::BookTicker), symbols)?;
+                let event = slot.template.book_ticker(by, frame, instrument)?;
                 slot.fitted();
                 Told::Event(event)
             }
@@ -304,9 +328,9 @@ impl Templates {
         &mut self,
         by: Avx2,
         frame: &Frame<'_>,
-        place: usize,
+        (place, symbols): (usize, &SymbolTable),
         event: &MarketEvent<'_>,
-        shapes: &[Shapes],
+        (instruments, shapes): (&Instruments, &[Shapes]),
     ) {
         let (kind, instrument) = match *event {
             MarketEvent::BookTicker { instrument, .. } => (Kind::BookTicker, instrument),
@@ -318,10 +342,13 @@ impl Templates {
             // So short a frame fits none, and none was asked.
             return;
         }
-        if let Some(at) = self.slots.missed((place, kind), instrument) {
-            let shapes = &shapes[instrument as usize];
-            self.slots.learn(by, frame, (place, at), (kind, instrument), event, shapes);
-        }
+        let Some(place_of) = self.slots.missed(by, frame.payload, (place, kind)) else { return };
+        let (Some(known), Some(shapes)) = (instruments.get(instrument), shapes.get(instrument as usize))
+        else {
+            return;
+        };
+        let lesson = Lesson { frame, kind, event, scales: Scales::of(known), shapes, symbols };
+        self.slots.learn(by, (place, place_of), &lesson);
     }
 }
 
