@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::hint::black_box;
 
+use crate::limits::CACHE_LINE;
+
 /// An empty vector with room for `capacity` values like `value`.
 pub fn vector<T: Clone>(capacity: usize, value: T) -> Vec<T> {
     let mut made = filled(capacity, value);
@@ -23,16 +25,59 @@ pub fn slice<T: Clone>(length: usize, value: T) -> Box<[T]> {
 
 /// Asks the processor to bring `value` into its caches, and waits for nothing.
 #[inline(always)]
-#[allow(unsafe_code)]
 pub fn fetch<T>(value: &T) {
+    fetch_at(std::ptr::from_ref(value).addr());
+}
+
+#[inline(always)]
+#[allow(unsafe_code)]
+fn fetch_at(address: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, which reads nothing that the program could see and cannot fault; SSE is part of this architecture.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast()) }
+        // SAFETY: a hint, which reads nothing that the program could see and cannot fault, whatever is at the address; SSE is
+        // part of this architecture.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::without_provenance(address)) }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    let _ = address;
+}
+
+/// Where a table has the lines of the cache that begin each entry. Whoever learns first which entry it will be about can have its
+/// lines brought, and neither reads nor knows what is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines {
+    /// Address of the first entry's first.
+    first: usize,
+    /// Bytes from one entry's to the next one's.
+    stride: usize,
+    /// How many of an entry are brought.
+    count: usize,
+}
+
+impl Lines {
+    /// None of any table.
+    pub const NONE: Self = Self { first: 0, stride: 0, count: 0 };
+
+    /// The first `count` lines of each entry of `table`, or all that it has. Where the table lies later somewhere else,
+    /// what is brought is of no use, and does no harm.
+    #[must_use]
+    pub fn of<T>(table: &[T], count: usize) -> Self {
+        let stride = size_of::<T>();
+        Self { first: table.as_ptr().addr(), stride, count: count.min(stride.div_ceil(CACHE_LINE)) }
+    }
+
+    /// Asks for the lines of entry `index`.
+    #[inline(always)]
+    pub fn fetch(&self, index: usize) {
+        self.addresses(index).for_each(fetch_at);
+    }
+
+    #[inline(always)]
+    fn addresses(&self, index: usize) -> impl Iterator<Item = usize> {
+        let entry = self.first.wrapping_add(self.stride.wrapping_mul(index));
+        (0..self.count).map(move |line| entry.wrapping_add(line * CACHE_LINE))
+    }
 }
 
 fn filled<T: Clone>(length: usize, value: T) -> Vec<T> {
@@ -57,5 +102,21 @@ mod tests {
         queue.extend(0..1_000);
         assert_eq!((vector.capacity(), queue.capacity()), capacities, "it does not grow");
         assert_eq!(*slice(3, 7_u8), [7; 3]);
+    }
+
+    #[test]
+    fn lines_are_those_of_the_entry() {
+        #[repr(align(64))]
+        #[derive(Clone, Copy)]
+        struct Entry([u64; 20]);
+        let table = [Entry([0; 20]); 5];
+        let (two, more) = (Lines::of(&table, 2), Lines::of(&table, 9));
+        for (index, entry) in table.iter().enumerate() {
+            let lines = [0, 8, 16].map(|at| std::ptr::from_ref(&entry.0[at]).addr());
+            assert_eq!(two.addresses(index).collect::<Vec<_>>(), lines[..2]);
+            assert_eq!(more.addresses(index).collect::<Vec<_>>(), lines, "no more than an entry has");
+        }
+        assert_eq!(Lines::NONE.addresses(7).count(), 0);
+        more.fetch(usize::MAX);
     }
 }

@@ -135,7 +135,8 @@ impl<F: MarketData, E: OrderEntry> Desk<F, E> {
         ipc.create()?;
         let config = plan.config(room.path(), stopwatch);
         let mut journals = JournalSet::new(plan.journal);
-        let path = Path::assemble(&config, vec![plan.taker()], feed, entry, &mut journals)?;
+        let mut path = Path::assemble(&config, vec![plan.taker()], feed, entry, &mut journals)?;
+        path.share_thread(&plan.instruments);
         Ok(Self { agents: path.into_parts(), journals, ipc, now: plan.start, _room: room })
     }
 

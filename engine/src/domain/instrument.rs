@@ -7,6 +7,7 @@ use crate::domain::filters::Filters;
 use crate::domain::quantity::{Price, Quantity};
 use crate::error::SetupError;
 use crate::limits::{INSTRUMENTS_MAX, SYMBOL_BYTES_MAX};
+use crate::room::Lines;
 use crate::wire::wire_enum;
 
 /// Dense index of an instrument in its table; meaningful only within one engine epoch.
@@ -161,6 +162,12 @@ impl Instruments {
             }
         }
         Ok(Self { table, by_symbol })
+    }
+
+    /// Where each has what the text of its orders is made of.
+    #[must_use]
+    pub fn lines(&self) -> Lines {
+        Lines::of(&self.table, 1)
     }
 
     /// The instrument at `index`.

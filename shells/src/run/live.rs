@@ -135,6 +135,7 @@ impl Live {
             Runner::start(journals, plan.clock, None, Idle::new(IdleStrategy::Park), stop_rest.clone())?;
         let threads = match args.placement {
             Placement::Shared => {
+                path.share_thread(&plan.instruments);
                 let path = LivePath::new(path, log, plan.stopwatch);
                 Threads::Shared(starter.start(SharedThread { house, path }, watches)?)
             }

@@ -2,7 +2,7 @@
 
 use crate::agent::{Agent, Published};
 use crate::clock::Moment;
-use crate::domain::Nanos;
+use crate::domain::{Instruments, Nanos};
 use crate::error::SetupError;
 use crate::tick_to_trade::assembly::builders;
 use crate::tick_to_trade::assembly::config::{PathConfig, StrategySlot};
@@ -60,6 +60,13 @@ impl<M: MarketData, E: OrderEntry> Path<M, E> {
         path.risk.agent_mut().meet();
         path.route.agent_mut().meet();
         Ok(path)
+    }
+
+    /// Says that one thread drives them all: ingest then brings what the others will need of an instrument as soon as
+    /// it hears of it. Among many, or after a silence, these lines come from afar.
+    pub fn share_thread(&mut self, instruments: &Instruments) {
+        let lines = self.risk().lines().into_iter().chain([instruments.lines()]);
+        self.ingest_mut().bring(lines);
     }
 
     /// The agents, each to be driven by itself.

@@ -5,7 +5,7 @@ use crate::clock::{Moment, Stopwatch};
 use crate::domain::{InstrumentIndex, Instruments, Interval, Nanos};
 use crate::message::tick::{TRUSTED, Top, interval_flags};
 use crate::message::{Tick, TickKind};
-use crate::room;
+use crate::room::{self, Lines};
 use crate::tick_to_trade::ingest::counts::IngestCounters;
 use crate::tick_to_trade::ingest::instrument_state::InstrumentState;
 use crate::tick_to_trade::ingest::{BookObserver, IngestConfig, IngestPorts};
@@ -18,6 +18,10 @@ const CELL_INTERVAL: Nanos = Nanos::from_millis(1);
 
 /// How much longer a cell may wait for such a cycle.
 const CELL_PATIENCE: Nanos = Nanos::from_millis(4);
+
+/// After so long without a word of an instrument its lines may be far away. Sooner they are not, and asking for them costs more
+/// than it brings.
+const FORGOTTEN: Nanos = Nanos::from_millis(5);
 
 /// Everything that an event borrowed from the feed and the decoder is applied to.
 pub(super) struct Markets {
@@ -36,6 +40,8 @@ pub(super) struct Markets {
     pub(super) wanting_due: Nanos,
     pub(super) silence_due: Nanos,
     pub(super) observer: Option<Box<dyn BookObserver>>,
+    /// Where those behind ingest on this thread have lines of each instrument.
+    pub(super) awaited: Vec<Lines>,
 }
 
 /// What every tick of a frame shares.
@@ -67,7 +73,13 @@ impl Markets {
             wanting_due: Nanos::NEVER,
             silence_due: Nanos::NEVER,
             observer: None,
+            awaited: Vec::new(),
         }
+    }
+
+    /// What every frame looks at of its instrument: its best prices, and what begins its book.
+    pub(super) fn lines(&self) -> Lines {
+        Lines::of(&self.states, 2)
     }
 
     pub(super) fn on_frame(&mut self, decoder: &mut FrameDecoder, frame: &Frame<'_>, now: Nanos) {
@@ -293,11 +305,20 @@ impl Markets {
 
     fn heard(&mut self, instrument: InstrumentIndex, context: &Context) {
         let state = &mut self.states[instrument as usize];
-        state.heard = Some(context.now);
+        let before = state.heard.replace(context.now);
         state.silent = false;
         if self.silence_due == Nanos::NEVER {
             self.silence_due = context.now.saturating_add(self.config.silence);
         }
+        if before.is_none_or(|before| context.now - before > FORGOTTEN) {
+            self.bring(instrument);
+        }
+    }
+
+    /// Now, for whoever needs these lines comes only when this event is taken.
+    #[inline(never)]
+    fn bring(&self, instrument: InstrumentIndex) {
+        self.awaited.iter().for_each(|lines| lines.fetch(instrument as usize));
     }
 
     /// Brings to hand where the next tick goes.

@@ -20,6 +20,7 @@ use crate::limits::POLL_BATCH;
 use crate::message::Tick;
 use crate::message::tick::Top;
 use crate::ring::broadcast;
+use crate::room::Lines;
 use crate::tick_to_trade::ingest::counts::IngestCounters;
 use crate::tick_to_trade::ingest::markets::Markets;
 use crate::venue::MarketData;
@@ -71,12 +72,19 @@ impl<M: MarketData> Ingest<M> {
         config: IngestConfig,
     ) -> Self {
         let markets = Markets::new(ports, &instruments, stopwatch, config);
-        Self { feed, decoder: FrameDecoder::new(instruments), markets }
+        let mut decoder = FrameDecoder::new(instruments);
+        decoder.bring(markets.lines());
+        Self { feed, decoder, markets }
     }
 
     /// Shows every change of a book to `observer`.
     pub fn observe(&mut self, observer: Box<dyn BookObserver>) {
         self.markets.observer = Some(observer);
+    }
+
+    /// Has these lines of an instrument brought as soon as a frame is about it, for others on this thread.
+    pub fn bring(&mut self, lines: impl Iterator<Item = Lines>) {
+        self.markets.awaited.extend(lines);
     }
 
     /// The book of `instrument`.

@@ -15,6 +15,7 @@ use crate::limits::POLL_BATCH;
 use crate::message::{Intent, Report, SealedOrder, Tick};
 use crate::ring::broadcast::{Polled, Reader};
 use crate::ring::spsc::{Consumer, Producer};
+use crate::room::Lines;
 use crate::shm::Late;
 use crate::tick_to_trade::risk::controls::{Gates, JOURNAL_RESERVE};
 use crate::tick_to_trade::risk::counts::RiskCounts;
@@ -86,6 +87,11 @@ pub struct Risk {
 }
 
 impl Risk {
+    /// The lines that an order needs of its instrument's own.
+    pub fn lines(&self) -> [Lines; 3] {
+        self.state.lines()
+    }
+
     /// Risk over `instruments`, with nothing held and nothing open, in the engine epoch of its journal.
     ///
     /// # Errors

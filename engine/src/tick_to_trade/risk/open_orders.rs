@@ -7,7 +7,7 @@ use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Quantity, Side, Sou
 use crate::limits::CACHE_LINE;
 use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
-use crate::room;
+use crate::room::{self, Lines};
 use crate::tick_to_trade::order_index::{NIL, OrderIndex};
 use crate::tick_to_trade::risk::instrument_set::InstrumentSet;
 use crate::tick_to_trade::risk::request::NewOrder;
@@ -136,6 +136,11 @@ pub(super) struct OpenOrders {
 }
 
 impl OpenOrders {
+    /// What is open of an instrument.
+    pub(super) fn lines(&self) -> Lines {
+        Lines::of(&self.rows, 1)
+    }
+
     pub(super) fn new(instruments: usize, capacity: usize) -> Self {
         let capacity = u32::try_from(capacity.max(1)).unwrap_or(NIL - 1).min(NIL - 1);
         let empty = |number: u32| Slot {

@@ -7,6 +7,7 @@
 use crate::counters::halt::HaltState;
 use crate::domain::{Nanos, SourceId};
 use crate::message::Intent;
+use crate::room::Lines;
 use crate::tick_to_trade::risk::bounds::Bounds;
 use crate::tick_to_trade::risk::latch::DayState;
 use crate::tick_to_trade::risk::limits::UNLIMITED;
@@ -19,6 +20,11 @@ use crate::tick_to_trade::risk::self_trade::self_trade;
 use crate::tick_to_trade::risk::state::{Own, Source, State};
 
 impl State {
+    /// What the short way looks at of an instrument: its quote, all of what is looked up with every order, and what is open.
+    pub(super) fn lines(&self) -> [Lines; 3] {
+        [Lines::of(&self.prices.rows, 1), Lines::of(&self.own, usize::MAX), self.orders.lines()]
+    }
+
     /// The new order that an intent of `source` asks for, which the gates let through, if it surely passes every control. If
     /// not, they must be asked one by one.
     #[inline(never)]

@@ -6,6 +6,7 @@ use super::decode::Decoder;
 use super::sbe::{SbeDecoder, SbeEvent};
 use super::{DecodeError, MarketEvent, Skip};
 use crate::domain::Instruments;
+use crate::room::Lines;
 use crate::venue::{Frame, Source};
 
 /// What a frame says, or why it could not be read.
@@ -23,6 +24,11 @@ impl FrameDecoder {
     #[must_use]
     pub fn new(instruments: Arc<Instruments>) -> Self {
         Self { json: Decoder::new(Arc::clone(&instruments)), sbe: SbeDecoder::new(instruments) }
+    }
+
+    /// Has these lines of an instrument brought as soon as a frame in JSON has named it.
+    pub fn bring(&mut self, lines: Lines) {
+        self.json.bring(lines);
     }
 
     /// Hands over what `frame` says: at least one event, and several where it holds several trades.

@@ -25,6 +25,7 @@ pub(super) use tape_tests::{lines, recordings, source};
 use std::sync::Arc;
 
 use crate::domain::{InstrumentIndex, Instruments, Market};
+use crate::room::Lines;
 use crate::venue::{Frame, Source};
 
 use super::json::{Cursor, TEXT_BYTES_MAX};
@@ -105,6 +106,11 @@ impl Decoder {
             Some(reading) => self.documented(reading, frame),
             _ => self.documented(ByWords, frame),
         }
+    }
+
+    /// Has these lines of an instrument brought as soon as a frame has named it.
+    pub fn bring(&mut self, lines: Lines) {
+        self.symbols.iter_mut().for_each(|table| table.bring(lines));
     }
 
     /// The instruments it decodes for.

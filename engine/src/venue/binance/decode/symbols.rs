@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::domain::decimal::Scale;
 use crate::domain::{Instrument, InstrumentIndex, Instruments, Market};
 use crate::limits::{CACHE_LINE, SYMBOL_BYTES_MAX};
+use crate::room::Lines;
 use crate::venue::binance::number::{load, window};
 
 /// Bytes of a symbol that are compared as two words; few symbols are longer.
@@ -84,6 +85,8 @@ impl Slot {
 #[derive(Debug)]
 pub(in crate::venue::binance) struct SymbolTable {
     slots: Box<[Slot]>,
+    /// Whoever else keeps a table by instrument has these lines of it brought while the rest of a frame is read.
+    beside: Lines,
 }
 
 /// The first sixteen bytes of the `length` bytes at `at`, as two words.
@@ -119,7 +122,12 @@ impl SymbolTable {
             }
             slots[place] = slot;
         }
-        Self { slots }
+        Self { slots, beside: Lines::NONE }
+    }
+
+    /// Has these lines of an instrument brought whenever it is found.
+    pub(super) const fn bring(&mut self, lines: Lines) {
+        self.beside = lines;
     }
 
     /// The instrument whose symbol starts at `at` and ends before a quote, and where that quote is.
@@ -177,7 +185,11 @@ impl SymbolTable {
             let slot = self.slots.get(place & mask)?;
             if slot.length == length && slot.head == head {
                 if length <= HEAD || slot.has_tail(bytes, at, length) {
-                    return (length != 0).then_some(slot);
+                    if length == 0 {
+                        return None;
+                    }
+                    self.beside.fetch(slot.index as usize);
+                    return Some(slot);
                 }
             } else if slot.length == 0 {
                 return None;
