@@ -338,18 +338,21 @@ impl HaltPages {
 
     #[inline(always)]
     fn state_at(&mut self, places: [usize; 3]) -> HaltState {
-        let watched = if self.watched.is_empty() { HaltState::Active } else { self.watched_at(places) };
+        let [_, source, instrument] = places;
+        let watched =
+            if self.watched.is_empty() { HaltState::Active } else { self.watched_at(source, instrument) };
         let mut any = 0;
         for page in &self.pages {
             any |= page.words_at(places).map_or(u64::MAX, held);
         }
         let no_page = self.pages.is_empty() && self.watched.is_empty();
-        if any == 0 && !no_page { watched } else { self.strictest_at(places).max(watched) }
+        if any == 0 && !no_page { watched } else { self.strictest_at(source, instrument).max(watched) }
     }
 
     #[cold]
     #[inline(never)]
-    fn strictest_at(&self, places: [usize; 3]) -> HaltState {
+    fn strictest_at(&self, source: usize, instrument: usize) -> HaltState {
+        let places = [0, source, instrument];
         if self.pages.is_empty() && self.watched.is_empty() {
             return HaltState::Halted;
         }
@@ -357,7 +360,8 @@ impl HaltPages {
     }
 
     #[inline(never)]
-    fn watched_at(&mut self, places: [usize; 3]) -> HaltState {
+    fn watched_at(&mut self, source: usize, instrument: usize) -> HaltState {
+        let places = [0, source, instrument];
         let states = self.watched.iter().map(|watched| watched.state_at(places));
         let strictest = states.fold(HaltState::Active, HaltState::max);
         self.held += u64::from(strictest > HaltState::Active);
