@@ -77,6 +77,15 @@ impl OrderId {
     /// No order.
     pub const NONE: Self = Self { epoch: 0, source: SourceId(0), source_epoch: 0, sequence: 0 };
 
+    /// All of it but the sequence, in one word: from the lowest bits on, the epoch, the source and its epoch. Whoever asks for
+    /// these one by one has them moved one by one too, and waits where they are read together.
+    #[inline]
+    #[must_use]
+    pub const fn owner(self) -> u64 {
+        let [owner, _]: [u64; 2] = zerocopy::transmute!(self);
+        u64::from_le(owner)
+    }
+
     /// What stands for an intent of `source` that named itself after somebody else.
     #[must_use]
     pub const fn nameless(epoch: u32, source: SourceId) -> Self {

@@ -43,7 +43,8 @@ impl OrderIndex {
     #[inline]
     #[allow(clippy::cast_possible_truncation)]
     const fn hash(id: OrderId) -> u32 {
-        let owner = (id.epoch as u64) << 32 | (id.source.0 as u64) << 16 | id.source_epoch as u64;
+        // What differs most in the lowest bits, which are mixed into all others.
+        let owner = id.owner().rotate_left(32);
         let mixed = owner.wrapping_mul(0xc2b2_ae3d_27d4_eb4f) ^ (id.sequence / NEIGHBOURS);
         let group = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) * NEIGHBOURS;
         (group + id.sequence % NEIGHBOURS) as u32

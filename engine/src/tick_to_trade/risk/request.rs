@@ -108,10 +108,14 @@ impl Origin {
     /// Whether an intent is of its owner, in its epoch, on an instrument of its table, and says nothing unknown.
     #[inline(always)]
     fn sent(self, intent: &Intent) -> bool {
-        let id = intent.id;
-        let ours = (id.source == self.source) & (id.epoch == self.epoch);
-        let named = (id.source_epoch > 0) & (id.sequence > 0);
-        ours & named & (intent.reserved == [0; 3]) & ((intent.instrument as usize) < self.instruments)
+        let (own, its) = (OrderId::nameless(self.epoch, self.source).owner(), intent.id.owner());
+        // All but the source's epoch, which is above all else.
+        let ours = (own ^ its) << 16 == 0;
+        let named = (own != its) & (intent.id.sequence > 0);
+        let [first, second, third] = intent.reserved;
+        // With the byte before them they are a word.
+        let spare = u32::from_le_bytes([intent.self_trade, first, second, third]) >> 8;
+        ours & named & (spare == 0) & ((intent.instrument as usize) < self.instruments)
     }
 }
 
