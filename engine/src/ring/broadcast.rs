@@ -127,13 +127,17 @@ impl<T: Message> Reader<T> {
                 Polled::Message(message)
             }
             Found::NotYet => Polled::Empty,
-            Found::Gone => self.skip(),
+            // Told in registers: what was found need not lie in memory for a case that hardly ever is.
+            Found::Gone => match self.skip() {
+                0 => Polled::Empty,
+                missed => Polled::Lapped { missed },
+            },
         }
     }
 
-    /// Moves to the oldest message that is safely still there.
+    /// Moves to the oldest message that is safely still there, and says how many it skips.
     #[cold]
-    fn skip(&mut self) -> Polled<T> {
+    fn skip(&mut self) -> u64 {
         let capacity = self.mask + 1;
         let head = slot::head::<T>(self.ring.body(), self.mask, self.position);
         let oldest = head.saturating_sub(capacity - capacity / MARGIN);
@@ -141,10 +145,10 @@ impl<T: Message> Reader<T> {
         if missed == 0 {
             // Only a producer that breaks the protocol leads here.
             self.contradicted = true;
-            return Polled::Empty;
+            return 0;
         }
         self.position = oldest;
-        Polled::Lapped { missed }
+        missed
     }
 
     /// Index of the next message: messages taken plus messages missed since message 0.
