@@ -12,34 +12,40 @@ use crate::tick_to_trade::risk::limits::Rate;
 pub(super) struct Bucket {
     rate: Rate,
     /// What an event needs: more than any bucket holds, where the rate is not set.
-    each: i128,
+    each: u128,
     /// Its level when it is full.
-    full: i128,
-    level: i128,
+    full: u128,
+    level: u128,
     updated: Nanos,
 }
 
 /// Out of reach, and so is the double of it: a full bucket is below 2^95.
-const NEVER: i128 = i128::MAX / 2;
+const NEVER: u128 = u128::MAX / 2;
+
+/// Units of an event: no rate has less than no time.
+#[inline]
+fn event(rate: Rate) -> u128 {
+    rate.per.0.cast_unsigned().into()
+}
 
 impl Bucket {
     pub(super) fn full(rate: Rate) -> Self {
-        let full = i128::from(rate.count) * i128::from(rate.per.0);
-        let each = if rate.is_set() { i128::from(rate.per.0) } else { NEVER };
+        let full = u128::from(rate.count) * event(rate);
+        let each = if rate.is_set() { event(rate) } else { NEVER };
         Self { rate, each, full, level: full, updated: Nanos(i64::MIN) }
     }
 
     #[inline]
-    fn level_at(&self, now: Nanos) -> i128 {
+    fn level_at(&self, now: Nanos) -> u128 {
         // A clock that went back adds nothing. Two words whose product is one instruction.
         let elapsed = if now > self.updated { now.0.abs_diff(self.updated.0) } else { 0 };
-        self.full.min(self.level + i128::from(elapsed) * i128::from(self.rate.count))
+        self.full.min(self.level + u128::from(elapsed) * u128::from(self.rate.count))
     }
 
     /// Whether it holds `needed` at `now`. Where what is left since the last event suffices, nobody needs to know how much has
     /// come since: it is never less.
     #[inline(always)]
-    fn holds(&self, needed: i128, now: Nanos) -> bool {
+    fn holds(&self, needed: u128, now: Nanos) -> bool {
         self.level >= needed || self.level_at(now) >= needed
     }
 
@@ -57,15 +63,15 @@ impl Bucket {
     /// Takes one event out, which [`has`](Self::has) allowed.
     #[inline]
     pub(super) fn take(&mut self, now: Nanos) {
-        self.level = (self.level_at(now) - i128::from(self.rate.per.0)).max(0);
+        self.level = self.level_at(now).saturating_sub(event(self.rate));
         self.updated = self.updated.max(now);
     }
 
     /// Changes the rate and keeps the share of the bucket that is used.
     pub(super) fn set_rate(&mut self, rate: Rate, now: Nanos) {
-        let events = self.level_at(now) / i128::from(self.rate.per.0.max(1));
+        let events = self.level_at(now) / event(self.rate).max(1);
         let next = Self::full(rate);
-        let level = next.full.min(events * i128::from(rate.per.0));
+        let level = next.full.min(events * event(rate));
         *self = Self { level, updated: self.updated.max(now), ..next };
     }
 }
@@ -184,8 +190,8 @@ impl Recent {
     /// How many entries of equal content are no older than `span`; stops at `enough`.
     #[inline(always)]
     pub(super) fn count(&self, content: &Content, now: Nanos, span: Nanos, enough: u32) -> u32 {
-        // What saturates lies before all times: a span is not negative.
-        let oldest = now.0.saturating_sub(span.0);
+        // What does not fit lies before all times: a span is not negative.
+        let oldest = now.0.checked_sub(span.0).unwrap_or(i64::MIN);
         let too_old = |at: Nanos| at.0 < oldest;
         let head = self.heads[content.bucket(self.mask())];
         if too_old(head.at) {
