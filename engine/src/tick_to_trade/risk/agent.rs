@@ -128,7 +128,8 @@ impl Risk {
     /// # Errors
     /// The code of the first control that fails.
     pub fn check(&mut self, intent: &Intent, now: Nanos) -> Verdict {
-        let gates = self.gates(intent, intent.id.source);
+        let free = self.ports.journal.free();
+        let gates = self.gates(intent, intent.id.source, free);
         self.state.check(intent, intent.id.source, now, &gates).map(|_| ())
     }
 
@@ -199,13 +200,13 @@ impl Risk {
     }
 
     #[inline(always)]
-    fn gates(&mut self, intent: &Intent, source: SourceId) -> Gates {
+    fn gates(&mut self, intent: &Intent, source: SourceId, free: usize) -> Gates {
         // What names no instrument is held to the global state; C02 will refuse it if that lets it pass.
         let listed = (intent.instrument as usize) < self.state.instruments();
         let halts = &mut self.ports.halts;
         let halt = if listed { halts.state(source, intent.instrument) } else { halts.global() };
         let halt = if self.is_closing() { halt.max(HaltState::CancelOnly) } else { halt };
-        let (journal_free, ring_free) = (self.journal_room(), self.ports.orders.free());
+        let (journal_free, ring_free) = (self.room_of(free), self.ports.orders.free());
         Gates { halt, journal_free, ring_free, link_up: self.ports.peers.link_up() }
     }
 
@@ -283,9 +284,8 @@ impl Risk {
                     self.counts.ticks_missed += missed;
                     moment.forget();
                 }
-                // Where it was put, as the host has it.
-                Polled::Message(ref tick) => {
-                    self.day_due |= self.state.on_tick(tick);
+                Polled::Message(tick) => {
+                    self.day_due |= self.state.on_tick(&tick);
                     self.counts.ticks += 1;
                 }
             }
@@ -323,8 +323,7 @@ impl Risk {
         let (mut clock, mut intent) = (moment.take(), Intent::default());
         let mut room = self.ports.journal.free();
         for _ in 0..POLL_BATCH {
-            let before = taken;
-            let mut at = self.first;
+            let (mut at, mut more) = (self.first, false);
             for _ in 0..sources {
                 if room < RECORDS_PER_INTENT {
                     // What cannot be journalled is not taken: the rings fill, and the sources are told so at once.
@@ -334,14 +333,20 @@ impl Risk {
                 let source = *source;
                 let waits = |next: &Intent| next.awaits_other(now);
                 if ring.get_mut().is_some_and(|ring| ring.poll_unless_into(&mut intent, waits)) {
-                    clock = self.take_intent(&intent, (source, at), now, clock);
+                    let followed;
+                    (clock, followed) = self.take_intent(&intent, (source, at), room, now, clock);
                     *moment = clock;
                     taken += 1;
                     room = self.ports.journal.free();
+                    match self.ports.intents[at].1.get_mut() {
+                        // As its next poll would: the source may wait for the room.
+                        Some(ring) if !followed => ring.commit(),
+                        _ => more = true,
+                    }
                 }
                 at = if at + 1 < sources { at + 1 } else { 0 };
             }
-            if taken == before {
+            if !more {
                 break;
             }
         }
@@ -355,35 +360,37 @@ impl Risk {
     }
 
     /// Decides an intent of `source`, whose ring is the `at`-th. `clock` is the moment it is taken at; gives the moment that it
-    /// was decided at.
+    /// was decided at, and whether another may stand behind it.
     #[inline(always)]
     fn take_intent(
         &mut self,
         intent: &Intent,
         (source, at): (SourceId, usize),
+        free: usize,
         now: Nanos,
         clock: Moment,
-    ) -> Moment {
+    ) -> (Moment, bool) {
         let epoch = self.state.epoch;
         if self.recovery.as_ref().is_some_and(|past| past.has_decided(intent, source, epoch)) {
             // Taken before the last life ended; its cursor had not been given back yet.
-            return Moment::UNKNOWN;
+            return (Moment::UNKNOWN, true);
         }
         let ring = &mut self.ports.intents[at].1;
         let other = if intent.opens_pair() { other_of(intent, ring) } else { None };
-        if let Some(next) = ring.get_mut().and_then(Consumer::peek) {
+        let next = ring.get_mut().and_then(Consumer::peek);
+        if let Some(next) = &next {
             // What it needs comes while this one is decided.
-            self.state.expect(source, &next);
+            self.state.expect(source, next);
         }
         let started = clock.or_read(&self.ports.stopwatch);
         self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
         match other {
-            None => self.decide(intent, source, now, started.0),
-            Some(other) => self.decide_pair([intent, &other], source, now, started.0),
+            None => self.decide(intent, source, free, now, started.0),
+            Some(other) => self.decide_pair([intent, &other], source, free, now, started.0),
         }
         let done = self.ports.stopwatch.elapsed();
         self.ports.histograms.record(0, (done - started).0.unsigned_abs());
-        Moment::at(done)
+        (Moment::at(done), next.is_some())
     }
 }
 

@@ -14,7 +14,8 @@ use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate
 use crate::tick_to_trade::risk::request::{Amend, NewOrder, Request, Sweep, read};
 use crate::tick_to_trade::risk::self_trade::self_trade;
 use crate::tick_to_trade::risk::size::{filters, max_notional, max_quantity, valued_at};
-use crate::tick_to_trade::risk::state::{Own, Source, State};
+use crate::tick_to_trade::risk::source::Source;
+use crate::tick_to_trade::risk::state::{Own, State};
 use crate::tick_to_trade::risk::valuation::{NoValue, Row};
 
 /// C25: records of the journal that new orders may not use, so that rejects and cancels always find room.
@@ -413,8 +414,8 @@ impl<'a> Subject<'a> {
     #[inline(always)]
     fn latches(&self, reduces: bool) -> Result<(), RejectCode> {
         // Nearly always: nothing is latched, the day is fine and all limits are set.
-        let State { day_latch, day, latches_set, .. } = self.state;
-        let calm = *latches_set && *day_latch == HaltState::Active && day.state == DayState::Fine;
+        let State { day_latch, day, limits_set, .. } = self.state;
+        let calm = *limits_set && *day_latch == HaltState::Active && day.state == DayState::Fine;
         if calm && self.source.latched.is_none() {
             return Ok(());
         }

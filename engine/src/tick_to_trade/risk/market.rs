@@ -90,7 +90,7 @@ impl Quote {
     /// NO_REF while there is no price on one of the sides. STALE_MD (C10) when the book is not trusted, is crossed
     /// or locked, its last word is more than `stale_after` away from `now` (in either direction: a stamp from the
     /// future says as little), or no `stale_after` is set.
-    #[inline]
+    #[inline(always)]
     pub(super) fn reference(&self, now: Nanos, stale_after: Nanos) -> Result<Reference, RejectCode> {
         let Top { bid, ask, .. } = self.top;
         let recent = (stale_after.0 > 0) & (now.0.abs_diff(self.at.0) <= stale_after.0.cast_unsigned());

@@ -19,6 +19,7 @@ mod latch;
 mod self_trade;
 mod bounds;
 mod open_orders;
+mod source;
 mod state;
 mod plain;
 mod controls;

@@ -263,27 +263,25 @@ impl OpenOrders {
     }
 
     /// Counts an approved order in full, until reports say otherwise. One that is in the table already is the same
-    /// order: ids do not repeat. Returns whether it was not.
+    /// order: ids do not repeat. Returns whether nothing was left of its instrument before.
     ///
     /// # Errors
     /// When the table is full.
     #[inline(always)]
-    pub(super) fn reserve(&mut self, order: &NewOrder) -> Result<bool, TableFull> {
-        if !self.has_room() && self.find(order.id).is_some() {
-            return Ok(false);
-        }
-        self.add(Slot {
+    pub(super) fn reserve(&mut self, order: &NewOrder, worst: Price) -> Result<bool, TableFull> {
+        let added = self.add(Slot {
             id: order.id,
             instrument: order.instrument,
             side: order.side,
-            price: order.worst_price(),
+            price: worst,
             quantity: order.quantity.0,
             filled: 0,
             phase: Phase::Live,
             pairing: Pairing::Alone,
             next: NIL,
             before: NIL,
-        })
+        });
+        if added.is_err() { self.find(order.id).map(|_| false).ok_or(TableFull) } else { added }
     }
 
     /// Takes what a report says of its order, of which `traded` was just applied to the position.
@@ -359,7 +357,7 @@ impl OpenOrders {
         self.index.fetch_ahead();
     }
 
-    /// Adds an order, unless it is in the table. Returns whether it was not.
+    /// Adds an order, unless it is in the table. Returns whether nothing was left of its instrument before.
     #[inline(always)]
     fn add(&mut self, slot: Slot) -> Result<bool, TableFull> {
         let at = self.free;
@@ -367,9 +365,8 @@ impl OpenOrders {
         let is_new = self.index.insert_new(slot.id, at, |place| self.slots[place as usize].id);
         if is_new {
             self.free = free;
-            self.link(at, &slot);
         }
-        Ok(is_new)
+        Ok(is_new && self.link(at, &slot))
     }
 
     /// Removes the order at `at`, which the index has at `entry`.
@@ -418,9 +415,10 @@ impl OpenOrders {
         }
     }
 
-    /// Puts a slot into its list and sums. Inline for what is known of a new order.
+    /// Puts a slot into its list and sums. Returns whether nothing was left of its instrument before. Inline for what is known
+    /// of a new order.
     #[inline(always)]
-    fn link(&mut self, at: u32, slot: &Slot) {
+    fn link(&mut self, at: u32, slot: &Slot) -> bool {
         let queue = *self.rows[slot.instrument as usize].queues.get(slot.side);
         let next = self.first_worse(queue, slot.rank());
         let before = if next == NIL { queue.tail } else { self.slots[next as usize].before };
@@ -435,12 +433,14 @@ impl OpenOrders {
             Some(before) => before.next = at,
             None => queue.head = at,
         }
+        let is_first = row.left.buy | row.left.sell == 0;
         *row.left.get_mut(slot.side) += slot.counted();
         row.tally.count(slot.phase);
         if row.tally.open == 1 {
             self.open.set(slot.instrument, true);
         }
         self.total.count(slot.phase);
+        is_first
     }
 
     fn unlink(&mut self, at: u32) {

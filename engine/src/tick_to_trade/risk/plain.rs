@@ -10,14 +10,14 @@ use crate::message::Intent;
 use crate::room::Lines;
 use crate::tick_to_trade::risk::bounds::Bounds;
 use crate::tick_to_trade::risk::latch::DayState;
-use crate::tick_to_trade::risk::limits::UNLIMITED;
 use crate::tick_to_trade::risk::market::{Reference, collar};
 use crate::tick_to_trade::risk::open_orders::OpenRow;
 use crate::tick_to_trade::risk::position::max_gross;
-use crate::tick_to_trade::risk::rate::{duplicate_content, max_open, message_rate, slot, unresolved};
+use crate::tick_to_trade::risk::rate::{max_open, message_rate, repeats, slot, unresolved};
 use crate::tick_to_trade::risk::request::{NewOrder, read_alone};
 use crate::tick_to_trade::risk::self_trade::self_trade;
-use crate::tick_to_trade::risk::state::{Own, Source, State};
+use crate::tick_to_trade::risk::source::Source;
+use crate::tick_to_trade::risk::state::{Own, State};
 
 impl State {
     /// What the short way looks at of an instrument: its quote, all of what is looked up with every order, and what is open.
@@ -27,17 +27,16 @@ impl State {
 
     /// The new order that an intent of `source` asks for, which the gates let through, if it surely passes every control. If
     /// not, they must be asked one by one.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn surely_passes(&self, intent: &Intent, source: SourceId, now: Nanos) -> Option<NewOrder> {
         let order = read_alone(intent, self.origin(source))?;
-        self.bears_all(&order, now).then_some(order)
+        self.bears_all(&order, self.sources.get(slot(source))?, now).then_some(order)
     }
 
     #[inline(always)]
-    fn bears_all(&self, order: &NewOrder, now: Nanos) -> bool {
-        let Some(source) = self.sources.get(slot(order.id.source)) else { return false };
+    fn bears_all(&self, order: &NewOrder, source: &Source, now: Nanos) -> bool {
         // First: of all that is asked for, this alone may be far away, and the rest need not wait for it.
-        if !self.is_original(source, order, now) {
+        if !self.limits_set || !self.is_original(source, order, now) {
             return false;
         }
         let own = &self.own[order.instrument as usize];
@@ -47,24 +46,24 @@ impl State {
         let Ok(reference) = quote.reference(now, bounds.stale_after) else { return false };
         own.holds(bounds, order)
             && collar(order.price, order.side, reference, bounds.collars).is_ok()
-            && self.bears(order, (own, bounds), open, (reference, now))
+            && self.bears(order, source, (own, bounds), open, (reference, now))
             && self_trade(order, self.orders.best(open, order.side.opposite())).is_ok()
             && self.is_calm(source) & self.has_room_for((bounds, open)) & source.is_new_and_timely(order, now)
             && message_rate(&source.rates.orders, &self.account_orders, now).is_ok()
     }
 
-    /// C18, C19, C21: nothing is latched, the day is fine, and every limit of theirs is set.
+    /// C18, C19, C21: nothing is latched, and the day is fine.
     #[inline(always)]
     fn is_calm(&self, source: &Source) -> bool {
         let day = (self.day_latch == HaltState::Active) & (self.day.state == DayState::Fine);
-        self.latches_set & day & source.latched.is_none()
+        day & source.latched.is_none()
     }
 
     /// C04.
     #[inline(always)]
     fn is_original(&self, source: &Source, order: &NewOrder, now: Nanos) -> bool {
         let limit = self.limits.account.duplicates;
-        duplicate_content(&source.rates.recent, &order.content(), now, limit).is_ok()
+        !repeats(&source.rates.recent, &order.content(), now, limit)
     }
 
     /// C15, C23.
@@ -77,11 +76,19 @@ impl State {
         count.is_ok() & unknown.is_ok() & self.orders.has_room()
     }
 
+    /// C11 for the source alone. A copy: the order itself need not lie in memory.
+    #[inline(never)]
+    fn bears_own(&self, order: NewOrder, reference: Reference, now: Nanos) -> bool {
+        let limit = self.limits.sources[slot(order.id.source)].max_position_value;
+        self.check_own_position((&order, None), reference, limit, now).is_ok()
+    }
+
     /// C11, C12. An order that only shrinks its position need not pass here.
     #[inline(always)]
     fn bears(
         &self,
         order: &NewOrder,
+        source: &Source,
         (own, bounds): (&Own, &Bounds),
         open: &OpenRow,
         (reference, now): (Reference, Nanos),
@@ -92,13 +99,8 @@ impl State {
         if !(within & !self.exposure_lost & !own.unreconciled) {
             return false;
         }
-        let limit = self.limits.sources[slot(order.id.source)].max_position_value;
-        if limit != UNLIMITED {
-            // A copy: the order itself need not lie in memory.
-            let order = *order;
-            if self.check_own_position((&order, None), reference, limit, now).is_err() {
-                return false;
-            }
+        if source.is_bounded && !self.bears_own(*order, reference, now) {
+            return false;
         }
         let value = bounds.plain.to_account(value);
         let ordered = order.instrument;
@@ -109,12 +111,11 @@ impl State {
 }
 
 impl Source {
-    /// C03, EXPIRED.
+    /// C03, EXPIRED. The first intent of a source's epoch does not surely pass.
     #[inline(always)]
     fn is_new_and_timely(&self, order: &NewOrder, now: Nanos) -> bool {
-        let (last_epoch, last) = self.last;
-        let same = order.id.source_epoch == last_epoch;
-        let new = (order.id.source_epoch > last_epoch) | (same & (order.id.sequence > last));
+        let (epoch, last) = self.last;
+        let new = (order.id.owner() >> 48 == u64::from(epoch)) & (order.id.sequence > last);
         new & (order.valid_until >= now)
     }
 }

@@ -41,9 +41,15 @@ pub(super) fn duplicate_content(
     now: Nanos,
     limit: Rate,
 ) -> Result<(), RejectCode> {
-    let passes = limit.is_set() && recent.count(content, now, limit.per, limit.count - 1) < limit.count - 1;
-    // A count of one would refuse every order; it is the reading of the formula, and nobody sets it by accident.
+    let passes = limit.is_set() && !repeats(recent, content, now, limit);
     if passes { Ok(()) } else { Err(RejectCode::DuplicateContent) }
+}
+
+/// C04, of a limit that is set.
+#[inline(always)]
+pub(super) fn repeats(recent: &Recent, content: &Content, now: Nanos, limit: Rate) -> bool {
+    // A count of one would refuse every order; it is the reading of the formula, and nobody sets it by accident.
+    recent.count(content, now, limit.per, limit.count - 1) >= limit.count - 1
 }
 
 /// C15: one more open order must not exceed the limit of the instrument, the venue's own, or the account's.

@@ -12,26 +12,15 @@ use crate::room;
 use crate::tick_to_trade::risk::bounds::Bounds;
 use crate::tick_to_trade::risk::instrument_set::InstrumentSet;
 use crate::tick_to_trade::risk::latch::{Day, DayState};
-use crate::tick_to_trade::risk::limits::{AccountLimits, Limits};
+use crate::tick_to_trade::risk::limits::{AccountLimits, Limits, Rate};
 use crate::tick_to_trade::risk::market::Reference;
 use crate::tick_to_trade::risk::open_orders::{OpenOrders, OpenRow};
 use crate::tick_to_trade::risk::position::Exposure;
-use crate::tick_to_trade::risk::rate::{SourceRates, counts_as_storm, slot};
+use crate::tick_to_trade::risk::rate::{counts_as_storm, slot};
 use crate::tick_to_trade::risk::request::{NewOrder, Origin, content_of};
+use crate::tick_to_trade::risk::source::Source;
 use crate::tick_to_trade::risk::valuation::{NoValue, Prices, mark};
 use crate::tick_to_trade::risk::window::{Bucket, Window};
-
-/// What risk keeps of one source.
-#[derive(Debug)]
-pub(super) struct Source {
-    pub(super) rates: SourceRates,
-    /// Epoch and sequence of its latest intent.
-    pub(super) last: (u16, u64),
-    /// The control whose latch holds it.
-    pub(super) latched: Option<RejectCode>,
-    /// C18: its fills, by instrument.
-    fills: Vec<Window>,
-}
 
 /// What risk looks up of one instrument with every order, side by side.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +45,12 @@ impl Own {
     pub(super) const fn exposure(&self, open: &OpenRow) -> Exposure {
         Exposure { position: self.position, buys: open.left.buy, sells: open.left.sell }
     }
+
+    /// Whether it is known to hold nothing.
+    #[inline]
+    const fn is_flat(&self) -> bool {
+        self.position == 0 && !self.unreconciled
+    }
 }
 
 /// A latch was raised: it must reach risk's halt page.
@@ -67,10 +62,10 @@ pub(super) enum Latch {
     Global(HaltState),
 }
 
-/// C18, C19, C21.
-fn latches_set(account: &AccountLimits) -> bool {
-    let rates = account.repeat_fills.is_set() && account.reject_storm.is_set();
-    rates && account.day_loss_soft > 0 && account.day_loss_hard > 0
+/// C04, C18, C19, C21.
+fn limits_set(account: &AccountLimits) -> bool {
+    let rates = [account.duplicates, account.repeat_fills, account.reject_storm];
+    rates.iter().all(Rate::is_set) && account.day_loss_soft > 0 && account.day_loss_hard > 0
 }
 
 /// The highest fee of Binance Spot is one part in this many of a fill (0.1 %, its regular rate).
@@ -94,8 +89,8 @@ pub(super) struct State {
     pub(super) sources: Vec<Source>,
     pub(super) account_orders: Bucket,
     pub(super) account_cancels: Bucket,
-    /// Whether every limit is set whose breach is latched: one that is not refuses all orders.
-    pub(super) latches_set: bool,
+    /// Whether every limit is set of which one that is not refuses all orders: of what is latched, and C04's.
+    pub(super) limits_set: bool,
     pub(super) day: Day,
     /// What C19 has latched.
     pub(super) day_latch: HaltState,
@@ -113,12 +108,7 @@ impl State {
     pub(super) fn new(instruments: &Instruments, limits: Limits, epoch: u32) -> Result<Self, SetupError> {
         limits.validate(instruments)?;
         let count = instruments.len();
-        let source = |own| Source {
-            rates: SourceRates::new(&limits, own),
-            last: (0, 0),
-            latched: None,
-            fills: vec![Window::new(limits.account.repeat_fills); count],
-        };
+        let source = |own| Source::new(&limits, own, count);
         let own = |filters| Own {
             position: 0,
             unreconciled: false,
@@ -141,7 +131,7 @@ impl State {
             traded: InstrumentSet::new(count),
             account_orders: Bucket::full(limits.account.orders),
             account_cancels: Bucket::full(limits.account.cancels),
-            latches_set: latches_set(&limits.account),
+            limits_set: limits_set(&limits.account),
             day: Day::new(),
             day_latch: HaltState::Active,
             refused_with: None,
@@ -181,12 +171,11 @@ impl State {
             return Err(SetupError::Invalid("limits: sources and currency are fixed at start".into()));
         }
         for (source, own) in self.sources.iter_mut().zip(&limits.sources) {
-            source.rates.set_limits(&limits, own, now);
-            source.fills.iter_mut().for_each(|window| window.set_rate(limits.account.repeat_fills));
+            source.set_limits(&limits, own, now);
         }
         self.account_orders.set_rate(limits.account.orders, now);
         self.account_cancels.set_rate(limits.account.cancels, now);
-        self.latches_set = latches_set(&limits.account);
+        self.limits_set = limits_set(&limits.account);
         self.limits = limits;
         self.bind();
         Ok(())
@@ -263,6 +252,7 @@ impl State {
     }
 
     /// Takes a tick; true if the day's result may have changed by it.
+    #[inline(always)]
     pub(super) fn on_tick(&mut self, tick: &Tick) -> bool {
         let Some(row) = self.prices.rows.get_mut(tick.instrument as usize) else { return false };
         let moved = row.quote.on_tick(tick);
@@ -338,10 +328,7 @@ impl State {
     /// Remembers the identity of a well-formed intent, whatever became of it.
     #[inline]
     pub(super) fn on_identity(&mut self, id: OrderId) {
-        let last = &mut self.sources[slot(id.source)].last;
-        if *last < (id.source_epoch, id.sequence) {
-            *last = (id.source_epoch, id.sequence);
-        }
+        self.sources[slot(id.source)].on_identity(id);
     }
 
     /// C21: counts a reject.
@@ -358,6 +345,16 @@ impl State {
         self.hold(order);
     }
 
+    /// The same of an order with a limit of `source`, in the epoch of its that is known, with its identity.
+    #[inline(always)]
+    pub(super) fn on_sure_approval(&mut self, order: &NewOrder, source: SourceId, now: Nanos) {
+        let source = &mut self.sources[slot(source)];
+        source.last.1 = order.id.sequence;
+        source.count_order(order, now);
+        self.account_orders.take(now);
+        self.hold_at(order, order.price);
+    }
+
     /// Counts a pair that every control passed, of which the venue lets only one trade.
     pub(super) fn on_pair(&mut self, orders: &[NewOrder; 2], now: Nanos) {
         for order in orders {
@@ -367,25 +364,25 @@ impl State {
     }
 
     /// C04, C16: counts an order as a message and by its content.
-    #[inline(always)]
     pub(super) fn count_order(&mut self, order: &NewOrder, now: Nanos) {
-        let source = &mut self.sources[slot(order.id.source)];
-        source.rates.orders.take(now);
-        source.rates.recent.remember(order.content(), now);
+        self.sources[slot(order.id.source)].count_order(order, now);
         self.account_orders.take(now);
     }
 
     /// Holds what an order may trade, in full, until reports say otherwise.
-    #[inline(always)]
     pub(super) fn hold(&mut self, order: &NewOrder) {
-        let was_active = self.is_active(order.instrument);
-        let Ok(is_new) = self.orders.reserve(order) else {
+        self.hold_at(order, order.worst_price());
+    }
+
+    #[inline(always)]
+    fn hold_at(&mut self, order: &NewOrder, worst: Price) {
+        let Ok(is_first) = self.orders.reserve(order, worst) else {
             // C15 saw room; if there is none after all, what is open is not known any more.
             self.exposure_lost = true;
             return;
         };
-        // What it may trade is more than nothing.
-        if is_new && !was_active {
+        // What it may trade is more than nothing. What is open already, or held, is among them.
+        if is_first && self.own[order.instrument as usize].is_flat() {
             self.active.set(order.instrument, true);
         }
     }

@@ -9,30 +9,33 @@ use crate::message::{Intent, SealedOrder};
 use crate::tick_to_trade::risk::agent::latches::plain;
 use crate::tick_to_trade::risk::agent::{Risk, Verdict};
 use crate::tick_to_trade::risk::controls::{Gates, JOURNAL_RESERVE};
-use crate::tick_to_trade::risk::request::{Cancel, NewOrder, Request, Sweep};
+use crate::tick_to_trade::risk::request::{Cancel, Request, Sweep};
 
 impl Risk {
-    /// Gives one intent, taken at `taken` on the monotonic clock, its one answer.
-    #[inline(always)]
-    pub(super) fn decide(&mut self, intent: &Intent, source: SourceId, now: Nanos, taken: i64) {
-        let gates = self.gates(intent, source);
-        // By reference: it stays where it was put.
+    /// Gives one intent, taken at `taken` on the monotonic clock with `free` records' room in the journal, its one answer.
+    #[inline(never)]
+    pub(super) fn decide(&mut self, intent: &Intent, source: SourceId, free: usize, now: Nanos, taken: i64) {
+        let gates = self.gates(intent, source, free);
         let plain = if gates.are_open() { self.state.surely_passes(intent, source, now) } else { None };
-        if let Some(order) = &plain {
-            self.state.on_identity(intent.id);
-            if self.approve(intent, now, taken, |risk| risk.count_order(order, now)).is_err() {
+        if let Some(order) = plain {
+            let count = |risk: &mut Self| {
+                risk.state.on_sure_approval(&order, source, now);
+                risk.counts.orders += 1;
+            };
+            if self.approve(intent, now, taken, count).is_err() {
+                self.state.on_identity(intent.id);
                 self.reject((intent, true), source, RejectCode::Journal, now);
             }
         } else {
-            self.decide_in_full(intent, source, &gates, now, taken);
+            self.decide_in_full(intent, source, gates, now, taken);
         }
         self.publish_latches(now);
     }
 
     /// The same for what does not surely pass.
     #[inline(never)]
-    fn decide_in_full(&mut self, intent: &Intent, source: SourceId, gates: &Gates, now: Nanos, taken: i64) {
-        let verdict = self.state.check_in_full(intent, source, now, gates);
+    fn decide_in_full(&mut self, intent: &Intent, source: SourceId, gates: Gates, now: Nanos, taken: i64) {
+        let verdict = self.state.check_in_full(intent, source, now, &gates);
         let OrderId { epoch, source: claimed, .. } = intent.id;
         let own = epoch == self.state.epoch && claimed == source;
         if own {
@@ -81,7 +84,8 @@ impl Risk {
         match request {
             // One of a pair does not pass alone.
             Request::New(order) | Request::Replace(order, _) | Request::Leg(order) => {
-                self.count_order(order, now);
+                self.state.on_approval(order, now);
+                self.counts.orders += 1;
             }
             Request::Amend(amend) => {
                 // What it frees stays counted until the venue says that it did.
@@ -93,12 +97,6 @@ impl Risk {
                 self.counts.cancels += 1;
             }
         }
-    }
-
-    #[inline]
-    fn count_order(&mut self, order: &NewOrder, now: Nanos) {
-        self.state.on_approval(order, now);
-        self.counts.orders += 1;
     }
 
     /// Lets an approved order go.

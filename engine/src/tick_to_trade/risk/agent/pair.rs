@@ -20,10 +20,17 @@ pub(super) fn other_of(first: &Intent, ring: &mut Late<Consumer<Intent>>) -> Opt
 impl Risk {
     /// Gives a pair its one answer, which each of the two has.
     #[cold]
-    pub(super) fn decide_pair(&mut self, pair: [&Intent; 2], source: SourceId, now: Nanos, taken: i64) {
+    pub(super) fn decide_pair(
+        &mut self,
+        pair: [&Intent; 2],
+        source: SourceId,
+        free: usize,
+        now: Nanos,
+        taken: i64,
+    ) {
         // The first is counted where it was taken.
         self.counts.external += u64::from(source < SourceId::FIRST_STRATEGY);
-        let gates = self.gates(pair[0], source);
+        let gates = self.gates(pair[0], source, free);
         let verdict = self.state.check_pair(pair, source, now, &gates);
         let own = pair[0].id.epoch == self.state.epoch && pair[0].id.source == source;
         if own {

@@ -139,17 +139,23 @@ impl Risk {
     /// does not reach a disk.
     #[inline]
     pub(super) fn journal_room(&mut self) -> usize {
-        let room = self.ports.journal.free();
-        match self.ports.journal.health().state() {
-            JournalState::Sound => room,
-            state => {
-                if state == JournalState::Failed && !self.watch.journal_failed {
-                    // The next cycle latches it.
-                    self.look_due = Nanos(i64::MIN);
-                }
-                room.min(JOURNAL_RESERVE)
-            }
+        let free = self.ports.journal.free();
+        self.room_of(free)
+    }
+
+    /// The same where as many as `free` are known to fit.
+    #[inline(always)]
+    pub(super) fn room_of(&mut self, free: usize) -> usize {
+        if self.ports.journal.health().is_sound() { free } else { self.reserve_of(free) }
+    }
+
+    #[cold]
+    fn reserve_of(&mut self, free: usize) -> usize {
+        if self.ports.journal.health().state() == JournalState::Failed && !self.watch.journal_failed {
+            // The next cycle latches it.
+            self.look_due = Nanos(i64::MIN);
         }
+        free.min(JOURNAL_RESERVE)
     }
 
     /// Latches HALTED when a journal has failed (C25): what the disk lacks is for an operator to look into.

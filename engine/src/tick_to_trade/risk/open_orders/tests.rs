@@ -41,7 +41,7 @@ fn report(sequence: u64, state: OrderState, cumulative: i64, leaves: i64) -> Rep
 #[test]
 fn an_order_counts_from_approval_to_its_end() {
     let mut orders = OpenOrders::new(1, 4);
-    orders.reserve(&order(1, 0, Side::Buy, 100, 10)).expect("room");
+    orders.reserve(&order(1, 0, Side::Buy, 100, 10), Price(100)).expect("room");
     assert_eq!((orders.left(0, Side::Buy), orders.best(orders.row(0), Side::Buy)), (10, Some(Price(100))));
     assert_eq!(orders.instrument_of(id(1)), Some(0));
     orders.on_report(&report(1, OrderState::Sent, 0, 10), 0).expect("known");
@@ -60,7 +60,7 @@ fn an_order_counts_from_approval_to_its_end() {
 #[test]
 fn missing_trades_stay_counted_after_the_end() {
     let mut orders = OpenOrders::new(1, 4);
-    orders.reserve(&order(1, 0, Side::Buy, 100, 10)).expect("room");
+    orders.reserve(&order(1, 0, Side::Buy, 100, 10), Price(100)).expect("room");
     // Cancelled with 7 filled, of which the position saw 3: 4 are still to come (F08).
     orders.on_report(&report(1, OrderState::Partial, 3, 7), 3).expect("known");
     orders.on_report(&report(1, OrderState::Canceled, 7, 0), 0).expect("known");
@@ -70,7 +70,7 @@ fn missing_trades_stay_counted_after_the_end() {
     );
     assert_eq!(orders.instrument_of(id(1)), None, "nothing to cancel");
     // It sorts behind what may trade, also at a better price.
-    orders.reserve(&order(2, 0, Side::Buy, 50, 1)).expect("room");
+    orders.reserve(&order(2, 0, Side::Buy, 50, 1), Price(50)).expect("room");
     assert_eq!(orders.best(orders.row(0), Side::Buy), Some(Price(50)));
     orders.on_report(&report(1, OrderState::Canceled, 7, 0), 4).expect("known");
     assert_eq!(orders.left(0, Side::Buy), 1);
@@ -135,7 +135,9 @@ proptest! {
                     let order = order(sequence, instrument, side, price, quantity);
                     let fits = model.len() < 24;
                     prop_assert_eq!(orders.has_room(), fits);
-                    prop_assert_eq!(orders.reserve(&order), if fits { Ok(true) } else { Err(TableFull) });
+                    let is_first = Side::ALL.iter().all(|side| orders.left(instrument, *side) == 0);
+                    let wanted = if fits { Ok(is_first) } else { Err(TableFull) };
+                    prop_assert_eq!(orders.reserve(&order, order.price), wanted);
                     if fits {
                         model.insert(sequence, (order, 0, false));
                     }

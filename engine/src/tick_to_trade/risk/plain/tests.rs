@@ -98,6 +98,8 @@ fn at_work(
     if let Some(order) = read_alone(&order(2, open_by, open), state.origin(id(1, 2).source)) {
         state.on_approval(&order, NOW);
     }
+    // The first intent of an epoch does not surely pass.
+    state.on_identity(id(0, 0));
     state.on_tick(&top(0, bid, bid.saturating_add(spread), NOW));
     state.check_day(NOW);
     Some(state)
