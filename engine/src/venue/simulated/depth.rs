@@ -89,6 +89,12 @@ impl Depth {
         (update_id > self.book.update_id()).then_some(Level { price, quantity })
     }
 
+    /// Whether `price` of `side` lies behind what the ticker tells, so that its level is that of the depth.
+    #[inline]
+    pub(super) fn leaves_behind(&self, side: Side, price: Price) -> bool {
+        self.refinement(side).is_none_or(|top| top.price.is_some() && better(side, top.price.0, price.0))
+    }
+
     /// The levels of `side` as the market shows them, best first.
     fn levels(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
         let refined = self.refinement(side);

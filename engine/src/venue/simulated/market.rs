@@ -105,10 +105,10 @@ impl Market {
         });
     }
 
-    /// The book has changed. One that is not live fills nothing, and the queue does not move.
+    /// The book has changed, or only its best prices. One that is not live fills nothing, and the queue does not move.
     pub(super) fn on_book(
         &mut self,
-        stamp: Stamp,
+        seen @ (stamp, _): (Stamp, bool),
         config: &SimulationConfig,
         instrument: &Instrument,
         clearing: &mut Clearing,
@@ -118,7 +118,7 @@ impl Market {
         }
         let Self { depth, own, waiting, .. } = self;
         for side in [Side::Buy, Side::Sell] {
-            own.get_mut(side).on_book(depth, stamp, config.queue, |order, quantity| {
+            own.get_mut(side).on_book(depth, seen, config.queue, |order, quantity| {
                 made(clearing, waiting, stamp.seen, (instrument, order), quantity);
             });
         }

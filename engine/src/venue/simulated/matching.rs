@@ -83,13 +83,16 @@ impl Matching {
         self.clock = self.clock.max(now);
         match *event {
             MarketEvent::Depth { instrument, ids, event_time, bids, asks } => {
-                self.on_book(instrument, Some(event_time), |market| market.depth.on_diff(ids, bids, asks));
+                let news = (Some(event_time), false);
+                self.on_book(instrument, news, |market| market.depth.on_diff(ids, bids, asks));
             }
             MarketEvent::Snapshot { instrument, last_update_id, bids, asks } => {
-                self.on_book(instrument, None, |market| market.depth.on_snapshot(last_update_id, bids, asks));
+                let news = (None, false);
+                self.on_book(instrument, news, |market| market.depth.on_snapshot(last_update_id, bids, asks));
             }
             MarketEvent::BookTicker { instrument, update_id, top, event_time } => {
-                self.on_book(instrument, event_time, |market| market.depth.on_ticker(update_id, top));
+                let news = (event_time, true);
+                self.on_book(instrument, news, |market| market.depth.on_ticker(update_id, top));
             }
             MarketEvent::Trade {
                 instrument,
@@ -108,17 +111,19 @@ impl Matching {
         }
     }
 
+    /// News of a book, with the event's time, or only of its best prices.
+    #[inline]
     fn on_book(
         &mut self,
         index: InstrumentIndex,
-        event: Option<Nanos>,
+        (event, only_top): (Option<Nanos>, bool),
         apply: impl FnOnce(&mut Market) -> bool,
     ) {
         let Self { instruments, config, markets, clearing, clock, .. } = self;
         if let Some((market, instrument)) = markets.get_mut(index as usize).zip(instruments.get(index))
             && apply(market)
         {
-            market.on_book(Stamp { event, seen: *clock }, config, instrument, clearing);
+            market.on_book((Stamp { event, seen: *clock }, only_top), config, instrument, clearing);
         }
     }
 

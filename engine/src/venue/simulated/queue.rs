@@ -128,6 +128,11 @@ impl Position {
         self.visible = visible;
     }
 
+    /// Whether the level's quantity, told again as it is, would change nothing.
+    pub(in crate::venue) const fn is_settled(&self) -> bool {
+        self.traded == 0
+    }
+
     /// An earlier order of ours stands at `earlier`: this one cannot be before it.
     pub(in crate::venue) fn stay_behind(&mut self, earlier: i64) {
         self.ahead = self.ahead.max(earlier);

@@ -61,18 +61,22 @@ pub(super) struct Print {
 pub(super) struct Resting {
     side: Side,
     orders: Vec<OpenOrder>,
+    /// All of them know what the depth holds at their prices, and no trade there waits to be seen in it: best prices that
+    /// leave them behind tell them nothing.
+    settled: bool,
 }
 
 impl Resting {
     /// No orders.
     pub(super) const fn new(side: Side) -> Self {
-        Self { side, orders: Vec::new() }
+        Self { side, orders: Vec::new(), settled: false }
     }
 
     /// Adds an order behind those at its price.
     pub(super) fn insert(&mut self, order: OpenOrder) {
         let at = self.orders.partition_point(|other| !better(self.side, order.price.0, other.price.0));
         self.orders.insert(at, order);
+        self.settled = false;
     }
 
     /// Takes an order off.
@@ -118,6 +122,7 @@ impl Resting {
             let filled = if better(self.side, order.price.0, print.price.0) {
                 leaves
             } else if order.price == print.price {
+                self.settled = false;
                 let reaches = order.position.on_trade(print.quantity.0, ours, print.stamp);
                 order.position.stay_behind(earlier);
                 earlier = order.ahead().0;
@@ -142,19 +147,26 @@ impl Resting {
         self.orders.retain(|order| order.leaves().0 > 0);
     }
 
-    /// The book has changed. An order whose price the other side has reached is filled whole, at its own price; the
-    /// others learn what their level holds now.
+    /// The book has changed, or only its best prices. An order whose price the other side has reached is filled whole, at
+    /// its own price; the others learn what their level holds now.
     #[inline]
     pub(super) fn on_book(
         &mut self,
         depth: &Depth,
-        stamp: Stamp,
+        (stamp, only_top): (Stamp, bool),
         model: QueueModel,
         on_fill: impl FnMut(&OpenOrder, Quantity),
     ) {
-        if !self.orders.is_empty() {
+        let Some(best) = self.best() else { return };
+        if !(only_top && self.settled && self.is_far(depth, best)) {
             self.hold_against(depth, stamp, model, on_fill);
         }
+    }
+
+    /// Whether the best prices on both sides are better than `best`, ours.
+    fn is_far(&self, depth: &Depth, best: Price) -> bool {
+        let other = depth.best_open(self.side.opposite());
+        depth.leaves_behind(self.side, best) && !is_reached(self.side, best, other)
     }
 
     fn hold_against(
@@ -166,8 +178,9 @@ impl Resting {
     ) {
         let other = depth.best_open(self.side.opposite());
         let (mut earlier, mut gone) = ((Price::NONE, 0), false);
+        self.settled = self.orders.first().is_some_and(|first| depth.leaves_behind(self.side, first.price));
         for order in &mut self.orders {
-            if other.is_some_and(|other| !better(self.side, other.0, order.price.0)) {
+            if is_reached(self.side, order.price, other) {
                 let filled = order.leaves();
                 order.filled = order.quantity;
                 on_fill(order, filled);
@@ -179,11 +192,17 @@ impl Resting {
                 order.position.stay_behind(earlier.1);
             }
             earlier = (order.price, order.ahead().0);
+            self.settled &= order.position.is_settled();
         }
         if gone {
             self.orders.retain(|order| order.leaves().0 > 0);
         }
     }
+}
+
+/// Whether the best price of the other side has reached an order's.
+fn is_reached(side: Side, price: Price, other: Option<Price>) -> bool {
+    other.is_some_and(|other| !better(side, other.0, price.0))
 }
 
 #[cfg(test)]
@@ -276,7 +295,7 @@ mod tests {
             resting.insert(order(1, side, own, 50, 0));
             resting.insert(order(2, side, 99, 50, 0));
             let mut filled = Vec::new();
-            resting.on_book(&depth, Stamp::default(), QueueModel::RiskAverse, |order, quantity| {
+            resting.on_book(&depth, (Stamp::default(), false), QueueModel::RiskAverse, |order, quantity| {
                 filled.push((order.id.sequence, quantity.0));
             });
             assert_eq!(filled, [(1, 50)], "{side}");
@@ -290,7 +309,7 @@ mod tests {
         let mut resting = Resting::new(Side::Buy);
         resting.insert(order(1, Side::Buy, 99, 5, 20));
         depth.on_snapshot(1, &levels(&[(99, 12)]), &[]);
-        resting.on_book(&depth, Stamp::default(), QueueModel::RiskAverse, |_, _| {});
+        resting.on_book(&depth, (Stamp::default(), false), QueueModel::RiskAverse, |_, _| {});
         resting.insert(order(2, Side::Buy, 99, 5, 12));
         resting
     }
@@ -317,7 +336,7 @@ mod tests {
         }
         resting.insert(order(3, Side::Buy, 98, 5, 10));
         // 60 × 45⁴ / (45⁴ + 55⁴) = 18 leaves 27; alone, the later order would move by 41, to 14.
-        resting.on_book(&depth, Stamp::default(), QueueModel::Probabilistic { power: 4 }, |_, _| {});
+        resting.on_book(&depth, (Stamp::default(), false), QueueModel::Probabilistic { power: 4 }, |_, _| {});
         assert_eq!(
             resting.iter().map(|order| order.ahead().0).collect::<Vec<_>>(),
             [27, 27, 0],
