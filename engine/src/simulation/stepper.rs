@@ -81,14 +81,13 @@ impl Due {
     /// The same of an agent that a part of a duty cycle may do for, which it does while `quiet`.
     #[inline]
     const fn take_either(&mut self, agent: usize, quiet: bool) -> Drive {
-        let part = 1 << (AGENTS + agent);
-        let due = self.0 & (1 << agent | part);
-        self.0 &= !due;
-        match due {
-            0 => Drive::Not,
-            _ if due == part && quiet => Drive::Part,
-            _ => Drive::Whole,
+        let (whole, part) = (1 << agent, 1 << (AGENTS + agent));
+        let due = self.0;
+        if due & (whole | part) == 0 {
+            return Drive::Not;
         }
+        self.0 = due & !(whole | part);
+        if due & whole == 0 && quiet { Drive::Part } else { Drive::Whole }
     }
 }
 
@@ -147,49 +146,46 @@ impl<S: FrameSource> Stepper<S> {
     /// # Errors
     /// When the source or a journal fails, or an agent never comes to rest.
     pub fn run(&mut self, at_step: &mut dyn FnMut(Nanos) -> bool) -> Result<(), SetupError> {
-        let start = self.clock.now();
-        self.settle(start)?;
-        while !self.exchange.is_exhausted() {
-            let next = self.next_deadline();
-            if !at_step(next) {
-                break;
-            }
-            self.step_to(next)?;
-        }
+        self.play(|stepper, next| !stepper.exchange.is_exhausted() && at_step(next))?;
         let end = self.clock.now();
         self.path.stop(end);
         self.due = Due::ALL;
-        self.settle(end)?;
         let last = end.saturating_add(SETTLE);
-        while self.path.route().orders().live() > 0 {
-            let next = self.next_deadline();
-            if next > last {
-                break;
-            }
-            self.step_to(next)?;
-        }
+        self.play(|stepper, next| stepper.path.route().orders().live() > 0 && next <= last)?;
         self.path.publish();
         self.journals.drain_all()
     }
 
-    fn next_deadline(&self) -> Nanos {
-        self.deadlines.into_iter().min().unwrap_or(Nanos::NEVER)
+    /// Lets everybody work now, and from deadline to deadline as long as `goes_on` says of the next one.
+    fn play(&mut self, mut goes_on: impl FnMut(&Self, Nanos) -> bool) -> Result<(), SetupError> {
+        loop {
+            let now = self.clock.now();
+            self.settle(now)?;
+            let [exchange, ingest, host, risk, route] = self.deadlines;
+            let agents = earlier(earlier(ingest, host), earlier(risk, route));
+            let next = earlier(exchange, agents);
+            if !goes_on(self, next) {
+                return Ok(());
+            }
+            self.clock.advance_to(next);
+            self.mark_due(agents);
+        }
     }
 
-    fn step_to(&mut self, next: Nanos) -> Result<(), SetupError> {
-        self.clock.advance_to(next);
-        let now = self.clock.now();
-        let due = &mut self.due;
+    /// Marks everybody whose deadline has come; `agents` is that of the first agent.
+    #[inline]
+    fn mark_due(&mut self, agents: Nanos) {
+        let (now, due) = (self.clock.now(), &mut self.due);
         // Its deadlines are those of frames and of what is on its way.
         due.tell(EXCHANGE, self.deadlines[EXCHANGE] <= now);
-        let others = [INGEST, HOST, RISK, ROUTE];
-        if others.iter().any(|&agent| self.deadlines[agent] <= now) {
-            others.iter().for_each(|&agent| due.mark(agent, self.deadlines[agent] <= now));
+        if agents <= now {
+            let agents = [INGEST, HOST, RISK, ROUTE];
+            agents.iter().for_each(|&agent| due.mark(agent, self.deadlines[agent] <= now));
         }
-        self.settle(now)
     }
 
     /// Lets everybody work at `now` until nobody has anything to do.
+    #[inline(always)]
     fn settle(&mut self, now: Nanos) -> Result<(), SetupError> {
         for _ in 0..CYCLES_PER_INSTANT_MAX {
             self.cycle(now);
@@ -225,17 +221,15 @@ impl<S: FrameSource> Stepper<S> {
     #[inline]
     fn drive_exchange(&mut self, due: &mut Due, now: Nanos) {
         let Self { exchange, path, deadlines, .. } = self;
-        let (answers, how) = (exchange.counters.answers, due.take_either(EXCHANGE, true));
-        let work = match how {
-            Drive::Not => 0,
+        let answers = exchange.counters.answers;
+        let work = match due.take_either(EXCHANGE, true) {
+            Drive::Not => return,
             Drive::Part => exchange.do_market(now),
             Drive::Whole => exchange.do_work(now),
         };
-        if !matches!(how, Drive::Not) {
-            after(EXCHANGE, (work, exchange.next_deadline()), now, due, deadlines);
-            due.mark(ROUTE, exchange.counters.answers != answers);
-            due.mark(INGEST, hand_over(exchange, path.ingest_mut(), deadlines) <= now);
-        }
+        after(EXCHANGE, (work, exchange.next_deadline()), now, due, deadlines);
+        due.mark(ROUTE, exchange.counters.answers != answers);
+        due.mark(INGEST, hand_over(exchange, path.ingest_mut(), deadlines) <= now);
     }
 
     /// Returns how many ticks there are that nobody has taken.
@@ -335,6 +329,12 @@ impl<S: FrameSource> Stepper<S> {
     }
 }
 
+/// The earlier of two times, without a branch.
+#[inline]
+const fn earlier(one: Nanos, other: Nanos) -> Nanos {
+    if one.0 < other.0 { one } else { other }
+}
+
 /// Gives ingest the exchange's events once it has taken all before them. Returns when ingest is due.
 #[inline]
 fn hand_over<S: FrameSource>(
@@ -344,7 +344,7 @@ fn hand_over<S: FrameSource>(
 ) -> Nanos {
     let feed = ingest.feed_mut();
     exchange.hand_over(feed);
-    deadlines[INGEST] = deadlines[INGEST].min(feed.next_deadline());
+    deadlines[INGEST] = earlier(deadlines[INGEST], feed.next_deadline());
     deadlines[INGEST]
 }
 
@@ -372,6 +372,9 @@ fn after(
     deadlines: &mut [Nanos; AGENTS],
 ) -> usize {
     deadlines[which] = next;
-    due.mark(which, work >= POLL_BATCH || (work > 0 && next <= now));
+    // Seldom, but for a batch that was whole.
+    if next <= now || work >= POLL_BATCH {
+        due.mark(which, work > 0);
+    }
     work
 }
