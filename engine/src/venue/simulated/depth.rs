@@ -56,16 +56,21 @@ impl Depth {
     }
 
     /// After `news`, forgets what we took from levels that have changed since, or that are gone.
+    #[inline]
     fn after_update(&mut self, news: bool) -> bool {
+        if news && !self.is_untouched() {
+            self.forget_taken();
+        }
+        news
+    }
+
+    #[cold]
+    fn forget_taken(&mut self) {
         for side in [Side::Buy, Side::Sell] {
-            if !news || self.taken.get(side).is_empty() {
-                continue;
-            }
             let mut taken = std::mem::take(self.taken.get_mut(side));
             taken.retain(|level| self.quantity_at(side, level.price) == level.visible);
             *self.taken.get_mut(side) = taken;
         }
-        news
     }
 
     /// Whether the exchange has a book to match against. The book distrusts itself when it crosses, and no ticker that
@@ -90,9 +95,22 @@ impl Depth {
     }
 
     /// Whether `price` of `side` lies behind what the ticker tells, so that its level is that of the depth.
-    #[inline]
     pub(super) fn leaves_behind(&self, side: Side, price: Price) -> bool {
         self.refinement(side).is_none_or(|top| top.price.is_some() && better(side, top.price.0, price.0))
+    }
+
+    /// The best bid and ask as the newest ticker has them, where both sides have levels of which we took nothing.
+    #[inline]
+    pub(super) fn ticker_best(&self) -> Option<(Price, Price)> {
+        let (_, top) = self.ticker.filter(|_| self.is_untouched())?;
+        let is_whole = top.is_sound() && top.bid_quantity.0 > 0 && top.ask_quantity.0 > 0;
+        is_whole.then_some((top.bid, top.ask))
+    }
+
+    /// Whether we took nothing that the market has not made up for.
+    #[inline]
+    const fn is_untouched(&self) -> bool {
+        self.taken.buy.is_empty() && self.taken.sell.is_empty()
     }
 
     /// The levels of `side` as the market shows them, best first.

@@ -106,9 +106,10 @@ impl Market {
     }
 
     /// The book has changed, or only its best prices. One that is not live fills nothing, and the queue does not move.
+    #[inline]
     pub(super) fn on_book(
         &mut self,
-        seen @ (stamp, _): (Stamp, bool),
+        (stamp, only_top): (Stamp, bool),
         config: &SimulationConfig,
         instrument: &Instrument,
         clearing: &mut Clearing,
@@ -117,8 +118,16 @@ impl Market {
             return;
         }
         let Self { depth, own, waiting, .. } = self;
+        // Two frames of three are best prices, and few come near an order.
+        if only_top
+            && let Some((bid, ask)) = depth.ticker_best()
+            && own.buy.is_behind(bid, ask)
+            && own.sell.is_behind(ask, bid)
+        {
+            return;
+        }
         for side in [Side::Buy, Side::Sell] {
-            own.get_mut(side).on_book(depth, seen, config.queue, |order, quantity| {
+            own.get_mut(side).on_book(depth, stamp, config.queue, |order, quantity| {
                 made(clearing, waiting, stamp.seen, (instrument, order), quantity);
             });
         }

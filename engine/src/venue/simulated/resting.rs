@@ -61,8 +61,7 @@ pub(super) struct Print {
 pub(super) struct Resting {
     side: Side,
     orders: Vec<OpenOrder>,
-    /// All of them know what the depth holds at their prices, and no trade there waits to be seen in it: best prices that
-    /// leave them behind tell them nothing.
+    /// All of them know what the depth holds at their prices, and no trade there waits to be seen in it.
     settled: bool,
 }
 
@@ -147,26 +146,27 @@ impl Resting {
         self.orders.retain(|order| order.leaves().0 > 0);
     }
 
-    /// The book has changed, or only its best prices. An order whose price the other side has reached is filled whole, at
-    /// its own price; the others learn what their level holds now.
+    /// The book has changed. An order whose price the other side has reached is filled whole, at its own price; the
+    /// others learn what their level holds now.
     #[inline]
     pub(super) fn on_book(
         &mut self,
         depth: &Depth,
-        (stamp, only_top): (Stamp, bool),
+        stamp: Stamp,
         model: QueueModel,
         on_fill: impl FnMut(&OpenOrder, Quantity),
     ) {
-        let Some(best) = self.best() else { return };
-        if !(only_top && self.settled && self.is_far(depth, best)) {
+        if !self.orders.is_empty() {
             self.hold_against(depth, stamp, model, on_fill);
         }
     }
 
-    /// Whether the best prices on both sides are better than `best`, ours.
-    fn is_far(&self, depth: &Depth, best: Price) -> bool {
-        let other = depth.best_open(self.side.opposite());
-        depth.leaves_behind(self.side, best) && !is_reached(self.side, best, other)
+    /// Whether new best prices of this side and of the other leave all orders behind them, and so tell them nothing.
+    #[inline]
+    pub(super) fn is_behind(&self, best: Price, other: Price) -> bool {
+        let behind = |price: Price| better(self.side, best.0, price.0) && better(self.side, other.0, price.0);
+        // The others are no better than the first.
+        self.best().is_none_or(|first| self.settled && behind(first))
     }
 
     fn hold_against(
@@ -180,7 +180,7 @@ impl Resting {
         let (mut earlier, mut gone) = ((Price::NONE, 0), false);
         self.settled = self.orders.first().is_some_and(|first| depth.leaves_behind(self.side, first.price));
         for order in &mut self.orders {
-            if is_reached(self.side, order.price, other) {
+            if other.is_some_and(|other| !better(self.side, other.0, order.price.0)) {
                 let filled = order.leaves();
                 order.filled = order.quantity;
                 on_fill(order, filled);
@@ -198,11 +198,6 @@ impl Resting {
             self.orders.retain(|order| order.leaves().0 > 0);
         }
     }
-}
-
-/// Whether the best price of the other side has reached an order's.
-fn is_reached(side: Side, price: Price, other: Option<Price>) -> bool {
-    other.is_some_and(|other| !better(side, other.0, price.0))
 }
 
 #[cfg(test)]
@@ -295,7 +290,7 @@ mod tests {
             resting.insert(order(1, side, own, 50, 0));
             resting.insert(order(2, side, 99, 50, 0));
             let mut filled = Vec::new();
-            resting.on_book(&depth, (Stamp::default(), false), QueueModel::RiskAverse, |order, quantity| {
+            resting.on_book(&depth, Stamp::default(), QueueModel::RiskAverse, |order, quantity| {
                 filled.push((order.id.sequence, quantity.0));
             });
             assert_eq!(filled, [(1, 50)], "{side}");
@@ -309,7 +304,7 @@ mod tests {
         let mut resting = Resting::new(Side::Buy);
         resting.insert(order(1, Side::Buy, 99, 5, 20));
         depth.on_snapshot(1, &levels(&[(99, 12)]), &[]);
-        resting.on_book(&depth, (Stamp::default(), false), QueueModel::RiskAverse, |_, _| {});
+        resting.on_book(&depth, Stamp::default(), QueueModel::RiskAverse, |_, _| {});
         resting.insert(order(2, Side::Buy, 99, 5, 12));
         resting
     }
@@ -336,7 +331,7 @@ mod tests {
         }
         resting.insert(order(3, Side::Buy, 98, 5, 10));
         // 60 × 45⁴ / (45⁴ + 55⁴) = 18 leaves 27; alone, the later order would move by 41, to 14.
-        resting.on_book(&depth, (Stamp::default(), false), QueueModel::Probabilistic { power: 4 }, |_, _| {});
+        resting.on_book(&depth, Stamp::default(), QueueModel::Probabilistic { power: 4 }, |_, _| {});
         assert_eq!(
             resting.iter().map(|order| order.ahead().0).collect::<Vec<_>>(),
             [27, 27, 0],
