@@ -1,10 +1,12 @@
 //! Arrays of levels: `[["price","quantity"],...]`, nine tenths of all bytes that arrive.
 
 use crate::book::Level;
-use crate::domain::{Instrument, Price, Quantity};
+use crate::domain::{Instrument, Price, Quantity, Scale};
 use crate::venue::binance::DecodeError;
 use crate::venue::binance::json::Cursor;
 use crate::venue::binance::number::{Avx2, ByWords, Closing, Ending, Reading, Shape, Words, malformed};
+#[cfg(target_arch = "x86_64")]
+use crate::venue::binance::number::{COUPLE, Closings, Couple, window};
 
 /// How the numbers of one instrument are read.
 #[derive(Clone, Copy, Debug)]
@@ -15,13 +17,28 @@ pub(super) struct Shapes {
     pub(super) quantity: Shape,
     /// By what, if the processor has it.
     pub(super) avx2: Option<Avx2>,
+    /// And two levels of them at a time, one for each parity of the digits before a price's point: around a power of ten
+    /// both are in use.
+    #[cfg(target_arch = "x86_64")]
+    couples: [Couple; 2],
 }
 
 impl Shapes {
     /// For the numbers of `instrument`.
     pub(super) fn new(instrument: &Instrument, avx2: Option<Avx2>) -> Self {
-        let (price, quantity) = (Shape::new(instrument.price_scale), Shape::new(instrument.quantity_scale));
-        Self { price, quantity, avx2 }
+        Self::at([instrument.price_scale, instrument.quantity_scale], avx2)
+    }
+
+    /// For prices and quantities at these scales.
+    fn at(scales: [Scale; 2], avx2: Option<Avx2>) -> Self {
+        let [price, quantity] = scales.map(Shape::new);
+        Self {
+            price,
+            quantity,
+            avx2,
+            #[cfg(target_arch = "x86_64")]
+            couples: [Couple::none(); 2],
+        }
     }
 }
 
@@ -85,6 +102,8 @@ const WINDOW: usize = 64;
 const BETWEEN: Closing = Closing::new(b"\",\"");
 const NEXT: Closing = Closing::new(b"\"],[\"");
 const LAST: Closing = Closing::new(b"\"]]");
+#[cfg(target_arch = "x86_64")]
+const CLOSINGS: Closings = Closings { between: BETWEEN, next: NEXT, last: LAST };
 
 /// Reads a level without white space and of the expected shape, from the first character of its price to the end of its
 /// quantity. `None` where it is otherwise.
@@ -107,24 +126,6 @@ struct Run {
     ended: bool,
     /// How many levels there were.
     used: usize,
-}
-
-/// Two levels at the start of `window`, and where the third is.
-#[inline(always)]
-fn two<R: Reading>(
-    reading: R,
-    pairs: &R::Pairs<'_>,
-    window: &[u8; 2 * WINDOW],
-) -> Option<([Level; 2], usize)> {
-    let third = reading.third(pairs, window, [BETWEEN, NEXT])?;
-    let (one, end) = level(reading, pairs, window, 0)?;
-    if !NEXT.starts(window.word(end)?) {
-        return None;
-    }
-    let (two, end) = level(reading, pairs, window, end + NEXT.length())?;
-    // Whoever goes on from the third does not wait for this; only whether it was right depends on it.
-    let astray = third ^ (end + NEXT.length());
-    (NEXT.differs(window.word(end)?) | astray as u64 == 0).then_some(([one, two], third))
 }
 
 /// Levels that are being read.
@@ -150,20 +151,6 @@ impl Row<'_, '_> {
         self.used += 1;
         self.rest = rest;
         Some(ended)
-    }
-
-    /// Reads two levels at a time, as long as a third one follows.
-    #[inline(always)]
-    fn twos<R: Reading>(&mut self, reading: R, pairs: &R::Pairs<'_>) {
-        while let Some(window) = self.rest.first_chunk()
-            && let Some(slots) = self.slots.get_mut(self.used..).and_then(<[_]>::first_chunk_mut)
-            && let Some((levels, third)) = two(reading, pairs, window)
-            && let Some(rest) = self.rest.get(third..)
-        {
-            *slots = levels;
-            self.used += 2;
-            self.rest = rest;
-        }
     }
 
     /// Reads one level at a time. Whether the array ended.
@@ -203,16 +190,75 @@ fn run(reading: impl Reading, bytes: &[u8], at: usize, shapes: &Shapes, slots: &
     let mut row = Row { rest: bytes.get(at..).unwrap_or_default(), slots, used: 0 };
     let pairs = reading.pairs([&shapes.price, &shapes.quantity]);
     let ended = pairs.zip(bytes.last_chunk()).is_some_and(|(pairs, ending)| {
-        row.twos(reading, &pairs);
         row.ones(reading, &pairs) || row.last(reading, &pairs, &Ending(ending))
     });
     Run { at: bytes.len() - row.rest.len(), ended, used: row.used }
 }
 
+/// The same, two levels at a time where they are as they should be.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-fn run_avx2(reading: Avx2, bytes: &[u8], at: usize, shapes: &Shapes, slots: &mut [Level]) -> Run {
-    run(reading, bytes, at, shapes, slots)
+fn run_avx2(avx2: Avx2, bytes: &[u8], at: usize, shapes: &mut Shapes, slots: &mut [Level]) -> Run {
+    let Shapes { price, quantity, couples, .. } = shapes;
+    let couple = &mut couples[price.whole() % 2];
+    let mut begun = Run { at, ended: false, used: 0 };
+    if couple.fits([price, quantity], &CLOSINGS) {
+        begun = twos(avx2, couple, bytes, at, slots);
+        if begun.ended {
+            return begun;
+        }
+    }
+    let rest = run(avx2, bytes, begun.at, shapes, slots.get_mut(begun.used..).unwrap_or_default());
+    Run { used: begun.used + rest.used, ..rest }
+}
+
+/// Reads two levels at a time, from the first character of a price on.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn twos(avx2: Avx2, couple: &Couple, bytes: &[u8], at: usize, slots: &mut [Level]) -> Run {
+    let (mut begun, stopped) = pass(avx2, couple, bytes, at, slots);
+    if let Some(ending) = bytes.last_chunk::<COUPLE>()
+        && let Some(start) = begun.at.checked_sub(bytes.len() - COUPLE)
+        && !stopped
+    {
+        // The last levels of a frame have less than a window behind them.
+        let mut padded = [0; 2 * COUPLE];
+        padded[..COUPLE].copy_from_slice(ending);
+        let slots = slots.get_mut(begun.used..).unwrap_or_default();
+        let (rest, _) = pass(avx2, couple, &padded, start, slots);
+        begun = Run { at: begun.at + (rest.at - start), ended: rest.ended, used: begun.used + rest.used };
+    }
+    begun
+}
+
+/// The same, as long as there are whole windows; and whether it was something else that stopped it.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn pass(avx2: Avx2, couple: &Couple, text: &[u8], at: usize, slots: &mut [Level]) -> (Run, bool) {
+    let measures = couple.measures();
+    let lead = measures.lead;
+    let Some(mut start) = at.checked_sub(lead) else { return (Run { at, ended: false, used: 0 }, true) };
+    let mut slots = slots.as_chunks_mut::<2>().0.iter_mut();
+    let all = slots.len();
+    while let Some(window) = window::<COUPLE>(text, start)
+        && let Some(two) = slots.next()
+        && let Some(seen) = avx2.see(couple, &measures, window)
+    {
+        *two = seen.levels.map(|[price, quantity]| Level { price: Price(price), quantity: Quantity(quantity) });
+        if let Some(third) = avx2.third(&seen, &CLOSINGS) {
+            start += third;
+            continue;
+        }
+        let used = 2 * (all - slots.len() - 1);
+        let Some(on) = avx2.on(&seen, lead, &CLOSINGS) else {
+            return (Run { at: start + lead, ended: false, used }, true);
+        };
+        if on.ended || on.used < 2 {
+            return (Run { at: start + on.at, ended: on.ended, used: used + on.used }, true);
+        }
+        start += on.at - lead;
+    }
+    (Run { at: start + lead, ended: false, used: 2 * (all - slots.len()) }, false)
 }
 
 /// [`run`] in the fastest way that the processor has, and again where only the prices have become longer or shorter.
@@ -321,13 +367,12 @@ fn any_level(cursor: &mut Cursor<'_>, shapes: &mut Shapes) -> Result<Level, Deco
 mod tests {
     use super::*;
     use crate::domain::decimal;
-    use crate::domain::{DecimalError, Scale};
+    use crate::domain::DecimalError;
     use crate::venue::binance::DecodeReason;
     use proptest::prelude::*;
 
     fn decode(text: &str) -> Result<Vec<(i64, i64)>, DecodeReason> {
-        let shape = |digits| Shape::new(Scale::new(digits).expect("a valid scale"));
-        let shapes = |avx2| Shapes { price: shape(8), quantity: shape(3), avx2 };
+        let shapes = |avx2| Shapes::at([8, 3].map(|digits| Scale::new(digits).expect("a valid scale")), avx2);
         let decode = |avx2, behind: &str| {
             let mut levels = Side { slots: vec![Level::default()], used: 1 };
             let bytes = [text, behind].concat();
@@ -338,7 +383,7 @@ mod tests {
         };
         let found = decode(None, "");
         // With enough behind it the last level is read as those before it are.
-        for behind in ["", &",".repeat(WINDOW)] {
+        for behind in ["", &",".repeat(2 * WINDOW)] {
             for avx2 in [None, Avx2::detect()] {
                 assert_eq!(decode(avx2, behind), found, "{text}{behind}");
             }
@@ -361,10 +406,29 @@ mod tests {
         assert_eq!(decode("[ ]"), Ok(vec![]));
     }
 
+    /// Decimals of which the first `counting` may be any digits, and the others are zeros.
+    fn decimals(count: usize, counting: usize) -> String {
+        match count {
+            0 => String::new(),
+            _ => format!("\\.[0-9]{{{}}}0{{{}}}", count.min(counting), count.saturating_sub(counting)),
+        }
+    }
+
+    /// Rows whose prices have as many digits before the point, or nearly so.
+    fn rows() -> impl Strategy<Value = Vec<(String, String)>> {
+        (1_usize..=7, 0_usize..=8, 0_usize..=8).prop_flat_map(|(whole, price, quantity)| {
+            let most = whole + usize::from(price == 5);
+            let prices = format!("[0-9]{{{whole},{most}}}{}", decimals(price, 8));
+            let quantities = format!("([0-9]{{1,3}}|[0-9]{{1,8}}){}", decimals(quantity, 3));
+            let exactly = |pattern: &str| proptest::string::string_regex(pattern).expect("a pattern");
+            prop::collection::vec((exactly(&prices), exactly(&quantities)), 1..14)
+        })
+    }
+
     proptest! {
         #[test]
         fn long_rows_are_exact_or_refused_by_all(
-            levels in prop::collection::vec(("[0-9]{5}\\.[0-9]{2}0{6}", "[0-9]{1,8}\\.[0-9]{3}0{5}"), 1..12),
+            levels in rows(),
             at in any::<prop::sample::Index>(),
             odd in "[0-9.,\"x-]",
         ) {

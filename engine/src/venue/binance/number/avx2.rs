@@ -218,18 +218,6 @@ impl Reading for Avx2 {
     }
 
     #[inline(always)]
-    fn third(
-        self,
-        Pairs { first, behind, .. }: &Pairs,
-        text: &(impl Words + ?Sized),
-        [between, closing]: [Closing; 2],
-    ) -> Option<usize> {
-        // With one digit before the point of both second numbers. They have seven at most, so that it is among thirteen bytes.
-        let least = 2 * (first.length() + between.length() + 1 + behind + closing.length());
-        Some(least + self.find(self.bytes(text, least - 2)?, b'['))
-    }
-
-    #[inline(always)]
     fn apart(self, bytes: &[u8], places: [usize; 2], shapes: [&Shape; 2]) -> Option<[i64; 2]> {
         let [first, second] = [shapes[0].scaled()?, shapes[1].scaled()?];
         // Near the end it is for the caller: to call a function about it here would cost every other pair.

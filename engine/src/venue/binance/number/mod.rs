@@ -21,6 +21,8 @@ mod avx2 {
 mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod layout;
+#[cfg(target_arch = "x86_64")]
+mod couple;
 mod reading;
 mod shape;
 
@@ -29,6 +31,8 @@ use crate::domain::{InstrumentIndex, Nanos};
 use super::{DecodeError, DecodeReason};
 
 pub(super) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) use couple::{COUPLE, Closings, Couple};
 #[cfg(target_arch = "x86_64")]
 pub(super) use lanes::{Bounds, Digits, LANE, Lane, Places, Wrong};
 #[cfg(target_arch = "x86_64")]

@@ -21,16 +21,6 @@ pub(in crate::venue::binance) trait Reading: Copy {
         between: Closing,
     ) -> Option<([i64; 2], usize)>;
 
-    /// Where the third pair of a row at the start of `text` is, if the first two are as they should be: `between` behind the
-    /// first number of each, and behind the second one `closing`, which ends with `["`. Nothing waits here for where these two
-    /// end. `None` from who cannot tell.
-    fn third(
-        self,
-        pairs: &Self::Pairs<'_>,
-        text: &(impl Words + ?Sized),
-        closings: [Closing; 2],
-    ) -> Option<usize>;
-
     /// Reads one pair, each number of it closed by its text: their values, and where the second closing ends.
     #[inline(always)]
     fn pair(
@@ -81,11 +71,6 @@ impl Reading for ByWords {
         }
         let (two, end) = second.expected(text, end + between.length())?;
         Some(([one, two], end))
-    }
-
-    #[inline(always)]
-    fn third(self, _: &[&Shape; 2], _: &(impl Words + ?Sized), _: [Closing; 2]) -> Option<usize> {
-        None
     }
 
     #[inline(always)]

@@ -106,6 +106,12 @@ impl Closing {
         self.length
     }
 
+    /// They, and zeros behind them.
+    #[cfg(target_arch = "x86_64")]
+    pub(in crate::venue::binance) const fn bytes(&self) -> [u8; 8] {
+        self.word.to_le_bytes()
+    }
+
     /// Whether a word starts with them.
     #[inline(always)]
     pub(in crate::venue::binance) const fn starts(&self, word: u64) -> bool {
@@ -274,7 +280,7 @@ impl Shape {
     /// Digits before the point of the last number, 1 to 7; 0 where that is not known.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    pub(super) const fn whole(&self) -> usize {
+    pub(in crate::venue::binance) const fn whole(&self) -> usize {
         self.whole
     }
 
