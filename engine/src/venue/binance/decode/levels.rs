@@ -244,7 +244,8 @@ fn pass(avx2: Avx2, couple: &Couple, text: &[u8], at: usize, slots: &mut [Level]
         && let Some(two) = slots.next()
         && let Some(seen) = avx2.see(couple, &measures, window)
     {
-        *two = seen.levels.map(|[price, quantity]| Level { price: Price(price), quantity: Quantity(quantity) });
+        *two =
+            seen.levels.map(|[price, quantity]| Level { price: Price(price), quantity: Quantity(quantity) });
         if let Some(third) = avx2.third(&seen, &CLOSINGS) {
             start += third;
             continue;
@@ -366,8 +367,8 @@ fn any_level(cursor: &mut Cursor<'_>, shapes: &mut Shapes) -> Result<Level, Deco
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::decimal;
     use crate::domain::DecimalError;
+    use crate::domain::decimal;
     use crate::venue::binance::DecodeReason;
     use proptest::prelude::*;
 

@@ -6,10 +6,10 @@
 //! half of the bytes, the quantity in the upper one, so that one shuffle moves the digits of both.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi64, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_mul_epu32, _mm256_or_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16,
-    _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_shuffle_epi8, _mm256_srli_epi64, _mm256_storeu_si256,
-    _mm256_subs_epu8, _mm256_testz_si256, _mm256_xor_si256,
+    __m256i, _mm256_add_epi64, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_epu32,
+    _mm256_or_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_epi64x, _mm256_shuffle_epi8, _mm256_srli_epi64, _mm256_storeu_si256, _mm256_subs_epu8,
+    _mm256_testz_si256, _mm256_xor_si256,
 };
 
 use super::layout::{LANES, Layouts, WHOLE_MAX};
@@ -83,6 +83,7 @@ impl Row {
     }
 
     /// Asks for a number with `whole` digits before its point at `start`; `half` is where its half starts.
+    #[allow(clippy::cast_possible_truncation)]
     fn ask_number(&mut self, layouts: &Layouts, whole: usize, (start, half): (usize, usize)) {
         let layout = &layouts.by_whole[whole];
         for at in 0..whole + layouts.behind() {
