@@ -125,9 +125,8 @@ impl Markets {
                 self.on_snapshot(instrument, last_update_id, [bids, asks], context);
             }
             MarketEvent::BookTicker { instrument, update_id, top, event_time } => {
-                self.heard(instrument, context);
                 self.counters.book_tickers += 1;
-                if self.states[instrument as usize].refine_top(update_id, top) {
+                if self.heard(instrument, context).refine_top(update_id, top) {
                     self.publish_top(instrument, top, event_time, context);
                 }
             }
@@ -140,13 +139,12 @@ impl Markets {
                 event_time,
                 aggregate,
             } => {
-                self.heard(instrument, context);
-                if self.states[instrument as usize].takes_trade(aggregate) {
+                if self.heard(instrument, context).takes_trade(aggregate) {
                     self.counters.trades += 1;
                     self.counters.events += 1;
                     let id = i64::try_from(trade_id).unwrap_or(i64::MAX);
                     let values = [price.0, quantity.0, id, i64::from(aggressor.code())];
-                    self.publish(TickKind::Trade, instrument, values, Some(event_time), context);
+                    self.put(TickKind::Trade, instrument, values, Some(event_time), context);
                 }
             }
             MarketEvent::Kline { instrument, bar, event_time } => {
@@ -256,6 +254,7 @@ impl Markets {
         }
     }
 
+    #[inline(always)]
     fn publish_top(
         &mut self,
         instrument: InstrumentIndex,
@@ -264,7 +263,7 @@ impl Markets {
         context: &Context,
     ) {
         let values = [top.bid.0, top.bid_quantity.0, top.ask.0, top.ask_quantity.0];
-        self.publish(TickKind::Top, instrument, values, event_time, context);
+        self.put(TickKind::Top, instrument, values, event_time, context);
     }
 
     fn publish_bar(&mut self, instrument: InstrumentIndex, bar: &Bar, event_time: Nanos, context: &Context) {
@@ -278,8 +277,23 @@ impl Markets {
         self.publish(TickKind::BarVolume, instrument, rest, Some(event_time), context);
     }
 
-    #[allow(clippy::cast_possible_truncation)]
+    /// [`put`](Self::put) for ticks that are rare.
+    #[inline(never)]
     fn publish(
+        &mut self,
+        kind: TickKind,
+        instrument: InstrumentIndex,
+        values: [i64; 4],
+        event_time: Option<Nanos>,
+        context: &Context,
+    ) {
+        self.put(kind, instrument, values, event_time, context);
+    }
+
+    /// In line, where the kind of tick is known and its values are in registers.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)]
+    fn put(
         &mut self,
         kind: TickKind,
         instrument: InstrumentIndex,
@@ -303,22 +317,18 @@ impl Markets {
         self.counters.ticks += 1;
     }
 
-    fn heard(&mut self, instrument: InstrumentIndex, context: &Context) {
-        let state = &mut self.states[instrument as usize];
-        let before = state.heard.replace(context.now);
-        state.silent = false;
+    /// Notes a sign of life of `instrument`, and gives what is kept for it.
+    #[inline(always)]
+    fn heard(&mut self, instrument: InstrumentIndex, context: &Context) -> &mut InstrumentState {
         if self.silence_due == Nanos::NEVER {
             self.silence_due = context.now.saturating_add(self.config.silence);
         }
-        if before.is_none_or(|before| context.now - before > FORGOTTEN) {
-            self.bring(instrument);
+        let state = &mut self.states[instrument as usize];
+        state.silent = false;
+        if state.heard.replace(context.now).is_none_or(|before| context.now - before > FORGOTTEN) {
+            bring(&self.awaited, instrument);
         }
-    }
-
-    /// Now, for whoever needs these lines comes only when this event is taken.
-    #[inline(never)]
-    fn bring(&self, instrument: InstrumentIndex) {
-        self.awaited.iter().for_each(|lines| lines.fetch(instrument as usize));
+        state
     }
 
     /// Brings to hand where the next tick goes.
@@ -383,4 +393,10 @@ impl Markets {
         self.silence_due = next;
         1
     }
+}
+
+/// Brings these lines of `instrument` now, for whoever needs them comes only when its event is taken.
+#[inline(never)]
+fn bring(awaited: &[Lines], instrument: InstrumentIndex) {
+    awaited.iter().for_each(|lines| lines.fetch(instrument as usize));
 }
