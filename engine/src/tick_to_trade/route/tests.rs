@@ -40,10 +40,15 @@ struct Script {
     flushes: usize,
     /// When the last of them was, where a test asks.
     flushed: Option<(Stopwatch, Nanos)>,
+    /// Who halts everything as soon as a request has been handed over, where a test has it so.
+    halting: Option<HaltPage>,
 }
 
 impl Script {
     fn see(&mut self, seen: Seen) -> Result<(), NotSent> {
+        if let Some(mut page) = self.halting.take() {
+            page.set_global(HaltState::Halted);
+        }
         match &mut self.held {
             Some(held) => held.push(seen),
             None => self.seen.send(seen).map_err(|_| NotSent)?,
@@ -167,6 +172,7 @@ impl Bench {
             held: None,
             flushes: 0,
             flushed: None,
+            halting: None,
         };
         let reports = Tail::attach_from(&workshop.ring, Some(&workshop.dir), 1).expect("attached");
         let route = Route::new(ports, script, Stopwatch::calibrate(), timing);

@@ -43,6 +43,26 @@ fn what_one_cycle_asks_leaves_together_in_order_before_the_cycle_ends() {
 }
 
 #[test]
+fn what_was_taken_up_before_a_halt_leaves_in_its_cycle_and_nothing_new_after_it() {
+    let (mut bench, [first, _]) = holding();
+    let before = bench.place(3);
+    bench.place(4);
+    pair::pair(5).iter().for_each(|leg| bench.approve(*leg));
+    cancel(&mut bench, first, 7);
+    let page = bench._folder.path().join("operator");
+    bench.route.entry.halting = Some(HaltPage::reopen(&page).expect("its page"));
+    assert_eq!(bench.route.do_work(START), 4);
+    // It stands in the journal as sent, and whoever halts wants to know what may be alive.
+    assert_eq!(bench.seen(), [Seen::Place(before), Seen::Cancel(first)]);
+    assert_eq!(bench.route.entry.flushes, 1);
+    let sent = (ReportKind::Sent, OrderState::Sent);
+    let rejected = (ReportKind::Rejected, OrderState::Rejected);
+    let cancelling = (ReportKind::CancelSent, OrderState::PendingCancel);
+    assert_eq!(bench.work(START), [sent, rejected, rejected, rejected, cancelling]);
+    assert_eq!(bench.seen(), []);
+}
+
+#[test]
 fn no_more_is_held_than_a_cycle_takes() {
     let (mut bench, _) = holding();
     let batch = u64::try_from(POLL_BATCH).expect("fits");

@@ -13,7 +13,7 @@ const REFUSED: (ReportKind, OrderState) = (ReportKind::Rejected, OrderState::Rej
 const UNKNOWN: (ReportKind, OrderState) = (ReportKind::Unknown, OrderState::Unknown);
 
 /// A pair whose upper order has `sequence`.
-fn pair(sequence: u64) -> [Intent; 2] {
+pub(super) fn pair(sequence: u64) -> [Intent; 2] {
     let leg = |kind: IntentKind, sequence: u64, other: u64| Intent {
         kind: kind.code(),
         target: new_order(other).id,
