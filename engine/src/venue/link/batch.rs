@@ -118,6 +118,19 @@ impl Batch {
         self.arrival(self.next)
     }
 
+    /// Takes over what `other` holds, of which nothing was taken, if that arrives at once with the last of its own: who takes
+    /// what has arrived by then takes all of it.
+    pub(super) fn join(&mut self, other: &mut Self) {
+        if self.frames.last().is_none_or(|last| last.arrival != other.next_arrival()) {
+            return;
+        }
+        let (told, levels) = (self.told.len(), self.levels.len());
+        self.frames.extend(other.frames.iter().map(|frame| Heard { end: frame.end + told, ..*frame }));
+        self.told.extend(other.told.iter().map(|event| Told { first: event.first + levels, ..*event }));
+        self.levels.extend_from_slice(&other.levels);
+        other.clear();
+    }
+
     /// When the frame at `place` arrives; `Nanos::NEVER` behind the last.
     #[must_use]
     #[inline]
@@ -256,6 +269,37 @@ mod tests {
             }
             assert!(batch.is_empty() && batch.next_arrival() == Nanos::NEVER);
         }
+    }
+
+    #[test]
+    fn what_arrives_at_once_with_the_last_is_joined_to_it_and_nothing_else_is() {
+        let bids = levels(1, 3);
+        let depth = |first| {
+            let ids = DiffIds { first, last: first, previous: None };
+            let (event_time, bids) = (Nanos::ZERO, &bids[..1 + usize::from(first > 1)]);
+            Ok(MarketEvent::Depth { instrument: 0, ids, event_time, bids, asks: &[] })
+        };
+        let add = |batch: &mut Batch, at, first| {
+            batch.frame(Nanos(at));
+            batch.tell(&depth(first));
+        };
+        let (mut batch, mut other) = (Batch::default(), Batch::default());
+        for (at, first) in [(1, 1), (2, 2)] {
+            add(&mut batch, at, first);
+        }
+        add(&mut other, 3, 9);
+        batch.join(&mut other);
+        assert_eq!((batch.frames.len(), other.frames.len()), (2, 1));
+        other.clear();
+        for (at, first) in [(2, 1), (2, 3), (4, 4)] {
+            add(&mut other, at, first);
+        }
+        batch.join(&mut other);
+        assert!(other.is_empty());
+        let mut came = Vec::new();
+        while batch.take(Nanos(9), &mut |at, read| came.push((at.0, format!("{read:?}")))) {}
+        let said = [(1, 1), (2, 2), (2, 1), (2, 3), (4, 4)];
+        assert_eq!(came, said.map(|(at, first)| (at, format!("{:?}", depth(first)))));
     }
 
     #[test]

@@ -101,11 +101,16 @@ impl DirectFeed {
         self.shared.allow(played);
     }
 
-    /// Takes over what `outbox` holds, once all that came before it was taken.
+    /// Takes over what `outbox` holds, once all that came before it was taken or if it arrives together with that.
     #[inline]
     pub fn refill(&mut self, outbox: &mut Batch) {
-        if self.inbox.is_empty() && !outbox.is_empty() {
+        if outbox.is_empty() {
+            return;
+        }
+        if self.inbox.is_empty() {
             std::mem::swap(&mut self.inbox, outbox);
+        } else {
+            self.inbox.join(outbox);
         }
     }
 }
