@@ -11,7 +11,7 @@ use engine::tick_to_trade::strategy::outbox::Better;
 use engine::tick_to_trade::strategy::{Outbox, ParameterError, ParameterValue, Refusal, Start, Strategy};
 
 /// What a bracket tells of itself; orders go by their sequence.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// It has placed a better one and a stop.
     Placed([u64; 2]),

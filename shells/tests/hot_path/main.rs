@@ -6,6 +6,7 @@ mod support;
 mod bracket;
 mod watch;
 mod replay;
+mod moments;
 
 use std::hint::black_box;
 use std::path::Path;
@@ -17,7 +18,7 @@ use engine::domain::Nanos;
 use engine::message::report::{OrderState, ReportKind};
 use engine::shm::late::LOOK_EVERY;
 use engine::simulation::faults::{FaultRates, Faults};
-use replay::{Joined, Make, Reading, by_deadlines, by_turns, frames, market_making};
+use replay::{Joined, Make, Reading, Traders, by_deadlines, by_turns, frames, market_making};
 use support::{generated_of, tape};
 use watch::{Seen, Watch};
 
@@ -44,10 +45,22 @@ fn watched(tape: &Path, joined: Joined, planted: Option<Box<dyn FnOnce()>>) -> (
     forget();
     let mut watch = Watch::new();
     let warm = frames(tape) / 2;
-    let played = by_turns(tape, (joined, Nanos::from_millis(3), &market_making), (&mut watch, warm), planted);
+    let how = (joined, Nanos::from_millis(3), Traders::of(&market_making));
+    let played = by_turns(tape, how, (&mut watch, warm), planted);
     assert!(played.sent > 0, "nothing was traded");
     assert!(AGENTS.iter().all(|agent| watch.seen.contains_key(agent)), "{:?}", watch.seen.keys());
     (watch, played.watched)
+}
+
+/// Holds the replays by deadlines, read here and ahead, to the replay by turns; how many replays that is.
+fn agree(tape: &Path, latency: Nanos, traders: Traders<'_>) -> usize {
+    let once = |read| by_deadlines(tape, (read, latency), traders, None).expect("played");
+    let (hash, sent) = once(Reading::Here);
+    assert_eq!(once(Reading::Ahead), (hash.clone(), sent), "read ahead, feed latency {latency:?}");
+    let other = by_turns(tape, (Joined::Closed, latency, traders), (&mut Watch::new(), u64::MAX), None);
+    assert!(sent > 0, "nothing was traded");
+    assert_eq!((hash, sent), (other.hash, other.sent), "feed latency {latency:?}");
+    3
 }
 
 #[test]
@@ -55,13 +68,7 @@ fn a_replay_by_deadlines_is_the_replay_by_turns() {
     let home = tempfile::tempdir().expect("a folder");
     let tape = tape(home.path(), "cryptofeed_usdm_20210405");
     for latency in [Nanos::ZERO, Nanos::from_millis(7), Nanos::from_millis(700)] {
-        let once = |read| by_deadlines(&tape, (read, latency), &market_making, None).expect("played");
-        let (hash, sent) = once(Reading::Here);
-        assert_eq!(once(Reading::Ahead), (hash.clone(), sent), "read ahead, feed latency {latency:?}");
-        let how = (Joined::Closed, latency, &market_making as Make<'_>);
-        let other = by_turns(&tape, how, (&mut Watch::new(), u64::MAX), None);
-        assert!(sent > 0, "nothing was traded");
-        assert_eq!((hash, sent), (other.hash, other.sent), "feed latency {latency:?}");
+        agree(&tape, latency, Traders::of(&market_making));
     }
 }
 
@@ -97,11 +104,11 @@ fn a_strategy_places_pairs_and_hears_of_both_the_same_in_every_replay() {
         let (say, heard) = channel();
         let make: Make<'_> = &|index, instrument| Box::new(Bracket::new(index, instrument, say.clone()));
         let outcome = if by_rings {
-            let how = (Joined::Closed, latency, make);
+            let how = (Joined::Closed, latency, Traders::of(make));
             let played = by_turns(&tape, how, (&mut Watch::new(), u64::MAX), None);
             (played.hash, played.sent)
         } else {
-            by_deadlines(&tape, (Reading::Here, latency), make, None).expect("played")
+            by_deadlines(&tape, (Reading::Here, latency), Traders::of(make), None).expect("played")
         };
         judge(&Told::hear(&heard));
         outcome
@@ -119,7 +126,9 @@ fn whatever_is_lost_of_a_pair_both_or_neither_were_placed_and_one_trades() {
     let make: Make<'_> = &|index, instrument| Box::new(Bracket::new(index, instrument, say.clone()));
     let rates =
         FaultRates { lost_requests: 4, lost_answers: 6, repeated_answers: 6, ..FaultRates::default() };
-    let played = |read| by_deadlines(&tape, (read, Nanos::from_millis(7)), make, Some(Faults::new(1, rates)));
+    let played = |read| {
+        by_deadlines(&tape, (read, Nanos::from_millis(7)), Traders::of(make), Some(Faults::new(1, rates)))
+    };
     played(Reading::Here).expect("played");
     let told = Told::hear(&heard);
     let end = |of: u64| {
@@ -145,7 +154,7 @@ fn faults_are_refused_to_whoever_reads_ahead() {
     let home = tempfile::tempdir().expect("a folder");
     let tape = generated_of(home.path(), &["BTCUSDT"], 5);
     let faults = Some(Faults::new(1, FaultRates::USUAL));
-    let refused = by_deadlines(&tape, (Reading::Ahead, Nanos::ZERO), &market_making, faults);
+    let refused = by_deadlines(&tape, (Reading::Ahead, Nanos::ZERO), Traders::of(&market_making), faults);
     assert!(refused.is_err_and(|error| error.to_string().contains("reads ahead")));
 }
 

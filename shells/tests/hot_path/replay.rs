@@ -44,6 +44,21 @@ pub enum Joined {
 /// Makes the strategy of an instrument.
 pub type Make<'a> = &'a dyn Fn(InstrumentIndex, &Instrument) -> Box<dyn Strategy>;
 
+/// Who trades.
+#[derive(Clone, Copy)]
+pub struct Traders<'a> {
+    pub make: Make<'a>,
+    /// The loss of a day that stops new risk; a tenth more stops all.
+    pub day_loss: i128,
+}
+
+impl<'a> Traders<'a> {
+    /// Whatever they lose.
+    pub fn of(make: Make<'a>) -> Self {
+        Self { make, day_loss: MONEY }
+    }
+}
+
 /// One of those that there are.
 pub fn market_making(index: InstrumentIndex, instrument: &Instrument) -> Box<dyn Strategy> {
     registry::create("market_making", index, instrument, &Settings::new()).expect("a strategy")
@@ -51,8 +66,10 @@ pub fn market_making(index: InstrumentIndex, instrument: &Instrument) -> Box<dyn
 
 const RING: usize = 1 << 12;
 
-fn limits(instruments: &Instruments) -> Limits {
-    const MONEY: i128 = 1 << 90;
+/// More than there is.
+pub const MONEY: i128 = 1 << 90;
+
+fn limits(instruments: &Instruments, day_loss: i128) -> Limits {
     let each = InstrumentLimits {
         max_quantity: Quantity(1 << 50),
         max_notional: MONEY,
@@ -80,8 +97,8 @@ fn limits(instruments: &Instruments) -> Limits {
             max_open: 1_024,
             orders: messages,
             cancels: messages,
-            day_loss_soft: MONEY,
-            day_loss_hard: MONEY,
+            day_loss_soft: day_loss,
+            day_loss_hard: day_loss + day_loss / 10,
             duplicates: Rate::new(3, Nanos::from_millis(500)),
             repeat_fills: Rate::new(200, Nanos::from_secs(10)),
             reject_storm: Rate::new(1_000, Nanos::from_secs(10)),
@@ -110,7 +127,7 @@ struct Parts {
     journals: JournalSet,
 }
 
-fn parts(room: &FilePath, tape: &FilePath, (joined, read): (Joined, Reading), make: Make<'_>) -> Parts {
+fn parts(room: &FilePath, tape: &FilePath, (joined, read): (Joined, Reading), traders: Traders<'_>) -> Parts {
     let ipc = IpcPaths::new(room.join("ipc"));
     ipc.create().expect("directories");
     let tapes = [tape.to_owned()];
@@ -124,7 +141,7 @@ fn parts(room: &FilePath, tape: &FilePath, (joined, read): (Joined, Reading), ma
     let link = Link::create(&ipc, RING, 1).expect("rings");
     let strategies = table.present.iter().take(4).map(|&index| {
         let instrument = instruments.get(index).expect("listed");
-        let strategy = make(index, instrument);
+        let strategy = (traders.make)(index, instrument);
         StrategySlot { name: format!("maker {index}"), strategy, instruments: vec![index] }
     });
     let strategies = strategies.collect();
@@ -133,7 +150,7 @@ fn parts(room: &FilePath, tape: &FilePath, (joined, read): (Joined, Reading), ma
         journals: room.join("journals"),
         sync: false,
         epoch: 1,
-        limits: limits(&instruments),
+        limits: limits(&instruments, traders.day_loss),
         instruments,
         stopwatch: Stopwatch::calibrate(),
         rings: RingSizes::all(RING),
@@ -168,12 +185,12 @@ fn room() -> tempfile::TempDir {
 pub fn by_deadlines(
     tape: &FilePath,
     (read, latency): (Reading, Nanos),
-    make: Make<'_>,
+    traders: Traders<'_>,
     faults: Option<Faults>,
 ) -> Result<(String, u64), SetupError> {
     let room = room();
     let Parts { link, config, strategies, frames, mut journals } =
-        parts(room.path(), tape, (Joined::Closed, read), make);
+        parts(room.path(), tape, (Joined::Closed, read), traders);
     let path = Path::assemble(&config, strategies, link.feed.into_direct(), link.entry, &mut journals)
         .expect("assembled");
     let instruments = Arc::clone(&config.instruments);
@@ -224,13 +241,13 @@ pub struct Played {
 /// the agents are watched, each duty cycle by itself; then something that is `planted` happens once as well.
 pub fn by_turns(
     tape: &FilePath,
-    (joined, latency, make): (Joined, Nanos, Make<'_>),
+    (joined, latency, traders): (Joined, Nanos, Traders<'_>),
     (watch, warm): (&mut Watch, u64),
     mut planted: Option<Box<dyn FnOnce()>>,
 ) -> Played {
     let room = room();
     let Parts { link, config, strategies, frames, mut journals } =
-        parts(room.path(), tape, (joined, Reading::Here), make);
+        parts(room.path(), tape, (joined, Reading::Here), traders);
     let mut path = assemble(&config, strategies, (link.feed, link.entry), &mut journals);
     let mut exchange =
         SimulatedExchange::new(link.venue, frames, config.instruments, MATCHING, latency).expect("a tape");

@@ -68,15 +68,24 @@ pub fn generated(scratch: &Path, seconds: i64) -> PathBuf {
 
 /// A generated capture of `symbols`.
 pub fn generated_of(scratch: &Path, symbols: &[&str], seconds: i64) -> PathBuf {
+    generated_at(scratch, symbols, (Nanos(1_700_000_000_000_000_000), seconds), |received| received)
+}
+
+/// The same from `start` on, each frame `received` when that says of its time.
+pub fn generated_at(
+    scratch: &Path,
+    symbols: &[&str],
+    (start, seconds): (Nanos, i64),
+    received: impl Fn(Nanos) -> Nanos,
+) -> PathBuf {
     let path = scratch.join("generated.tsv.gz");
-    let start = Nanos(1_700_000_000_000_000_000);
     let mut market = GeneratedMarket::new(symbols, 7, start, 100).expect("a market");
     let mut tape = TapeWriter::create(&path).expect("a tape");
     let info = market.exchange_info();
     tape.write(start, TapeSource::Rest("http://generated/api/v3/exchangeInfo"), &info).expect("written");
     while market.next_time() < start + Nanos::from_secs(seconds) {
-        market.next_frame(&mut |received, source, payload| {
-            tape.write(received, (*source).into(), payload).expect("written");
+        market.next_frame(&mut |at, source, payload| {
+            tape.write(received(at), (*source).into(), payload).expect("written");
         });
     }
     tape.finish().expect("finished");
