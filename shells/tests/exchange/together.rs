@@ -1,8 +1,9 @@
 //! Requests of one duty cycle leave together, at a venue that says how its bytes came.
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::venue::{OrderEntry, Question, VenueEventKind};
@@ -13,7 +14,7 @@ use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
 use crate::orders::{Desk, id};
-use crate::support::{Exchange, PATIENCE, now};
+use crate::support::{Exchange, PATIENCE, deadline, now};
 
 /// Longer than what leaves takes to arrive in the same machine.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -53,13 +54,18 @@ fn requests(bytes: Vec<u8>) -> Vec<String> {
     ids
 }
 
-fn open() -> (Exchange, Desk, Receiver<Vec<u8>>, TcpStream) {
-    let exchange = Exchange::start(&[]);
+/// A place where somebody may listen, and the services there.
+fn place() -> (TcpListener, Endpoints) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
+    (listener, Endpoints::at(&format!("ws://127.0.0.1:{port}")).expect("a place"))
+}
+
+fn open() -> (Exchange, Desk, Receiver<Vec<u8>>, TcpStream) {
+    let exchange = Exchange::start(&[]);
+    let (listener, Endpoints { ws_api, .. }) = place();
     let ((reads, read), (sockets, socket)) = (channel(), channel());
     std::thread::spawn(move || serve(&listener, &reads, &sockets));
-    let ws_api = Endpoints::at(&format!("ws://127.0.0.1:{port}")).expect("a place").ws_api;
     let mut desk =
         Desk::open_at(&exchange, "hmac", "secret", false, |endpoints| Endpoints { ws_api, ..endpoints });
     desk.until_kind(VenueEventKind::Connected);
@@ -113,4 +119,77 @@ fn a_connection_that_ends_with_what_it_holds_is_told_of() {
     desk.entry.flush();
     desk.until_kind(VenueEventKind::Disconnected);
     assert!(desk.entry.ask(Question::OpenOrders, now()).is_err());
+}
+
+/// Looks, when the log says that the venue asks for silence, whether what was `held` has arrived by then.
+#[derive(Clone)]
+struct OnSilence {
+    read: Arc<Mutex<Receiver<Vec<u8>>>>,
+    held: Arc<Mutex<Option<String>>>,
+}
+
+impl Write for OnSilence {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        if String::from_utf8_lossy(line).contains("asks for silence")
+            && let Some(held) = self.held.lock().expect("one thread").take()
+        {
+            // Nothing leaves while this waits.
+            let (read, mut arrived) = (self.read.lock().expect("one thread"), Vec::new());
+            while !arrived.contains(&held) {
+                arrived.extend(requests(read.recv_timeout(PATIENCE).expect("it left before")));
+            }
+        }
+        Ok(line.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_held_has_left_before_an_answer_over_rest_is_read_that_asks_for_silence() {
+    let exchange = Exchange::start(&[]);
+    let ((api, Endpoints { ws_api, .. }), (web, Endpoints { rest, .. })) = (place(), place());
+    let mut desk = Desk::open_at(&exchange, "hmac", "secret", false, |to| Endpoints { ws_api, rest, ..to });
+    // A cancel goes over REST, and its answer takes longer than the next session.
+    desk.entry.cancel(0, id(1), id(101), now()).expect("taken");
+    let (asked, was_asked) = channel();
+    std::thread::spawn(move || asked.send(web.accept().map(|(socket, _)| socket)));
+    let mut socket = loop {
+        assert_eq!(desk.entry.poll(now()), None);
+        if let Ok(socket) = was_asked.try_recv() {
+            break socket.expect("a connection");
+        }
+    };
+    socket.set_nonblocking(true).expect("it can");
+    let mut bytes = vec![0; 1 << 12];
+    while socket.read(&mut bytes).is_err() {
+        assert_eq!(desk.entry.poll(now()), None);
+    }
+    let ((reads, read), (sockets, _session)) = (channel(), channel());
+    std::thread::spawn(move || serve(&api, &reads, &sockets));
+    desk.until_kind(VenueEventKind::Connected);
+
+    let answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 60\r\nContent-Length: 2\r\n\r\n{}";
+    socket.write_all(answer.as_bytes()).expect("answered");
+    let seen = OnSilence { read: Arc::new(Mutex::new(read)), held: Arc::default() };
+    let log = seen.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || log.clone()).finish();
+    tracing::subscriber::with_default(log, || {
+        let end = deadline();
+        for sequence in 2.. {
+            assert!(now() < end, "the answer is read");
+            // Each look begins with a request that is held.
+            desk.entry.query(0, id(sequence), now()).expect("taken");
+            *seen.held.lock().expect("one thread") = Some(told(sequence, "order.status"));
+            let told = desk.entry.poll(now());
+            if told.is_some_and(|event| event.id == id(1)) {
+                break;
+            }
+            assert_eq!(told, None);
+        }
+    });
+    assert!(seen.held.lock().expect("one thread").is_none(), "it was looked at");
+    desk.until(|event| matches!(event.kind, VenueEventKind::Throttled { .. }));
+    assert!(desk.entry.query(0, id(1), now()).is_err(), "and then there is silence");
 }
