@@ -80,6 +80,43 @@ impl Strategy for Failing {
     }
 }
 
+/// A strategy that does by a timer, which is due at once, what another does with a tick.
+struct ByTimer {
+    inner: Bracket,
+    last: Option<Tick>,
+}
+
+impl Strategy for ByTimer {
+    fn name(&self) -> &'static str {
+        "by_timer"
+    }
+    fn on_start(&mut self, start: &Start<'_>, outbox: &mut Outbox) {
+        self.inner.on_start(start, outbox);
+    }
+    fn on_tick(&mut self, tick: &Tick, _now: Nanos, _outbox: &mut Outbox) {
+        self.last = Some(*tick);
+    }
+    fn on_report(&mut self, report: &Report, now: Nanos, outbox: &mut Outbox) {
+        self.inner.on_report(report, now, outbox);
+    }
+    fn on_refusal(&mut self, refusal: &Refusal, now: Nanos, outbox: &mut Outbox) {
+        self.inner.on_refusal(refusal, now, outbox);
+    }
+    fn on_timer(&mut self, now: Nanos, outbox: &mut Outbox) {
+        let tick = self.last.take().expect("a tick");
+        self.inner.on_tick(&tick, now, outbox);
+    }
+    fn next_timer(&self) -> Nanos {
+        if self.last.is_some() { Nanos::ZERO } else { Nanos::NEVER }
+    }
+    fn set(&mut self, key: &str, value: &str) -> Result<(), ParameterError> {
+        self.inner.set(key, value)
+    }
+    fn parameters(&self) -> Vec<ParameterValue> {
+        self.inner.parameters()
+    }
+}
+
 /// A strategy that buys once and holds that, and tries a bid far from the market every five seconds.
 struct Holding {
     index: InstrumentIndex,
@@ -158,12 +195,10 @@ fn holding(index: InstrumentIndex, instrument: &Instrument, said: Sender<Event>)
     Box::new(Holding { index, tick, quantity, bid: Price::NONE, next: Nanos::NEVER, said })
 }
 
-/// What `holding` is told, where the loss of a day is bounded, from `start` on.
-fn held(start: Nanos) -> Vec<Vec<Event>> {
+/// What `holding` is told of so many seconds from `start` on, where the loss of a day is bounded.
+fn held(start: Nanos, seconds: i64) -> Vec<Vec<Event>> {
     let home = tempfile::tempdir().expect("a folder");
-    // Some of it is at midnight itself.
-    let moved = |at: Nanos| if (at.0 - MIDNIGHT.0).abs() < 50_000_000 { MIDNIGHT } else { at };
-    let tape = generated_at(home.path(), &["BTCUSDT"], (start, 200), moved);
+    let tape = generated_at(home.path(), &["BTCUSDT"], (start, seconds), |received| received);
     told(&tape, LOSS, holding)
 }
 
@@ -174,7 +209,7 @@ fn refused(events: &[Event]) -> Option<usize> {
 
 #[test]
 fn a_tick_alone_may_bring_the_loss_of_a_day() {
-    for events in held(MIDNIGHT - Nanos::from_secs(3_600)) {
+    for events in held(MIDNIGHT - Nanos::from_secs(3_600), 200) {
         let at = |wanted| events.iter().position(|event| *event == wanted).expect("told");
         let rested = at(Event::Report(2, ReportKind::Accepted, OrderState::Open));
         let cancelled = at(Event::Report(2, ReportKind::Canceled, OrderState::Canceled));
@@ -187,10 +222,14 @@ fn a_tick_alone_may_bring_the_loss_of_a_day() {
 
 #[test]
 fn a_day_that_ends_takes_its_loss_with_it() {
-    let [whole, parted] = [3_600, 20].map(|before| held(MIDNIGHT - Nanos::from_secs(before)));
+    let [whole, parted] = [3_600, 20].map(|before| held(MIDNIGHT - Nanos::from_secs(before), 200));
     for (whole, parted) in whole.iter().zip(&parted) {
         let latest = |events| refused(events).unwrap_or(usize::MAX);
         assert!(latest(whole) < latest(parted), "{parted:?}");
+    }
+    // Wherever it falls between the moments at which there is more to do anyway.
+    for before in (7_000..7_400).step_by(23) {
+        held(MIDNIGHT - Nanos::from_millis(before), 8);
     }
 }
 
@@ -221,5 +260,8 @@ fn more_may_come_at_once_than_one_cycle_takes() {
     let at_once = |received: Nanos| Nanos(received.0 - received.0 % 500_000_000);
     let symbols = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT"];
     let tape = generated_at(home.path(), &symbols, (MIDNIGHT, 30), at_once);
-    told(&tape, MONEY, |index, instrument, said| Box::new(Bracket::new(index, instrument, said)));
+    told(&tape, MONEY, |index, instrument, said| {
+        let inner = Bracket::new(index, instrument, said);
+        if index % 2 == 0 { Box::new(ByTimer { inner, last: None }) } else { Box::new(inner) }
+    });
 }
