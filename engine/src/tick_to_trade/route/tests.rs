@@ -46,9 +46,7 @@ struct Script {
 
 impl Script {
     fn see(&mut self, seen: Seen) -> Result<(), NotSent> {
-        if let Some(mut page) = self.halting.take() {
-            page.set_global(HaltState::Halted);
-        }
+        self.halting.take().iter_mut().for_each(|page| page.set_global(HaltState::Halted));
         match &mut self.held {
             Some(held) => held.push(seen),
             None => self.seen.send(seen).map_err(|_| NotSent)?,
@@ -177,7 +175,6 @@ impl Bench {
         let reports = Tail::attach_from(&workshop.ring, Some(&workshop.dir), 1).expect("attached");
         let route = Route::new(ports, script, Stopwatch::calibrate(), timing);
         let (_writer, _workshop, _folder) = (writer, workshop, folder);
-        let approvals = 0;
         Self {
             route,
             orders,
@@ -186,7 +183,7 @@ impl Bench {
             reports,
             operator,
             health,
-            approvals,
+            approvals: 0,
             _writer,
             _workshop,
             _folder,
