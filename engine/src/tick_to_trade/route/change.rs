@@ -1,14 +1,27 @@
-//! Changes to orders that have left: cancels and amendments.
+//! What is asked for beside new orders, and changes to orders that have left: cancels and amendments.
 
 use crate::domain::{Nanos, OrderId, Quantity};
 use crate::error::RejectCode;
 use crate::message::report::{OrderState, ReportKind};
-use crate::message::{Intent, Order};
+use crate::message::{Intent, IntentKind, Order};
 use crate::tick_to_trade::route::state::{Effect, OrderRecord, Pairing};
 use crate::tick_to_trade::route::{Route, RouteTiming};
 use crate::venue::{OrderEntry, VenueEvent, VenueEventKind};
 
 impl<E: OrderEntry> Route<E> {
+    /// Takes up what is not just a new order; out of line, so that those have the registers to themselves.
+    #[inline(never)]
+    pub(super) fn on_other(&mut self, kind: Option<IntentKind>, order: &Order, now: Nanos, taken: Nanos) {
+        match kind {
+            Some(IntentKind::Cancel) => self.cancel(order, now),
+            Some(IntentKind::Amend) => self.amend(order, now),
+            Some(IntentKind::Sweep) => self.sweep(order, now),
+            Some(IntentKind::Replace) => self.replace(order, now, taken),
+            Some(IntentKind::OcoAbove | IntentKind::OcoBelow) => self.refuse_leg(order.intent(), now),
+            Some(IntentKind::New) | None => self.refuse(order.intent(), RejectCode::BadRequest, now),
+        }
+    }
+
     pub(super) fn cancel(&mut self, order: &Order, now: Nanos) {
         let target = order.intent().target;
         // A cancel that is half of a replacement may never be tried: another one leaves. If it comes first, the

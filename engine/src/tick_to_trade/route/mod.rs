@@ -207,12 +207,7 @@ impl<E: OrderEntry> Route<E> {
         let Some(order) = self.approved(sealed, now) else { return };
         match IntentKind::try_from(order.intent().kind) {
             Ok(IntentKind::New) => self.place(order, now, taken),
-            Ok(IntentKind::Cancel) => self.cancel(order, now),
-            Ok(IntentKind::Amend) => self.amend(order, now),
-            Ok(IntentKind::Sweep) => self.sweep(order, now),
-            Ok(IntentKind::Replace) => self.replace(order, now, taken),
-            Ok(IntentKind::OcoAbove | IntentKind::OcoBelow) => self.refuse_leg(order.intent(), now),
-            Err(_) => self.refuse(order.intent(), RejectCode::BadRequest, now),
+            kind => self.on_other(kind.ok(), order, now, taken),
         }
     }
 
@@ -265,6 +260,7 @@ impl<E: OrderEntry> Route<E> {
         self.append(&report, now);
     }
 
+    #[inline]
     fn take_events(&mut self, now: Nanos) -> usize {
         let mut taken = 0;
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
@@ -277,6 +273,7 @@ impl<E: OrderEntry> Route<E> {
         taken
     }
 
+    #[inline(never)]
     fn on_event(&mut self, event: &VenueEvent, now: Nanos) {
         self.counters.events += 1;
         if self.on_link_event(event, now) || self.on_sweep_event(event, now) {
@@ -370,6 +367,7 @@ impl<E: OrderEntry> Route<E> {
         self.answers.next_deadline().min(self.queries.next_deadline()).min(self.link.next_deadline())
     }
 
+    #[inline(never)]
     fn take_due(&mut self, now: Nanos) -> usize {
         let mut taken = 0;
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {

@@ -87,7 +87,7 @@ impl<E: OrderEntry> Route<E> {
     }
 
     /// Risk judged what a reduce-only order does; route stops what may not leave at all.
-    #[inline]
+    #[inline(always)]
     pub(super) fn not_halted(&mut self, intent: &Intent) -> Result<(), RejectCode> {
         let halt = self.ports.halts.state(intent.id.source, intent.instrument);
         let stopped = matches!(halt, HaltState::CancelOnly | HaltState::Halted);

@@ -63,6 +63,7 @@ impl Timeouts {
     }
 
     /// Starts the delay for `id` at `now`.
+    #[inline]
     pub fn start(&mut self, id: OrderId, now: Nanos) {
         self.queue.push_back((now.saturating_add(self.delay), id));
     }

@@ -33,6 +33,9 @@ fn request(out: &mut Vec<u8>, write: impl FnOnce(&mut Page<'_, REQUEST_ROOM>)) {
 // What stands between two values of a request is one piece of a known length, and most values are texts: so a piece closes
 // the text before it and opens the one behind it.
 
+/// What stands before the id of a request.
+const HEAD: &str = "{\"id\":\"";
+
 /// What stands between the id of a request for `$method` and its symbol.
 macro_rules! method {
     ($method:literal) => {
@@ -61,8 +64,14 @@ fn piece(out: &mut impl Sink, piece: &str) {
 /// Writes a request up to its symbol, whose text stays open. `method` is what [`method!`] makes.
 #[inline(always)]
 fn head(out: &mut impl Sink, asked: Asked, order: &IdText, method: &str, instrument: &Instrument) {
-    piece(out, "{\"id\":\"");
+    piece(out, HEAD);
     order.write(out, asked.letter());
+    head_behind(out, method, instrument);
+}
+
+/// Writes what of that stands behind the id.
+#[inline(always)]
+fn head_behind(out: &mut impl Sink, method: &str, instrument: &Instrument) {
     piece(out, method);
     text::inside(out, &instrument.symbol);
 }
@@ -92,8 +101,7 @@ fn number(out: &mut impl Sink, before: &str, value: i64, scale: Scale) {
 #[inline(always)]
 fn tail(out: &mut impl Sink, before: &str, timestamp: Nanos) {
     piece(out, before);
-    text::milliseconds(out, timestamp.0 / 1_000_000);
-    piece(out, "}}");
+    text::end(out, timestamp);
 }
 
 /// The lifetime of an order whose type has one.
@@ -106,144 +114,6 @@ fn lifetime(order: &Intent, order_type: OrderType) -> Result<Option<TimeInForce>
 #[inline(always)]
 fn self_trade(order: &Intent) -> Result<Option<SelfTrade>, UnknownCode> {
     (order.self_trade != 0).then(|| SelfTrade::try_from(order.self_trade)).transpose()
-}
-
-/// The parameters of a new order from its symbol to its quantity, put together beforehand.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Opening {
-    text: [u8; Self::ROOM],
-    length: usize,
-}
-
-/// Those of one side, by the codes of type and of lifetime.
-type Openings = [[Opening; 1 + TimeInForce::ALL.len()]; 1 + OrderType::ALL.len()];
-
-impl Opening {
-    /// Of the longest one and more.
-    const ROOM: usize = 80;
-
-    const fn new(parts: &[&str]) -> Self {
-        let mut made = Self { text: [0; Self::ROOM], length: 0 };
-        let mut part = 0;
-        while part < parts.len() {
-            let (bytes, mut at) = (parts[part].as_bytes(), 0);
-            while at < bytes.len() {
-                made.text[made.length] = bytes[at];
-                made.length += 1;
-                at += 1;
-            }
-            part += 1;
-        }
-        made
-    }
-
-    /// Codes count from 1, and `ALL` is in their order; a lifetime of 0 is none. The names are Binance's own, with nothing in
-    /// them to escape.
-    const fn of(side: Side) -> Openings {
-        const SIDE: &str = next!("side");
-        const TYPE: &str = next!("type");
-        const TIMED: &str = next!("timeInForce");
-        const QUANTITY: &str = next!("quantity");
-        let mut all = [[Self::new(&[]); 1 + TimeInForce::ALL.len()]; 1 + OrderType::ALL.len()];
-        let (mut code, side) = (1, side.as_str());
-        while code < all.len() {
-            let name = OrderType::ALL[code - 1].as_str();
-            all[code][0] = Self::new(&[SIDE, side, TYPE, name, QUANTITY]);
-            let mut timed = 1;
-            while timed < all[code].len() {
-                let lifetime = TimeInForce::ALL[timed - 1].as_str();
-                all[code][timed] = Self::new(&[SIDE, side, TYPE, name, TIMED, lifetime, QUANTITY]);
-                timed += 1;
-            }
-            code += 1;
-        }
-        all
-    }
-}
-
-static OPENINGS: [Openings; 2] = [Opening::of(Side::Buy), Opening::of(Side::Sell)];
-
-/// Appends a request for a new order; `middle` writes the parameters before its own, and leaves the last one's text open.
-#[inline(always)]
-fn new_order(
-    out: &mut Vec<u8>,
-    (asked, method): (Asked, &str),
-    order: &Intent,
-    instrument: &Instrument,
-    timestamp: Nanos,
-    middle: impl FnOnce(&mut Page<'_, REQUEST_ROOM>),
-) -> Result<(), UnknownCode> {
-    // Each by itself: gathered byte by byte and then read at once they would be waited for.
-    let order_type = OrderType::try_from(order.order_type)?;
-    let side = Side::try_from(order.side)?;
-    let mode = self_trade(order)?;
-    let lifetime = lifetime(order, order_type)?.map_or(0, TimeInForce::code);
-    let by_type = &OPENINGS[usize::from(side == Side::Sell)][usize::from(order_type.code())];
-    let opening = &by_type[usize::from(lifetime)];
-    request(out, |out| {
-        let id = IdText::of(order.id);
-        head(out, asked, &id, method, instrument);
-        middle(out);
-        out.put(&opening.text, opening.length);
-        values(out, (order, &id), order_type, mode, instrument);
-        tail(out, ACK_TIMESTAMP, timestamp);
-    });
-    Ok(())
-}
-
-/// Writes the parameters of a new order from its quantity on.
-#[inline(always)]
-fn values(
-    out: &mut impl Sink,
-    (order, client_id): (&Intent, &IdText),
-    order_type: OrderType,
-    mode: Option<SelfTrade>,
-    instrument: &Instrument,
-) {
-    text::decimal(out, order.quantity.0, instrument.quantity_scale.digits(), 0);
-    if !order_type.is_market() {
-        number(out, next!("price"), order.price.0, instrument.price_scale);
-    }
-    if order_type.is_conditional() {
-        number(out, next!("stopPrice"), order.trigger.0, instrument.price_scale);
-    }
-    if let Some(mode) = mode {
-        name(out, next!("selfTradePreventionMode"), mode.as_str());
-    }
-    id(out, next!("newClientOrderId"), client_id);
-}
-
-/// Appends the `order.place` request of an intent for a new order. `timestamp` is the wall time at the venue.
-///
-/// # Errors
-/// When the intent's side, type, time in force or self-trade prevention has an unknown code: nothing is appended then.
-pub fn encode_place(
-    order: &Intent,
-    instrument: &Instrument,
-    timestamp: Nanos,
-    out: &mut Vec<u8>,
-) -> Result<(), UnknownCode> {
-    new_order(out, (Asked::Place, method!("order.place")), order, instrument, timestamp, |_| ())
-}
-
-/// Appends the `order.cancelReplace` request of an intent for a new order in the place of its target. Where the target
-/// cannot be cancelled, or has begun to fill, nothing is placed: what was filled would come on top of the new order.
-///
-/// # Errors
-/// As [`encode_place`].
-pub fn encode_replace(
-    order: &Intent,
-    instrument: &Instrument,
-    timestamp: Nanos,
-    out: &mut Vec<u8>,
-) -> Result<(), UnknownCode> {
-    let asked = (Asked::Replace, method!("order.cancelReplace"));
-    new_order(out, asked, order, instrument, timestamp, |out| {
-        piece(out, concat!(next!("cancelReplaceMode"), "STOP_ON_FAILURE"));
-        id(out, next!("cancelOrigClientOrderId"), &IdText::of(order.target));
-        piece(out, concat!(next!("cancelRestrictions"), "ONLY_NEW"));
-    })
 }
 
 /// Appends the `order.cancel` request of an intent to cancel its target.
@@ -459,8 +329,10 @@ fn named<T: Copy>(all: &[T], show: fn(T) -> &'static str, text: &str) -> Option<
     all.iter().copied().find(|&value| show(value) == text)
 }
 
+mod new_order;
 mod oco;
 
+pub use new_order::{encode_place, encode_replace};
 pub use oco::encode_oco;
 
 #[cfg(test)]

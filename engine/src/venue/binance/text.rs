@@ -3,10 +3,16 @@
 //! It is copied in pieces of a length that is known beforehand, which are a few instructions each where any other length is
 //! a call; what a piece has too much, the next one overwrites.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 use std::mem::MaybeUninit;
 
-use crate::domain::OrderId;
+use crate::domain::{Nanos, OrderId};
 use crate::limits::SYMBOL_BYTES_MAX;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx2::Ready;
 
 /// Where text goes.
 pub(super) trait Sink {
@@ -104,6 +110,13 @@ pub(super) fn milliseconds(out: &mut impl Sink, value: i64) {
     } else {
         integer(out, value);
     }
+}
+
+/// Writes a time in milliseconds, and the end of a request.
+#[inline(always)]
+pub(super) fn end(out: &mut impl Sink, timestamp: Nanos) {
+    milliseconds(out, timestamp.0 / 1_000_000);
+    out.put(b"}}", 2);
 }
 
 /// Eight digits that are zero.
@@ -315,10 +328,23 @@ pub(super) const fn quoted_length_max(length: usize) -> usize {
 /// Bytes of a character that cannot stand as it is.
 const ESCAPED: usize = 6;
 
+/// A byte in every place of a word.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+
+/// Whether all bytes of `word` are from `0` to `[`, as in nearly every name, where nothing is special.
+#[inline(always)]
+const fn is_plain(word: u64) -> bool {
+    // The lowest byte that is none of these turns its high bit on; those below it do not.
+    let [high, low] = [word.wrapping_add(ONES * (0x7f - b'[') as u64), word.wrapping_sub(ONES * b'0' as u64)];
+    (word | high | low) & (ONES << 7) == 0
+}
+
 /// Whether a byte of `word` cannot stand in a string as it is: below a space, a quote or a backslash.
 #[inline(always)]
 const fn has_special(word: u64) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    if is_plain(word) {
+        return false;
+    }
     let (quote, backslash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
     // The lowest byte that is below what is taken from it turns its high bit on; those below it do not.
     let spaces = word.wrapping_sub(ONES * b' ' as u64) & !word;

@@ -14,6 +14,8 @@ use std::arch::x86_64::{
     _mm_srli_epi64, _mm_storeu_si128, _mm_subs_epu8, _mm_testz_si128, _mm_xor_si128,
 };
 
+use std::sync::OnceLock;
+
 use super::layout::{LANES, Layouts, WHOLE_MAX};
 use super::{Closing, POW10, Reading, Shape, Words, digits_at_most};
 
@@ -25,9 +27,13 @@ impl Avx2 {
     /// The proof, where there is one.
     #[inline(always)]
     pub(in crate::venue::binance) fn detect() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2");
+        static FOUND: OnceLock<bool> = OnceLock::new();
+        // Once and for all: whoever asks with every order asks one word, and not one for each of the three.
+        let found = FOUND.get_or_init(|| {
+            is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+        });
         found.then_some(Self(()))
     }
 

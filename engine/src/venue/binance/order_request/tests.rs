@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::SourceId;
 use crate::message::IntentKind;
 use crate::venue::binance::decode::tests::{instrument, instruments};
+use proptest::array::{uniform2, uniform3};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -126,6 +127,11 @@ fn unknown_codes_leave_nothing_behind() {
     let mut out = b"kept".to_vec();
     for broken in [
         Intent { side: 0, ..intent(1) },
+        Intent { side: 3, ..intent(1) },
+        Intent { order_type: 0, ..intent(1) },
+        Intent { order_type: 8, ..intent(1) },
+        Intent { time_in_force: 0, ..intent(1) },
+        Intent { time_in_force: 4, ..intent(1) },
         Intent { order_type: 9, ..intent(1) },
         Intent { time_in_force: 77, ..intent(1) },
         Intent { self_trade: 7, ..intent(1) },
@@ -135,7 +141,10 @@ fn unknown_codes_leave_nothing_behind() {
     }
     assert_eq!(out, b"kept");
     let market = Intent { order_type: OrderType::Market.code(), time_in_force: 0, ..intent(1) };
-    encode_place(&market, btc, NOW, &mut out).expect("a market order has no lifetime");
+    for time_in_force in [0, 3, 4, u8::MAX] {
+        encode_place(&Intent { time_in_force, ..market }, btc, NOW, &mut out)
+            .expect("a market order has no lifetime");
+    }
     assert!(!String::from_utf8_lossy(&out).contains("timeInForce"));
 }
 
@@ -228,5 +237,92 @@ fn the_longest_requests_find_room_in_what_is_set_aside() {
         ask(&least, &widest, Nanos(i64::MIN), &mut out).expect("known codes");
         assert!(out.len() > 600, "{}", String::from_utf8_lossy(&out));
         assert_eq!(out.capacity(), REQUEST_ROOM, "it did not grow");
+    }
+}
+
+/// The request by the types' own ways to show themselves.
+fn shown(order: &Intent, instrument: &Instrument, timestamp: Nanos) -> String {
+    let order_type = OrderType::try_from(order.order_type).expect("a valid code");
+    let side = Side::try_from(order.side).expect("a valid code");
+    let lifetime = TimeInForce::try_from(order.time_in_force).ok().filter(|_| order_type.has_time_in_force());
+    let given = |is_given: bool, name: &str, value: String| {
+        if is_given { format!(",\"{name}\":\"{value}\"") } else { String::new() }
+    };
+    let prices = [order.price, order.trigger].map(|price| instrument.show_price(price).to_string());
+    let [price, trigger] = prices;
+    let mode = SelfTrade::try_from(order.self_trade).map(SelfTrade::as_str);
+    [
+        format!("{{\"id\":\"{}\",\"method\":\"order.place\",\"params\":{{", order.id),
+        format!("\"symbol\":\"{}\",\"side\":\"{side}\",\"type\":\"{order_type}\"", instrument.symbol),
+        given(lifetime.is_some(), "timeInForce", lifetime.map(|it| it.to_string()).unwrap_or_default()),
+        given(true, "quantity", instrument.show_quantity(order.quantity).to_string()),
+        given(!order_type.is_market(), "price", price),
+        given(order_type.is_conditional(), "stopPrice", trigger),
+        given(mode.is_ok(), "selfTradePreventionMode", mode.unwrap_or_default().to_owned()),
+        given(true, "newClientOrderId", order.id.to_string()),
+        format!(",\"newOrderRespType\":\"ACK\",\"timestamp\":{}}}}}", timestamp.0 / 1_000_000),
+    ]
+    .concat()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn new_orders_are_shown_alike_in_every_way_and_at_any_length(
+        (epoch, source, source_epoch, sequence) in any::<(u32, u16, u16, u64)>(), cuts in (0_u32..40, 0_u32..18, 0_u32..18, 0_u32..70),
+        values in any::<[i64; 3]>(), lengths in uniform3(0_u32..64), zeros in uniform2(0_u32..9), scales in uniform2(0_u8..=18),
+        codes in (1_u8..=2, 1_u8..=7, 1_u8..=3, 0_u8..=6), is_plain in any::<bool>(), timestamp in any::<i64>(),
+    ) {
+        // Every other order is one that says no more than nearly all do, in numbers as short as theirs.
+        let (part, scale, decade) = if is_plain { (16, 9, 1_000_000_000_000_000_000) } else { (u16::MAX, 19, i64::MIN) };
+        let id = OrderId {
+            epoch: epoch.checked_shr(cuts.0).unwrap_or_default(),
+            source: SourceId(source.checked_shr(cuts.1).unwrap_or_default() % part),
+            source_epoch: source_epoch.checked_shr(cuts.2).unwrap_or_default() % part,
+            sequence: sequence.checked_shr(cuts.3).unwrap_or_default(),
+        };
+        // Numbers of every length, most of them with zeros at the end, as those of a coarse step are.
+        let cut = |at: usize| values[at].wrapping_shr(lengths[at]);
+        let cut = |at: usize| if is_plain { cut(at) & i64::MAX >> lengths[at] } else { cut(at) };
+        let [quantity, price] = [0, 1].map(|at| cut(at) / 10_i64.pow(zeros[at]) * 10_i64.pow(zeros[at]));
+        let (side, order_type, time_in_force, self_trade) = codes;
+        let (order_type, self_trade) = if is_plain { (1 + order_type % 3, 0) } else { (order_type, self_trade) };
+        let order = Intent {
+            id, side, order_type, time_in_force, self_trade,
+            price: Price(price), trigger: Price(cut(2)), quantity: Quantity(quantity), ..intent(1)
+        };
+        let timestamp = Nanos(timestamp.max(decade));
+        let scales = scales.map(|digits| digits % scale);
+        let listed = instrument("BTCUSDT", Market::Spot, scales[0], scales[1]);
+        let expected = shown(&order, &listed, timestamp);
+        for encode in [encode_place, new_order::place_any] {
+            let mut out = b"kept".to_vec();
+            encode(&order, &listed, timestamp, &mut out).expect("valid codes");
+            prop_assert_eq!(String::from_utf8_lossy(&out), format!("kept{expected}"));
+        }
+    }
+}
+
+#[test]
+fn amounts_at_the_ends_of_what_is_short_are_shown_whole() {
+    for scale in 0..=18 {
+        let listed = instrument("BTCUSDT", Market::Spot, scale, scale);
+        let powers = (0..19).map(|digits| 10_i64.pow(digits));
+        for value in powers.flat_map(|power| [power - 1, power, power + 1, power / 2 * 3, -power]) {
+            for millis in [999_999_999_999, 1_000_000_000_000, NOW.0 / 1_000_000] {
+                let order = Intent {
+                    price: Price(value),
+                    quantity: Quantity(value),
+                    ..intent(u64::from(u32::MAX) + 1)
+                };
+                for sequence in [0, 15, 16, u64::from(u32::MAX), u64::from(u32::MAX) + 1] {
+                    let order = Intent { id: OrderId { sequence, ..order.id }, ..order };
+                    let mut out = Vec::new();
+                    encode_place(&order, &listed, Nanos::from_millis(millis), &mut out).expect("valid codes");
+                    let expected = shown(&order, &listed, Nanos::from_millis(millis));
+                    assert_eq!(String::from_utf8_lossy(&out), expected);
+                }
+            }
+        }
     }
 }
