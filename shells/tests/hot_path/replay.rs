@@ -1,5 +1,6 @@
 //! A tape replayed over rings, every agent driven at every instant, and watched once it is warm.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use engine::agent::Agent as _;
 use engine::clock::Stopwatch;
 use engine::domain::{Instrument, InstrumentIndex, Instruments, Nanos, Quantity};
 use engine::error::SetupError;
+use engine::journal::{JournalReader, RecordKind};
 use engine::shm::paths::IpcPaths;
 use engine::simulation::ahead::{FramesAhead, RecordedFrames};
 use engine::simulation::exchange::SimulatedExchange;
@@ -14,7 +16,7 @@ use engine::simulation::faults::Faults;
 use engine::simulation::source::{FrameSource as _, TapeFrames};
 use engine::simulation::stepper::Stepper;
 use engine::tick_to_trade::assembly::{
-    JournalSet, Path, PathConfig, PathParts, RingSizes, StrategySlot, apart,
+    JournalSet, Path, PathConfig, PathParts, RingSizes, StrategySlot, apart, journal_directory,
 };
 use engine::tick_to_trade::ingest::IngestConfig;
 use engine::tick_to_trade::risk::{AccountLimits, InstrumentLimits, Limits, Rate, SourceLimits};
@@ -177,7 +179,23 @@ fn room() -> tempfile::TempDir {
     tempfile::tempdir_in(shared_memory()).expect("a folder")
 }
 
-/// The replay as `trading replay` does it, with faults on the link if there are any: its state hash, and how many orders it
+/// What a replay did, in one line: its state hash, and one of when everything was journalled and how each day began, which
+/// the state leaves out.
+fn told(state: &JournalSet, journals: &FilePath) -> String {
+    let mut moments = DefaultHasher::new();
+    for owner in ["risk", "route"] {
+        for record in JournalReader::open(&journal_directory(journals, owner)).expect("a journal") {
+            let record = record.expect("a record");
+            (record.sequence, record.at.0, record.kind).hash(&mut moments);
+            if record.kind == RecordKind::Day.code() {
+                record.payload.hash(&mut moments);
+            }
+        }
+    }
+    format!("{} {:016x}", state.state_hash(), moments.finish())
+}
+
+/// The replay as `trading replay` does it, with faults on the link if there are any: what it did, and how many orders it
 /// sent.
 ///
 /// # Errors
@@ -193,7 +211,7 @@ pub fn by_deadlines(
         parts(room.path(), tape, (Joined::Closed, read), traders);
     let path = Path::assemble(&config, strategies, link.feed.into_direct(), link.entry, &mut journals)
         .expect("assembled");
-    let instruments = Arc::clone(&config.instruments);
+    let (instruments, directory) = (Arc::clone(&config.instruments), config.journals);
     let exchange =
         SimulatedExchange::new(link.venue, frames, config.instruments, MATCHING, latency).expect("a tape");
     let mut stepper = Stepper::new(exchange, path, journals);
@@ -207,7 +225,7 @@ pub fn by_deadlines(
         assert_eq!(ours, Some(account.ledger(index).position()), "{}", instrument.symbol);
     }
     assert_eq!(path.route().orders().live(), 0);
-    Ok((stepper.journals().state_hash().to_string(), path.route().counters.sent))
+    Ok((told(stepper.journals(), &directory), path.route().counters.sent))
 }
 
 type Agents = Path<LinkFeed, LinkOrderEntry>;
@@ -284,7 +302,7 @@ pub fn by_turns(
     path.publish();
     journals.drain_all().expect("written");
     let watched = warm_at.map_or(Nanos::ZERO, |warm_at| now - warm_at);
-    Played { hash: journals.state_hash().to_string(), sent: path.route().counters.sent, watched }
+    Played { hash: told(&journals, &config.journals), sent: path.route().counters.sent, watched }
 }
 
 /// One duty cycle of every agent.

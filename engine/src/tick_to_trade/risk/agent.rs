@@ -429,7 +429,9 @@ impl Agent for Risk {
 
     fn next_deadline(&self) -> Nanos {
         let halted = if self.open_orders().0 > 0 { self.watch.halted_due } else { Nanos::NEVER };
-        self.day_deadline().min(self.watch.closing_due).min(halted)
+        // A day begins at its first moment, and not whenever somebody looks next.
+        let (result, next) = (self.day_deadline(), self.state.day.next());
+        result.min(next).min(self.watch.closing_due).min(halted)
     }
 }
 

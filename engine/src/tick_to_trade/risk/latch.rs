@@ -49,8 +49,16 @@ impl Day {
 
     /// When it is over: long ago, where there is no day.
     pub(super) fn end(&self) -> Nanos {
-        let end = self.began.checked_add_unsigned(self.lasts).filter(|_| self.lasts > 0);
-        Nanos(end.unwrap_or(i64::MIN))
+        self.ends().unwrap_or(Nanos(i64::MIN))
+    }
+
+    fn ends(&self) -> Option<Nanos> {
+        self.began.checked_add_unsigned(self.lasts).filter(|_| self.lasts > 0).map(Nanos)
+    }
+
+    /// When the next one begins; never, where there is no day.
+    pub(super) fn next(&self) -> Nanos {
+        self.ends().unwrap_or(Nanos::NEVER)
     }
 
     const fn set_number(&mut self, number: i64) {

@@ -31,6 +31,8 @@ mod recount;
 mod restart;
 
 const NOW: Nanos = Nanos::from_secs(100);
+/// The first midnight behind it.
+const MIDNIGHT: Nanos = Nanos::from_secs(86_400);
 
 /// Risk with everything around it, in files of its own.
 struct Rig {
@@ -434,7 +436,7 @@ fn lost_or_unreadable_reports_stop_everything() {
 fn the_days_result_follows_prices_at_a_bounded_pace() {
     let mut rig = Rig::new(limits());
     rig.settle(NOW);
-    assert_eq!(rig.risk.next_deadline(), Nanos::NEVER);
+    assert_eq!(rig.risk.next_deadline(), MIDNIGHT);
     rig.tell(&fill(&limit(id(0, 1), 0, Side::Buy, 1_010, 10), 1_010, 10, 10, 1));
     rig.settle(NOW);
     assert_eq!(rig.risk.day_result(), Some(-50 * USD), "a fill counts at once: marked at 1005");
@@ -445,7 +447,7 @@ fn the_days_result_follows_prices_at_a_bounded_pace() {
     let due = NOW + Nanos::from_millis(100);
     assert_eq!(rig.risk.next_deadline(), due);
     assert_eq!(rig.risk.do_work(due), 1);
-    assert_eq!((rig.risk.day_result(), rig.risk.next_deadline()), (Some(-3_010 * USD), Nanos::NEVER));
+    assert_eq!((rig.risk.day_result(), rig.risk.next_deadline()), (Some(-3_010 * USD), MIDNIGHT));
     rig.send(&limit(id(1, 1), 0, Side::Sell, 710, 2));
     rig.settle(due);
     assert_eq!(rig.codes(), [RejectCode::Halted], "C19 latched the page");
@@ -456,6 +458,13 @@ fn the_days_result_follows_prices_at_a_bounded_pace() {
     rig.send(&limit(id(1, 2), 0, Side::Sell, 1_015, 2));
     rig.settle(due + Nanos::from_millis(100));
     assert_eq!(rig.codes().last(), Some(&RejectCode::None));
+    let late = MIDNIGHT - Nanos::from_millis(1);
+    rig.ticks.publish(&top(0, 1_100, 1_101, late));
+    rig.settle(late);
+    // What was won until then was so yesterday, whether anything else comes or not.
+    assert_ne!(rig.risk.day_result(), Some(0));
+    assert_eq!((rig.risk.do_work(MIDNIGHT), rig.risk.day_result()), (1, Some(0)));
+    assert_eq!(rig.risk.next_deadline(), MIDNIGHT + MIDNIGHT);
 }
 
 #[test]
