@@ -1,7 +1,7 @@
 //! Halt pages: each owner says in a file of its own what may still be traded; the strictest of all pages wins.
 //!
-//! Halting needs nobody's cooperation: one store, read by risk on every intent and by route before every send
-//! (reliability.md §1.3, C01). An owner can lower only its own page.
+//! Halting needs nobody's cooperation: one store, read by risk on every intent and by route when it takes up each request
+//! (reliability.md §1.3, C01), which leaves within that duty cycle. An owner can lower only its own page.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ wire_enum! {
         ReduceOnly = 2 => "REDUCE_ONLY",
         /// No new orders; cancels pass.
         CancelOnly = 3 => "CANCEL_ONLY",
-        /// Nothing but cancels by the kill switch. Anything unreadable reads as this.
+        /// Nothing but cancels. Anything unreadable reads as this.
         Halted = 4 => "HALTED",
     }
 }

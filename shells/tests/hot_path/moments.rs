@@ -181,7 +181,7 @@ fn told(
     let told = latencies.map(|latency| {
         let replays = agree(tape, latency, Traders { make, day_loss });
         let events: Vec<Event> = heard.try_iter().collect();
-        let mut each = events.chunks(events.len() / replays);
+        let mut each = events.chunks((events.len() / replays).max(1));
         let first = each.next().expect("something is said");
         assert!(each.all(|other| other == first), "feed latency {latency:?}");
         first.to_vec()

@@ -10,7 +10,7 @@ use crate::domain::{
     Instrument, InstrumentKind, Instruments, NotionalFilter, Price, Quantity, QuantityFilter, Side,
 };
 use crate::tick_to_trade::risk::fixture::{EPOCH, OPEN, fill, id, limit, limits};
-use crate::tick_to_trade::risk::limits::{InstrumentLimits, Limits};
+use crate::tick_to_trade::risk::limits::{InstrumentLimits, Limits, Rate};
 use crate::tick_to_trade::risk::market::tests::top;
 use crate::tick_to_trade::risk::request::{Request, read_alone};
 use crate::tick_to_trade::risk::valuation::tests::instrument;
@@ -62,7 +62,7 @@ prop_compose! {
         (quantity, value, position) in (most(), money(), most()),
         (position_value, gross, own) in (money(), money(), money()),
         (tight, wider) in (0_u32..10_001, 0_u32..10_001),
-        (stale_after, max_open, max_unknown) in (0_i64..80, 0_u32..9, 0_u32..9),
+        (stale_after, max_open, max_unknown, repeats) in (0_i64..80, 0_u32..9, 0_u32..9, 0..20),
     ) -> Limits {
         let mut all = limits();
         all.instruments = vec![InstrumentLimits {
@@ -78,6 +78,9 @@ prop_compose! {
         }];
         (all.account.max_gross, all.sources[0].max_position_value) = (gross, own);
         (all.account.day_loss_soft, all.account.day_loss_hard) = (i128::MAX, i128::MAX);
+        if repeats == 0 {
+            all.account.duplicates = Rate::new(0, Nanos::ZERO);
+        }
         all
     }
 }
@@ -110,7 +113,7 @@ fn the_short_way_passes_nothing_that_a_control_stops() {
     let sides = prop::sample::select(Side::ALL);
     let quantity = prop_oneof![6 => 1_i64..40, 1 => number()];
     let times = (0_i64..30, 20_i64..60);
-    let of_order = (number(), quantity, -3_i64..5, sides.clone(), times);
+    let of_order = (number(), quantity, -3_i64..5, sides.clone(), (times, 0..12));
     let none_or_some = || prop_oneof![3 => Just(0), 1 => number()];
     let past = (none_or_some(), none_or_some(), 1_i64..100);
     let bid = prop_oneof![8 => 1_i64..5_000, 1 => number()];
@@ -123,11 +126,18 @@ fn the_short_way_passes_nothing_that_a_control_stops() {
         ..ProptestConfig::default()
     });
     let outcome = runner.run(&all, |((instrument, limits, book, past, sides), orders)| {
-        let Some(state) = at_work(instrument, limits, book, past, sides) else { return Ok(()) };
-        for (sequence, (price, quantity, near, side, (late, valid))) in (1..).zip(orders) {
+        let made = || at_work(instrument.clone(), limits.clone(), book, past, sides);
+        let Some(state) = made() else { return Ok(()) };
+        for (sequence, (price, quantity, near, side, ((late, valid), stray))) in (1..).zip(orders) {
             // Near the market or anywhere.
             let price = if near == 4 { price } else { book.0.saturating_add(near) };
-            let intent = limit(id(0, sequence), 0, side, price, quantity);
+            let mut intent = limit(id(0, sequence), 0, side, price, quantity);
+            match stray {
+                0 => intent.id.sequence = 0,
+                1 => intent.id.source_epoch += 1,
+                2 => intent.id.source_epoch -= 1,
+                _ => {}
+            }
             let intent = Intent { valid_until: NOW + Nanos(valid), ..intent };
             let now = NOW + Nanos(late);
             let verdict = state.check_in_full(&intent, intent.id.source, now, &OPEN);
@@ -135,6 +145,12 @@ fn the_short_way_passes_nothing_that_a_control_stops() {
             let short = state.surely_passes(&intent, intent.id.source, now);
             if let Some(order) = short {
                 prop_assert_eq!(&verdict, &Ok(Request::New(order)));
+                // And is counted as by the long way.
+                let [mut shortly, mut long] = [made(), made()].map(|state| state.expect("as before"));
+                shortly.on_sure_approval(&order, intent.id.source, now);
+                long.on_identity(intent.id);
+                long.on_approval(&order, now);
+                prop_assert_eq!(format!("{shortly:?}"), format!("{long:?}"));
             }
             passed.set(passed.get() + u32::from(verdict.is_ok()));
             shortly.set(shortly.get() + u32::from(short.is_some()));
