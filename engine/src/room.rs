@@ -1,5 +1,6 @@
 //! Room for what is to come, made at the start. The kernel gives a page when it is first touched: whoever only sets memory
-//! aside waits for it later, in the middle of trading. Everything here is touched when it is made.
+//! aside waits for it later, in the middle of trading. What is made here is touched when it is made. And lines of the cache that
+//! are asked for before they are needed.
 
 use std::collections::VecDeque;
 use std::hint::black_box;

@@ -87,7 +87,7 @@ impl Histograms {
     /// When there is no histogram `index`: an error in the program, as with any array.
     #[inline(always)]
     pub fn record(&mut self, index: usize, nanos: u64) {
-        // Ours ends with its last histogram: beyond that nothing need be compared with their number.
+        // What a file has behind its last histogram is shorter than one: nothing need be compared with their number.
         let words = self.file.body().get(self.first + index * WORDS..).and_then(<[_]>::first_chunk);
         let Some(words) = words else { missing(index) };
         // No read-modify-write: nobody else stores here.

@@ -241,8 +241,8 @@ fn pass(avx2: Avx2, couple: &Couple, text: &[u8], at: usize, slots: &mut [Level]
     let mut slots = slots.as_chunks_mut::<2>().0.iter_mut();
     let all = slots.len();
     while let Some(window) = window::<COUPLE>(text, start)
-        && let Some(two) = slots.next()
         && let Some(seen) = avx2.see(couple, &measures, window)
+        && let Some(two) = slots.next()
     {
         *two =
             seen.levels.map(|[price, quantity]| Level { price: Price(price), quantity: Quantity(quantity) });
@@ -372,14 +372,18 @@ mod tests {
     use crate::venue::binance::DecodeReason;
     use proptest::prelude::*;
 
+    /// Some of what is before a row of levels in its frame.
+    const BEFORE: &str = r#","u":12345678,"b":"#;
+
     fn decode(text: &str) -> Result<Vec<(i64, i64)>, DecodeReason> {
         let shapes = |avx2| Shapes::at([8, 3].map(|digits| Scale::new(digits).expect("a valid scale")), avx2);
         let decode = |avx2, behind: &str| {
             let mut levels = Side { slots: vec![Level::default()], used: 1 };
-            let bytes = [text, behind].concat();
-            let mut cursor = Cursor::new(bytes.as_bytes(), 0);
+            // What two levels at a time are read by begins before the first short price.
+            let bytes = [BEFORE, text, behind].concat();
+            let mut cursor = Cursor::new(bytes.as_bytes(), BEFORE.len());
             read(&mut cursor, &mut shapes(avx2), &mut levels).map_err(|error| error.reason)?;
-            assert_eq!(cursor.at, text.len(), "{text}");
+            assert_eq!(cursor.at, BEFORE.len() + text.len(), "{text}");
             Ok(levels.levels().iter().map(|level| (level.price.0, level.quantity.0)).collect())
         };
         let found = decode(None, "");

@@ -2,8 +2,9 @@
 //!
 //! From one frame of a stream to the next little changes but digits: how many digits a quantity has before its point,
 //! and `true` for `false`; and from one instrument's to another's the letters of its symbol. A template holds what was
-//! learned of one: which bytes are fixed, which are digits or letters, and where its numbers and its symbol lie. A frame that fits is compared a lane at a time, and nothing waits for where a number ends. What
-//! does not fit is read by `documented`, from whose frames templates are made (`learn`), so both say the same.
+//! learned of one: which bytes are fixed, which are digits or letters, and where its numbers and its symbol lie. A frame
+//! that fits is compared a lane at a time, and nothing waits for where a number ends. What does not fit is read by
+//! `documented`, from whose frames templates are made (`learn`), so both say the same.
 
 mod learn;
 mod slots;
@@ -150,7 +151,7 @@ impl Template {
 
     #[inline(always)]
     fn amount(&self, value: u64, number: &Number) -> i64 {
-        // Below 10^15, as in `Reading::pair`.
+        // Below 10^15, as in `Shape::joined`.
         (value * number.factor).cast_signed()
     }
 

@@ -1,6 +1,6 @@
 //! Which template a frame is compared with: each market and kind has a set of them.
 //!
-//! The one that fitted last is asked first, and nothing waits for the frame's bytes to know which. Where its head is not
+//! The one whose head was right last is asked first, and nothing waits for the frame's bytes to know which. Where its head is not
 //! right, those are asked that have quotes and points where the frame has them. So a handful does for many instruments,
 //! as far as their frames lie alike; those beyond are read as if there were none, and are seldom learned from.
 
