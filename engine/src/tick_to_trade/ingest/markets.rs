@@ -144,7 +144,7 @@ impl Markets {
                     self.counters.events += 1;
                     let id = i64::try_from(trade_id).unwrap_or(i64::MAX);
                     let values = [price.0, quantity.0, id, i64::from(aggressor.code())];
-                    self.put(TickKind::Trade, instrument, values, Some(event_time), context);
+                    self.publish(TickKind::Trade, instrument, values, Some(event_time), context);
                 }
             }
             MarketEvent::Kline { instrument, bar, event_time } => {
@@ -238,8 +238,7 @@ impl Markets {
             let counter =
                 if trusted { &mut self.counters.synchronised } else { &mut self.counters.distrusts };
             *counter += 1;
-            let id = i64::try_from(state.book.update_id()).unwrap_or(i64::MAX);
-            self.publish(TickKind::Trust, instrument, [i64::from(trusted), id, 0, 0], event_time, context);
+            self.publish_trust(instrument, event_time, context);
         }
         if !trusted && !self.wanting.contains(&instrument) {
             self.wanting.push(instrument);
@@ -263,9 +262,18 @@ impl Markets {
         context: &Context,
     ) {
         let values = [top.bid.0, top.bid_quantity.0, top.ask.0, top.ask_quantity.0];
-        self.put(TickKind::Top, instrument, values, event_time, context);
+        self.publish(TickKind::Top, instrument, values, event_time, context);
     }
 
+    #[inline(never)]
+    fn publish_trust(&mut self, instrument: InstrumentIndex, event_time: Option<Nanos>, context: &Context) {
+        let book = &self.states[instrument as usize].book;
+        let id = i64::try_from(book.update_id()).unwrap_or(i64::MAX);
+        let values = [i64::from(book.is_trusted()), id, 0, 0];
+        self.publish(TickKind::Trust, instrument, values, event_time, context);
+    }
+
+    #[inline(never)]
     fn publish_bar(&mut self, instrument: InstrumentIndex, bar: &Bar, event_time: Nanos, context: &Context) {
         self.counters.bars += 1;
         let flags = Interval::of(bar.length).map_or(0, interval_flags);
@@ -277,23 +285,10 @@ impl Markets {
         self.publish(TickKind::BarVolume, instrument, rest, Some(event_time), context);
     }
 
-    /// [`put`](Self::put) for ticks that are rare.
-    #[inline(never)]
-    fn publish(
-        &mut self,
-        kind: TickKind,
-        instrument: InstrumentIndex,
-        values: [i64; 4],
-        event_time: Option<Nanos>,
-        context: &Context,
-    ) {
-        self.put(kind, instrument, values, event_time, context);
-    }
-
     /// In line, where the kind of tick is known and its values are in registers.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation)]
-    fn put(
+    fn publish(
         &mut self,
         kind: TickKind,
         instrument: InstrumentIndex,

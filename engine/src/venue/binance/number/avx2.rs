@@ -39,7 +39,7 @@ impl Avx2 {
 
     #[inline(always)]
     #[allow(unsafe_code)]
-    pub(super) fn load(self, bytes: &[u8; LANES]) -> __m128i {
+    pub(in crate::venue::binance) fn load(self, bytes: &[u8; LANES]) -> __m128i {
         // SAFETY: sixteen bytes can be read there, and the load asks for no alignment.
         unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
     }

@@ -6,17 +6,14 @@
 //! half of the bytes, the quantity in the upper one, so that one shuffle moves the digits of both.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi64, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_epu32,
-    _mm256_or_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_set1_epi64x, _mm256_shuffle_epi8, _mm256_srli_epi64, _mm256_storeu_si256, _mm256_subs_epu8,
-    _mm256_testz_si256, _mm256_xor_si256,
+    __m256i, _mm256_add_epi64, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_epu32,
+    _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_shuffle_epi8, _mm256_srli_epi64, _mm256_storeu_si256, _mm256_subs_epu8, _mm256_xor_si256,
 };
 
+use super::lanes::{LANE, Wrong};
 use super::layout::{LANES, Layouts, WHOLE_MAX};
 use super::{Avx2, Closing, POW10, Shape, Words, digits_at_most};
-
-/// Bytes that are judged together.
-const WIDE: usize = 2 * LANES;
 
 /// Bytes that hold any two levels, from as far before the first price as it takes, and what is looked at behind them.
 pub(in crate::venue::binance) const COUPLE: usize = 128;
@@ -65,16 +62,16 @@ impl Lying {
 #[repr(align(64))]
 struct Row {
     /// Zero digits, and what is fixed.
-    pattern: [u8; WIDE],
+    pattern: [u8; LANE],
     /// The most that a byte may be after it was XORed with the pattern: 9 of a digit, 0 of what is fixed.
-    most: [u8; WIDE],
+    most: [u8; LANE],
     /// Which byte of its half goes where: the last digit that counts comes last.
-    places: [u8; WIDE],
+    places: [u8; LANE],
 }
 
 impl Row {
     /// Nothing is asked, and no digits are there.
-    const FREE: Self = Self { pattern: [0; WIDE], most: [u8::MAX; WIDE], places: [0x80; WIDE] };
+    const FREE: Self = Self { pattern: [0; LANE], most: [u8::MAX; LANE], places: [0x80; LANE] };
 
     /// Asks for `text` at `at`.
     fn ask(&mut self, at: usize, text: &[u8]) {
@@ -132,9 +129,9 @@ impl Couple {
         let Measures { lead, quantity, end, step, probe, least } = self.measures;
         Measures {
             lead,
-            quantity: quantity & (WIDE - 1),
-            end: end & (WIDE - 1),
-            step: step & (2 * WIDE - 1),
+            quantity: quantity & (LANE - 1),
+            end: end & (LANE - 1),
+            step: step & (2 * LANE - 1),
             probe: probe.min(COUPLE - LANES),
             least,
         }
@@ -167,7 +164,7 @@ impl Couple {
             *row = Row::FREE;
             row.ask_number(price, whole, (lead, 0));
             row.ask(lead + length, between);
-            if (1..=WHOLE_MAX).contains(&found) && end + found <= WIDE {
+            if (1..=WHOLE_MAX).contains(&found) && end + found <= LANE {
                 row.ask_number(quantity, found, (start, LANES));
                 row.ask(end + found - 1, b"\"");
             } else {
@@ -183,7 +180,7 @@ impl Couple {
 pub(in crate::venue::binance) struct Seen {
     /// Price and quantity of each.
     pub(in crate::venue::binance) levels: [[i64; 2]; 2],
-    wrong: [__m256i; 2],
+    wrong: [Wrong; 2],
     /// What stands behind the closing quote of each.
     closings: [u32; 2],
     /// Where the bytes of the second and of the third start.
@@ -202,25 +199,10 @@ pub(in crate::venue::binance) struct On {
 }
 
 impl Avx2 {
-    #[inline(always)]
-    #[allow(unsafe_code)]
-    fn wide(self, bytes: &[u8; WIDE]) -> __m256i {
-        // SAFETY: thirty-two bytes can be read there, and the load asks for no alignment.
-        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
-    }
-
-    /// Whether nothing is wrong.
-    #[inline(always)]
-    #[allow(unsafe_code)]
-    fn is_none(self, wrong: __m256i) -> bool {
-        // SAFETY: there is an `Avx2`.
-        unsafe { _mm256_testz_si256(wrong, wrong) == 1 }
-    }
-
     /// The values of a level's digits, four at a time, and what is wrong with it.
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn level(self, row: &Row, bytes: &[u8; WIDE]) -> [__m256i; 2] {
+    fn level(self, row: &Row, bytes: &[u8; LANE]) -> (__m256i, Wrong) {
         let [pattern, most, places] = [&row.pattern, &row.most, &row.places].map(|bytes| self.wide(bytes));
         // SAFETY: there is an `Avx2`.
         unsafe {
@@ -228,7 +210,7 @@ impl Avx2 {
             let digits = _mm256_shuffle_epi8(values, places);
             let pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(1 << 8 | 10));
             let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(1 << 16 | 100));
-            [fours, _mm256_subs_epu8(values, most)]
+            (fours, Wrong(_mm256_subs_epu8(values, most)))
         }
     }
 
@@ -263,10 +245,10 @@ impl Avx2 {
         let closing = |at: usize| Some(u32::from_le_bytes(*window.get(at..)?.first_chunk()?));
         let third = least + self.find(self.load(window[probe..].first_chunk()?), b'[');
         let whole = digits_at_most(window.word(quantity)?);
-        let [one, wrong] = self.level(couple.rows.get(whole)?, window.first_chunk()?);
+        let (one, wrong) = self.level(couple.rows.get(whole)?, window.first_chunk()?);
         let (first_end, second) = (end + whole, step + whole);
         let whole = digits_at_most(window.word(second + quantity)?);
-        let [two, wrong_too] = self.level(couple.rows.get(whole)?, window[second..].first_chunk()?);
+        let (two, wrong_too) = self.level(couple.rows.get(whole)?, window[second..].first_chunk()?);
         Some(Seen {
             levels: self.joined_levels([one, two]),
             wrong: [wrong, wrong_too],
@@ -279,14 +261,12 @@ impl Avx2 {
     /// Where the bytes of the third level start, if there is one and both are as they should be: the common case, in which nothing
     /// waits for where they end.
     #[inline(always)]
-    #[allow(unsafe_code)]
     pub(in crate::venue::binance) fn third(self, seen: &Seen, closings: &Closings) -> Option<usize> {
         let [one, two] = seen.closings.map(|closing| closings.next.rest().differs(u64::from(closing)));
         // One comparison: places in a window are below 128.
         let third = seen.third as u64 + ((one | two) << 8);
-        // SAFETY: there is an `Avx2`.
-        let wrong = unsafe { _mm256_or_si256(seen.wrong[0], seen.wrong[1]) };
-        (self.is_none(wrong) && third == seen.starts[1] as u64).then_some(seen.third)
+        let wrong = self.both(seen.wrong[0], seen.wrong[1]);
+        (self.is_right(wrong) && third == seen.starts[1] as u64).then_some(seen.third)
     }
 
     /// How the row goes on, where there is no [`third`](Self::third). `None` if not even the first is as it should be.
@@ -302,9 +282,9 @@ impl Avx2 {
 
     /// How it goes on behind one level; `price` is where that of the next one would be.
     #[inline(always)]
-    fn behind(self, wrong: __m256i, closing: u32, price: usize, closings: &Closings) -> Option<On> {
+    fn behind(self, wrong: Wrong, closing: u32, price: usize, closings: &Closings) -> Option<On> {
         let Closings { next, last, .. } = closings;
-        if !self.is_none(wrong) {
+        if !self.is_right(wrong) {
             return None;
         }
         let ended = last.rest().starts(u64::from(closing));

@@ -44,7 +44,7 @@ pub(in crate::venue::binance) struct Bounds {
 
 /// What was asked of bytes and is not so; nothing, if all of it is.
 #[derive(Clone, Copy)]
-pub(in crate::venue::binance) struct Wrong(__m256i);
+pub(in crate::venue::binance) struct Wrong(pub(super) __m256i);
 
 /// The digits of a number as values, the last one last, zeros before the first.
 #[derive(Clone, Copy)]
@@ -70,25 +70,35 @@ impl Places {
     }
 }
 
-/// The bytes of a lane that start sixteen bytes' moves down by `at`: what is before them is gone, zeros come behind.
-static DOWN: [u8; 2 * LANES] = {
-    let mut places = [0x80; 2 * LANES];
-    let mut at = 0;
-    while at < LANES {
-        places[at] = at as u8;
-        at += 1;
-    }
-    places
-};
+/// Which of sixteen bytes go where, so that the one at `first` comes to the front: what is before it is gone, zeros come
+/// behind.
+#[inline(always)]
+pub(in crate::venue::binance) fn onward(first: usize) -> &'static [u8; LANES] {
+    static PLACES: [u8; 2 * LANES] = {
+        let mut places = [0x80; 2 * LANES];
+        let mut at = 0;
+        while at < LANES {
+            places[at] = at as u8;
+            at += 1;
+        }
+        places
+    };
+    // The mask tells the compiler what is known.
+    PLACES[first & (LANES - 1)..].first_chunk().expect("thirty-two less fifteen are more than sixteen")
+}
 
 impl Avx2 {
     /// What is wrong with these bytes.
     #[inline(always)]
-    #[allow(unsafe_code)]
     pub(in crate::venue::binance) fn judge(self, bytes: &[u8; LANE], lane: &Lane) -> Wrong {
+        self.compare(self.wide(bytes), lane)
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub(super) fn wide(self, bytes: &[u8; LANE]) -> __m256i {
         // SAFETY: thirty-two bytes can be read there, and the load asks for no alignment.
-        let bytes = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
-        self.compare(bytes, lane)
+        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
     }
 
     /// The same of a lane's two halves, wherever they lie.
@@ -103,12 +113,9 @@ impl Avx2 {
     #[inline(always)]
     #[allow(unsafe_code)]
     fn compare(self, bytes: __m256i, lane: &Lane) -> Wrong {
-        // SAFETY: thirty-two bytes each, read without alignment; there is an `Avx2`.
-        Wrong(unsafe {
-            let least = _mm256_loadu_si256(lane.least.as_ptr().cast());
-            let more = _mm256_loadu_si256(lane.more.as_ptr().cast());
-            _mm256_subs_epu8(_mm256_sub_epi8(bytes, least), more)
-        })
+        let [least, more] = [self.wide(&lane.least), self.wide(&lane.more)];
+        // SAFETY: there is an `Avx2`.
+        Wrong(unsafe { _mm256_subs_epu8(_mm256_sub_epi8(bytes, least), more) })
     }
 
     /// Whether none of these is wrong.
@@ -131,9 +138,9 @@ impl Avx2 {
     #[inline(always)]
     #[allow(unsafe_code)]
     pub(in crate::venue::binance) fn marks(self, bytes: &[u8; LANE]) -> u32 {
-        // SAFETY: thirty-two bytes can be read there, and the load asks for no alignment; there is an `Avx2`.
+        let bytes = self.wide(bytes);
+        // SAFETY: there is an `Avx2`.
         let found = unsafe {
-            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
             let quotes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
             let points = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.'.cast_signed()));
             _mm256_movemask_epi8(_mm256_or_si256(quotes, points))
@@ -177,9 +184,7 @@ impl Avx2 {
         layouts: &Layouts,
         whole: usize,
     ) -> (Digits, Wrong) {
-        // At most as many as there are bytes; the mask tells the compiler.
-        let before = (LANES - whole.min(WHOLE_MAX) - layouts.behind) & (LANES - 1);
-        let moved = DOWN[before..].first_chunk().expect("thirty-two less fifteen are more than sixteen");
+        let moved = onward(LANES - whole.min(WHOLE_MAX) - layouts.behind);
         // SAFETY: there is an `Avx2`.
         let bytes = unsafe { _mm_shuffle_epi8(self.load(bytes), self.load(moved)) };
         self.told(bytes, layouts, whole)

@@ -34,7 +34,7 @@ pub(super) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) use couple::{COUPLE, Closings, Couple};
 #[cfg(target_arch = "x86_64")]
-pub(super) use lanes::{Bounds, Digits, LANE, Lane, Places, Wrong};
+pub(super) use lanes::{Bounds, Digits, LANE, Lane, Places, Wrong, onward};
 #[cfg(target_arch = "x86_64")]
 pub(super) use layout::{LANES, Layouts, WHOLE_MAX};
 pub(super) use reading::{ByWords, Reading};

@@ -6,22 +6,19 @@
 //! Everything is inlined into functions that are compiled for such processors; only there it is fast.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_bsrli_si128, _mm_cvtepu32_epi64, _mm_cvtsi64_si128, _mm_loadu_si128, _mm_or_si128,
-    _mm_set_epi64x, _mm_setr_epi8, _mm_shuffle_epi8, _mm_storeu_si128, _mm_unpacklo_epi64,
-    _mm256_castsi128_si256, _mm256_castsi256_si128, _mm256_cmpgt_epi8, _mm256_cvtepu32_epi64,
-    _mm256_extracti128_si256, _mm256_movemask_epi8, _mm256_mul_epu32, _mm256_mulhi_epu16, _mm256_mullo_epi16,
-    _mm256_or_si256, _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_slli_epi32, _mm256_slli_epi64,
-    _mm256_srli_epi16, _mm256_srli_epi64, _mm256_sub_epi16, _mm256_sub_epi64, _pdep_u64,
+    __m128i, __m256i, _mm_bsrli_si128, _mm_cvtepu32_epi64, _mm_cvtsi64_si128, _mm_or_si128, _mm_set_epi64x,
+    _mm_setr_epi8, _mm_shuffle_epi8, _mm_storeu_si128, _mm_unpacklo_epi64, _mm256_castsi128_si256,
+    _mm256_castsi256_si128, _mm256_cmpgt_epi8, _mm256_cvtepu32_epi64, _mm256_extracti128_si256,
+    _mm256_movemask_epi8, _mm256_mul_epu32, _mm256_mulhi_epu16, _mm256_mullo_epi16, _mm256_or_si256,
+    _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_slli_epi32, _mm256_slli_epi64, _mm256_srli_epi16,
+    _mm256_srli_epi64, _mm256_sub_epi16, _mm256_sub_epi64, _pdep_u64,
 };
 
 use super::{EIGHT_DIGITS, HEX, Sink, UNITS};
 use crate::domain::decimal::Scale;
 use crate::domain::{Nanos, OrderId};
-use crate::venue::binance::number::Avx2;
-
-/// Bytes of a vector.
-const LANES: usize = 16;
+use crate::venue::binance::number::{Avx2, LANES, onward};
 
 /// The first time in milliseconds of thirteen digits; the last that there is has as many.
 const THIRTEEN_DIGITS: Nanos = Nanos(1_000_000_000_000 * 1_000_000);
@@ -39,17 +36,6 @@ const FITTING: &[(u64, u64); 32] = &{
         scale += 1;
     }
     fitting
-};
-
-/// Places that begin with any of the first sixteen.
-const ONWARDS: &[u8; 2 * LANES] = &{
-    let mut places = [0x80; 2 * LANES];
-    let mut at = 0;
-    while at < LANES {
-        places[at] = at as u8;
-        at += 1;
-    }
-    places
 };
 
 /// Places that begin with any of the first eight and go down to the first.
@@ -99,24 +85,11 @@ const fn two_eights(number: u64) -> i64 {
 
 #[inline(always)]
 #[allow(unsafe_code)]
-fn load(bytes: &[u8; LANES]) -> __m128i {
-    // SAFETY: sixteen bytes can be read there, and the load asks for no alignment.
-    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
-}
-
-#[inline(always)]
-#[allow(unsafe_code)]
 fn stored(vector: __m128i) -> [u8; LANES] {
     let mut bytes = [0; LANES];
     // SAFETY: sixteen bytes can be written there, and the store asks for no alignment.
     unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), vector) };
     bytes
-}
-
-/// Sixteen of the places of a table, from the one at `first` on.
-#[inline(always)]
-fn from(places: &[u8; 2 * LANES], first: usize) -> &[u8; LANES] {
-    places[first & (LANES - 1)..].first_chunk().expect("thirty-two less fifteen are more than sixteen")
 }
 
 /// The eight digits of each of four numbers below 10^8, zeros in front included, one a byte and the first in the lowest. See
@@ -208,19 +181,19 @@ impl Ready {
 /// What stands before the sequence of an id, and that.
 #[inline(always)]
 #[allow(unsafe_code)]
-fn id(_: Avx2, owner: u64, sequence: u64) -> [Short; 2] {
+fn id(avx2: Avx2, owner: u64, sequence: u64) -> [Short; 2] {
     const NIBBLES: u64 = u64::from_ne_bytes([15; 8]);
     let epoch = owner & u64::from(u32::MAX);
     let (epoch_beyond, beyond) = (beyond_first(epoch), beyond_first(sequence));
     // SAFETY: there is an `Avx2`.
     let (front, sequence) = unsafe {
         let nibbles = |number| _mm_cvtsi64_si128(_pdep_u64(number, NIBBLES).cast_signed());
-        let hexadecimal = |nibbles| _mm_shuffle_epi8(load(HEX), nibbles);
+        let hexadecimal = |nibbles| _mm_shuffle_epi8(avx2.load(HEX), nibbles);
         // What has its high bit set comes out as zero.
         let source = _mm_cvtsi64_si128((owner >> 32 | 0x8080_0000_0000).cast_signed());
         let digits = hexadecimal(_mm_unpacklo_epi64(nibbles(epoch), source));
         let marks = _mm_set_epi64x(0x742d_0000_0000, 0);
-        let front = _mm_shuffle_epi8(_mm_or_si128(digits, marks), load(&FRONTS[epoch_beyond]));
+        let front = _mm_shuffle_epi8(_mm_or_si128(digits, marks), avx2.load(&FRONTS[epoch_beyond]));
         let places =
             *DOWNWARDS[7 - beyond..].first_chunk().expect("of sixteen eight are behind any of eight");
         let places = _mm_cvtsi64_si128(i64::from_le_bytes(places));
@@ -254,7 +227,7 @@ fn amounts(avx2: Avx2, units: [u64; 2]) -> [Short; 2] {
         let counting = counting as u16 | 1 << 6;
         let (first, last) = (counting.trailing_zeros() as usize, counting.ilog2() as usize);
         // SAFETY: there is an `Avx2`.
-        let text = unsafe { _mm_shuffle_epi8(text, load(from(ONWARDS, first))) };
+        let text = unsafe { _mm_shuffle_epi8(text, avx2.load(onward(first))) };
         Short { bytes: stored(text), length: 1 + (last - first) % LANES }
     };
     [shown(low, counting), shown(high, counting >> 16)]
