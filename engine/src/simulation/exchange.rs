@@ -81,6 +81,7 @@ impl<S: FrameSource> SimulatedExchange<S> {
     /// What went wrong with the source, if anything did. The exchange then plays no more frames.
     #[inline]
     pub const fn take_failure(&mut self) -> Option<SetupError> {
+        // Asked after every cycle, and hardly ever there: then nothing is moved.
         if self.failure.is_some() { self.failure.take() } else { None }
     }
 

@@ -122,6 +122,21 @@ fn what_lies_in_as_many_ways_as_there_are_slots_has_a_template_each() {
 }
 
 #[test]
+fn longer_quantities_hide_no_template_among_others() {
+    let Some(_) = Avx2::detect() else { return };
+    for (market, text) in arrivals().filter(|(_, text)| text.contains("\"B\"")) {
+        let symbols = symbols(2);
+        let mut decoder = decoder_of(market, &symbols);
+        for (round, symbol) in (0..4).flat_map(|round| symbols.iter().map(move |symbol| (round, symbol))) {
+            let longer = text.replace("\"B\":\"", &format!("\"B\":\"{}", &"987"[..round]));
+            let text = of(symbol, market, &longer);
+            // The other one's was asked last.
+            assert_eq!(played(&mut decoder, market, &text), round > 0, "{text}");
+        }
+    }
+}
+
+#[test]
 fn who_starts_as_another_does_is_told_from_it() {
     let Some(_) = Avx2::detect() else { return };
     let alike = ["BTCUSDTX_250627", "BTCUSDTX_250926", "BTCUSDTX_25092"].map(String::from);
