@@ -141,7 +141,7 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     }
     bench
         .report
-        .note("tick-to-order: each frame alone between two readings of the clock, which are included");
+        .note("tick-to-order: each frame alone between two fenced readings of the clock, which are included");
     bench.report.note(if two_cores {
         "tick-to-order, two processes: ingest and route spin on the first core, strategy and risk on the second"
     } else {
