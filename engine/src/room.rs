@@ -30,6 +30,13 @@ pub fn fetch<T>(value: &T) {
     fetch_at(std::ptr::from_ref(value).addr());
 }
 
+/// The same for every line of `value`.
+#[inline(always)]
+pub fn fetch_whole<T>(value: &T) {
+    let (first, last) = (std::ptr::from_ref(value).addr(), size_of::<T>().saturating_sub(1));
+    (0..last).step_by(CACHE_LINE).chain([last]).for_each(|at| fetch_at(first + at));
+}
+
 #[inline(always)]
 #[allow(unsafe_code)]
 fn fetch_at(address: usize) {
@@ -44,41 +51,45 @@ fn fetch_at(address: usize) {
     let _ = address;
 }
 
-/// Where a table has the lines of the cache that begin each entry. Whoever learns first which entry it will be about can have its
-/// lines brought, and neither reads nor knows what is there.
+/// Where a table has one of the lines of the cache that begin each entry. Whoever learns first which entry it will be about can
+/// have its lines brought, and neither reads nor knows what is there.
 #[derive(Clone, Copy, Debug)]
-pub struct Lines {
-    /// Address of the first entry's first.
+pub struct Line {
+    /// Address of the first entry's.
     first: usize,
     /// Bytes from one entry's to the next one's.
     stride: usize,
-    /// How many of an entry are brought.
-    count: usize,
 }
 
-impl Lines {
-    /// None of any table.
-    pub const NONE: Self = Self { first: 0, stride: 0, count: 0 };
+impl Line {
+    /// Of no table.
+    pub const NONE: Self = Self { first: 0, stride: 0 };
 
-    /// The first `count` lines of each entry of `table`, or all that it has. Where the table lies later somewhere else,
-    /// what is brought is of no use, and does no harm.
+    /// The first `N` lines of each entry of `table`, which has as many. Where the table lies later somewhere else, what is
+    /// brought is of no use, and does no harm.
     #[must_use]
-    pub fn of<T>(table: &[T], count: usize) -> Self {
-        let stride = size_of::<T>();
-        Self { first: table.as_ptr().addr(), stride, count: count.min(stride.div_ceil(CACHE_LINE)) }
+    pub fn first_of<T, const N: usize>(table: &[T]) -> [Self; N] {
+        const { assert!(N <= lines_of::<T>(), "an entry has fewer lines") };
+        let first = table.as_ptr().addr();
+        std::array::from_fn(|line| Self { first: first + line * CACHE_LINE, stride: size_of::<T>() })
     }
 
-    /// Asks for the lines of entry `index`.
+    /// Asks for that of entry `index`.
     #[inline(always)]
     pub fn fetch(&self, index: usize) {
-        self.addresses(index).for_each(fetch_at);
+        fetch_at(self.address(index));
     }
 
     #[inline(always)]
-    fn addresses(&self, index: usize) -> impl Iterator<Item = usize> {
-        let entry = self.first.wrapping_add(self.stride.wrapping_mul(index));
-        (0..self.count).map(move |line| entry.wrapping_add(line * CACHE_LINE))
+    const fn address(&self, index: usize) -> usize {
+        self.first.wrapping_add(self.stride.wrapping_mul(index))
     }
+}
+
+/// Lines of the cache that a `T` fills, the last perhaps in part.
+#[must_use]
+pub const fn lines_of<T>() -> usize {
+    size_of::<T>().div_ceil(CACHE_LINE)
 }
 
 fn filled<T: Clone>(length: usize, value: T) -> Vec<T> {
@@ -111,13 +122,14 @@ mod tests {
         #[derive(Clone, Copy)]
         struct Entry([u64; 20]);
         let table = [Entry([0; 20]); 5];
-        let (two, more) = (Lines::of(&table, 2), Lines::of(&table, 9));
+        let (two, all) =
+            (Line::first_of::<_, 2>(&table), Line::first_of::<_, { lines_of::<Entry>() }>(&table));
         for (index, entry) in table.iter().enumerate() {
             let lines = [0, 8, 16].map(|at| std::ptr::from_ref(&entry.0[at]).addr());
-            assert_eq!(two.addresses(index).collect::<Vec<_>>(), lines[..2]);
-            assert_eq!(more.addresses(index).collect::<Vec<_>>(), lines, "no more than an entry has");
+            assert_eq!(two.map(|line| line.address(index)), lines[..2]);
+            assert_eq!(all.map(|line| line.address(index)), lines);
         }
-        assert_eq!(Lines::NONE.addresses(7).count(), 0);
-        more.fetch(usize::MAX);
+        assert_eq!(Line::NONE.address(7), 0);
+        all[2].fetch(usize::MAX);
     }
 }

@@ -74,6 +74,14 @@ impl<A: Agent + Observed> Published<A> {
         self.due.saturating_add(PATIENCE)
     }
 
+    /// Copies the counters out, which are due.
+    #[cold]
+    fn show(&mut self, now: Nanos, moment: &mut Moment) {
+        self.publish();
+        moment.forget();
+        self.due = now.saturating_add(INTERVAL);
+    }
+
     /// Copies the counters out now.
     pub fn publish(&mut self) {
         let counters = &mut self.counters;
@@ -91,13 +99,12 @@ impl<A: Agent + Observed> Agent for Published<A> {
         self.do_work_from(now, &mut Moment::default())
     }
 
+    #[inline(always)]
     fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let work = self.agent.do_work_from(now, moment);
         self.stale |= work > 0;
         if self.stale && now >= self.due && (work == 0 || now >= self.shown_by()) {
-            self.publish();
-            moment.forget();
-            self.due = now.saturating_add(INTERVAL);
+            self.show(now, moment);
         }
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.beat(now);

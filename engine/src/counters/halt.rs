@@ -9,6 +9,7 @@ use crate::domain::{InstrumentIndex, Nanos, SourceId};
 use crate::error::SetupError;
 use crate::limits::{CACHE_LINE, INSTRUMENTS_MAX, SOURCES_MAX};
 use crate::primitive::{AtomicU64, Ordering};
+use crate::room::Line;
 use crate::shm::late::{Late, Presence};
 use crate::shm::words::WORD;
 use crate::shm::{Expected, Readable, SegmentKind, SegmentSpec, Writable};
@@ -321,6 +322,14 @@ impl HaltPages {
             Some(places) => self.state_at(places),
             None => HaltState::Halted,
         }
+    }
+
+    /// Where the pages that cannot be replaced have the words of each instrument.
+    pub fn lines(&self) -> impl Iterator<Item = Line> {
+        self.pages
+            .iter()
+            .filter_map(|page| page.file.body().get(INSTRUMENTS_AT..))
+            .flat_map(Line::first_of::<_, 1>)
     }
 
     /// What all pages together let anybody trade at all. Halted if there is no page.

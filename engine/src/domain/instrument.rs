@@ -7,7 +7,7 @@ use crate::domain::filters::Filters;
 use crate::domain::quantity::{Price, Quantity};
 use crate::error::SetupError;
 use crate::limits::{INSTRUMENTS_MAX, SYMBOL_BYTES_MAX};
-use crate::room::Lines;
+use crate::room::Line;
 use crate::wire::wire_enum;
 
 /// Dense index of an instrument in its table; meaningful only within one engine epoch.
@@ -166,8 +166,8 @@ impl Instruments {
 
     /// Where each has what the text of its orders is made of.
     #[must_use]
-    pub fn lines(&self) -> Lines {
-        Lines::of(&self.table, 1)
+    pub fn line(&self) -> [Line; 1] {
+        Line::first_of(&self.table)
     }
 
     /// The instrument at `index`.

@@ -13,7 +13,8 @@ const NEIGHBOURS: u64 = 8;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Where the search for its id starts, as far as the mask reaches, and a mark of the id beyond it.
+    /// Where the search for its id starts, in as many of its upper bits as there are lines and in its lowest, and a mark of
+    /// the id between them.
     hash: u32,
     place: u32,
 }
@@ -24,6 +25,8 @@ const EMPTY: Entry = Entry { hash: 0, place: NIL };
 #[derive(Debug)]
 pub(super) struct OrderIndex {
     entries: Box<[Entry]>,
+    /// By how much a hash is longer than the number of a line.
+    shift: u32,
     /// The first id of the group that comes after the latest one, until its entries are asked for.
     ahead: Option<OrderId>,
 }
@@ -31,23 +34,38 @@ pub(super) struct OrderIndex {
 impl OrderIndex {
     /// An index of up to `capacity` orders. The table that it belongs to never holds more.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { entries: vec![EMPTY; (capacity.max(1) * 2).next_power_of_two()].into(), ahead: None }
+        let length = (capacity * 2).next_power_of_two().max(NEIGHBOURS as usize);
+        let lines = length / NEIGHBOURS as usize;
+        Self { entries: vec![EMPTY; length].into(), shift: u32::BITS - lines.trailing_zeros(), ahead: None }
     }
 
     const fn mask(&self) -> usize {
         self.entries.len() - 1
     }
 
-    /// [`NEIGHBOURS`] ids that a source gives one after the other lie side by side, as they are used; which such group is
-    /// where is decided by words multiplied by odd constants of a good spread, whose high bits are the best mixed.
+    /// [`NEIGHBOURS`] ids that a source gives one after the other lie side by side, as they are used. Where its groups begin is
+    /// decided by who it is; each is a golden section behind the one before, which keeps those of one source apart as long as
+    /// half of the lines are free (Knuth, 6.4, theorem S). Those of several lie as if they had been drawn.
     #[inline]
     #[allow(clippy::cast_possible_truncation)]
     const fn hash(id: OrderId) -> u32 {
         // What differs most in the lowest bits, which are mixed into all others.
-        let owner = id.owner().rotate_left(32);
-        let mixed = owner.wrapping_mul(0xc2b2_ae3d_27d4_eb4f) ^ (id.sequence / NEIGHBOURS);
-        let group = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) * NEIGHBOURS;
-        (group + id.sequence % NEIGHBOURS) as u32
+        let begin = id.owner().rotate_left(32).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let group = begin.wrapping_add(id.sequence / NEIGHBOURS).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (((group >> 32) & !(NEIGHBOURS - 1)) | (id.sequence % NEIGHBOURS)) as u32
+    }
+
+    /// Where the search for an id of this hash starts.
+    #[inline]
+    const fn home(&self, hash: u32) -> usize {
+        let line = (hash as u64 >> self.shift) as usize;
+        line * NEIGHBOURS as usize + hash as usize % NEIGHBOURS as usize
+    }
+
+    /// Asks for where the search for `id` starts.
+    #[inline]
+    pub(super) fn fetch(&self, id: OrderId) {
+        room::fetch(&self.entries[self.home(Self::hash(id))]);
     }
 
     /// Asks for the entries of the group that comes next, if nobody has. They are somewhere else altogether, and the order that
@@ -63,7 +81,7 @@ impl OrderIndex {
     #[cold]
     #[inline(never)]
     fn fetch_group(&self, first: OrderId) {
-        let first = Self::hash(first) as usize;
+        let first = self.home(Self::hash(first));
         // As many as a line holds, but they may begin in the middle of one.
         for at in [first, first + NEIGHBOURS as usize - 1] {
             room::fetch(&self.entries[at & self.mask()]);
@@ -89,7 +107,7 @@ impl OrderIndex {
     /// Where the entry of `id`, of that hash, is, or else where it would be.
     #[inline]
     fn search(&self, hash: u32, id: OrderId, id_at: impl Fn(u32) -> OrderId) -> Result<usize, usize> {
-        let mut at = hash as usize & self.mask();
+        let mut at = self.home(hash);
         // At most half of the entries are taken: an empty one ends every search.
         loop {
             let entry = self.entries[at];
@@ -119,7 +137,7 @@ impl OrderIndex {
     #[inline]
     pub(super) fn insert(&mut self, id: OrderId, place: u32) {
         let hash = Self::hash(id);
-        let mut at = hash as usize & self.mask();
+        let mut at = self.home(hash);
         while self.entries[at].place != NIL {
             at = (at + 1) & self.mask();
         }
@@ -161,7 +179,7 @@ impl OrderIndex {
         // Move back whatever the hole would cut off from its home (Knuth, 6.4, algorithm R).
         let mut next = (hole + 1) & self.mask();
         while self.entries[next].place != NIL {
-            let home = self.entries[next].hash as usize;
+            let home = self.home(self.entries[next].hash);
             if next.wrapping_sub(home) & self.mask() >= next.wrapping_sub(hole) & self.mask() {
                 self.entries[hole] = self.entries[next];
                 hole = next;
@@ -202,6 +220,18 @@ mod tests {
         assert_eq!((index.find(one, id_at), index.find(other, id_at)), (Some(0), Some(1)));
         assert!(index.remove(one, id_at));
         assert_eq!((index.find(one, id_at), index.find(other, id_at)), (None, Some(1)));
+    }
+
+    #[test]
+    fn ids_that_a_source_gives_in_a_row_are_in_nobody_elses_place() {
+        for (source, capacity) in [(0, 1 << 10), (3, 81_920), (9, 81_920)] {
+            let mut index = OrderIndex::new(capacity);
+            for sequence in (1 << 40)..(1 << 40) + capacity as u64 {
+                let home = index.home(OrderIndex::hash(id(source, sequence)));
+                assert_eq!(index.entries[home].place, NIL, "the home of {sequence}");
+                index.insert(id(source, sequence), 0);
+            }
+        }
     }
 
     #[test]

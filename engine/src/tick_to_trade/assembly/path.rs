@@ -65,8 +65,8 @@ impl<M: MarketData, E: OrderEntry> Path<M, E> {
     /// Says that one thread drives them all: ingest then brings what the others will need of an instrument as soon as
     /// it hears of it. Among many, or after a silence, these lines come from afar.
     pub fn share_thread(&mut self, instruments: &Instruments) {
-        let lines = self.risk().lines().into_iter().chain([instruments.lines()]);
-        self.ingest_mut().bring(lines);
+        let lines: Vec<_> = self.risk().lines().chain(instruments.line()).collect();
+        self.ingest_mut().bring(lines.into_iter());
     }
 
     /// The agents, each to be driven by itself.

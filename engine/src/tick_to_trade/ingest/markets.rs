@@ -5,7 +5,7 @@ use crate::clock::{Moment, Stopwatch};
 use crate::domain::{InstrumentIndex, Instruments, Interval, Nanos};
 use crate::message::tick::{TRUSTED, Top, interval_flags};
 use crate::message::{Tick, TickKind};
-use crate::room::{self, Lines};
+use crate::room::{self, Line};
 use crate::tick_to_trade::ingest::counts::IngestCounters;
 use crate::tick_to_trade::ingest::instrument_state::InstrumentState;
 use crate::tick_to_trade::ingest::{BookObserver, IngestConfig, IngestPorts};
@@ -41,7 +41,7 @@ pub(super) struct Markets {
     pub(super) silence_due: Nanos,
     pub(super) observer: Option<Box<dyn BookObserver>>,
     /// Where those behind ingest on this thread have lines of each instrument.
-    pub(super) awaited: Vec<Lines>,
+    pub(super) awaited: Vec<Line>,
 }
 
 /// What every tick of a frame shares.
@@ -78,8 +78,8 @@ impl Markets {
     }
 
     /// What every frame looks at of its instrument: its best prices, and what begins its book.
-    pub(super) fn lines(&self) -> Lines {
-        Lines::of(&self.states, 2)
+    pub(super) fn lines(&self) -> [Line; 2] {
+        Line::first_of(&self.states)
     }
 
     pub(super) fn on_frame(&mut self, decoder: &mut FrameDecoder, frame: &Frame<'_>, now: Nanos) {
@@ -392,6 +392,6 @@ impl Markets {
 
 /// Brings these lines of `instrument` now, for whoever needs them comes only when its event is taken.
 #[inline(never)]
-fn bring(awaited: &[Lines], instrument: InstrumentIndex) {
-    awaited.iter().for_each(|lines| lines.fetch(instrument as usize));
+fn bring(awaited: &[Line], instrument: InstrumentIndex) {
+    awaited.iter().for_each(|line| line.fetch(instrument as usize));
 }

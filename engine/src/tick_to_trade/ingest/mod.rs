@@ -20,7 +20,7 @@ use crate::limits::POLL_BATCH;
 use crate::message::Tick;
 use crate::message::tick::Top;
 use crate::ring::broadcast;
-use crate::room::Lines;
+use crate::room::Line;
 use crate::tick_to_trade::ingest::counts::IngestCounters;
 use crate::tick_to_trade::ingest::markets::Markets;
 use crate::venue::MarketData;
@@ -83,7 +83,7 @@ impl<M: MarketData> Ingest<M> {
     }
 
     /// Has these lines of an instrument brought as soon as a frame is about it, for others on this thread.
-    pub fn bring(&mut self, lines: impl Iterator<Item = Lines>) {
+    pub fn bring(&mut self, lines: impl Iterator<Item = Line>) {
         self.markets.awaited.extend(lines);
     }
 

@@ -15,7 +15,7 @@ use crate::limits::POLL_BATCH;
 use crate::message::{Intent, Report, SealedOrder, Tick};
 use crate::ring::broadcast::{Polled, Reader};
 use crate::ring::spsc::{Consumer, Producer};
-use crate::room::Lines;
+use crate::room::Line;
 use crate::shm::Late;
 use crate::tick_to_trade::risk::controls::{Gates, JOURNAL_RESERVE};
 use crate::tick_to_trade::risk::counts::RiskCounts;
@@ -88,8 +88,8 @@ pub struct Risk {
 
 impl Risk {
     /// The lines that an order needs of its instrument's own.
-    pub fn lines(&self) -> [Lines; 3] {
-        self.state.lines()
+    pub fn lines(&self) -> impl Iterator<Item = Line> {
+        self.state.lines().chain(self.ports.halts.lines())
     }
 
     /// Risk over `instruments`, with nothing held and nothing open, in the engine epoch of its journal.
@@ -353,8 +353,9 @@ impl Risk {
         if taken > 0 {
             self.first = if self.first + 1 < sources { self.first + 1 } else { 0 };
         } else {
-            self.state.orders.prepare();
+            self.state.prepare();
             self.ports.journal.prepare();
+            self.ports.orders.prepare();
         }
         taken
     }

@@ -7,7 +7,7 @@ use crate::domain::{BySide, InstrumentIndex, OrderId, Price, Quantity, Side, Sou
 use crate::limits::CACHE_LINE;
 use crate::message::report::OrderState;
 use crate::message::{Report, ReportKind};
-use crate::room::{self, Lines};
+use crate::room::{self, Line};
 use crate::tick_to_trade::order_index::{NIL, OrderIndex};
 use crate::tick_to_trade::risk::instrument_set::InstrumentSet;
 use crate::tick_to_trade::risk::request::NewOrder;
@@ -137,8 +137,8 @@ pub(super) struct OpenOrders {
 
 impl OpenOrders {
     /// What is open of an instrument.
-    pub(super) fn lines(&self) -> Lines {
-        Lines::of(&self.rows, 1)
+    pub(super) fn line(&self) -> [Line; 1] {
+        Line::first_of(&self.rows)
     }
 
     pub(super) fn new(instruments: usize, capacity: usize) -> Self {

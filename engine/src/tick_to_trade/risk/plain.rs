@@ -7,7 +7,7 @@
 use crate::counters::halt::HaltState;
 use crate::domain::{Nanos, SourceId};
 use crate::message::Intent;
-use crate::room::Lines;
+use crate::room::{Line, lines_of};
 use crate::tick_to_trade::risk::bounds::Bounds;
 use crate::tick_to_trade::risk::latch::DayState;
 use crate::tick_to_trade::risk::market::{Reference, collar};
@@ -21,8 +21,17 @@ use crate::tick_to_trade::risk::state::{Own, State};
 
 impl State {
     /// What the short way looks at of an instrument: its quote, all of what is looked up with every order, and what is open.
-    pub(super) fn lines(&self) -> [Lines; 3] {
-        [Lines::of(&self.prices.rows, 1), Lines::of(&self.own, usize::MAX), self.orders.lines()]
+    pub(super) fn lines(&self) -> impl Iterator<Item = Line> + use<> {
+        let [quote, open] = [Line::first_of(&self.prices.rows), self.orders.line()];
+        let own: [Line; lines_of::<Own>()] = Line::first_of(&self.own);
+        quote.into_iter().chain(own).chain(open)
+    }
+
+    /// Brings to hand what the next order of any source will be written to.
+    #[inline]
+    pub(super) fn prepare(&mut self) {
+        self.orders.prepare();
+        self.sources.iter().for_each(|source| source.rates.recent.prepare());
     }
 
     /// The new order that an intent of `source` asks for, which the gates let through, if it surely passes every control. If

@@ -187,6 +187,15 @@ impl Recent {
         room::fetch(&self.heads[content.bucket(self.mask())]);
     }
 
+    /// Brings to hand where the next order will be remembered.
+    #[inline]
+    pub(super) fn prepare(&self) {
+        // An entry may end in the line that the next one begins in.
+        for number in [self.total, self.total + 1] {
+            room::fetch(&self.entries[(number & self.mask()) as usize]);
+        }
+    }
+
     /// How many entries of equal content are no older than `span`; stops at `enough`.
     #[inline(always)]
     pub(super) fn count(&self, content: &Content, now: Nanos, span: Nanos, enough: u32) -> u32 {

@@ -22,6 +22,8 @@ mod trades;
 pub mod timeouts;
 mod recovery;
 
+use zerocopy::FromZeros as _;
+
 use crate::agent::Agent;
 use crate::clock::{Moment, Stopwatch};
 use crate::counters::Histograms;
@@ -170,12 +172,13 @@ impl<E: OrderEntry> Route<E> {
 
     fn take_orders(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let (mut taken, mut clock) = (0, moment.take());
-        let holds = self.entry.holds();
+        let (mut order, holds) = (SealedOrder::new_zeroed(), self.entry.holds());
+        let waits = |next: &SealedOrder| next.intent().awaits_other(now);
         while taken < POLL_BATCH && self.ports.journal.free() >= RECORDS_PER_STEP {
-            let next = |ring: &mut spsc::Consumer<SealedOrder>| {
-                ring.poll_unless(|next| next.intent().awaits_other(now))
-            };
-            let Some(order) = self.ports.orders.get_mut().and_then(next) else { break };
+            let Some(ring) = self.ports.orders.get_mut() else { break };
+            if !ring.poll_unless_into(&mut order, waits) {
+                break;
+            }
             taken += 1;
             crash::point("route.taken");
             // One reading of the clock ends an order's time and begins the next one's.

@@ -186,6 +186,15 @@ impl Orders {
         self.latest.set(to);
         self.free.push(place);
         self.count -= 1;
+        self.expect_end();
+    }
+
+    /// Brings to hand what the next order to end takes the place of, all of it as long ago as this table remembers: where the
+    /// one that will be forgotten stands in the index, and the place behind it, which says so when its turn comes.
+    #[inline]
+    fn expect_end(&self) {
+        self.index.fetch(self.ended[self.next_ended].id);
+        room::fetch_whole(&self.ended[(self.next_ended + 1) % self.ended.len()]);
     }
 
     /// Leaves the place among the ended ones empty until its turn comes.

@@ -348,6 +348,9 @@ impl Agent for StrategyHost {
         if self.write_rows(now, work == 0) || timed > 0 {
             moment.forget();
         }
+        if work == 0 {
+            self.hosted.iter().for_each(|hosted| hosted.outbox().prepare());
+        }
         work
     }
 

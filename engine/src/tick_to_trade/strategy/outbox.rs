@@ -70,6 +70,12 @@ impl Outbox {
         self.identity
     }
 
+    /// Brings to hand where the next intent goes.
+    #[inline(always)]
+    pub fn prepare(&self) {
+        self.producer.prepare();
+    }
+
     /// Intents made so far.
     #[must_use]
     pub const fn sequence(&self) -> u64 {

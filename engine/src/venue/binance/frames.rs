@@ -6,7 +6,7 @@ use super::decode::Decoder;
 use super::sbe::{SbeDecoder, SbeEvent};
 use super::{DecodeError, MarketEvent, Skip};
 use crate::domain::Instruments;
-use crate::room::Lines;
+use crate::room::Line;
 use crate::venue::{Frame, Source};
 
 /// What a frame says, or why it could not be read.
@@ -27,7 +27,7 @@ impl FrameDecoder {
     }
 
     /// Has these lines of an instrument brought as soon as a frame in JSON has named it.
-    pub fn bring(&mut self, lines: Lines) {
+    pub fn bring(&mut self, lines: [Line; 2]) {
         self.json.bring(lines);
     }
 

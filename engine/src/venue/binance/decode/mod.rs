@@ -25,7 +25,7 @@ pub(super) use tape_tests::{lines, recordings, source};
 use std::sync::Arc;
 
 use crate::domain::{InstrumentIndex, Instruments, Market};
-use crate::room::Lines;
+use crate::room::Line;
 use crate::venue::{Frame, Source};
 
 use super::json::{Cursor, TEXT_BYTES_MAX};
@@ -109,7 +109,7 @@ impl Decoder {
     }
 
     /// Has these lines of an instrument brought as soon as a frame has named it.
-    pub fn bring(&mut self, lines: Lines) {
+    pub fn bring(&mut self, lines: [Line; 2]) {
         self.symbols.iter_mut().for_each(|table| table.bring(lines));
     }
 

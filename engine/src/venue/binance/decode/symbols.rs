@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::domain::decimal::Scale;
 use crate::domain::{Instrument, InstrumentIndex, Instruments, Market};
 use crate::limits::{CACHE_LINE, SYMBOL_BYTES_MAX};
-use crate::room::Lines;
+use crate::room::Line;
 use crate::venue::binance::number::{load, window};
 
 /// Bytes of a symbol that are compared as two words; few symbols are longer.
@@ -86,7 +86,7 @@ impl Slot {
 pub(in crate::venue::binance) struct SymbolTable {
     slots: Box<[Slot]>,
     /// Whoever else keeps a table by instrument has these lines of it brought while the rest of a frame is read.
-    beside: Lines,
+    beside: [Line; 2],
 }
 
 /// The first sixteen bytes of the `length` bytes at `at`, as two words.
@@ -122,11 +122,11 @@ impl SymbolTable {
             }
             slots[place] = slot;
         }
-        Self { slots, beside: Lines::NONE }
+        Self { slots, beside: [Line::NONE; 2] }
     }
 
     /// Has these lines of an instrument brought whenever it is found.
-    pub(super) const fn bring(&mut self, lines: Lines) {
+    pub(super) const fn bring(&mut self, lines: [Line; 2]) {
         self.beside = lines;
     }
 
@@ -188,7 +188,7 @@ impl SymbolTable {
                     if length == 0 {
                         return None;
                     }
-                    self.beside.fetch(slot.index as usize);
+                    self.beside.iter().for_each(|line| line.fetch(slot.index as usize));
                     return Some(slot);
                 }
             } else if slot.length == 0 {
