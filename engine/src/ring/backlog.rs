@@ -1,20 +1,17 @@
 //! How far the consumer of a lossless ring is behind, for onlookers: both files are only read.
 
-use std::marker::PhantomData;
 use std::path::Path;
 
 use crate::error::SetupError;
 use crate::ring::cursor;
 use crate::ring::message::Message;
-use crate::ring::slot::{self, Found};
+use crate::ring::slot::{self, Found, Slots};
 use crate::shm::{Readable, SegmentKind};
 
 /// Watches a ring and its consumer's cursor.
 pub struct Backlog<T> {
-    ring: Readable,
+    ring: Slots<Readable, T>,
     cursor: Readable,
-    mask: u64,
-    _message: PhantomData<fn() -> T>,
 }
 
 impl<T: Message> Backlog<T> {
@@ -24,9 +21,9 @@ impl<T: Message> Backlog<T> {
     /// When one is missing or foreign, or the cursor is another ring's.
     pub fn attach(ring: &Path, cursor: &Path) -> Result<Self, SetupError> {
         let page = Readable::attach_any(ring, &slot::lossless::<T>())?;
-        let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
-        let cursor = cursor::watch(cursor, page.descriptor())?;
-        Ok(Self { ring: page, cursor, mask, _message: PhantomData })
+        let found = *page.descriptor();
+        let cursor = cursor::watch(cursor, &found)?;
+        Ok(Self { ring: Slots::new(ring, page, &found)?, cursor })
     }
 
     /// Messages that wait to be taken. The consumer publishes its cursor in groups, so some of them it may have taken.
@@ -34,16 +31,16 @@ impl<T: Message> Backlog<T> {
     pub fn waiting(&self) -> u64 {
         // The cursor first: the head only moves on meanwhile.
         let taken = cursor::watched(&self.cursor);
-        slot::head::<T>(self.ring.body(), self.mask, taken).saturating_sub(taken).min(self.capacity())
+        self.ring.head(taken).saturating_sub(taken).min(self.capacity())
     }
 
     /// The oldest of those, untorn; `None` when none waits, and of a ring that is not made to be watched.
     #[must_use]
     pub fn oldest(&self) -> Option<T> {
-        if self.ring.descriptor().kind != SegmentKind::WatchedRing {
+        if self.ring.page().descriptor().kind != SegmentKind::WatchedRing {
             return None;
         }
-        match slot::read_checked(self.ring.body(), self.mask, cursor::watched(&self.cursor)) {
+        match self.ring.read_checked(cursor::watched(&self.cursor)) {
             Found::Message(message) => Some(message),
             Found::NotYet | Found::Gone => None,
         }
@@ -52,13 +49,13 @@ impl<T: Message> Backlog<T> {
     /// Messages that the ring holds when full.
     #[must_use]
     pub const fn capacity(&self) -> u64 {
-        self.mask + 1
+        self.ring.capacity()
     }
 
     /// Whether both files still stand under their names. System calls.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.ring.is_current() && self.cursor.is_current()
+        self.ring.page().is_current() && self.cursor.is_current()
     }
 }
 

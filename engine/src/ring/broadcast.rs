@@ -2,13 +2,12 @@
 //!
 //! A reader that was lapped knows it and how many messages it missed, exactly: its position is its own count.
 
-use std::marker::PhantomData;
 use std::path::Path;
 
 use crate::error::SetupError;
 use crate::ring::defect::Defect;
 use crate::ring::message::Message;
-use crate::ring::slot::{self, Found};
+use crate::ring::slot::{self, Found, Slots};
 use crate::shm::{Readable, SegmentKind, Writable};
 
 /// Which part of a ring a lapped reader leaves behind it: the oldest eighth is about to be overwritten, and a reader
@@ -19,9 +18,7 @@ const MARGIN: u64 = 8;
 #[repr(align(128))]
 pub struct Producer<T> {
     position: u64,
-    mask: u64,
-    ring: Writable,
-    _message: PhantomData<fn(T)>,
+    ring: Slots<Writable, T>,
 }
 
 impl<T: Message> Producer<T> {
@@ -32,21 +29,21 @@ impl<T: Message> Producer<T> {
     pub fn create(ring: &Path, capacity: usize, epoch: u32) -> Result<Self, SetupError> {
         let spec = slot::spec::<T>(ring, SegmentKind::Broadcast, capacity, epoch)?;
         let page = Writable::create(ring, &spec)?;
-        let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
-        Ok(Self { position: 0, mask, ring: page, _message: PhantomData })
+        let made = *page.descriptor();
+        Ok(Self { position: 0, ring: Slots::new(ring, page, &made)? })
     }
 
     /// Writes `message` over the oldest one.
     #[inline]
     pub fn publish(&mut self, message: &T) {
-        slot::write(self.ring.body(), self.mask, self.position, message, true);
+        self.ring.write(self.position, message, true);
         self.position += 1;
     }
 
     /// Brings the slot of the next message to hand, as [`spsc::Producer::prepare`](crate::ring::spsc::Producer::prepare).
     #[inline(always)]
     pub fn prepare(&self) {
-        slot::fetch::<T>(self.ring.body(), self.mask, self.position);
+        self.ring.fetch_next(self.position);
     }
 
     /// Messages published so far.
@@ -58,7 +55,7 @@ impl<T: Message> Producer<T> {
     /// Messages that the ring holds.
     #[must_use]
     pub const fn capacity(&self) -> usize {
-        self.mask as usize + 1
+        self.ring.capacity() as usize
     }
 }
 
@@ -80,11 +77,9 @@ pub enum Polled<T> {
 #[repr(align(128))]
 pub struct Reader<T> {
     position: u64,
-    mask: u64,
-    ring: Readable,
+    ring: Slots<Readable, T>,
     /// The producer's stamps have said "gone" and "not gone" at once.
     contradicted: bool,
-    _message: PhantomData<fn() -> T>,
 }
 
 impl<T: Message> Reader<T> {
@@ -94,7 +89,7 @@ impl<T: Message> Reader<T> {
     /// When the ring is missing or foreign.
     pub fn attach(ring: &Path) -> Result<Self, SetupError> {
         let mut reader = Self::attach_at(ring, 0)?;
-        reader.position = slot::head::<T>(reader.ring.body(), reader.mask, 0);
+        reader.position = reader.ring.head(0);
         Ok(reader)
     }
 
@@ -107,21 +102,21 @@ impl<T: Message> Reader<T> {
             ring,
             &[SegmentKind::Broadcast, SegmentKind::WatchedRing].map(slot::expected::<T>),
         )?;
-        let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
-        Ok(Self { position, mask, ring: page, contradicted: false, _message: PhantomData })
+        let found = *page.descriptor();
+        Ok(Self { position, ring: Slots::new(ring, page, &found)?, contradicted: false })
     }
 
     /// Whether [`poll`](Self::poll) would find no message yet: one look.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        slot::is_not_yet::<T>(self.ring.body(), self.mask, self.position)
+        self.ring.is_not_yet(self.position)
     }
 
     /// Takes the next message, if it is there.
     #[inline]
     pub fn poll(&mut self) -> Polled<T> {
-        match slot::read_checked(self.ring.body(), self.mask, self.position) {
+        match self.ring.read_checked(self.position) {
             Found::Message(message) => {
                 self.position += 1;
                 Polled::Message(message)
@@ -138,8 +133,8 @@ impl<T: Message> Reader<T> {
     /// Moves to the oldest message that is safely still there, and says how many it skips.
     #[cold]
     fn skip(&mut self) -> u64 {
-        let capacity = self.mask + 1;
-        let head = slot::head::<T>(self.ring.body(), self.mask, self.position);
+        let capacity = self.ring.capacity();
+        let head = self.ring.head(self.position);
         let oldest = head.saturating_sub(capacity - capacity / MARGIN);
         let missed = oldest.saturating_sub(self.position);
         if missed == 0 {
@@ -160,8 +155,8 @@ impl<T: Message> Reader<T> {
     /// Why nothing in the ring is to be believed, if so.
     #[must_use]
     pub fn defect(&self) -> Option<Defect> {
-        let possible = slot::is_of_slot::<T>(self.ring.body(), self.mask, self.position);
-        match (self.ring.is_whole(), possible && !self.contradicted) {
+        let possible = self.ring.is_of_slot(self.position);
+        match (self.ring.page().is_whole(), possible && !self.contradicted) {
             (false, _) => Some(Defect::CutShort),
             (true, false) => Some(Defect::Impossible),
             (true, true) => None,
@@ -171,14 +166,14 @@ impl<T: Message> Reader<T> {
     /// Epoch of the producer.
     #[must_use]
     pub const fn epoch(&self) -> u32 {
-        self.ring.descriptor().epoch
+        self.ring.page().descriptor().epoch
     }
 
     /// Whether the ring still stands under its name; `false` means that the producer made a new one: attach again.
     /// A system call.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.ring.is_current()
+        self.ring.page().is_current()
     }
 }
 
@@ -283,7 +278,7 @@ mod tests {
         let mut oldest = Reader::<Pair>::attach_at(&path, 0).expect("attached");
         let mut next = Reader::<Pair>::attach_at(&path, CAPACITY).expect("attached");
         // The producer died, or was interrupted, in the middle of message 64.
-        producer.ring.body()[0].store(BUSY | (CAPACITY + 1), Ordering::Relaxed);
+        producer.ring.page().body()[0].store(BUSY | (CAPACITY + 1), Ordering::Relaxed);
         assert!(next.is_empty() && !oldest.is_empty());
         assert_eq!(next.poll(), Polled::Empty);
         assert_eq!(oldest.poll(), Polled::Lapped { missed: CAPACITY + 1 - CAPACITY * 7 / 8 });
@@ -298,7 +293,7 @@ mod tests {
             producer.publish(&message(n));
         }
         for lie in [u64::MAX, BUSY, BUSY - 1, 3, 1 << 62] {
-            producer.ring.body()[0].store(lie, Ordering::Relaxed);
+            producer.ring.page().body()[0].store(lie, Ordering::Relaxed);
             let mut reader = Reader::<Pair>::attach_at(&path, 0).expect("attached");
             for _ in 0..10 {
                 let before = reader.position();

@@ -7,14 +7,13 @@
 //! A ring that others watch ([`Producer::create_watched`]), or whose ends may die alone ([`Producer::open`]), has each slot
 //! marked while it is written, which is one store more a message. In any other the consumer is the only reader, and it never looks at what is being written.
 
-use std::marker::PhantomData;
 use std::path::Path;
 
 use crate::error::SetupError;
 use crate::ring::cursor::{Cursor, Gate};
 use crate::ring::defect::Defect;
 use crate::ring::message::{Full, Message};
-use crate::ring::slot;
+use crate::ring::slot::{self, Slots};
 use crate::shm::{Expected, Late, Readable, SegmentKind, Writable};
 
 /// Most messages that a consumer is done with before it publishes its cursor.
@@ -24,12 +23,10 @@ const PUBLISH_EVERY: u64 = 64;
 #[repr(align(128))]
 pub struct Producer<T> {
     position: u64,
-    mask: u64,
     /// Whether somebody may read beside the consumer.
     watched: bool,
-    ring: Writable,
+    ring: Slots<Writable, T>,
     gate: Gate,
-    _message: PhantomData<fn(T)>,
 }
 
 impl<T: Message> Producer<T> {
@@ -62,10 +59,10 @@ impl<T: Message> Producer<T> {
         epoch: u32,
     ) -> Result<Self, SetupError> {
         let page = Writable::create(ring, &slot::spec::<T>(ring, kind, capacity, epoch)?)?;
-        let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
-        let gate = Gate::new(cursor, page.descriptor());
+        let made = *page.descriptor();
         let watched = kind == SegmentKind::WatchedRing;
-        Ok(Self { position: 0, mask, watched, ring: page, gate, _message: PhantomData })
+        let ring = Slots::new(ring, page, &made)?;
+        Ok(Self { position: 0, watched, ring, gate: Gate::new(cursor, &made) })
     }
 
     /// Takes over the ring file that a dead life of this producer left, in the same epoch and of the same capacity:
@@ -109,11 +106,10 @@ impl<T: Message> Producer<T> {
             return Err(SetupError::file(ring, reason));
         }
         let page = Writable::take_over(ring, &slot::expected::<T>(found.kind))?;
-        let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
-        let position = slot::committed::<T>(page.body(), mask);
-        let gate = Gate::resume(cursor, page.descriptor(), position);
-        let watched = found.kind == SegmentKind::WatchedRing;
-        Ok(Self { position, mask, watched, ring: page, gate, _message: PhantomData })
+        let ring = Slots::new(ring, page, &found)?;
+        let position = ring.committed();
+        let gate = Gate::resume(cursor, &found, position);
+        Ok(Self { position, watched: found.kind == SegmentKind::WatchedRing, ring, gate })
     }
 
     /// [Resumes](Self::resume) if there is a ring to go on with, else [creates](Self::create_watched) one whose ends may die
@@ -129,7 +125,7 @@ impl<T: Message> Producer<T> {
     /// How many lives of this producer wrote the ring before this one: 0 in a ring that it made.
     #[must_use]
     pub fn life(&self) -> u64 {
-        self.ring.life()
+        self.ring.page().life()
     }
 
     /// Writes `message` behind the others. Always in line: what the message is made of goes from registers to the ring, and is
@@ -143,16 +139,16 @@ impl<T: Message> Producer<T> {
         if self.gate.room(position) == 0 && self.gate.refresh(position, 1) == 0 {
             return Err(Full);
         }
-        slot::write(self.ring.body(), self.mask, position, message, self.watched);
+        self.ring.write(position, message, self.watched);
         self.position = position + 1;
         Ok(())
     }
 
-    /// Brings the slot of the next message to hand: a lap ago is so long that it is in no near cache. For who has nothing else
-    /// to do.
+    /// Brings the slot of the next message to hand, and where the one behind it will be looked for: a lap ago is so long that
+    /// they are in no near cache. For who has nothing else to do.
     #[inline(always)]
     pub fn prepare(&self) {
-        slot::fetch::<T>(self.ring.body(), self.mask, self.position);
+        self.ring.fetch_next(self.position);
     }
 
     /// Looks for the consumer, unless it was found already: some system calls, else made by the first message that finds
@@ -165,26 +161,26 @@ impl<T: Message> Producer<T> {
     #[inline]
     pub fn free(&mut self) -> usize {
         let room = self.gate.room(self.position);
-        let room = if room <= self.mask / 2 { self.gate.refresh(self.position, 1) } else { room };
+        let room = if room < self.ring.capacity() / 2 { self.gate.refresh(self.position, 1) } else { room };
         room as usize
     }
 
     /// Dies while it writes the next message: for models, in which nobody kills a thread.
     #[cfg(loom)]
     pub fn die_writing(self) {
-        slot::begin::<T>(self.ring.body(), self.mask, self.position, self.watched);
+        self.ring.begin(self.position, self.watched);
     }
 
     /// The message written last, by this life or the one before.
     #[must_use]
     pub fn last(&self) -> Option<T> {
-        slot::read(self.ring.body(), self.mask, self.position.checked_sub(1)?)
+        self.ring.read(self.position.checked_sub(1)?)
     }
 
     /// Messages that the ring holds when full.
     #[must_use]
     pub const fn capacity(&self) -> usize {
-        self.mask as usize + 1
+        self.ring.capacity() as usize
     }
 
     /// Messages pushed so far.
@@ -201,10 +197,8 @@ pub struct Consumer<T> {
     /// Position at which the cursor is published next: `publish_every` messages behind what it says now.
     due: u64,
     publish_every: u64,
-    mask: u64,
-    ring: Readable,
+    ring: Slots<Readable, T>,
     cursor: Cursor,
-    _message: PhantomData<fn() -> T>,
 }
 
 impl<T: Message> Consumer<T> {
@@ -225,23 +219,16 @@ impl<T: Message> Consumer<T> {
     /// When the ring is missing or foreign, or the cursor file cannot be written or stands outside the ring.
     pub fn attach(ring: &Path, cursor: &Path) -> Result<Self, SetupError> {
         let page = Readable::attach_any(ring, &slot::lossless::<T>())?;
-        let mask = slot::checked_mask::<T>(ring, page.descriptor())?;
-        let own = Cursor::open(cursor, page.descriptor())?;
-        let (position, publish_every) = (own.position(), ((mask + 1) / 4).min(PUBLISH_EVERY));
-        let head = slot::head::<T>(page.body(), mask, 0);
-        if position > head || head - position > mask + 1 {
+        let found = *page.descriptor();
+        let ring = Slots::new(ring, page, &found)?;
+        let own = Cursor::open(cursor, &found)?;
+        let (position, publish_every) = (own.position(), (ring.capacity() / 4).min(PUBLISH_EVERY));
+        let head = ring.head(0);
+        if position > head || head - position > ring.capacity() {
             let reason = format!("stands at {position}, outside the ring, whose head is {head}");
             return Err(SetupError::file(cursor, reason));
         }
-        Ok(Self {
-            position,
-            due: position + publish_every,
-            publish_every,
-            mask,
-            ring: page,
-            cursor: own,
-            _message: PhantomData,
-        })
+        Ok(Self { position, due: position + publish_every, publish_every, ring, cursor: own })
     }
 
     /// Takes the next message. Publishes the cursor now and then, and whenever the ring is found empty, but never past
@@ -250,7 +237,7 @@ impl<T: Message> Consumer<T> {
     #[inline]
     pub fn poll(&mut self) -> Option<T> {
         let position = self.position;
-        let next = slot::read(self.ring.body(), self.mask, position);
+        let next = self.ring.read(position);
         self.take(position, next.is_some());
         next
     }
@@ -275,7 +262,7 @@ impl<T: Message> Consumer<T> {
     #[inline(always)]
     pub fn poll_unless_into(&mut self, message: &mut T, waits: impl FnOnce(&T) -> bool) -> bool {
         let position = self.position;
-        let is_there = slot::read_into(self.ring.body(), self.mask, position, message);
+        let is_there = self.ring.read_into(position, message);
         let taken = is_there && (!waits(message) || self.is_followed());
         self.take(position, taken);
         taken
@@ -310,12 +297,12 @@ impl<T: Message> Consumer<T> {
     /// The next message, left where it is.
     #[inline]
     pub fn peek(&mut self) -> Option<T> {
-        slot::read(self.ring.body(), self.mask, self.position)
+        self.ring.read(self.position)
     }
 
     /// Whether a message stands behind the next one.
     fn is_followed(&self) -> bool {
-        slot::read::<T>(self.ring.body(), self.mask, self.position + 1).is_some()
+        self.ring.read(self.position + 1).is_some()
     }
 
     /// Gives the slots of all messages taken back to the producer now.
@@ -340,9 +327,9 @@ impl<T: Message> Consumer<T> {
     /// cannot stand there. A later message in it means that the producer has overwritten what we have not read.
     #[must_use]
     pub fn defect(&self) -> Option<Defect> {
-        let possible = slot::is_possible::<T>(self.ring.body(), self.mask, self.position);
+        let possible = self.ring.is_possible(self.position);
         // Asked last: of a file that is cut short meanwhile the zeros are not taken for the owner's.
-        match (self.ring.is_whole(), possible) {
+        match (self.ring.page().is_whole(), possible) {
             (false, _) => Some(Defect::CutShort),
             (true, false) => Some(Defect::Impossible),
             (true, true) => None,
@@ -352,20 +339,20 @@ impl<T: Message> Consumer<T> {
     /// Epoch of the producer.
     #[must_use]
     pub const fn epoch(&self) -> u32 {
-        self.ring.descriptor().epoch
+        self.ring.page().descriptor().epoch
     }
 
     /// How many times a later life of the producer has taken the ring over. The producer's word: not to be relied on.
     #[must_use]
     pub fn life(&self) -> u64 {
-        self.ring.life()
+        self.ring.page().life()
     }
 
     /// Whether the ring still stands under its name; `false` means that the producer made a new one: attach again.
     /// A system call.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.ring.is_current()
+        self.ring.page().is_current()
     }
 }
 

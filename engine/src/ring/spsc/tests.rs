@@ -130,7 +130,7 @@ proptest! {
                 Step::Succeed(torn) => {
                     let room = pushed - published < CAPACITY as u64;
                     if torn && room {
-                        slot::begin::<Line>(producer.ring.body(), producer.mask, pushed, watched);
+                        producer.ring.begin(pushed, watched);
                     }
                     drop(producer);
                     lives += 1;
@@ -341,7 +341,7 @@ fn a_cursor_that_lies_is_not_believed() {
     for n in 0..CAPACITY as u64 {
         producer.try_push(&line(n)).expect("room");
     }
-    let mut cursor = Cursor::open(&files.cursor, consumer.ring.descriptor()).expect("its own file");
+    let mut cursor = Cursor::open(&files.cursor, consumer.ring.page().descriptor()).expect("its own file");
     for lie in [65, u64::MAX, 1 << 63] {
         cursor.publish(lie);
         assert_eq!((producer.free(), producer.try_push(&line(64))), (0, Err(Full)), "{lie}");
