@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use engine::book::{DiffIds, Level};
 use engine::domain::{
     Filters, Instrument, InstrumentKind, Market, NotionalFilter, Price, Quantity, QuantityFilter, Scale,
+    Symbol,
 };
 
 /// 2024-08-09 00:00 UTC in milliseconds: event times start here.
@@ -44,7 +45,7 @@ pub fn instrument(symbol: &str, market: Market) -> Instrument {
     };
     let tick = if market == Market::Spot { 1 } else { 10 };
     Instrument {
-        symbol: symbol.into(),
+        symbol: Symbol::new(symbol).expect("a symbol that fits"),
         market,
         kind,
         base: symbol.trim_end_matches("USDT").into(),

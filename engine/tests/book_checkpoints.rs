@@ -11,7 +11,7 @@ use std::path::Path;
 use engine::book::{
     Book, BookCounts, DiffIds, DiffOutcome, Level, SnapshotOutcome, SyncRule, write_checkpoint,
 };
-use engine::domain::{Filters, Instrument, InstrumentKind, Market as Venue, Price, Scale};
+use engine::domain::{Filters, Instrument, InstrumentKind, Market as Venue, Price, Scale, Symbol};
 use market::{Levels, Market, list};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -52,7 +52,7 @@ struct Snapshot<'a> {
 fn instrument(symbol: &str) -> Instrument {
     let scale = Scale::new(8).expect("valid");
     Instrument {
-        symbol: symbol.into(),
+        symbol: Symbol::new(symbol).expect("it fits"),
         market: Venue::Spot,
         kind: InstrumentKind::Spot,
         base: "".into(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use engine::domain::{Instrument, Market, Nanos};
+use engine::domain::{Instrument, Market, Nanos, Symbol};
 use engine::error::SetupError;
 use engine::venue::generated::GeneratedMarket;
 use engine::venue::replay::damage::{self, Damage, OwnedLine};
@@ -87,10 +87,9 @@ fn parse(json: &[u8], market: Market) -> Result<Vec<Instrument>, SetupError> {
     let info: Value = serde_json::from_slice(json).map_err(|error| SetupError::Invalid(error.to_string()))?;
     let symbols = info["symbols"].as_array().ok_or_else(|| SetupError::Invalid("no symbols".to_owned()))?;
     let text = |value: &Value| value.as_str().unwrap_or_default().into();
-    Ok(symbols
-        .iter()
-        .map(|symbol| Instrument {
-            symbol: text(&symbol["symbol"]),
+    let listed = symbols.iter().map(|symbol| {
+        Ok(Instrument {
+            symbol: Symbol::new(symbol["symbol"].as_str().unwrap_or_default())?,
             market,
             kind: engine::domain::InstrumentKind::Spot,
             base: text(&symbol["baseAsset"]),
@@ -101,7 +100,8 @@ fn parse(json: &[u8], market: Market) -> Result<Vec<Instrument>, SetupError> {
             filters: engine::domain::Filters::default(),
             untradable: None,
         })
-        .collect())
+    });
+    listed.collect()
 }
 
 fn lines(path: &Path) -> Vec<OwnedLine> {

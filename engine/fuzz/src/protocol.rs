@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::book::{DiffIds, Level};
 use engine::domain::{
-    Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, Price, Quantity, Scale, decimal,
+    Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, Price, Quantity, Scale, Symbol, decimal,
 };
 use engine::message::tick::Top;
 use engine::venue::binance::decode::Decoder;
@@ -19,7 +19,7 @@ const PRICE_DIGITS: u8 = 2;
 
 fn instrument(market: Market, symbol: &str, kind: InstrumentKind) -> Instrument {
     Instrument {
-        symbol: symbol.into(),
+        symbol: Symbol::new(symbol).expect("it fits"),
         market,
         kind,
         base: "BTC".into(),

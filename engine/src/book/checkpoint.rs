@@ -84,11 +84,11 @@ fn escape(line: &mut String, symbol: &str) {
 mod tests {
     use super::*;
     use crate::book::SyncRule;
-    use crate::domain::{Filters, InstrumentKind, Market, Price, Quantity, Scale};
+    use crate::domain::{Filters, InstrumentKind, Market, Price, Quantity, Scale, Symbol};
 
     fn instrument(symbol: &str) -> Instrument {
         Instrument {
-            symbol: symbol.into(),
+            symbol: Symbol::new(symbol).expect("it fits"),
             market: Market::Spot,
             kind: InstrumentKind::Spot,
             base: "A".into(),

@@ -1,12 +1,14 @@
 //! Instruments: what trades, at which scales, under which of the venue's filters.
 
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 
 use crate::domain::decimal::{Decimal, DecimalError, Scale, parse};
 use crate::domain::filters::Filters;
 use crate::domain::quantity::{Price, Quantity};
+use crate::domain::symbol::Symbol;
 use crate::error::SetupError;
-use crate::limits::{INSTRUMENTS_MAX, SYMBOL_BYTES_MAX};
+use crate::limits::{CACHE_LINE, INSTRUMENTS_MAX};
 use crate::room::Line;
 use crate::wire::wire_enum;
 
@@ -44,13 +46,13 @@ impl InstrumentKind {
     }
 }
 
-/// One instrument of the venue. What the text of an order is made of lies in the first line: with many instruments it has to
-/// come from afar.
+/// One instrument of the venue. All that the text of an order is made of lies in the first line of the cache, down to the
+/// instrument's kind: with many instruments it has to come from afar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub struct Instrument {
-    /// The venue's name for it, at most `SYMBOL_BYTES_MAX` bytes of UTF-8.
-    pub symbol: Box<str>,
+    /// The venue's name for it.
+    pub symbol: Symbol,
     /// Decimals of a `Price`.
     pub price_scale: Scale,
     /// Decimals of a `Quantity`.
@@ -71,6 +73,8 @@ pub struct Instrument {
     /// data is followed all the same.
     pub untradable: Option<Box<str>>,
 }
+
+const _: () = assert!(offset_of!(Instrument, kind) + size_of::<InstrumentKind>() <= CACHE_LINE);
 
 impl Instrument {
     /// Reads a price exactly.
@@ -134,14 +138,14 @@ const fn slot(market: Market) -> usize {
 pub struct Instruments {
     table: Vec<Instrument>,
     /// One map a market, by [`slot`], so that a look-up borrows its symbol.
-    by_symbol: [BTreeMap<Box<str>, InstrumentIndex>; Market::ALL.len()],
+    by_symbol: [BTreeMap<Symbol, InstrumentIndex>; Market::ALL.len()],
 }
 
 impl Instruments {
     /// Takes a table over, in the order given.
     ///
     /// # Errors
-    /// When there are too many, a symbol is too long or appears twice on one market.
+    /// When there are too many, or a symbol appears twice on one market.
     pub fn new(table: Vec<Instrument>) -> Result<Self, SetupError> {
         if table.len() > INSTRUMENTS_MAX {
             return Err(SetupError::Invalid(format!(
@@ -151,20 +155,15 @@ impl Instruments {
         }
         let mut by_symbol = <[BTreeMap<_, _>; Market::ALL.len()]>::default();
         for (index, instrument) in (0..).zip(&table) {
-            let symbol = instrument.symbol.clone();
-            if symbol.len() > SYMBOL_BYTES_MAX {
-                return Err(SetupError::Invalid(format!(
-                    "symbol {symbol}: longer than {SYMBOL_BYTES_MAX} bytes"
-                )));
-            }
+            let symbol = instrument.symbol;
             if by_symbol[slot(instrument.market)].insert(symbol, index).is_some() {
-                return Err(SetupError::Invalid(format!("symbol {}: listed twice", instrument.symbol)));
+                return Err(SetupError::Invalid(format!("symbol {symbol}: listed twice")));
             }
         }
         Ok(Self { table, by_symbol })
     }
 
-    /// Where each has what the text of its orders is made of.
+    /// Where each has all that the text of its orders is made of: one line.
     #[must_use]
     pub fn line(&self) -> [Line; 1] {
         Line::first_of(&self.table)

@@ -8,6 +8,7 @@ pub mod side;
 pub mod order_id;
 pub mod grid;
 pub mod filters;
+pub mod symbol;
 pub mod instrument;
 
 pub use decimal::{Decimal, DecimalError, Scale};
@@ -18,4 +19,5 @@ pub use interval::Interval;
 pub use order_id::{OrderId, SourceId};
 pub use quantity::{Price, Quantity};
 pub use side::{BySide, Liquidity, OrderType, SelfTrade, Side, TimeInForce, makes_pair};
+pub use symbol::Symbol;
 pub use time::Nanos;

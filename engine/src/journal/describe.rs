@@ -314,7 +314,7 @@ mod tests {
         let mut describer = Describer::new();
         let raw = describer.json(&put(&fill()));
         assert_eq!((&raw["symbol"], &raw["price"]), (&"#0".into(), &6_183_763.into()));
-        let row = InstrumentRow::new(0, &instrument("BTCUSDT")).expect("fits");
+        let row = InstrumentRow::new(0, &instrument("BTCUSDT"));
         assert!(describer.line(&put(&row)).contains("symbol=BTCUSDT market=spot"));
         assert_eq!(
             describer.line(&put(&fill())),
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn what_a_venue_said_and_what_did_not_leave_are_told() {
         let mut describer = Describer::new();
-        let row = InstrumentRow::new(0, &instrument("BTCUSDT")).expect("fits");
+        let row = InstrumentRow::new(0, &instrument("BTCUSDT"));
         assert!(describer.line(&put(&row)).contains("BTCUSDT"));
         let trade = Answer {
             kind: AnswerKind::Trade.code(),

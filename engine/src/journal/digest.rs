@@ -263,7 +263,7 @@ mod tests {
     /// The hash of a session with these three in it.
     fn hash(run: Circumstances, decision: &Decision, report: &Report, halt: &Halt) -> StateHash {
         let mut digest = Digest::new();
-        let row = InstrumentRow::new(run.index, &instrument("BTCUSDT")).expect("fits");
+        let row = InstrumentRow::new(run.index, &instrument("BTCUSDT"));
         let start = EpochStart::new("risk", run.epoch - 1, 1, Nanos(run.at), u64::from(run.epoch), 0);
         let mut sequence = u64::from(run.epoch) * 100;
         let mut put = |record: Record| {
@@ -304,7 +304,7 @@ mod tests {
         let nameless = digest.finish();
         let named = |symbol| {
             let mut digest = Digest::new();
-            let row = InstrumentRow::new(0, &instrument(symbol)).expect("fits");
+            let row = InstrumentRow::new(0, &instrument(symbol));
             digest.update(&Record::new(1, 1, Nanos(0), 0, &row));
             digest.update(&Record::new(2, 1, Nanos(0), 0, &decision(ONE)));
             digest.finish()

@@ -159,7 +159,7 @@ impl JournalWriter {
             while journal.free() == 0 {
                 self.drain()?;
             }
-            let row = InstrumentRow::new(index, instrument)?;
+            let row = InstrumentRow::new(index, instrument);
             journal.append(at, elapsed, &row).map_err(|_| full(&self.ring))?;
         }
         while self.drain()? > 0 {}
@@ -470,7 +470,7 @@ mod tests {
                 journal.append(Nanos::ZERO, 0, &start).expect("room");
             }
             for (index, symbol) in (0..written.max(1) - 1).zip(symbols) {
-                let row = InstrumentRow::new(index, &instrument(symbol)).expect("short");
+                let row = InstrumentRow::new(index, &instrument(symbol));
                 journal.append(Nanos::ZERO, 0, &row).expect("room");
             }
             if drained {

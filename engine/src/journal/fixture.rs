@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::domain::{Filters, Instrument, InstrumentKind, Market, Nanos, Scale};
+use crate::domain::{Filters, Instrument, InstrumentKind, Market, Nanos, Scale, Symbol};
 use crate::journal::appender::Journal;
 use crate::journal::drain::JournalWriter;
 use crate::journal::reader::JournalReader;
@@ -16,7 +16,7 @@ use crate::message::Report;
 /// A spot instrument.
 pub(crate) fn instrument(symbol: &str) -> Instrument {
     Instrument {
-        symbol: symbol.into(),
+        symbol: Symbol::new(symbol).expect("it fits"),
         market: Market::Spot,
         kind: InstrumentKind::Spot,
         base: "BASE".into(),

@@ -31,7 +31,7 @@ impl ListedInstrument {
     /// The row of `instrument` at `index`.
     ///
     /// # Errors
-    /// When its symbol or an asset's name does not fit: a name cut short would be another's.
+    /// When an asset's name does not fit: a name cut short would be another's.
     pub fn new(index: InstrumentIndex, instrument: &Instrument) -> Result<Self, SetupError> {
         let fit = |asset: &str| match asset.len() {
             0..=ASSET_BYTES_MAX => Ok(clip(asset)),
@@ -41,7 +41,7 @@ impl ListedInstrument {
             ))),
         };
         let ((base, base_length), (quote, quote_length)) = (fit(&instrument.base)?, fit(&instrument.quote)?);
-        Ok(Self { row: InstrumentRow::new(index, instrument)?, base_length, quote_length, base, quote })
+        Ok(Self { row: InstrumentRow::new(index, instrument), base_length, quote_length, base, quote })
     }
 
     /// What it says; `None` when a code, a scale or a name is not valid.

@@ -8,7 +8,7 @@ use crate::counters::HaltState;
 use crate::domain::{
     Instrument, InstrumentIndex, InstrumentKind, Market, Nanos, Price, Quantity, Scale, SourceId,
 };
-use crate::error::{RejectCode, SetupError};
+use crate::error::RejectCode;
 use crate::journal::record::{PAYLOAD_BYTES, Payload, RecordKind};
 use crate::limits::SYMBOL_BYTES_MAX;
 use crate::message::{Intent, Report};
@@ -153,23 +153,14 @@ pub struct InstrumentFacts {
 
 impl InstrumentRow {
     /// The row of `instrument` at `index`.
-    ///
-    /// # Errors
-    /// When its symbol does not fit: a name cut short would be another instrument's.
-    pub fn new(index: InstrumentIndex, instrument: &Instrument) -> Result<Self, SetupError> {
-        if instrument.symbol.len() > SYMBOL_BYTES_MAX {
-            return Err(SetupError::Invalid(format!(
-                "symbol {}: longer than {SYMBOL_BYTES_MAX} bytes",
-                instrument.symbol
-            )));
-        }
-        let (symbol, symbol_length) = clip(&instrument.symbol);
+    #[must_use]
+    pub fn new(index: InstrumentIndex, instrument: &Instrument) -> Self {
         let min_notional = instrument
             .filters
             .notional
             .min
             .map_or(-1, |notional| i64::try_from(notional.max(0)).unwrap_or(i64::MAX));
-        Ok(Self {
+        Self {
             index,
             market: instrument.market.code(),
             kind: instrument.kind.code(),
@@ -180,11 +171,11 @@ impl InstrumentRow {
             lot: instrument.filters.lot.step,
             min_notional,
             untradable: u8::from(instrument.untradable.is_some()),
-            symbol_length,
+            symbol_length: instrument.symbol.length(),
             cancel_replace: u8::from(instrument.filters.cancel_replace),
             reserved: [0; 5],
-            symbol,
-        })
+            symbol: *instrument.symbol.padded(),
+        }
     }
 
     /// What it says; `None` when a code, a scale or the symbol is not valid.
@@ -462,7 +453,7 @@ mod tests {
             notional: NotionalFilter { min: Some(i128::MAX), ..NotionalFilter::default() },
             ..Filters::default()
         };
-        let row = InstrumentRow::new(7, &spot).expect("fits");
+        let row = InstrumentRow::new(7, &spot);
         let facts = row.facts().expect("valid");
         assert_eq!((facts.index, &*facts.symbol, facts.market), (7, "BTCUSDT", spot.market));
         assert_eq!((facts.price_scale, facts.quantity_scale), (spot.price_scale, spot.quantity_scale));
@@ -471,11 +462,10 @@ mod tests {
     }
 
     #[test]
-    fn a_symbol_is_whole_or_refused() {
+    fn a_symbol_is_whole_and_what_is_damaged_says_nothing() {
         let long = "X".repeat(SYMBOL_BYTES_MAX);
-        let row = InstrumentRow::new(0, &instrument(&long)).expect("fits exactly");
+        let row = InstrumentRow::new(0, &instrument(&long));
         assert_eq!(&*row.facts().expect("valid").symbol, long);
-        assert!(InstrumentRow::new(0, &instrument(&"X".repeat(SYMBOL_BYTES_MAX + 1))).is_err());
         for bad in [
             InstrumentRow { symbol_length: 41, ..row },
             InstrumentRow { symbol: [0xff; SYMBOL_BYTES_MAX], ..row },

@@ -82,7 +82,7 @@ mod tests {
         let start = EpochStart::new("test", epoch - 1, 2, Nanos::ZERO, 0, 0);
         translator.follow(&Record::new(1, epoch, Nanos::ZERO, 0, &start));
         for (index, symbol) in (0..).zip(symbols) {
-            let row = InstrumentRow::new(index, &instrument(symbol)).expect("short");
+            let row = InstrumentRow::new(index, &instrument(symbol));
             translator.follow(&Record::new(2, epoch, Nanos::ZERO, 0, &row));
         }
     }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Filters, Instrument, InstrumentKind, Market, OrderId, Scale};
+use crate::domain::{Filters, Instrument, InstrumentKind, Market, OrderId, Scale, Symbol};
 use crate::message::OrderState;
 
 const KINDS: [(InstrumentKind, i64, u8, u8); 4] = [
@@ -16,7 +16,7 @@ const KINDS: [(InstrumentKind, i64, u8, u8); 4] = [
 fn instruments() -> Instruments {
     let scale = |digits| Scale::new(digits).expect("a valid scale");
     let table = KINDS.iter().enumerate().map(|(i, &(kind, multiplier, price, quantity))| Instrument {
-        symbol: format!("S{i}").into(),
+        symbol: Symbol::new(&format!("S{i}")).expect("it fits"),
         market: Market::Spot,
         kind,
         base: "BTC".into(),

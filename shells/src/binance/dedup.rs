@@ -90,7 +90,9 @@ fn identify(frame: &[u8]) -> Option<(&[u8], u64)> {
 #[cfg(test)]
 mod tests {
     use engine::book::DiffIds;
-    use engine::domain::{Filters, Instrument, InstrumentKind, Market, Nanos, Price, Quantity, Scale};
+    use engine::domain::{
+        Filters, Instrument, InstrumentKind, Market, Nanos, Price, Quantity, Scale, Symbol,
+    };
     use engine::message::tick::Top;
     use engine::venue::binance::sbe::encode::{Extension, SbeEncoder, Trade};
 
@@ -99,7 +101,7 @@ mod tests {
     fn listed() -> Instrument {
         let scale = Scale::new(2).expect("valid");
         Instrument {
-            symbol: "".into(),
+            symbol: Symbol::new("").expect("it fits"),
             market: Market::Spot,
             kind: InstrumentKind::Spot,
             base: "".into(),
@@ -139,7 +141,8 @@ mod tests {
 
     #[test]
     fn streams_in_sbe_are_told_apart_by_template_and_symbol() {
-        let instrument = |symbol: &str| Instrument { symbol: symbol.into(), ..listed() };
+        let instrument =
+            |symbol: &str| Instrument { symbol: Symbol::new(symbol).expect("it fits"), ..listed() };
         let (one, other) = (instrument("BTCUSDT"), instrument("ETHUSDT"));
         let encoder = |instrument| SbeEncoder::new(instrument, Extension::default());
         let depth = |instrument, last| {

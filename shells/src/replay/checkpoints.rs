@@ -65,7 +65,7 @@ impl Checkpoints {
             text.extend_from_slice(&line);
         }
         let mut ends: Vec<_> = self.instruments.iter().collect();
-        ends.sort_by(|(_, a), (_, b)| a.symbol.cmp(&b.symbol));
+        ends.sort_by_key(|(_, instrument)| instrument.symbol);
         for (index, instrument) in ends {
             let Some(book) = ingest.book(index) else { continue };
             if last.get(&index).is_some_and(|&id| id != book.update_id()) {

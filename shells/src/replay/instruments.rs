@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::domain::{InstrumentIndex, Instruments, Market};
+use engine::domain::{InstrumentIndex, Instruments, Market, Symbol};
 use engine::error::SetupError;
 use engine::venue::binance::exchange_info;
 use engine::venue::replay::catalog::Catalog;
@@ -29,8 +29,8 @@ impl Table {
     pub fn of(tapes: &[PathBuf], given: Option<&Path>) -> Result<Self, SetupError> {
         let catalog = Catalog::scan(tapes, exchange_info::instruments)?;
         let present = catalog.entries.iter().filter(|entry| entry.present);
-        let seen: Vec<(Market, Box<str>)> =
-            present.map(|entry| (entry.instrument.market, entry.instrument.symbol.clone())).collect();
+        let seen: Vec<(Market, Symbol)> =
+            present.map(|entry| (entry.instrument.market, entry.instrument.symbol)).collect();
         let inferred = catalog.entries.iter().filter(|entry| entry.inferred);
         let inferred: Vec<String> = inferred.map(|entry| entry.instrument.symbol.to_string()).collect();
         let Some(given) = given else {
@@ -50,7 +50,7 @@ impl Table {
         Ok(Self::with(instruments, &seen, Vec::new()))
     }
 
-    fn with(instruments: Instruments, seen: &[(Market, Box<str>)], inferred: Vec<String>) -> Self {
+    fn with(instruments: Instruments, seen: &[(Market, Symbol)], inferred: Vec<String>) -> Self {
         let present = seen.iter().filter_map(|(market, symbol)| instruments.find(*market, symbol)).collect();
         Self { instruments: Arc::new(instruments), present, inferred }
     }

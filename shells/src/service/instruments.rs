@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use engine::counters::CellReader;
 use engine::domain::{
-    Decimal, Filters, Instrument, InstrumentIndex, Instruments, Price, Quantity, QuantityFilter, decimal,
+    Decimal, Filters, Instrument, InstrumentIndex, Instruments, Price, Quantity, QuantityFilter, Symbol,
+    decimal,
 };
 use engine::error::SetupError;
 use engine::journal::{InstrumentFacts, ListedInstrument};
@@ -74,25 +75,27 @@ impl Table {
     /// A table for a ledger: names, kinds, assets and scales, without most filters.
     ///
     /// # Errors
-    /// When a symbol stands twice on one market.
+    /// When a symbol is too long or stands twice on one market.
     pub fn instruments(&self) -> Result<Instruments, SetupError> {
-        let instrument = |facts: &InstrumentFacts| Instrument {
-            symbol: facts.symbol.clone(),
-            market: facts.market,
-            kind: facts.kind,
-            base: facts.base.clone(),
-            quote: facts.quote.clone(),
-            price_scale: facts.price_scale,
-            quantity_scale: facts.quantity_scale,
-            multiplier: facts.multiplier,
-            filters: Filters {
-                tick: facts.tick,
-                lot: QuantityFilter { step: facts.lot, ..QuantityFilter::default() },
-                ..Filters::default()
-            },
-            untradable: (!facts.tradable).then(|| "not tradable".into()),
+        let instrument = |facts: &InstrumentFacts| -> Result<_, SetupError> {
+            Ok(Instrument {
+                symbol: Symbol::new(&facts.symbol)?,
+                market: facts.market,
+                kind: facts.kind,
+                base: facts.base.clone(),
+                quote: facts.quote.clone(),
+                price_scale: facts.price_scale,
+                quantity_scale: facts.quantity_scale,
+                multiplier: facts.multiplier,
+                filters: Filters {
+                    tick: facts.tick,
+                    lot: QuantityFilter { step: facts.lot, ..QuantityFilter::default() },
+                    ..Filters::default()
+                },
+                untradable: (!facts.tradable).then(|| "not tradable".into()),
+            })
         };
-        Instruments::new(self.rows.iter().map(instrument).collect())
+        Instruments::new(self.rows.iter().map(instrument).collect::<Result<_, _>>()?)
     }
 
     /// The rows of `instruments`.
@@ -180,7 +183,7 @@ mod tests {
         let mut writer = CellWriter::create(&path, 2, 1).expect("made");
         for (index, base) in (0..).zip(["BTC", "ETH"]) {
             let instrument = Instrument {
-                symbol: format!("{base}USDT").into(),
+                symbol: Symbol::new(&format!("{base}USDT")).expect("it fits"),
                 market: Market::Spot,
                 kind: InstrumentKind::Spot,
                 base: base.into(),

@@ -103,7 +103,7 @@ impl Books {
             (0..count).all(|index| ingest.book(index).is_some_and(engine::book::Book::is_trusted))
         });
         for index in 0..count {
-            let symbol = self.instruments.get(index).expect("known").symbol.clone();
+            let symbol = self.instruments.get(index).expect("known").symbol;
             let depth = exchange.http("GET", &format!("/api/v3/depth?symbol={symbol}&limit=5000"), "", "").2;
             let last = depth["lastUpdateId"].as_u64().expect("an id");
             self.until("the last update", |ingest| ingest.book(index).expect("known").update_id() >= last);

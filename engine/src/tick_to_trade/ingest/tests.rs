@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::counters::cell::CellReader;
-use crate::domain::{Filters, Instrument, InstrumentKind, Interval, Market, Price, Quantity, Scale, Side};
+use crate::domain::{
+    Filters, Instrument, InstrumentKind, Interval, Market, Price, Quantity, Scale, Side, Symbol,
+};
 use crate::limits::RING_CAPACITY_MIN;
 use crate::message::TickKind;
 use crate::ring::broadcast::Polled;
@@ -59,7 +61,7 @@ impl Bench {
         let ticks = broadcast::Reader::attach(&at("ticks")).expect("attached");
         let scale = Scale::new(2).expect("valid");
         let instrument = Instrument {
-            symbol: "ABCUSDT".into(),
+            symbol: Symbol::new("ABCUSDT").expect("it fits"),
             market: Market::Spot,
             kind: InstrumentKind::Spot,
             base: "ABC".into(),

@@ -370,7 +370,7 @@ const _: () = assert!(Scale::MAX.digits() <= 18, "two scales and a fee's decimal
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::domain::{Filters, Market};
+    use crate::domain::{Filters, Market, Symbol};
     use crate::tick_to_trade::risk::market::tests::top;
     use proptest::prelude::*;
 
@@ -383,7 +383,7 @@ pub(super) mod tests {
     ) -> Instrument {
         let scale = |digits| Scale::new(digits).expect("a valid scale");
         Instrument {
-            symbol: symbol.into(),
+            symbol: Symbol::new(symbol).expect("it fits"),
             market: Market::Spot,
             kind,
             base: assets[0].into(),

@@ -230,7 +230,7 @@ impl Bench {
     /// Another life of route with all reports that were not read but the last `missing`, at a venue of its own.
     fn restarted(&mut self, missing: usize) -> Self {
         let instrument = instrument("BTCUSDT");
-        let row = InstrumentRow::new(0, &instrument).expect("fits");
+        let row = InstrumentRow::new(0, &instrument);
         let mut records = vec![Record::new(1, EPOCH, START, 0, &row)];
         while let Polled::Message(record) = self.reports.poll() {
             records.push(record);

@@ -73,7 +73,7 @@ fn head(out: &mut impl Sink, asked: Asked, order: &IdText, method: &str, instrum
 #[inline(always)]
 fn head_behind(out: &mut impl Sink, method: &str, instrument: &Instrument) {
     piece(out, method);
-    text::inside(out, &instrument.symbol);
+    text::symbol(out, &instrument.symbol);
 }
 
 /// Writes a parameter that is the id of an order. `before` is what [`next!`] makes.

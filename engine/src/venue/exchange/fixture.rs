@@ -6,7 +6,7 @@ use super::{AMOUNT_SCALE, AccountSpec, Amount, Event, Exchange, NewOrder};
 use crate::book::{DiffIds, Level};
 use crate::domain::{
     Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, OrderType, Price, Quantity, Scale,
-    SelfTrade, Side, TimeInForce,
+    SelfTrade, Side, Symbol, TimeInForce,
 };
 use crate::venue::binance::MarketEvent;
 use crate::venue::simulated::{FeeRate, QueueModel};
@@ -17,7 +17,7 @@ pub(super) const UNIT: Amount = 10_i128.pow(AMOUNT_SCALE as u32);
 pub(super) fn instrument(symbol: &str) -> Instrument {
     let (base, quote) = symbol.split_at(3);
     Instrument {
-        symbol: symbol.into(),
+        symbol: Symbol::new(symbol).expect("it fits"),
         market: Market::Spot,
         kind: InstrumentKind::Spot,
         base: base.into(),

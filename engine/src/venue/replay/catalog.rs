@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::domain::{
-    DecimalError, Filters, Instrument, InstrumentKind, Market, Price, Quantity, QuantityFilter,
+    DecimalError, Filters, Instrument, InstrumentKind, Market, Price, Quantity, QuantityFilter, Symbol,
 };
 use crate::error::SetupError;
-use crate::limits::SYMBOL_BYTES_MAX;
 use crate::venue::replay::assets::split_symbol;
 use crate::venue::replay::grid::Grid;
 use crate::venue::replay::merge::market_of_tape;
@@ -64,12 +63,12 @@ struct Seen {
 struct Found {
     listed: Vec<Instrument>,
     /// Index into `listed` of each symbol.
-    by_symbol: BTreeMap<Box<str>, usize>,
+    by_symbol: BTreeMap<Symbol, usize>,
     /// Which of `listed` a frame spoke of.
     present: BTreeSet<usize>,
     /// Whether an exchangeInfo without a query was among them.
     complete: bool,
-    seen: BTreeMap<Box<str>, Seen>,
+    seen: BTreeMap<Symbol, Seen>,
 }
 
 impl Catalog {
@@ -134,7 +133,7 @@ impl Found {
     fn list(&mut self, listed: Vec<Instrument>, complete: bool) {
         for instrument in listed {
             let next = self.listed.len();
-            if *self.by_symbol.entry(instrument.symbol.clone()).or_insert(next) == next {
+            if *self.by_symbol.entry(instrument.symbol).or_insert(next) == next {
                 self.listed.push(instrument);
             }
         }
@@ -156,13 +155,8 @@ impl Found {
             self.present.insert(listed);
             return Ok(false);
         }
-        if symbol.len() > SYMBOL_BYTES_MAX {
-            return Err(format!("symbol {symbol}: longer than {SYMBOL_BYTES_MAX} bytes"));
-        }
-        if !self.seen.contains_key(symbol) {
-            self.seen.insert(symbol.into(), Seen::default());
-        }
-        let Some(seen) = self.seen.get_mut(symbol) else { return Ok(true) };
+        let symbol = Symbol::new(symbol).map_err(|error| error.to_string())?;
+        let seen = self.seen.entry(symbol).or_default();
         seen.us |= us;
         if snapshot || !(seen.snapshot && seen.prices.count() >= PRICES_ENOUGH) {
             seen.snapshot |= snapshot;
@@ -225,7 +219,7 @@ impl Seen {
     }
 
     /// The instrument that these numbers suggest.
-    fn infer(self, symbol: Box<str>, market: Market) -> Instrument {
+    fn infer(self, symbol: Symbol, market: Market) -> Instrument {
         let (kind, multiplier) = match market {
             Market::Spot => (InstrumentKind::Spot, 1),
             Market::UsdMargined => (InstrumentKind::Linear, 1),
@@ -277,7 +271,7 @@ mod tests {
     /// Stands in for the decoder of exchangeInfo: symbols separated by spaces.
     fn parse(text: &[u8], market: Market) -> Result<Vec<Instrument>, SetupError> {
         let text = std::str::from_utf8(text).map_err(|_| SetupError::Invalid("not text".into()))?;
-        Ok(text.split(' ').map(|symbol| Seen::default().infer(symbol.into(), market)).collect())
+        text.split(' ').map(|symbol| Ok(Seen::default().infer(Symbol::new(symbol)?, market))).collect()
     }
 
     fn scan_one(path: PathBuf) -> Catalog {

@@ -6,7 +6,7 @@ use super::{FeeRate, Matching, QueueModel, Request, RequestKind, SimulationConfi
 use crate::book::{DiffIds, Level};
 use crate::domain::{
     Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, OrderId, OrderType, Price, Quantity,
-    Scale, Side, SourceId, TimeInForce,
+    Scale, Side, SourceId, Symbol, TimeInForce,
 };
 use crate::message::tick::Top;
 use crate::venue::binance::MarketEvent;
@@ -15,7 +15,7 @@ use crate::venue::{VenueEvent, VenueEventKind};
 /// Everything at zero decimals and no filters: integers in tests are what they say.
 pub(super) fn instrument() -> Instrument {
     Instrument {
-        symbol: "BTCUSDT".into(),
+        symbol: Symbol::new("BTCUSDT").expect("it fits"),
         market: Market::Spot,
         kind: InstrumentKind::Spot,
         base: "BTC".into(),

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::domain::{
     Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, OrderId, Price, Quantity,
-    QuantityFilter, Scale, Side, SourceId,
+    QuantityFilter, Scale, Side, SourceId, Symbol,
 };
 use crate::message::Intent;
 use crate::message::report::{OrderState, Report, ReportKind};
@@ -19,7 +19,7 @@ use crate::tick_to_trade::strategy::{Start, Strategy};
 /// Two decimals, tick 0.05; three decimals of quantity, step 0.002 from 0.004 to 50.
 pub fn kind_of(kind: InstrumentKind, multiplier: i64) -> Instrument {
     Instrument {
-        symbol: "TESTUSDT".into(),
+        symbol: Symbol::new("TESTUSDT").expect("it fits"),
         market: Market::Spot,
         kind,
         base: "TEST".into(),

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tempfile::TempDir;
 
-use crate::domain::{InstrumentIndex, Instruments, Nanos, Quantity, Side, SourceId, TimeInForce};
+use crate::domain::{InstrumentIndex, Instruments, Nanos, Quantity, Side, SourceId, Symbol, TimeInForce};
 use crate::error::RejectCode;
 use crate::journal::appender::Journal;
 use crate::journal::record::Record;
@@ -114,7 +114,7 @@ impl World {
             decisions,
         };
         let mut other = instrument();
-        other.symbol = "OTHERUSDT".into();
+        other.symbol = Symbol::new("OTHERUSDT").expect("it fits");
         let instruments = Instruments::new(vec![instrument(), other]).expect("valid");
         let host = StrategyHost::new(inputs, Arc::new(instruments));
         Self { host, ticks, route, risk, route_drain, intents: Vec::new(), folder }

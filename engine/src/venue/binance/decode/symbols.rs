@@ -106,16 +106,20 @@ impl SymbolTable {
     /// The symbols of `market`.
     pub(in crate::venue::binance) fn new(instruments: &Instruments, market: Market) -> Self {
         let listed = || instruments.iter().filter(|(_, instrument)| instrument.market == market);
-        let tail = [0; SYMBOL_BYTES_MAX - HEAD];
-        let empty = Slot { head: [0; 2], tail, length: 0, index: 0, scales: Scales::NONE };
+        let empty = Slot {
+            head: [0; 2],
+            tail: [0; SYMBOL_BYTES_MAX - HEAD],
+            length: 0,
+            index: 0,
+            scales: Scales::NONE,
+        };
         let mut slots = vec![empty; (listed().count() * 2 + 1).next_power_of_two()].into_boxed_slice();
         let mask = slots.len() - 1;
         for (index, instrument) in listed() {
-            let symbol = instrument.symbol.as_bytes();
-            let (head, scales) = (head(symbol, 0, symbol.len()), Scales::of(instrument));
-            let mut slot = Slot { head, length: symbol.len(), index, scales, ..empty };
-            let rest = symbol.get(HEAD..).unwrap_or_default();
-            slot.tail[..rest.len()].copy_from_slice(rest);
+            let (symbol, length) = (instrument.symbol.padded(), instrument.symbol.len());
+            let (head, scales) = (head(symbol, 0, length), Scales::of(instrument));
+            let mut slot = Slot { head, length, index, scales, ..empty };
+            slot.tail.copy_from_slice(&symbol[HEAD..]);
             let mut place = spread(slot.head, slot.length) & mask;
             while slots[place].length != 0 {
                 place = (place + 1) & mask;

@@ -9,7 +9,7 @@ use super::{Decoder, oracle};
 use crate::book::{DiffIds, Level};
 use crate::domain::{
     DecimalError, Filters, Instrument, InstrumentKind, Instruments, Market, Nanos, Price, Quantity, Scale,
-    Side,
+    Side, Symbol,
 };
 use crate::venue::binance::{DecodeReason, MarketEvent, Skip};
 use crate::venue::{Frame, Source};
@@ -27,7 +27,7 @@ pub(in crate::venue::binance) fn instrument(
         Market::CoinMargined => InstrumentKind::Inverse,
     };
     Instrument {
-        symbol: symbol.into(),
+        symbol: Symbol::new(symbol).expect("it fits"),
         market,
         kind,
         base: "BTC".into(),

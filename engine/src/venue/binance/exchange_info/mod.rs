@@ -9,7 +9,7 @@ mod filters;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::{Filters, Instrument, InstrumentKind, Market, Scale};
+use crate::domain::{Filters, Instrument, InstrumentKind, Market, Scale, Symbol};
 use crate::error::SetupError;
 
 /// The part of the answer that is used.
@@ -32,7 +32,7 @@ fn answer(json: &[u8]) -> Result<Answer, SetupError> {
 /// Every instrument of an `exchangeInfo` answer of `market`, in its order.
 ///
 /// # Errors
-/// When the text is not JSON, has no `symbols`, or one of them has no name.
+/// When the text is not JSON, has no `symbols`, or one of them has no name or one that is too long.
 pub fn instruments(json: &[u8], market: Market) -> Result<Vec<Instrument>, SetupError> {
     let symbols = answer(json)?.symbols;
     symbols.iter().enumerate().map(|(place, symbol)| instrument(place, symbol, market)).collect()
@@ -76,7 +76,7 @@ fn instrument(place: usize, symbol: &Value, market: Market) -> Result<Instrument
         }
     };
     let mut instrument = Instrument {
-        symbol: name.into(),
+        symbol: Symbol::new(name)?,
         market,
         kind,
         base: text(symbol, "baseAsset").unwrap_or_default().into(),

@@ -304,6 +304,21 @@ proptest! {
 }
 
 #[test]
+fn symbols_of_every_length_are_shown_whole() {
+    let names =
+        (1..=SYMBOL_BYTES_MAX).map(|length| "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abc"[..length].to_owned());
+    // Two that end in the last byte that there is, and in the last but one.
+    for name in names.chain(["é".repeat(20), "币".repeat(13)]) {
+        let listed = instrument(&name, Market::Spot, 2, 5);
+        for encode in [encode_place, new_order::place_any] {
+            let mut out = b"kept".to_vec();
+            encode(&intent(26), &listed, NOW, &mut out).expect("valid codes");
+            assert_eq!(String::from_utf8_lossy(&out), format!("kept{}", shown(&intent(26), &listed, NOW)));
+        }
+    }
+}
+
+#[test]
 fn amounts_at_the_ends_of_what_is_short_are_shown_whole() {
     for scale in 0..=18 {
         let listed = instrument("BTCUSDT", Market::Spot, scale, scale);

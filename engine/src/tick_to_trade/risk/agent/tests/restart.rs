@@ -9,7 +9,7 @@ pub(super) fn begin(journal: &mut Journal) {
     let start = EpochStart::new("test", 0, 4, NOW, 0, 0);
     journal.append(NOW, 0, &start).expect("room");
     for (index, instrument) in table.iter() {
-        let row = InstrumentRow::new(index, instrument).expect("short");
+        let row = InstrumentRow::new(index, instrument);
         journal.append(NOW, 0, &row).expect("room");
     }
 }
