@@ -78,14 +78,14 @@ impl Plain {
         (value != NO_WORD).then(|| self.to_account(value))
     }
 
-    /// Value of a quantity in quote, at a price or, with one of `halves`, at half of it, rounded up; [`NO_WORD`] from there
-    /// on.
+    /// Value of a quantity in quote, at a price or, with one of `halves`, at half of it, rounded up; [`NO_WORD`] where
+    /// a step on the way to it needs more than a word.
     #[inline(always)]
     pub(super) fn in_quote(self, quantity: u64, price: u64, halves: u32) -> u64 {
         let contracts = u128::from(quantity) * u128::from(self.multiplier);
         // Below 2^128 as a product of two words is: a half rounded up stays there.
-        let value = (u128::from(contracts as u64) * u128::from(price) + u128::from(halves)) >> halves;
-        if (contracts | value) >> u64::BITS == 0 { value as u64 } else { NO_WORD }
+        let value = u128::from(contracts as u64) * u128::from(price) + u128::from(halves);
+        if (contracts | value) >> u64::BITS == 0 { (value as u64) >> halves } else { NO_WORD }
     }
 
     /// A value in quote in the account's currency.

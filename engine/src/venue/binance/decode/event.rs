@@ -32,7 +32,7 @@ pub(super) fn not_ours(bytes: &[u8]) -> Result<MarketEvent<'static>, DecodeError
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 fn stream_avx2(fields: &mut Fields<'_, '_>, reading: Avx2) -> Result<MarketEvent<'static>, DecodeError> {
     fields.stream_by(reading)
 }

@@ -153,7 +153,7 @@ pub(super) struct Fields<'d, 'f> {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 fn plain_fields_avx2(fields: &mut Fields<'_, '_>, by: Avx2, at: usize) -> (usize, bool) {
     fields.plain_fields_by(by, at)
 }

@@ -197,7 +197,7 @@ fn run(reading: impl Reading, bytes: &[u8], at: usize, shapes: &Shapes, slots: &
 
 /// The same, two levels at a time where they are as they should be.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 fn run_avx2(avx2: Avx2, bytes: &[u8], at: usize, shapes: &mut Shapes, slots: &mut [Level]) -> Run {
     let Shapes { price, quantity, couples, .. } = shapes;
     let couple = &mut couples[price.whole() % 2];

@@ -165,7 +165,7 @@ impl Decoder {
     #[inline(always)]
     #[allow(unsafe_code)]
     fn decode_avx2(&mut self, avx2: Avx2, frame: &Frame<'_>) -> Result<MarketEvent<'_>, DecodeError> {
-        #[target_feature(enable = "avx2,bmi1,bmi2")]
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
         fn decode<'d>(
             decoder: &'d mut Decoder,
             avx2: Avx2,

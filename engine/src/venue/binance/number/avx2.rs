@@ -28,11 +28,12 @@ impl Avx2 {
     #[inline(always)]
     pub(in crate::venue::binance) fn detect() -> Option<Self> {
         static FOUND: OnceLock<bool> = OnceLock::new();
-        // Once and for all: whoever asks with every order asks one word, and not one for each of the three.
+        // Once and for all: whoever asks with every order asks one word, and not one for each of the four.
         let found = FOUND.get_or_init(|| {
             is_x86_feature_detected!("avx2")
                 && is_x86_feature_detected!("bmi1")
                 && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
         });
         found.then_some(Self(()))
     }

@@ -275,7 +275,7 @@ pub fn encode_place(
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 fn place_avx2(
     avx2: Avx2,
     order: &Intent,

@@ -90,7 +90,7 @@ impl Set {
 
     /// The slot that a frame fits in, as far as its head tells, and whose it is. Not inlined: what is common needs the registers.
     #[inline(never)]
-    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
     #[allow(clippy::cast_possible_truncation)]
     fn find(
         &self,
