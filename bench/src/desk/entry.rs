@@ -1,6 +1,5 @@
 //! A venue that takes the bytes of every order and lets the order expire.
 
-use std::collections::VecDeque;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -9,14 +8,24 @@ use engine::message::{IntentKind, Order};
 use engine::venue::binance::order_request::{REQUEST_ROOM, encode_cancel, encode_place, encode_query};
 use engine::venue::{NotSent, OrderEntry, VenueEvent, VenueEventKind};
 
-/// Answers that may wait.
-const ANSWERS: usize = 1 << 10;
+/// Orders that may wait for their answers before there is more room to be made.
+const WAITING: usize = 1 << 10;
+
+/// An order that waits for its answer.
+struct Waiting {
+    id: OrderId,
+    venue_order_id: u64,
+    instrument: InstrumentIndex,
+    received: Nanos,
+}
 
 /// Encodes requests and answers that orders have expired.
 pub struct Encoder {
     instruments: Arc<Instruments>,
     out: Vec<u8>,
-    answers: VecDeque<VenueEvent>,
+    /// From the one at `next` on. When all are answered they begin anew at the same place, which is at hand.
+    waiting: Vec<Waiting>,
+    next: usize,
     /// Orders sent.
     pub orders: u64,
     /// Bytes encoded.
@@ -27,8 +36,8 @@ impl Encoder {
     /// For orders of `instruments`.
     #[must_use]
     pub fn new(instruments: Arc<Instruments>) -> Self {
-        let (out, answers) = (Vec::with_capacity(REQUEST_ROOM), VecDeque::with_capacity(ANSWERS));
-        Self { instruments, out, answers, orders: 0, bytes: 0 }
+        let (out, waiting) = (Vec::with_capacity(REQUEST_ROOM), Vec::with_capacity(WAITING));
+        Self { instruments, out, waiting, next: 0, orders: 0, bytes: 0 }
     }
 
     /// What trades.
@@ -46,14 +55,8 @@ impl OrderEntry for Encoder {
         self.out.clear();
         if intent.kind == IntentKind::New.code() {
             encode_place(intent, instrument, now, &mut self.out).map_err(|_| NotSent)?;
-            self.answers.push_back(VenueEvent {
-                kind: VenueEventKind::Expired,
-                id: intent.id,
-                venue_order_id: self.orders + 1,
-                cumulative: Quantity::ZERO,
-                instrument: intent.instrument,
-                received: now,
-            });
+            let (id, instrument) = (intent.id, intent.instrument);
+            self.waiting.push(Waiting { id, venue_order_id: self.orders + 1, instrument, received: now });
         } else {
             encode_cancel(intent, instrument, now, &mut self.out);
         }
@@ -72,7 +75,14 @@ impl OrderEntry for Encoder {
     }
 
     fn poll(&mut self, _now: Nanos) -> Option<VenueEvent> {
-        self.answers.pop_front()
+        let Some(&Waiting { id, venue_order_id, instrument, received }) = self.waiting.get(self.next) else {
+            self.waiting.clear();
+            self.next = 0;
+            return None;
+        };
+        self.next += 1;
+        let (kind, cumulative) = (VenueEventKind::Expired, Quantity::ZERO);
+        Some(VenueEvent { kind, id, venue_order_id, cumulative, instrument, received })
     }
 
     #[inline]
