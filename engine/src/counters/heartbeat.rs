@@ -1,7 +1,7 @@
 //! Heartbeats: an agent's duty cycle, seen from outside.
 //!
-//! The agent stores a count and its time in every cycle; whoever watches looks whether the count has moved since it
-//! looked last. No clock is compared with another's.
+//! The agent stores a count and its time every few milliseconds in which it has cycles; whoever watches looks whether the
+//! count has moved since it looked last. No clock is compared with another's.
 
 use std::path::Path;
 
@@ -45,9 +45,13 @@ impl Heartbeat {
     }
 
     /// A duty cycle at `now` has ended.
-    #[inline]
     pub fn beat(&mut self, now: Nanos) {
-        self.cycles += 1;
+        self.beat_for(1, now);
+    }
+
+    /// So many duty cycles have ended since the last beat, the latest of them at `now`.
+    pub fn beat_for(&mut self, cycles: u64, now: Nanos) {
+        self.cycles += cycles;
         // Each word is all there is to see of it: nothing is ordered with them.
         self.file.body()[CYCLES].store(self.cycles, Ordering::Relaxed);
         self.file.body()[TIME].store(now.0.cast_unsigned(), Ordering::Relaxed);

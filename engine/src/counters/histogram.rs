@@ -54,11 +54,20 @@ fn saturate(words: &[AtomicU64; WORDS]) -> u64 {
     VALUE_MAX
 }
 
+/// Durations that may wait to be recorded: those of a frame and the few orders that come of it.
+const WAITING: usize = 16;
+
 /// The writer's histograms. One agent writes them; they start empty with each creation.
+///
+/// A duration that was noted is recorded when its agent has nothing else to do, or too many wait: the lines of a histogram are
+/// touched behind what was timed, and not before it is over.
 pub struct Histograms {
     file: Writable,
     /// Where the first one starts.
     first: usize,
+    /// What was noted, which histogram it belongs to before how long it took.
+    waiting: [(usize, u64); WAITING],
+    count: usize,
 }
 
 impl Histograms {
@@ -78,7 +87,36 @@ impl Histograms {
             parent: 0,
         };
         let file = Writable::create_with(path, &spec, |body| names::write(body, names))?;
-        Ok(Self { file, first: names.len() * NAME_WORDS })
+        Ok(Self { file, first: names.len() * NAME_WORDS, waiting: [(0, 0); WAITING], count: 0 })
+    }
+
+    /// Notes a duration, to be recorded by [`settle`](Self::settle).
+    ///
+    /// # Panics
+    /// As [`record`](Self::record) does, but not before that.
+    #[inline(always)]
+    pub fn note(&mut self, index: usize, nanos: u64) {
+        if self.count == WAITING {
+            self.settle();
+        }
+        self.waiting[self.count] = (index, nanos);
+        self.count += 1;
+    }
+
+    /// Records what was noted.
+    #[inline(always)]
+    pub fn settle(&mut self) {
+        if self.count > 0 {
+            self.record_waiting();
+        }
+    }
+
+    #[inline(never)]
+    fn record_waiting(&mut self) {
+        for at in 0..std::mem::take(&mut self.count) {
+            let (index, nanos) = self.waiting[at];
+            self.record(index, nanos);
+        }
     }
 
     /// Records one duration. Beyond [`VALUE_MAX`] it counts in the last cell and as saturated.
@@ -196,6 +234,25 @@ mod tests {
             (any::<u64>(), 22_u32..=64).prop_map(|(v, shift)| v.checked_shr(shift).unwrap_or(0)),
             1..400,
         )
+    }
+
+    #[test]
+    fn what_was_noted_is_recorded_at_the_latest_when_too_much_waits() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("histograms");
+        let mut histograms = Histograms::create(&path, &["other", "latency"], 1).expect("made");
+        let reader = HistogramReader::attach(&path).expect("attached");
+        let counts = || ["other", "latency"].map(|name| reader.get(name).expect("there").count);
+        for nanos in 0..WAITING as u64 {
+            histograms.note((nanos % 2) as usize, nanos);
+        }
+        assert_eq!(counts(), [0, 0]);
+        histograms.note(1, 99);
+        assert_eq!(counts(), [WAITING as u64 / 2; 2]);
+        histograms.settle();
+        histograms.settle();
+        assert_eq!(counts(), [WAITING as u64 / 2, WAITING as u64 / 2 + 1]);
+        assert_eq!(reader.get("latency").expect("there").max, 99);
     }
 
     proptest! {

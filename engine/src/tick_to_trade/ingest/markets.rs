@@ -89,7 +89,7 @@ impl Markets {
         let mut done = taken;
         decoder.decode(frame, |event| {
             let decoded = self.stopwatch.elapsed();
-            self.ports.histograms.record(0, (decoded - done).0.unsigned_abs());
+            self.ports.histograms.note(0, (decoded - done).0.unsigned_abs());
             done = self.take(event, frame.received, now, [taken, decoded]);
         });
     }
@@ -110,7 +110,7 @@ impl Markets {
         }
         let done = self.stopwatch.elapsed();
         self.done = Moment::at(done);
-        self.ports.histograms.record(1, (done - decoded).0.unsigned_abs());
+        self.ports.histograms.note(1, (done - decoded).0.unsigned_abs());
         done
     }
 
@@ -324,6 +324,12 @@ impl Markets {
             bring(&self.awaited, instrument);
         }
         state
+    }
+
+    /// Records the durations that were noted.
+    #[inline(always)]
+    pub(super) fn settle(&mut self) {
+        self.ports.histograms.settle();
     }
 
     /// Brings to hand where the next tick goes.

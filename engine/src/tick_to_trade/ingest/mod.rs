@@ -161,6 +161,7 @@ impl<M: MarketData> Agent for Ingest<M> {
             work += 1;
         }
         if work == 0 {
+            self.markets.settle();
             self.markets.prepare();
         }
         let rare = self.ask_for_snapshots(now) + self.markets.find_silence(now);
@@ -188,6 +189,10 @@ impl<M: MarketData> Observed for Ingest<M> {
         let values = self.markets.counters.to_array();
         let all = values.into_iter().chain([self.feed.reconnects()]);
         all.enumerate().for_each(|(i, value)| set(i, value));
+    }
+
+    fn record_times(&mut self) {
+        self.markets.settle();
     }
 }
 

@@ -353,6 +353,7 @@ impl Risk {
         if taken > 0 {
             self.first = if self.first + 1 < sources { self.first + 1 } else { 0 };
         } else {
+            self.ports.histograms.settle();
             self.state.prepare();
             self.ports.journal.prepare();
             self.ports.orders.prepare();
@@ -390,7 +391,7 @@ impl Risk {
             Some(other) => self.decide_pair([intent, &other], source, free, now, started.0),
         }
         let done = self.ports.stopwatch.elapsed();
-        self.ports.histograms.record(0, (done - started).0.unsigned_abs());
+        self.ports.histograms.note(0, (done - started).0.unsigned_abs());
         (Moment::at(done), next.is_some())
     }
 }

@@ -200,6 +200,7 @@ impl<E: OrderEntry> Route<E> {
             }
         }
         if taken == 0 {
+            self.ports.histograms.settle();
             self.orders.prepare();
             self.ports.journal.prepare();
         }
@@ -293,7 +294,7 @@ impl<E: OrderEntry> Route<E> {
         let (before, replaces, pairing) = (order.state, order.replaces, order.pairing);
         if before == OrderState::Sent {
             let wait = (now - order.sent).0;
-            self.ports.histograms.record(2, wait.max(0).unsigned_abs());
+            self.ports.histograms.note(2, wait.max(0).unsigned_abs());
         }
         let effect = if event.kind == VenueEventKind::QueryNotFound {
             not_found(order, now, &self.timing)

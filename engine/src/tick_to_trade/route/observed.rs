@@ -26,4 +26,8 @@ impl<E: OrderEntry> Observed for Route<E> {
         let values = self.counters.to_array().into_iter().chain(more);
         values.enumerate().for_each(|(i, value)| set(i, value));
     }
+
+    fn record_times(&mut self) {
+        self.ports.histograms.settle();
+    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
+use crate::agent::Observed as _;
 use crate::counters::HistogramReader;
 use crate::counters::halt::HaltReader;
 use crate::domain::{InstrumentIndex, Instruments, OrderType, Price, Quantity, Side, SourceId, TimeInForce};
@@ -374,16 +375,17 @@ fn f03_a_cancel_behind_a_request_that_never_arrived_ends_with_it() {
 fn what_a_frame_caused_is_timed_from_that_frame_and_what_a_timer_caused_is_not() {
     let mut bench = Bench::new();
     let histograms = HistogramReader::attach(&bench._folder.path().join("histograms")).expect("attached");
-    let timed = |name: &str| histograms.get(name).expect("a stage").count;
+    let work = |bench: &mut Bench| {
+        bench.work(START);
+        bench.route.record_times();
+        ["route", "tick_to_order"].map(|name| histograms.get(name).expect("a stage").count)
+    };
     let by_timer = bench.place(1);
-    bench.work(START);
-    assert_eq!((timed("route"), timed("tick_to_order")), (1, 0));
+    assert_eq!(work(&mut bench), [1, 0]);
     bench.approve(Intent { stamp: 7, ..new_order(2) });
-    bench.work(START);
-    assert_eq!((timed("route"), timed("tick_to_order")), (2, 1));
+    assert_eq!(work(&mut bench), [2, 1]);
     bench.approve(Intent { stamp: 7, ..cancel(by_timer, 3) });
-    bench.work(START);
-    assert_eq!((timed("route"), timed("tick_to_order")), (3, 2));
+    assert_eq!(work(&mut bench), [3, 2]);
 }
 
 #[test]

@@ -279,7 +279,7 @@ impl StrategyHost {
                         ones(followers).for_each(|at| self.hosted[at].tick(tick, now));
                         if let (Some((stopwatch, times)), Some(started)) = (&mut self.timed, started) {
                             let done = stopwatch.elapsed();
-                            times.record(0, (done - started).0.unsigned_abs());
+                            times.note(0, (done - started).0.unsigned_abs());
                             clock = Moment::at(done);
                             *moment = clock;
                         }
@@ -349,6 +349,7 @@ impl Agent for StrategyHost {
             moment.forget();
         }
         if work == 0 {
+            self.record_times();
             self.hosted.iter().for_each(|hosted| hosted.outbox().prepare());
         }
         work
@@ -366,6 +367,12 @@ impl Observed for StrategyHost {
 
     fn values(&self, set: &mut dyn FnMut(usize, u64)) {
         (0..).zip([self.missed, self.lost, self.intents()]).for_each(|(index, value)| set(index, value));
+    }
+
+    fn record_times(&mut self) {
+        if let Some((_, times)) = &mut self.timed {
+            times.settle();
+        }
     }
 }
 

@@ -39,4 +39,8 @@ impl Observed for Risk {
         // The first code is none of a refusal.
         sums.iter().chain(&c.rejected[1..]).enumerate().for_each(|(index, &value)| set(index, value));
     }
+
+    fn record_times(&mut self) {
+        self.ports.histograms.settle();
+    }
 }

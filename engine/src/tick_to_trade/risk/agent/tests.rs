@@ -7,6 +7,7 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;
 
 use super::*;
+use crate::agent::Observed as _;
 use crate::counters::halt::HaltReader;
 use crate::domain::{OrderId, Quantity, Side};
 use crate::journal::fixture::Workshop;

@@ -21,7 +21,8 @@ fn cancel(bench: &mut Bench, target: OrderId, sequence: u64) {
     bench.approve(Intent { target, kind, ..new_order(sequence) });
 }
 
-fn times(bench: &Bench, stage: &str) -> Snapshot {
+fn times(bench: &mut Bench, stage: &str) -> Snapshot {
+    bench.route.record_times();
     let histograms = HistogramReader::attach(&bench._folder.path().join("histograms")).expect("attached");
     histograms.get(stage).expect("a stage")
 }
@@ -121,7 +122,7 @@ fn what_a_broken_connection_held_is_unknown_and_asked_about() {
 #[test]
 fn the_time_of_an_order_ends_when_what_is_held_has_left() {
     let (mut bench, _) = holding();
-    let before = [times(&bench, "route"), times(&bench, "tick_to_order")];
+    let before = [times(&mut bench, "route"), times(&mut bench, "tick_to_order")];
     assert_eq!((before[0].count, before[1].count), (2, 0));
     let started = bench.route.stopwatch.elapsed();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -134,7 +135,7 @@ fn the_time_of_an_order_ends_when_what_is_held_has_left() {
     bench.route.do_work_from(START, &mut moment);
     let ended = moment.or_read(&bench.route.stopwatch);
     assert!(bench.route.entry.flushed.is_some_and(|(_, at)| at >= started && ended >= at));
-    let [route, tick_to_order] = [times(&bench, "route"), times(&bench, "tick_to_order")];
+    let [route, tick_to_order] = [times(&mut bench, "route"), times(&mut bench, "tick_to_order")];
     assert_eq!((route.count, tick_to_order.count), (5, 3));
     // All three by the same reading, which is the last of the cycle.
     let since = (ended - Nanos(i64::from(stamp))).0.unsigned_abs() & u64::from(u32::MAX);

@@ -47,6 +47,7 @@ fn the_time_of_every_followed_tick_is_recorded_and_of_no_other() {
         world.ticks.publish(&Tick { instrument, ..top_tick(10_000, 10_010) });
     }
     world.host.do_work(NOW);
+    world.host.record_times();
     let times = HistogramReader::attach(&path).expect("attached").get("strategy").expect("a stage");
     assert_eq!(times.count, 3);
     assert!(times.min > 0, "nothing takes no time: {times:?}");
@@ -71,6 +72,7 @@ fn the_first_tick_begins_at_the_moment_that_is_handed_on_and_no_other_does() {
     world.host.do_work_from(NOW, &mut moment);
     let after = stopwatch.elapsed();
     let own = (after - before).0.unsigned_abs();
+    world.host.record_times();
     let told = times.get("strategy").expect("a stage");
     assert!(told.count == 2 && told.max >= before.0.unsigned_abs() && told.min <= own, "{told:?}");
     let left = moment.or_read(&stopwatch);
@@ -78,6 +80,7 @@ fn the_first_tick_begins_at_the_moment_that_is_handed_on_and_no_other_does() {
     // The cycle after that begins by itself.
     world.ticks.publish(&top_tick(10_000, 10_010));
     world.host.do_work(NOW);
+    world.host.record_times();
     let next = times.get("strategy").expect("a stage");
     assert_eq!((next.count, next.max), (3, told.max));
 }

@@ -41,11 +41,13 @@ fn the_first_intent_begins_at_the_moment_that_is_handed_on_and_no_other_does() {
     assert!(left > told[1] && left <= after);
     let histograms = HistogramReader::attach(&rig.folder.path().join("histograms")).expect("attached");
     let times = || histograms.get("risk").expect("a stage");
+    rig.risk.record_times();
     let longest = times().max;
     assert!(longest >= (before - PAST).0.unsigned_abs() && times().min <= (after - before).0.unsigned_abs());
     // The cycle after that begins by itself.
     rig.send(&next(4));
     rig.risk.do_work(NOW);
+    rig.risk.record_times();
     assert!(rig.records().last().is_some_and(|record| record.elapsed > after.0));
     assert_eq!((times().count, times().max, rig.risk.counts().orders), (4, longest, 4));
 }
