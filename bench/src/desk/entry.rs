@@ -60,7 +60,7 @@ impl OrderEntry for Encoder {
         } else {
             encode_cancel(intent, instrument, now, &mut self.out);
         }
-        black_box(self.out.as_slice());
+        black_box(self.out.as_ptr());
         self.orders += 1;
         self.bytes += self.out.len() as u64;
         Ok(())

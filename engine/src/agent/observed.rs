@@ -147,9 +147,10 @@ impl<A: Agent + Observed> Agent for Published<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::HeartbeatReader;
 
-    /// Does as much as it is told, and counts nothing.
-    struct Busy(usize);
+    /// Does as much as it is told, and counts how often it had to record what it has noted.
+    struct Busy(usize, usize);
 
     impl Agent for Busy {
         fn name(&self) -> &'static str {
@@ -174,13 +175,16 @@ mod tests {
         fn values(&self, set: &mut dyn FnMut(usize, u64)) {
             set(0, 1);
         }
+        fn record_times(&mut self) {
+            self.1 += 1;
+        }
     }
 
     #[test]
     fn counters_are_copied_out_behind_messages_and_are_not_the_beginning_of_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let counters = Counters::create(&folder.path().join("counters"), &["cycles"], 1).expect("made");
-        let mut agent = Published::new(Busy(1), counters);
+        let mut agent = Published::new(Busy(1, 0), counters);
         let mut copied = |now: Nanos, work| {
             agent.agent_mut().0 = work;
             let mut moment = Moment::UNKNOWN;
@@ -194,6 +198,32 @@ mod tests {
         let due = INTERVAL + Nanos(1) + INTERVAL;
         assert!(!copied(due, 0), "nothing has changed");
         let late = due + PATIENCE;
-        assert!(!copied(late - Nanos(1), 1) && copied(late, 1), "it has waited for long enough");
+        assert!(copied(late, 1), "it has waited for long enough");
+        assert_eq!(agent.agent().1, 3, "durations are recorded before they are shown");
+    }
+
+    #[test]
+    fn a_heartbeat_tells_of_all_cycles_and_not_in_each() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let counters = Counters::create(&at("counters"), &["cycles"], 1).expect("made");
+        let heartbeat = Heartbeat::create(&at("heartbeat"), 1).expect("made");
+        let mut agent = Published::new(Busy(1, 0), counters).beating(heartbeat);
+        let reader = HeartbeatReader::attach(&at("heartbeat")).expect("attached");
+        let mut beaten = |now| {
+            agent.do_work(now);
+            (reader.cycles(), reader.time())
+        };
+        assert_eq!(beaten(Nanos(5)), (1, Nanos(5)));
+        let second = Nanos(5) + BEAT;
+        for now in 6..9 {
+            assert_eq!(beaten(Nanos(now)), (1, Nanos(5)));
+        }
+        assert_eq!(beaten(second - Nanos(1)), (1, Nanos(5)));
+        assert_eq!(beaten(second), (6, second));
+        // It does not hurry after what it has missed.
+        let third = second + BEAT + BEAT;
+        assert_eq!(beaten(third), (7, third));
+        assert_eq!(beaten(third + Nanos(1)), (7, third));
     }
 }

@@ -77,13 +77,13 @@ impl HeartbeatReader {
         Ok(Self { file: Readable::attach(path, &EXPECTED)? })
     }
 
-    /// Duty cycles so far.
+    /// Duty cycles until its last beat.
     #[must_use]
     pub fn cycles(&self) -> u64 {
         self.file.body()[CYCLES].load(Ordering::Relaxed)
     }
 
-    /// The agent's time in its last cycle, on the timeline that all processes of an engine share.
+    /// The agent's time in the cycle of its last beat, on the timeline that all processes of an engine share.
     #[must_use]
     pub fn time(&self) -> Nanos {
         Nanos(self.file.body()[TIME].load(Ordering::Relaxed).cast_signed())

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::counters::hdr::{CELLS, VALUE_MAX, cell_of};
 use crate::counters::names::{self, NAME_WORDS};
 use crate::counters::snapshot::Snapshot;
+use crate::domain::Nanos;
 use crate::error::SetupError;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::shm::words::WORD;
@@ -66,7 +67,7 @@ pub struct Histograms {
     /// Where the first one starts.
     first: usize,
     /// What was noted, which histogram it belongs to before how long it took.
-    waiting: [(usize, u64); WAITING],
+    waiting: [(usize, Nanos); WAITING],
     count: usize,
 }
 
@@ -87,19 +88,19 @@ impl Histograms {
             parent: 0,
         };
         let file = Writable::create_with(path, &spec, |body| names::write(body, names))?;
-        Ok(Self { file, first: names.len() * NAME_WORDS, waiting: [(0, 0); WAITING], count: 0 })
+        Ok(Self { file, first: names.len() * NAME_WORDS, waiting: [(0, Nanos::ZERO); WAITING], count: 0 })
     }
 
-    /// Notes a duration, to be recorded by [`settle`](Self::settle).
+    /// Notes a duration, whatever its sign, to be recorded by [`settle`](Self::settle).
     ///
     /// # Panics
     /// As [`record`](Self::record) does, but not before that.
     #[inline(always)]
-    pub fn note(&mut self, index: usize, nanos: u64) {
+    pub fn note(&mut self, index: usize, duration: Nanos) {
         if self.count == WAITING {
             self.settle();
         }
-        self.waiting[self.count] = (index, nanos);
+        self.waiting[self.count] = (index, duration);
         self.count += 1;
     }
 
@@ -114,8 +115,8 @@ impl Histograms {
     #[inline(never)]
     fn record_waiting(&mut self) {
         for at in 0..std::mem::take(&mut self.count) {
-            let (index, nanos) = self.waiting[at];
-            self.record(index, nanos);
+            let (index, duration) = self.waiting[at];
+            self.record(index, duration.0.unsigned_abs());
         }
     }
 
@@ -243,16 +244,16 @@ mod tests {
         let mut histograms = Histograms::create(&path, &["other", "latency"], 1).expect("made");
         let reader = HistogramReader::attach(&path).expect("attached");
         let counts = || ["other", "latency"].map(|name| reader.get(name).expect("there").count);
-        for nanos in 0..WAITING as u64 {
-            histograms.note((nanos % 2) as usize, nanos);
+        for turn in 0..WAITING {
+            histograms.note(turn % 2, Nanos::from_micros(1));
         }
         assert_eq!(counts(), [0, 0]);
-        histograms.note(1, 99);
+        histograms.note(1, Nanos(-99_000));
         assert_eq!(counts(), [WAITING as u64 / 2; 2]);
         histograms.settle();
         histograms.settle();
         assert_eq!(counts(), [WAITING as u64 / 2, WAITING as u64 / 2 + 1]);
-        assert_eq!(reader.get("latency").expect("there").max, 99);
+        assert_eq!(reader.get("latency").expect("there").max, 99_000);
     }
 
     proptest! {

@@ -75,7 +75,7 @@ impl Tail {
         if self.is_empty() { Polled::Empty } else { self.poll_next() }
     }
 
-    /// Whether [`poll`](Self::poll) would find no record yet: asked in every duty cycle, and mostly there is none.
+    /// Whether [`poll`](Self::poll) would surely find no record yet: asked in every duty cycle, and mostly there is none.
     #[inline(always)]
     #[must_use]
     pub fn is_empty(&self) -> bool {

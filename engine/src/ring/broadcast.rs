@@ -106,11 +106,11 @@ impl<T: Message> Reader<T> {
         Ok(Self { position, ring: Slots::new(ring, page, &found)?, contradicted: false })
     }
 
-    /// Whether [`poll`](Self::poll) would find no message yet: one look.
+    /// Whether [`poll`](Self::poll) would surely find no message yet: one look. One that is under way may be there by then.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ring.is_not_yet(self.position)
+        self.ring.is_older(self.position)
     }
 
     /// Takes the next message, if it is there.
@@ -279,7 +279,7 @@ mod tests {
         let mut next = Reader::<Pair>::attach_at(&path, CAPACITY).expect("attached");
         // The producer died, or was interrupted, in the middle of message 64.
         producer.ring.page().body()[0].store(BUSY | (CAPACITY + 1), Ordering::Relaxed);
-        assert!(next.is_empty() && !oldest.is_empty());
+        assert!(!next.is_empty() && !oldest.is_empty());
         assert_eq!(next.poll(), Polled::Empty);
         assert_eq!(oldest.poll(), Polled::Lapped { missed: CAPACITY + 1 - CAPACITY * 7 / 8 });
         producer.publish(&message(CAPACITY));

@@ -69,8 +69,8 @@ pub(super) fn watched(page: &Readable) -> u64 {
 
 /// The producer's side: how much room there is, from a cached copy of the cursor.
 pub(super) struct Gate {
-    /// The cursor as last read: never ahead of the truth.
-    cached: u64,
+    /// Where the room ends that the cursor as last read leaves, which is never ahead of the truth.
+    end: u64,
     capacity: u64,
     page: Option<Readable>,
     refusals: u32,
@@ -82,20 +82,20 @@ pub(super) struct Gate {
 impl Gate {
     /// For the ring just made. The consumer may come later: until then nothing counts as consumed.
     pub(super) fn new(path: &Path, ring: &Descriptor) -> Self {
-        let path = path.to_owned();
-        Self { cached: 0, capacity: ring.capacity, page: None, refusals: 0, path, ring: ring.instance }
+        let (path, capacity) = (path.to_owned(), ring.capacity);
+        Self { end: capacity, capacity, page: None, refusals: 0, path, ring: ring.instance }
     }
 
     /// For a ring taken over from a dead producer that had come to `position`. That one went by this gate too: until
     /// the cursor is read, it may have used all the room there was.
     pub(super) fn resume(path: &Path, ring: &Descriptor, position: u64) -> Self {
-        Self { cached: position.saturating_sub(ring.capacity), ..Self::new(path, ring) }
+        Self { end: position.max(ring.capacity), ..Self::new(path, ring) }
     }
 
     /// Units surely free, by the cached cursor.
     #[inline]
     pub(super) fn room(&self, position: u64) -> u64 {
-        self.capacity - (position - self.cached)
+        self.end - position
     }
 
     /// Rereads the cursor, and says how much is free now; the caller needs `need`.
@@ -107,8 +107,8 @@ impl Gate {
             // Acquire: partner is the release in `Cursor::publish`.
             SyncPoint::Cursor.acquire(&page.body()[0]);
             // The page is another process's: a cursor that runs backwards or ahead of us is not believed.
-            if (self.cached..=position).contains(&found) {
-                self.cached = found;
+            if (self.end - self.capacity..=position).contains(&found) {
+                self.end = found + self.capacity;
             }
         }
         let room = self.room(position);

@@ -52,19 +52,27 @@ fn check_capacity(path: &Path, capacity: u64) -> Result<(), SetupError> {
 }
 
 /// A mapped file's words.
-pub(super) trait Body {
-    /// They are as many as long as it is mapped.
+///
+/// # Safety
+/// [`body`](Self::body) is as long each time.
+#[allow(unsafe_code)]
+pub(super) unsafe trait Body {
+    /// All of them.
     fn body(&self) -> &[AtomicU64];
 }
 
-impl Body for Writable {
+// SAFETY: a file's mapping is as long until it is dropped, also when the file is cut short meanwhile.
+#[allow(unsafe_code)]
+unsafe impl Body for Writable {
     #[inline(always)]
     fn body(&self) -> &[AtomicU64] {
         self.body()
     }
 }
 
-impl Body for Readable {
+// SAFETY: as of `Writable`.
+#[allow(unsafe_code)]
+unsafe impl Body for Readable {
     #[inline(always)]
     fn body(&self) -> &[AtomicU64] {
         self.body()
@@ -74,7 +82,7 @@ impl Body for Readable {
 /// The slots of a ring in its mapped `page`.
 pub(super) struct Slots<P, T> {
     page: P,
-    /// Of slot indices: the page has one slot more than this.
+    /// Of slot indices: the page has at least one slot more than this.
     mask: u64,
     _message: PhantomData<fn(T)>,
 }
@@ -157,11 +165,11 @@ impl<P: Body, T: Message> Slots<P, T> {
         newest == 0 || newest & self.mask == (index + 1) & self.mask
     }
 
-    /// Whether message `index` is not there yet: its slot is older, or it is being written for the first time.
+    /// Whether message `index` was surely not begun yet: its slot is an older one's.
     #[inline]
-    pub(super) fn is_not_yet(&self, index: u64) -> bool {
-        let stamp = stamped::stamp(self.slot(index));
-        stamp != index + 1 && stamp & !BUSY <= index + 1
+    pub(super) fn is_older(&self, index: u64) -> bool {
+        // A stamp that is marked is above all indices.
+        stamped::stamp(self.slot(index)) <= index
     }
 
     /// Reads message `index`, and checks after the copy that it was not overwritten meanwhile.
@@ -170,8 +178,11 @@ impl<P: Body, T: Message> Slots<P, T> {
         let slot = self.slot(index);
         fetch_rest::<T>(slot);
         let stamp = stamped::stamp(slot);
+        if stamp <= index {
+            return Found::NotYet;
+        }
         if stamp != index + 1 {
-            // As `is_not_yet` has it.
+            // It may be under way.
             return if stamp & !BUSY > index + 1 { Found::Gone } else { Found::NotYet };
         }
         let message = stamped::copy(slot);
@@ -282,7 +293,9 @@ mod tests {
     use super::*;
     use crate::primitive::Ordering;
 
-    impl Body for Vec<AtomicU64> {
+    // SAFETY: nobody makes it longer or shorter here.
+    #[allow(unsafe_code)]
+    unsafe impl Body for Vec<AtomicU64> {
         fn body(&self) -> &[AtomicU64] {
             self
         }

@@ -106,6 +106,7 @@ impl<T: Message> Producer<T> {
             return Err(SetupError::file(ring, reason));
         }
         let page = Writable::take_over(ring, &slot::expected::<T>(found.kind))?;
+        let found = *page.descriptor();
         let ring = Slots::new(ring, page, &found)?;
         let position = ring.committed();
         let gate = Gate::resume(cursor, &found, position);
@@ -161,7 +162,7 @@ impl<T: Message> Producer<T> {
     #[inline]
     pub fn free(&mut self) -> usize {
         let room = self.gate.room(self.position);
-        let room = if room < self.ring.capacity() / 2 { self.gate.refresh(self.position, 1) } else { room };
+        let room = if room * 2 < self.ring.capacity() { self.gate.refresh(self.position, 1) } else { room };
         room as usize
     }
 

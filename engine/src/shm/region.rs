@@ -52,7 +52,7 @@ impl Region {
 
     /// The descriptor page.
     pub(super) fn page(&self) -> &[AtomicU64] {
-        // SAFETY: the mapping is page-aligned, at least one page long (checked in `new`), and lives as long as
+        // SAFETY: the mapping is page-aligned, at least one page long (`of_owner` has seen that), and lives as long as
         // `self`; atomic words may be changed by others at any time. Other processes' mappings are read-only: code that
         // holds a `Readable` only loads, relaxed.
         #[allow(unsafe_code)]
@@ -64,7 +64,7 @@ impl Region {
     /// The words after the descriptor page.
     #[inline]
     pub(super) fn body(&self) -> &[AtomicU64] {
-        // SAFETY: as in `page`; the mapping holds `body_words` whole words after the page, by `new`.
+        // SAFETY: as in `page`; the mapping holds `body_words` whole words after the page, as `of_owner` counted.
         #[allow(unsafe_code)]
         unsafe {
             slice::from_raw_parts(self.first.as_ptr().add(DESCRIPTOR_WORDS), self.body_words)

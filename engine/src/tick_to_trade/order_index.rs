@@ -3,6 +3,7 @@
 //! Open addressing with linear probing over a fixed array, at most half full. Nothing allocates after it is made.
 
 use crate::domain::OrderId;
+use crate::limits::CACHE_LINE;
 use crate::room;
 
 /// No place.
@@ -21,10 +22,17 @@ struct Entry {
 
 const EMPTY: Entry = Entry { hash: 0, place: NIL };
 
+/// A line of entries.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line([Entry; NEIGHBOURS as usize]);
+
+const _: () = assert!(size_of::<Line>() == CACHE_LINE);
+
 /// Places of orders in a table of fixed capacity. The ids stand at their places alone: whoever asks says how to read them.
 #[derive(Debug)]
 pub(super) struct OrderIndex {
-    entries: Box<[Entry]>,
+    lines: Box<[Line]>,
     /// By how much a hash is longer than the number of a line.
     shift: u32,
     /// The first id of the group that comes after the latest one, until its entries are asked for.
@@ -35,17 +43,29 @@ impl OrderIndex {
     /// An index of up to `capacity` orders. The table that it belongs to never holds more.
     pub(super) fn new(capacity: usize) -> Self {
         let length = (capacity * 2).next_power_of_two().max(NEIGHBOURS as usize);
-        let lines = length / NEIGHBOURS as usize;
-        Self { entries: vec![EMPTY; length].into(), shift: u32::BITS - lines.trailing_zeros(), ahead: None }
+        let lines = room::slice(length / NEIGHBOURS as usize, Line([EMPTY; NEIGHBOURS as usize]));
+        Self { shift: u32::BITS - lines.len().trailing_zeros(), lines, ahead: None }
     }
 
     const fn mask(&self) -> usize {
-        self.entries.len() - 1
+        self.lines.len() * NEIGHBOURS as usize - 1
+    }
+
+    /// The entry at `at`, which is within the mask.
+    #[inline(always)]
+    const fn at(&self, at: usize) -> &Entry {
+        &self.lines[at / NEIGHBOURS as usize].0[at % NEIGHBOURS as usize]
+    }
+
+    #[inline(always)]
+    const fn at_mut(&mut self, at: usize) -> &mut Entry {
+        &mut self.lines[at / NEIGHBOURS as usize].0[at % NEIGHBOURS as usize]
     }
 
     /// [`NEIGHBOURS`] ids that a source gives one after the other lie side by side, as they are used. Where its groups begin is
-    /// decided by who it is; each is a golden section behind the one before, which keeps those of one source apart as long as
-    /// half of the lines are free (Knuth, 6.4, theorem S). Those of several lie as if they had been drawn.
+    /// decided by who it is; each is a golden section behind the one before, which keeps those of one source in a row
+    /// apart (Knuth, 6.4, theorem S): nearly all where they fill a third of the lines or less, and in tables of some sizes
+    /// a few more meet. Those of several sources lie as if they had been drawn.
     #[inline]
     #[allow(clippy::cast_possible_truncation)]
     const fn hash(id: OrderId) -> u32 {
@@ -65,7 +85,7 @@ impl OrderIndex {
     /// Asks for where the search for `id` starts.
     #[inline]
     pub(super) fn fetch(&self, id: OrderId) {
-        room::fetch(&self.entries[self.home(Self::hash(id))]);
+        room::fetch(self.at(self.home(Self::hash(id))));
     }
 
     /// Asks for the entries of the group that comes next, if nobody has. They are somewhere else altogether, and the order that
@@ -77,15 +97,11 @@ impl OrderIndex {
         }
     }
 
-    /// Asks for the entries of the ids from `first` on.
+    /// Asks for the line of the ids from `first` on, which comes up once a group.
     #[cold]
     #[inline(never)]
     fn fetch_group(&self, first: OrderId) {
-        let first = self.home(Self::hash(first));
-        // As many as a line holds, but they may begin in the middle of one.
-        for at in [first, first + NEIGHBOURS as usize - 1] {
-            room::fetch(&self.entries[at & self.mask()]);
-        }
+        self.fetch(first);
     }
 
     /// What follows from a new id for the group behind its own: with the last of its own it is high time.
@@ -110,7 +126,7 @@ impl OrderIndex {
         let mut at = self.home(hash);
         // At most half of the entries are taken: an empty one ends every search.
         loop {
-            let entry = self.entries[at];
+            let entry = *self.at(at);
             if entry.place == NIL {
                 return Err(at);
             }
@@ -124,13 +140,13 @@ impl OrderIndex {
     /// The entry of `id`, as long as nothing is removed, and its place.
     #[inline]
     pub(super) fn entry(&self, id: OrderId, id_at: impl Fn(u32) -> OrderId) -> Option<(usize, u32)> {
-        self.entry_of(id, id_at).map(|at| (at, self.entries[at].place))
+        self.entry_of(id, id_at).map(|at| (at, self.at(at).place))
     }
 
     /// The place of `id`.
     #[inline]
     pub(super) fn find(&self, id: OrderId, id_at: impl Fn(u32) -> OrderId) -> Option<u32> {
-        self.entry_of(id, id_at).map(|at| self.entries[at].place)
+        self.entry_of(id, id_at).map(|at| self.at(at).place)
     }
 
     /// Notes that `id`, which is not in the index, is at `place`.
@@ -138,10 +154,10 @@ impl OrderIndex {
     pub(super) fn insert(&mut self, id: OrderId, place: u32) {
         let hash = Self::hash(id);
         let mut at = self.home(hash);
-        while self.entries[at].place != NIL {
+        while self.at(at).place != NIL {
             at = (at + 1) & self.mask();
         }
-        self.entries[at] = Entry { hash, place };
+        *self.at_mut(at) = Entry { hash, place };
         self.look_ahead(id);
     }
 
@@ -150,7 +166,7 @@ impl OrderIndex {
     pub(super) fn insert_new(&mut self, id: OrderId, place: u32, id_at: impl Fn(u32) -> OrderId) -> bool {
         let hash = Self::hash(id);
         let Err(free) = self.search(hash, id, id_at) else { return false };
-        self.entries[free] = Entry { hash, place };
+        *self.at_mut(free) = Entry { hash, place };
         self.look_ahead(id);
         true
     }
@@ -164,7 +180,7 @@ impl OrderIndex {
         id_at: impl Fn(u32) -> OrderId,
     ) -> Option<u32> {
         let at = self.entry_of(id, id_at)?;
-        Some(std::mem::replace(&mut self.entries[at].place, place))
+        Some(std::mem::replace(&mut self.at_mut(at).place, place))
     }
 
     /// Forgets `id`. Returns whether it was there.
@@ -178,15 +194,15 @@ impl OrderIndex {
     pub(super) fn remove_at(&mut self, mut hole: usize) {
         // Move back whatever the hole would cut off from its home (Knuth, 6.4, algorithm R).
         let mut next = (hole + 1) & self.mask();
-        while self.entries[next].place != NIL {
-            let home = self.home(self.entries[next].hash);
+        while self.at(next).place != NIL {
+            let home = self.home(self.at(next).hash);
             if next.wrapping_sub(home) & self.mask() >= next.wrapping_sub(hole) & self.mask() {
-                self.entries[hole] = self.entries[next];
+                *self.at_mut(hole) = *self.at(next);
                 hole = next;
             }
             next = (next + 1) & self.mask();
         }
-        self.entries[hole] = EMPTY;
+        *self.at_mut(hole) = EMPTY;
     }
 }
 
@@ -228,7 +244,7 @@ mod tests {
             let mut index = OrderIndex::new(capacity);
             for sequence in (1 << 40)..(1 << 40) + capacity as u64 {
                 let home = index.home(OrderIndex::hash(id(source, sequence)));
-                assert_eq!(index.entries[home].place, NIL, "the home of {sequence}");
+                assert_eq!(index.at(home).place, NIL, "the home of {sequence}");
                 index.insert(id(source, sequence), 0);
             }
         }

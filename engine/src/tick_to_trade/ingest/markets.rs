@@ -89,7 +89,7 @@ impl Markets {
         let mut done = taken;
         decoder.decode(frame, |event| {
             let decoded = self.stopwatch.elapsed();
-            self.ports.histograms.note(0, (decoded - done).0.unsigned_abs());
+            self.ports.histograms.note(0, decoded - done);
             done = self.take(event, frame.received, now, [taken, decoded]);
         });
     }
@@ -110,7 +110,7 @@ impl Markets {
         }
         let done = self.stopwatch.elapsed();
         self.done = Moment::at(done);
-        self.ports.histograms.note(1, (done - decoded).0.unsigned_abs());
+        self.ports.histograms.note(1, done - decoded);
         done
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::counters::HistogramReader;
 use crate::counters::cell::CellReader;
 use crate::domain::{
     Filters, Instrument, InstrumentKind, Interval, Market, Price, Quantity, Scale, Side, Symbol,
@@ -119,6 +120,17 @@ impl Bench {
 const CELLS: Nanos = Nanos::from_millis(5);
 
 const TOP: [i64; 4] = [1_000, 100, 1_005, 200];
+
+#[test]
+fn the_times_of_a_frame_are_recorded_when_nothing_has_come_behind_it() {
+    let mut bench = Bench::synchronised();
+    let histograms = HistogramReader::attach(&bench.folder.path().join("histograms")).expect("attached");
+    let counts = || INGEST_STAGES.map(|stage| histograms.get(stage).expect("a stage").count);
+    assert_eq!(counts(), [2, 2], "both frames until here");
+    bench.diff(12, 12, r#"["9.98","3.00"]"#, "");
+    assert_eq!((bench.ingest.do_work(START), counts()), (1, [2, 2]));
+    assert_eq!((bench.ingest.do_work(START), counts()), (0, [3, 3]));
+}
 
 #[test]
 fn a_book_is_trusted_from_its_snapshot_on() {

@@ -391,7 +391,7 @@ impl Risk {
             Some(other) => self.decide_pair([intent, &other], source, free, now, started.0),
         }
         let done = self.ports.stopwatch.elapsed();
-        self.ports.histograms.note(0, (done - started).0.unsigned_abs());
+        self.ports.histograms.note(0, done - started);
         (Moment::at(done), next.is_some())
     }
 }

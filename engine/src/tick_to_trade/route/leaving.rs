@@ -56,9 +56,9 @@ impl<E: OrderEntry> Route<E> {
 #[inline]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(super) fn record_departure(histograms: &mut Histograms, (started, stamp): (Nanos, u32), done: Nanos) {
-    histograms.note(0, (done - started).0.unsigned_abs());
+    histograms.note(0, done - started);
     if stamp != 0 {
         let since = (done.0 as u32).wrapping_sub(stamp);
-        histograms.note(1, u64::from(since));
+        histograms.note(1, Nanos(since.into()));
     }
 }

@@ -293,8 +293,8 @@ impl<E: OrderEntry> Route<E> {
         let Some(order) = self.orders.get_mut(id) else { return };
         let (before, replaces, pairing) = (order.state, order.replaces, order.pairing);
         if before == OrderState::Sent {
-            let wait = (now - order.sent).0;
-            self.ports.histograms.note(2, wait.max(0).unsigned_abs());
+            let wait = now - order.sent;
+            self.ports.histograms.note(2, wait.max(Nanos::ZERO));
         }
         let effect = if event.kind == VenueEventKind::QueryNotFound {
             not_found(order, now, &self.timing)

@@ -279,7 +279,7 @@ impl StrategyHost {
                         ones(followers).for_each(|at| self.hosted[at].tick(tick, now));
                         if let (Some((stopwatch, times)), Some(started)) = (&mut self.timed, started) {
                             let done = stopwatch.elapsed();
-                            times.note(0, (done - started).0.unsigned_abs());
+                            times.note(0, done - started);
                             clock = Moment::at(done);
                             *moment = clock;
                         }

@@ -37,7 +37,7 @@ use fields::{Fields, Subject};
 use levels::{Shapes, Sides};
 pub(super) use symbols::SymbolTable;
 #[cfg(target_arch = "x86_64")]
-use template::{Templates, Told};
+use template::{Templates, ending};
 
 /// Decodes the market frames of Binance. Owned by one agent; it allocates only while its buffers grow to the largest
 /// frame met.
@@ -198,9 +198,13 @@ impl Decoder {
             return None;
         }
         let place = slot(frame.market);
-        match self.templates.read(avx2, frame, (place, &self.symbols[place]))? {
-            Told::Event(event) => Some(event),
-            Told::Depth(head) => self.straight_way(avx2, frame).behind(&head),
+        let known = (place, &self.symbols[place]);
+        match ending(frame.payload)? {
+            b']' => {
+                let head = self.templates.depth(avx2, frame, known)?;
+                self.straight_way(avx2, frame).behind(&head)
+            }
+            last => self.templates.event(avx2, frame, last, known),
         }
     }
 

@@ -126,7 +126,7 @@ impl SymbolTable {
             }
             slots[place] = slot;
         }
-        Self { slots, beside: [Line::NONE; 2] }
+        Self { slots, beside: [Line::none(); 2] }
     }
 
     /// Has these lines of an instrument brought whenever it is found.

@@ -1,7 +1,8 @@
 //! `exchangeInfo`: what the venue lists, read at start-up (binance.md §2).
 //!
 //! The answer grows new symbols, fields, filters and values at any time. None of them may keep the engine from
-//! starting: what this build cannot read makes its one instrument untradable, with the reason beside it.
+//! starting: what this build cannot read makes its one instrument untradable, with the reason beside it. A symbol without a name, or
+//! with one that is longer than any, is no answer of the venue's.
 
 mod exact;
 mod filters;
@@ -59,11 +60,14 @@ fn text<'a>(symbol: &'a Value, key: &str) -> Option<&'a str> {
     symbol.get(key).and_then(Value::as_str)
 }
 
+/// Why the symbol at `place` makes an answer useless: whose filters these are, nobody knows.
+fn at(place: usize, reason: &dyn std::fmt::Display) -> SetupError {
+    SetupError::Invalid(format!("exchangeInfo: symbol number {}: {reason}", place + 1))
+}
+
 fn instrument(place: usize, symbol: &Value, market: Market) -> Result<Instrument, SetupError> {
     let name = text(symbol, "symbol").filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| {
-        SetupError::Invalid(format!("exchangeInfo: symbol number {} has no name", place + 1))
-    })?;
+    let name = name.ok_or_else(|| at(place, &"it has no name"))?;
     let kind = match market {
         Market::Spot => InstrumentKind::Spot,
         Market::UsdMargined => InstrumentKind::Linear,
@@ -76,7 +80,7 @@ fn instrument(place: usize, symbol: &Value, market: Market) -> Result<Instrument
         }
     };
     let mut instrument = Instrument {
-        symbol: Symbol::new(name)?,
+        symbol: Symbol::new(name).map_err(|error| at(place, &error))?,
         market,
         kind,
         base: text(symbol, "baseAsset").unwrap_or_default().into(),

@@ -33,14 +33,6 @@ const TAIL: usize = 2;
 /// Numbers up to the first quantity, or to the levels: `E`, `U`, `u` and `pu`.
 const NUMBERS: usize = 4;
 
-/// What a frame tells that fits.
-pub(super) enum Told {
-    /// All of it.
-    Event(MarketEvent<'static>),
-    /// Up to its levels.
-    Depth(DepthHead),
-}
-
 /// A number at a known place.
 #[derive(Clone, Copy, Debug)]
 struct Number {
@@ -260,7 +252,7 @@ impl Kind {
 /// The last byte of a frame before the braces that close it, by which kinds are told apart: where a combined stream's
 /// frame names its event depends on how long the names before are. `None` of what is too short for any template.
 #[inline(always)]
-const fn ending(frame: &[u8]) -> Option<u8> {
+pub(super) const fn ending(frame: &[u8]) -> Option<u8> {
     let Some([.., outer, inner, _]) = frame.last_chunk::<{ LANE * TAIL }>() else { return None };
     Some(if *inner == b'}' { *outer } else { *inner })
 }
@@ -289,38 +281,42 @@ impl Templates {
         Self { slots: Slots::new(instruments) }
     }
 
-    /// What a frame tells, if it fits; `place` and `symbols` are its market's.
+    /// What a frame tells that has no levels and [ends](ending) so, if it fits; `place` and `symbols` are its market's.
     #[inline(always)]
-    pub(super) fn read(
+    pub(super) fn event(
         &mut self,
         by: Avx2,
-        frame: &Frame<'_>,
+        Frame { payload: frame, .. }: &Frame<'_>,
+        last: u8,
         (place, symbols): (usize, &SymbolTable),
-    ) -> Option<Told> {
-        let Frame { payload: frame, market, .. } = *frame;
-        let last = ending(frame)?;
+    ) -> Option<MarketEvent<'static>> {
         let slots = &mut self.slots;
         // The kind is a question for itself, and no place in an array: places would wait for the frame's bytes.
-        Some(match last {
-            b'e' => {
-                let (slot, instrument) = slots.find(by, frame, (place, Kind::Trade), symbols)?;
-                let event = slot.template.trade(by, frame, instrument)?;
-                slot.fitted();
-                Told::Event(event)
-            }
-            b']' => {
-                let (slot, instrument) = slots.find(by, frame, (place, Kind::Depth), symbols)?;
-                let head = slot.template.depth(by, frame, (market, instrument))?;
-                slot.fitted();
-                Told::Depth(head)
-            }
-            _ => {
-                let (slot, instrument) = slots.find(by, frame, (place, Kind::BookTicker), symbols)?;
-                let event = slot.template.book_ticker(by, frame, instrument)?;
-                slot.fitted();
-                Told::Event(event)
-            }
+        Some(if last == b'e' {
+            let (slot, instrument) = slots.find(by, frame, (place, Kind::Trade), symbols)?;
+            let event = slot.template.trade(by, frame, instrument)?;
+            slot.fitted();
+            event
+        } else {
+            let (slot, instrument) = slots.find(by, frame, (place, Kind::BookTicker), symbols)?;
+            let event = slot.template.book_ticker(by, frame, instrument)?;
+            slot.fitted();
+            event
         })
+    }
+
+    /// What a depth frame tells up to its levels, if it fits; the same.
+    #[inline(always)]
+    pub(super) fn depth(
+        &mut self,
+        by: Avx2,
+        Frame { payload: frame, market, .. }: &Frame<'_>,
+        (place, symbols): (usize, &SymbolTable),
+    ) -> Option<DepthHead> {
+        let (slot, instrument) = self.slots.find(by, frame, (place, Kind::Depth), symbols)?;
+        let head = slot.template.depth(by, frame, (*market, instrument))?;
+        slot.fitted();
+        Some(head)
     }
 
     /// Notes a frame that fitted nothing, the last that was asked about, and what it told.
