@@ -23,7 +23,7 @@ const INTERVAL: Nanos = Nanos::from_millis(100);
 /// How often a heartbeat beats, at most: watchers look every 100 ms (C24), and a cycle that moved nothing else need not touch it.
 const BEAT: Nanos = Nanos::from_millis(10);
 
-/// How much longer they may wait for a duty cycle that took nothing: what a message has just caused need not wait for them.
+/// How much longer either may wait for a duty cycle that took nothing: what a message has just caused need not wait for them.
 const PATIENCE: Nanos = Nanos::from_millis(10);
 
 /// An agent whose counters appear in a mapped file, at most 110 ms of the timeline late as long as it is driven;
@@ -50,7 +50,7 @@ impl<A: Agent + Observed> Published<A> {
         Self { agent, counters, heartbeat: None, cycles: 0, beat_due, due, stale: true, tend_due }
     }
 
-    /// Shows in `heartbeat` that there are duty cycles, and how many, at most 10 ms late.
+    /// Shows in `heartbeat` that there are duty cycles, and how many, at most 20 ms late.
     #[must_use]
     pub fn beating(self, heartbeat: Heartbeat) -> Self {
         Self { heartbeat: Some(heartbeat), ..self }
@@ -88,8 +88,7 @@ impl<A: Agent + Observed> Published<A> {
         self.due.saturating_add(PATIENCE)
     }
 
-    /// Beats, and copies the counters out, if either is due. Counters that wait for a cycle without `work` are looked at in
-    /// each until then.
+    /// Beats, and copies the counters out, if either is due and need not wait for a cycle without `work` any more.
     #[cold]
     fn tend(&mut self, work: usize, now: Nanos, moment: &mut Moment) {
         if now >= self.beat_due {
@@ -99,10 +98,7 @@ impl<A: Agent + Observed> Published<A> {
             }
             self.beat_due = now.saturating_add(BEAT);
         }
-        if self.stale && now >= self.due {
-            if work > 0 && now < self.shown_by() {
-                return;
-            }
+        if self.stale && now >= self.due && (work == 0 || now >= self.shown_by()) {
             self.publish();
             moment.forget();
             self.due = now.saturating_add(INTERVAL);
@@ -133,7 +129,7 @@ impl<A: Agent + Observed> Agent for Published<A> {
         let work = self.agent.do_work_from(now, moment);
         self.stale |= work > 0;
         self.cycles += 1;
-        if now >= self.tend_due {
+        if now >= self.tend_due && (work == 0 || now >= self.tend_due.saturating_add(PATIENCE)) {
             self.tend(work, now, moment);
         }
         work
@@ -197,8 +193,10 @@ mod tests {
         assert!(copied(INTERVAL + Nanos(1), 0), "nothing waits");
         let due = INTERVAL + Nanos(1) + INTERVAL;
         assert!(!copied(due, 0), "nothing has changed");
-        let late = due + PATIENCE;
-        assert!(copied(late, 1), "it has waited for long enough");
+        let late = due + BEAT;
+        assert!(!copied(late, 1), "behind what waits, again");
+        assert!(!copied(late + PATIENCE - Nanos(1), 1), "for as long as that is bearable");
+        assert!(copied(late + PATIENCE, 1), "it has waited for long enough");
         assert_eq!(agent.agent().1, 3, "durations are recorded before they are shown");
     }
 
@@ -210,20 +208,24 @@ mod tests {
         let heartbeat = Heartbeat::create(&at("heartbeat"), 1).expect("made");
         let mut agent = Published::new(Busy(1, 0), counters).beating(heartbeat);
         let reader = HeartbeatReader::attach(&at("heartbeat")).expect("attached");
-        let mut beaten = |now| {
+        let mut beaten = |now, work| {
+            agent.agent_mut().0 = work;
             agent.do_work(now);
             (reader.cycles(), reader.time())
         };
-        assert_eq!(beaten(Nanos(5)), (1, Nanos(5)));
+        assert_eq!(beaten(Nanos(5), 1), (1, Nanos(5)));
         let second = Nanos(5) + BEAT;
         for now in 6..9 {
-            assert_eq!(beaten(Nanos(now)), (1, Nanos(5)));
+            assert_eq!(beaten(Nanos(now), 0), (1, Nanos(5)));
         }
-        assert_eq!(beaten(second - Nanos(1)), (1, Nanos(5)));
-        assert_eq!(beaten(second), (6, second));
-        // It does not hurry after what it has missed.
-        let third = second + BEAT + BEAT;
-        assert_eq!(beaten(third), (7, third));
-        assert_eq!(beaten(third + Nanos(1)), (7, third));
+        assert_eq!(beaten(second - Nanos(1), 0), (1, Nanos(5)));
+        assert_eq!(beaten(second, 1), (1, Nanos(5)), "behind what waits");
+        assert_eq!(beaten(second + Nanos(1), 0), (7, second + Nanos(1)));
+        // What is busy throughout beats as well, and nobody hurries after what was missed.
+        let third = second + Nanos(1) + BEAT + PATIENCE;
+        assert_eq!(beaten(third - Nanos(1), 1), (7, second + Nanos(1)));
+        assert_eq!(beaten(third, 1), (9, third));
+        let late = third + BEAT + BEAT + PATIENCE;
+        assert_eq!((beaten(late, 0), beaten(late + Nanos(1), 0)), ((10, late), (10, late)));
     }
 }
