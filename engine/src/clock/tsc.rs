@@ -177,13 +177,17 @@ mod tests {
     #[test]
     fn follows_the_monotonic_clock() {
         let stopwatch = Stopwatch::calibrate();
-        let (first, start) = (stopwatch.elapsed(), system_clock(ClockId::Monotonic));
-        while system_clock(ClockId::Monotonic) - start < Nanos::from_millis(20) {
+        let now = || system_clock(ClockId::Monotonic);
+        let (before, first, start) = (now(), stopwatch.elapsed(), now());
+        while now() - start < Nanos::from_millis(20) {
             std::hint::spin_loop();
         }
-        // The reading may be late by a preemption on either side, so the bounds are wide; a wrong rate is far off.
-        let elapsed = stopwatch.elapsed() - first;
-        let truth = system_clock(ClockId::Monotonic) - start;
-        assert!(elapsed.0 > 10_000_000 && elapsed.0 < truth.0 + 10_000_000, "{elapsed:?} against {truth:?}");
+        // Whoever is preempted between two readings widens what lies around them, and is no reason to fail.
+        let (end, last, after) = (now(), stopwatch.elapsed(), now());
+        let (least, elapsed, most) = (end - start, last - first, after - before);
+        assert!(
+            elapsed.0 > least.0 / 100 * 99 && elapsed.0 < most.0 / 100 * 101,
+            "{least:?} {elapsed:?} {most:?}"
+        );
     }
 }

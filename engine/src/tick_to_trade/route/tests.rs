@@ -372,23 +372,6 @@ fn f03_a_cancel_behind_a_request_that_never_arrived_ends_with_it() {
 }
 
 #[test]
-fn what_a_frame_caused_is_timed_from_that_frame_and_what_a_timer_caused_is_not() {
-    let mut bench = Bench::new();
-    let histograms = HistogramReader::attach(&bench._folder.path().join("histograms")).expect("attached");
-    let work = |bench: &mut Bench| {
-        bench.work(START);
-        assert_eq!(bench.route.do_work(START), 0, "which leaves time to record them");
-        ["route", "tick_to_order"].map(|name| histograms.get(name).expect("a stage").count)
-    };
-    let by_timer = bench.place(1);
-    assert_eq!(work(&mut bench), [1, 0]);
-    bench.approve(Intent { stamp: 7, ..new_order(2) });
-    assert_eq!(work(&mut bench), [2, 1]);
-    bench.approve(Intent { stamp: 7, ..cancel(by_timer, 3) });
-    assert_eq!(work(&mut bench), [3, 2]);
-}
-
-#[test]
 fn at_its_end_cancels_leave_and_nothing_new() {
     let mut bench = Bench::new();
     let id = bench.place(1);

@@ -1,4 +1,4 @@
-//! When orders begin that route takes after the agents before it in the same cycle.
+//! When orders begin that route takes after the agents before it in the same cycle, and which are timed from a frame on.
 
 use super::*;
 
@@ -65,4 +65,21 @@ fn no_order_begins_before_what_came_first() {
     bench.place(4);
     let ([before, _], _, told) = cycle(&mut bench, START + Nanos::from_millis(200));
     assert!(told.len() == 1 && told[0] > before, "after a look at sockets: {told:?}");
+}
+
+#[test]
+fn what_a_frame_caused_is_timed_from_that_frame_and_what_a_timer_caused_is_not() {
+    let mut bench = Bench::new();
+    let histograms = HistogramReader::attach(&bench._folder.path().join("histograms")).expect("attached");
+    let work = |bench: &mut Bench| {
+        bench.work(START);
+        assert_eq!(bench.route.do_work(START), 0, "which leaves time to record them");
+        ["route", "tick_to_order"].map(|name| histograms.get(name).expect("a stage").count)
+    };
+    let by_timer = bench.place(1);
+    assert_eq!(work(&mut bench), [1, 0]);
+    bench.approve(Intent { stamp: 7, ..new_order(2) });
+    assert_eq!(work(&mut bench), [2, 1]);
+    bench.approve(Intent { stamp: 7, ..cancel(by_timer, 3) });
+    assert_eq!(work(&mut bench), [3, 2]);
 }
