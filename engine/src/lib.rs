@@ -13,6 +13,7 @@
 // Floats belong to strategies alone, each of which says so; what a test computes reaches nobody.
 #![cfg_attr(not(test), deny(clippy::float_arithmetic))]
 
+mod hint;
 pub mod primitive;
 pub mod limits;
 pub mod room;

@@ -4,6 +4,7 @@ use crate::agent::Agent;
 use crate::clock::Moment;
 use crate::counters::{Counters, Heartbeat};
 use crate::domain::Nanos;
+use crate::hint::unlikely;
 
 /// An agent that counts what it does in plain fields.
 pub trait Observed {
@@ -129,7 +130,7 @@ impl<A: Agent + Observed> Agent for Published<A> {
         let work = self.agent.do_work_from(now, moment);
         self.stale |= work > 0;
         self.cycles += 1;
-        if now >= self.tend_due && (work == 0 || now >= self.tend_due.saturating_add(PATIENCE)) {
+        if unlikely(now >= self.tend_due) && (work == 0 || now >= self.tend_due.saturating_add(PATIENCE)) {
             self.tend(work, now, moment);
         }
         work

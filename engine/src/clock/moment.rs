@@ -2,6 +2,7 @@
 
 use crate::clock::Stopwatch;
 use crate::domain::Nanos;
+use crate::hint::unlikely;
 
 /// What the stopwatch said when a message was done, as long as nothing lengthy has happened since: whoever takes the next
 /// message in the same duty cycle begins there and reads nothing.
@@ -40,7 +41,7 @@ impl Moment {
     #[must_use]
     pub fn or_read(self, stopwatch: &Stopwatch) -> Nanos {
         // No reading is negative, and a sign is the cheapest to look at.
-        if self.0.0 < 0 { stopwatch.elapsed() } else { self.0 }
+        if unlikely(self.0.0 < 0) { stopwatch.elapsed() } else { self.0 }
     }
 }
 

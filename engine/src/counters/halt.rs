@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::domain::{InstrumentIndex, Nanos, SourceId};
 use crate::error::SetupError;
+use crate::hint::likely;
 use crate::limits::{CACHE_LINE, INSTRUMENTS_MAX, SOURCES_MAX};
 use crate::primitive::{AtomicU64, Ordering};
 use crate::room::Line;
@@ -354,8 +355,8 @@ impl HaltPages {
         for page in &self.pages {
             any |= page.words_at(places).map_or(u64::MAX, held);
         }
-        let no_page = self.pages.is_empty() && self.watched.is_empty();
-        if any == 0 && !no_page { watched } else { self.strictest_at(source, instrument).max(watched) }
+        let calm = any == 0 && !(self.pages.is_empty() && self.watched.is_empty());
+        if likely(calm) { watched } else { self.strictest_at(source, instrument).max(watched) }
     }
 
     #[cold]

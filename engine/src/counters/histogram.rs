@@ -7,6 +7,7 @@ use crate::counters::names::{self, NAME_WORDS};
 use crate::counters::snapshot::Snapshot;
 use crate::domain::Nanos;
 use crate::error::SetupError;
+use crate::hint::unlikely;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::shm::words::WORD;
 use crate::shm::{Expected, Readable, SegmentKind, SegmentSpec, Writable};
@@ -97,7 +98,7 @@ impl Histograms {
     /// As [`record`](Self::record) does, but not before that.
     #[inline(always)]
     pub fn note(&mut self, index: usize, duration: Nanos) {
-        if self.count == WAITING {
+        if unlikely(self.count == WAITING) {
             self.settle();
         }
         self.waiting[self.count] = (index, duration);

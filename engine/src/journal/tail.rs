@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::SetupError;
+use crate::hint::likely;
 use crate::journal::reader::JournalReader;
 use crate::journal::record::Record;
 use crate::ring::Defect;
@@ -79,7 +80,7 @@ impl Tail {
     #[inline(always)]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.backlog.is_none() && self.held.is_none() && self.ring.is_empty()
+        likely(self.backlog.is_none() && self.held.is_none()) && self.ring.is_empty()
     }
 
     #[inline(never)]

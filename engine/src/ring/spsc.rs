@@ -10,6 +10,7 @@
 use std::path::Path;
 
 use crate::error::SetupError;
+use crate::hint::unlikely;
 use crate::ring::cursor::{Cursor, Gate};
 use crate::ring::defect::Defect;
 use crate::ring::message::{Full, Message};
@@ -137,7 +138,7 @@ impl<T: Message> Producer<T> {
     #[inline(always)]
     pub fn try_push(&mut self, message: &T) -> Result<(), Full> {
         let position = self.position;
-        if self.gate.room(position) == 0 && self.gate.refresh(position, 1) == 0 {
+        if unlikely(self.gate.room(position) == 0) && self.gate.refresh(position, 1) == 0 {
             return Err(Full);
         }
         self.ring.write(position, message, self.watched);
@@ -162,7 +163,11 @@ impl<T: Message> Producer<T> {
     #[inline]
     pub fn free(&mut self) -> usize {
         let room = self.gate.room(self.position);
-        let room = if room * 2 < self.ring.capacity() { self.gate.refresh(self.position, 1) } else { room };
+        let room = if unlikely(room * 2 < self.ring.capacity()) {
+            self.gate.refresh(self.position, 1)
+        } else {
+            room
+        };
         room as usize
     }
 
@@ -277,7 +282,7 @@ impl<T: Message> Consumer<T> {
     fn take(&mut self, position: u64, taken: bool) {
         if taken {
             // Before the step: a caller that dies with the message in hand meets it again in its next life.
-            if position >= self.due {
+            if unlikely(position >= self.due) {
                 self.commit_at(position);
             }
             self.position = position + 1;

@@ -3,6 +3,7 @@
 //! Open addressing with linear probing over a fixed array, at most half full. Nothing allocates after it is made.
 
 use crate::domain::OrderId;
+use crate::hint::unlikely;
 use crate::limits::CACHE_LINE;
 use crate::room;
 
@@ -117,21 +118,16 @@ impl OrderIndex {
     /// Where the entry of `id` is. `id_at` reads the id of the order at a place.
     #[inline]
     fn entry_of(&self, id: OrderId, id_at: impl Fn(u32) -> OrderId) -> Option<usize> {
-        self.search(Self::hash(id), id, id_at).ok()
-    }
-
-    /// Where the entry of `id`, of that hash, is, or else where it would be.
-    #[inline]
-    fn search(&self, hash: u32, id: OrderId, id_at: impl Fn(u32) -> OrderId) -> Result<usize, usize> {
+        let hash = Self::hash(id);
         let mut at = self.home(hash);
         // At most half of the entries are taken: an empty one ends every search.
         loop {
             let entry = *self.at(at);
             if entry.place == NIL {
-                return Err(at);
+                return None;
             }
             if entry.hash == hash && id_at(entry.place) == id {
-                return Ok(at);
+                return Some(at);
             }
             at = (at + 1) & self.mask();
         }
@@ -165,8 +161,16 @@ impl OrderIndex {
     #[inline(always)]
     pub(super) fn insert_new(&mut self, id: OrderId, place: u32, id_at: impl Fn(u32) -> OrderId) -> bool {
         let hash = Self::hash(id);
-        let Err(free) = self.search(hash, id, id_at) else { return false };
-        *self.at_mut(free) = Entry { hash, place };
+        let mut at = self.home(hash);
+        while unlikely(self.at(at).place != NIL) {
+            let Entry { hash: other, place } = *self.at(at);
+            // Hardly ever another id's: ids of the same hash are far apart.
+            if unlikely(other == hash) && id_at(place) == id {
+                return false;
+            }
+            at = (at + 1) & self.mask();
+        }
+        *self.at_mut(at) = Entry { hash, place };
         self.look_ahead(id);
         true
     }

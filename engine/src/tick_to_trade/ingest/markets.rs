@@ -1,8 +1,11 @@
 //! What frames do: to books, best prices and signs of life, and so to the tick stream.
 
+use std::hint::cold_path;
+
 use crate::book::{BookCell, DiffIds, DiffOutcome, Distrust, Level, SnapshotOutcome};
 use crate::clock::{Moment, Stopwatch};
 use crate::domain::{InstrumentIndex, Instruments, Interval, Nanos};
+use crate::hint::unlikely;
 use crate::message::tick::{TRUSTED, Top, interval_flags};
 use crate::message::{Tick, TickKind};
 use crate::room::{self, Line};
@@ -101,12 +104,16 @@ impl Markets {
     }
 
     /// Applies an event, and returns when that was done.
+    #[inline(always)]
     fn take(&mut self, event: &Read<'_>, received: Nanos, now: Nanos, [taken, decoded]: [Nanos; 2]) -> Nanos {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let context = Context { now, received, stamp: (taken.0 as u32).max(1), flags: 0 };
         match event {
             Ok(event) => self.on_event(event, &context),
-            Err(error) => self.on_malformed(error, &context),
+            Err(error) => {
+                cold_path();
+                self.on_malformed(error, &context);
+            }
         }
         let done = self.stopwatch.elapsed();
         self.done = Moment::at(done);
@@ -350,7 +357,8 @@ impl Markets {
     /// Writes the cells that are due; `idle` when nothing else waits for it. Says whether it did.
     #[inline]
     pub(super) fn write_cells(&mut self, now: Nanos, idle: bool) -> bool {
-        let due = now >= self.cells_due && (idle || now >= self.cells_due.saturating_add(CELL_PATIENCE));
+        let due =
+            unlikely(now >= self.cells_due) && (idle || now >= self.cells_due.saturating_add(CELL_PATIENCE));
         if due {
             self.write_dirty(now);
         }

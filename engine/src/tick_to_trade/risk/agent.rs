@@ -3,12 +3,15 @@
 //! Owner thread: whichever drives it. In: an intent ring per source, the tick stream, the tail of route's journal, the
 //! halt pages of all owners. Out: the order ring, risk's journal, risk's halt page.
 
+use std::hint::cold_path;
+
 use crate::agent::Agent;
 use crate::clock::{Moment, Stopwatch};
 use crate::counters::Histograms;
 use crate::counters::halt::{HaltPage, HaltPages, HaltState};
 use crate::domain::{Instruments, Nanos, SourceId};
 use crate::error::{RejectCode, SetupError};
+use crate::hint::unlikely;
 use crate::journal::{Journal, RecordKind, Tail};
 use crate::ledger::Ledger;
 use crate::limits::POLL_BATCH;
@@ -221,6 +224,7 @@ impl Risk {
             match self.ports.reports.poll() {
                 Polled::Empty => break,
                 Polled::Lapped { missed } => {
+                    cold_path();
                     self.state.exposure_lost = true;
                     self.counts.reports_missed += missed;
                 }
@@ -275,11 +279,15 @@ impl Risk {
     #[inline(always)]
     fn take_ticks(&mut self, ticks: usize, moment: &mut Moment) -> usize {
         let (mut taken, most) = (0, ticks.min(POLL_BATCH));
-        let Some(ticks) = self.ports.ticks.get_mut() else { return 0 };
+        let Some(ticks) = self.ports.ticks.get_mut() else {
+            cold_path();
+            return 0;
+        };
         while taken < most {
             match ticks.poll() {
                 Polled::Empty => break,
                 Polled::Lapped { missed } => {
+                    cold_path();
                     self.state.on_tick_gap();
                     self.counts.ticks_missed += missed;
                     moment.forget();
@@ -297,14 +305,14 @@ impl Risk {
     /// What a duty cycle does behind its ticks, of which there were some, after other work.
     #[inline(always)]
     fn after_ticks(&mut self, (mut work, ticks): (usize, usize), now: Nanos, moment: &mut Moment) -> usize {
-        if self.day_due && self.day_deadline() <= now {
+        if unlikely(self.day_due) && self.day_deadline() <= now {
             self.check_day(now);
             work += 1;
         }
-        if self.publish_latches(now) {
+        if unlikely(self.publish_latches(now)) {
             moment.forget();
         }
-        if self.flood.pending().is_some() && self.journal_room() > JOURNAL_RESERVE {
+        if unlikely(self.flood.pending().is_some()) && self.journal_room() > JOURNAL_RESERVE {
             self.flush(now);
             work += 1;
         }
@@ -313,7 +321,7 @@ impl Risk {
         }
         work += ticks + self.take_commands(now, moment) + self.take_intents(now, moment);
         work += self.cancel_halted(now, moment);
-        if self.is_closing() { work + self.cancel_all(now, moment) } else { work }
+        if unlikely(self.is_closing()) { work + self.cancel_all(now, moment) } else { work }
     }
 
     /// Takes intents in turn, one of each source a round.
@@ -325,7 +333,7 @@ impl Risk {
         for _ in 0..POLL_BATCH {
             let (mut at, mut more) = (self.first, false);
             for _ in 0..sources {
-                if room < RECORDS_PER_INTENT {
+                if unlikely(room < RECORDS_PER_INTENT) {
                     // What cannot be journalled is not taken: the rings fill, and the sources are told so at once.
                     return taken;
                 }
@@ -373,14 +381,15 @@ impl Risk {
         clock: Moment,
     ) -> (Moment, bool) {
         let epoch = self.state.epoch;
-        if self.recovery.as_ref().is_some_and(|past| past.has_decided(intent, source, epoch)) {
+        if unlikely(self.recovery.as_ref().is_some_and(|past| past.has_decided(intent, source, epoch))) {
             // Taken before the last life ended; its cursor had not been given back yet.
             return (Moment::UNKNOWN, true);
         }
         let ring = &mut self.ports.intents[at].1;
-        let other = if intent.opens_pair() { other_of(intent, ring) } else { None };
+        let other = if unlikely(intent.opens_pair()) { other_of(intent, ring) } else { None };
         let next = ring.get_mut().and_then(Consumer::peek);
         if let Some(next) = &next {
+            cold_path();
             // What it needs comes while this one is decided.
             self.state.expect(source, next);
         }
@@ -406,18 +415,18 @@ impl Agent for Risk {
     }
 
     fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
-        if !self.withdraw_unsent(now, moment) {
+        if unlikely(!self.withdraw_unsent(now, moment)) {
             return 0;
         }
-        if now >= self.look_due {
+        if unlikely(now >= self.look_due) {
             self.look(now);
             moment.forget();
         }
-        if self.ports.halts.refresh(now) {
+        if unlikely(self.ports.halts.refresh(now)) {
             moment.forget();
         }
         let mut work = 0;
-        if self.state.day.is_over(now) {
+        if unlikely(self.state.day.is_over(now)) {
             // Before today's ticks: what was won and lost until now was so yesterday.
             self.check_day(now);
             work += 1;

@@ -2,6 +2,7 @@
 
 use crate::domain::{InstrumentIndex, SourceId};
 use crate::error::RejectCode;
+use crate::hint::likely;
 use crate::journal::Decision;
 use crate::message::Intent;
 
@@ -32,8 +33,11 @@ impl Flood {
     /// The record of what was gathered: the latest intent, and how many more there were.
     #[inline]
     pub(super) fn pending(&self) -> Option<Decision> {
+        if likely(self.gathered == 0) {
+            return None;
+        }
         let (_, _, code) = self.kind?;
-        let more = self.gathered.checked_sub(1)?;
+        let more = self.gathered - 1;
         Some(Decision::new(self.latest, code, more))
     }
 

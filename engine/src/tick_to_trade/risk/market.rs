@@ -62,21 +62,30 @@ impl Quote {
     ///
     /// Only a top and a statement of trust say that the book lives; any tick may say that it is not trusted.
     pub(super) fn on_tick(&mut self, tick: &Tick) -> bool {
+        if tick.kind != TickKind::Top.code() {
+            self.on_other(tick);
+            return false;
+        }
         let before = self.top;
+        self.top = tick.top();
+        self.trusted = tick.trusted();
+        self.at = tick.received;
+        self.top != before
+    }
+
+    /// Takes a tick that is not of the best prices.
+    #[inline(never)]
+    fn on_other(&mut self, tick: &Tick) {
         match TickKind::try_from(tick.kind) {
-            Ok(TickKind::Top) => {
-                self.top = tick.top();
-                self.trusted = tick.trusted();
-                self.at = tick.received;
-            }
             Ok(TickKind::Trust) => {
                 self.trusted = tick.trusted() && tick.values[0] == 1;
                 self.at = tick.received;
             }
-            Ok(TickKind::Trade | TickKind::Bar | TickKind::BarVolume) => self.trusted &= tick.trusted(),
+            Ok(TickKind::Top | TickKind::Trade | TickKind::Bar | TickKind::BarVolume) => {
+                self.trusted &= tick.trusted();
+            }
             Ok(TickKind::Silence) | Err(_) => self.trusted = false,
         }
-        self.top != before
     }
 
     /// Ticks were missed: the book is not trusted until the next top.

@@ -6,6 +6,7 @@
 
 use crate::counters::halt::HaltState;
 use crate::domain::{Nanos, SourceId};
+use crate::hint::unlikely;
 use crate::message::Intent;
 use crate::room::{Line, lines_of};
 use crate::tick_to_trade::risk::bounds::Bounds;
@@ -45,7 +46,7 @@ impl State {
     #[inline(always)]
     fn bears_all(&self, order: &NewOrder, source: &Source, now: Nanos) -> bool {
         // First: of all that is asked for, this alone may be far away, and the rest need not wait for it.
-        if !self.limits_set || !self.is_original(source, order, now) {
+        if unlikely(!self.limits_set || !self.is_original(source, order, now)) {
             return false;
         }
         let own = &self.own[order.instrument as usize];
@@ -105,7 +106,7 @@ impl State {
         let Ok(worst) = u64::try_from(own.exposure(open).with(order).worst()) else { return false };
         let value = bounds.plain.in_quote(worst, reference.of_two(), 1);
         let within = (worst <= bounds.position) & (value <= bounds.position_value);
-        if !(within & !self.exposure_lost & !own.unreconciled) {
+        if unlikely(!(within & !self.exposure_lost & !own.unreconciled)) {
             return false;
         }
         if source.is_bounded && !self.bears_own(*order, reference, now) {

@@ -2,6 +2,7 @@
 //! it is made.
 
 use crate::domain::{InstrumentIndex, Nanos, Price, Quantity, Side};
+use crate::hint::likely;
 use crate::room;
 use crate::tick_to_trade::risk::limits::Rate;
 
@@ -46,7 +47,7 @@ impl Bucket {
     /// come since: it is never less.
     #[inline(always)]
     fn holds(&self, needed: u128, now: Nanos) -> bool {
-        self.level >= needed || self.level_at(now) >= needed
+        likely(self.level >= needed) || self.level_at(now) >= needed
     }
 
     /// Whether an event may pass at `now`. A rate that is not set lets none pass.
@@ -203,7 +204,7 @@ impl Recent {
         let oldest = now.0.checked_sub(span.0).unwrap_or(i64::MIN);
         let too_old = |at: Nanos| at.0 < oldest;
         let head = self.heads[content.bucket(self.mask())];
-        if too_old(head.at) {
+        if likely(too_old(head.at)) {
             return 0;
         }
         let (mut found, mut next) = (0, head.number);

@@ -23,6 +23,8 @@ mod trades;
 pub mod timeouts;
 mod recovery;
 
+use std::hint::cold_path;
+
 use crate::agent::Agent;
 use crate::clock::{Moment, Stopwatch};
 use crate::counters::Histograms;
@@ -30,6 +32,7 @@ use crate::counters::halt::{HaltPage, HaltPages, HaltState};
 use crate::crash;
 use crate::domain::{Nanos, OrderId, Quantity};
 use crate::error::RejectCode;
+use crate::hint::unlikely;
 use crate::journal::Journal;
 use crate::limits::POLL_BATCH;
 use crate::message::report::{OrderState, Report, ReportKind};
@@ -153,7 +156,7 @@ impl<E: OrderEntry> Route<E> {
     fn work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         self.moment = Moment::UNKNOWN;
         let looked = self.ports.halts.refresh(now) | self.look_at_orders(now);
-        if self.past.is_some() {
+        if unlikely(self.past.is_some()) {
             moment.forget();
             let taken = self.take_past(now);
             if self.past.is_some() {
@@ -226,6 +229,7 @@ impl<E: OrderEntry> Route<E> {
             rounds.heard(event.kind);
         }
         let Some(id) = self.find(event) else {
+            cold_path();
             self.counters.foreign += u64::from(!self.adopt(event, now));
             return;
         };
@@ -235,7 +239,7 @@ impl<E: OrderEntry> Route<E> {
             let wait = now - order.sent;
             self.ports.histograms.note(2, wait.max(Nanos::ZERO));
         }
-        let effect = if event.kind == VenueEventKind::QueryNotFound {
+        let effect = if unlikely(event.kind == VenueEventKind::QueryNotFound) {
             not_found(order, now, &self.timing)
         } else {
             unseen_amend(order, event, now, &self.timing).unwrap_or_else(|| order.apply(event))
@@ -244,7 +248,7 @@ impl<E: OrderEntry> Route<E> {
         self.spoken_of(id, effect, event, now);
         self.after_refused_amend(id, event, now);
         self.after_refused_replace(replaces, event, now);
-        if pairing != Pairing::Alone {
+        if unlikely(pairing != Pairing::Alone) {
             self.tell_other(id, event, now);
         }
     }
@@ -268,7 +272,7 @@ impl<E: OrderEntry> Route<E> {
                 self.latch(RejectCode::Venue, "more was filled than ordered", now);
             }
             Some(Effect::Report { kind, reject, revived, implied_accept }) => {
-                if implied_accept {
+                if unlikely(implied_accept) {
                     self.report(id, ReportKind::Accepted, RejectCode::None, now);
                 }
                 match (kind, event.map(|event| &event.kind)) {
@@ -289,7 +293,7 @@ impl<E: OrderEntry> Route<E> {
                 self.shed_answers(id);
             }
         }
-        if revived {
+        if unlikely(revived) {
             self.counters.revived += 1;
             self.ports.own_halts.set_instrument(instrument, HaltState::CancelOnly);
         }
@@ -389,7 +393,7 @@ impl<E: OrderEntry> Route<E> {
     fn append_at(&mut self, report: &Report, now: Nanos, elapsed: Nanos) {
         // Room was checked before the order or event was taken up, so this cannot fail; if it does, a report is lost
         // and nothing may be trusted any more.
-        if self.ports.journal.append(now, elapsed.0, report).is_err() {
+        if unlikely(self.ports.journal.append(now, elapsed.0, report).is_err()) {
             self.shut();
         }
     }

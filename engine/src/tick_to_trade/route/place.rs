@@ -1,9 +1,12 @@
 //! New orders on their way out.
 
+use std::hint::cold_path;
+
 use crate::counters::halt::HaltState;
 use crate::crash;
 use crate::domain::{Nanos, OrderId, Side};
 use crate::error::RejectCode;
+use crate::hint::unlikely;
 use crate::message::report::{OrderState, ReportKind};
 use crate::message::{Intent, Order};
 use crate::tick_to_trade::route::Route;
@@ -12,18 +15,21 @@ use crate::tick_to_trade::route::state::OrderRecord;
 use crate::venue::OrderEntry;
 
 impl<E: OrderEntry> Route<E> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn place(&mut self, order: &Order, now: Nanos, taken: Nanos) {
         match self.placeable(order.intent(), now) {
             Ok(side) => {
                 self.depart(order, side, OrderId::NONE, now, taken);
             }
-            Err(code) => self.refuse(order.intent(), code, now),
+            Err(code) => {
+                cold_path();
+                self.refuse(order.intent(), code, now);
+            }
         }
     }
 
     /// The side of a new order that may leave now.
-    #[inline]
+    #[inline(always)]
     pub(super) fn placeable(&mut self, intent: &Intent, now: Nanos) -> Result<Side, RejectCode> {
         if intent.valid_until < now {
             return Err(RejectCode::Expired);
@@ -46,7 +52,7 @@ impl<E: OrderEntry> Route<E> {
         let intent = order.intent();
         let record = OrderRecord { replaces, ..OrderRecord::of(intent, side, now) };
         let sent = describe(&record, ReportKind::Sent, now);
-        if !self.orders.insert(record) {
+        if unlikely(!self.orders.insert(record)) {
             self.refuse(intent, RejectCode::DuplicateId, now);
             return false;
         }
@@ -58,7 +64,7 @@ impl<E: OrderEntry> Route<E> {
         }
         self.append_at(&sent, now, taken);
         crash::point("route.sent_journalled");
-        if self.entry.send(order, now).is_err() {
+        if unlikely(self.entry.send(order, now).is_err()) {
             self.counters.withheld += 1;
             let effect = self.orders.get_mut(intent.id).map(OrderRecord::never_placed);
             self.settle(intent.id, effect, OrderState::Sent, None, now);

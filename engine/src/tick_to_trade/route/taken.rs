@@ -6,6 +6,7 @@ use crate::clock::Moment;
 use crate::crash;
 use crate::domain::Nanos;
 use crate::error::RejectCode;
+use crate::hint::unlikely;
 use crate::limits::POLL_BATCH;
 use crate::message::{IntentKind, Order, SealedOrder};
 use crate::tick_to_trade::route::leaving::record_departure;
@@ -30,7 +31,7 @@ impl<E: OrderEntry> Route<E> {
             // One reading of the clock ends an order's time and begins the next one's.
             let started = clock.or_read(&self.stopwatch);
             self.moment = Moment::at(started);
-            if order.intent().opens_pair() {
+            if unlikely(order.intent().opens_pair()) {
                 self.on_pair(&order, now, started);
             } else {
                 self.on_order(&order, now, started);
@@ -53,6 +54,7 @@ impl<E: OrderEntry> Route<E> {
         taken
     }
 
+    #[inline(always)]
     pub(super) fn on_order(&mut self, sealed: &SealedOrder, now: Nanos, taken: Nanos) {
         let Some(order) = self.approved(sealed, now) else { return };
         match IntentKind::try_from(order.intent().kind) {
@@ -62,17 +64,20 @@ impl<E: OrderEntry> Route<E> {
     }
 
     /// C27: each approval is used once, in order, and the content is what was approved.
-    #[inline]
+    #[inline(always)]
     pub(super) fn approved<'a>(&mut self, sealed: &'a SealedOrder, now: Nanos) -> Option<&'a Order> {
         let order = sealed.unseal().filter(|order| order.approval() > self.last_approval);
         match order {
             Some(order) => self.last_approval = order.approval(),
-            None => {
-                self.counters.unapproved += 1;
-                self.latch(RejectCode::Unapproved, UNAPPROVED, now);
-                self.refuse(sealed.intent(), RejectCode::Unapproved, now);
-            }
+            None => self.withhold_unapproved(sealed, now),
         }
         order
+    }
+
+    #[cold]
+    fn withhold_unapproved(&mut self, sealed: &SealedOrder, now: Nanos) {
+        self.counters.unapproved += 1;
+        self.latch(RejectCode::Unapproved, UNAPPROVED, now);
+        self.refuse(sealed.intent(), RejectCode::Unapproved, now);
     }
 }

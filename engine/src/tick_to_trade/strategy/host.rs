@@ -1,5 +1,6 @@
 //! The strategy agent: owns the strategies, hands them what concerns them, and keeps their books of working orders.
 
+use std::hint::cold_path;
 use std::sync::Arc;
 
 use crate::agent::{Agent, Observed};
@@ -7,6 +8,7 @@ use crate::clock::{Moment, Stopwatch};
 use crate::counters::{CellWriter, Histograms};
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
+use crate::hint::unlikely;
 use crate::journal::Decision;
 use crate::limits::{POLL_BATCH, SOURCES_MAX};
 use crate::message::Report;
@@ -80,9 +82,16 @@ impl StrategyHost {
     /// A view for people: it changes no decision, so it is no work to replay; `idle` when nothing waits for it. Says whether it
     /// wrote.
     fn write_rows(&mut self, now: Nanos, idle: bool) -> bool {
-        if now < self.rows_due || !(idle || now >= self.rows_due.saturating_add(ROWS_PATIENCE)) {
-            return false;
+        let due =
+            unlikely(now >= self.rows_due) && (idle || now >= self.rows_due.saturating_add(ROWS_PATIENCE));
+        if due {
+            self.copy_rows(now);
         }
+        due
+    }
+
+    #[cold]
+    fn copy_rows(&mut self, now: Nanos) {
         self.rows_due = now.saturating_add(ROWS_EVERY);
         if let Some(rows) = &mut self.rows {
             for hosted in &self.hosted {
@@ -90,7 +99,6 @@ impl StrategyHost {
                 rows.write(usize::from(row.source.0), &row);
             }
         }
-        true
     }
 
     /// Looks for risk's ends of all rings of intents, before the first intent has to.
@@ -189,6 +197,7 @@ impl StrategyHost {
     }
 
     /// Takes a batch of reports. Returns how many, and whether there are no more.
+    #[inline(never)]
     fn take_reports(&mut self, now: Nanos) -> (usize, bool) {
         for taken in 0..POLL_BATCH {
             match self.inputs.reports.poll() {
@@ -210,6 +219,7 @@ impl StrategyHost {
     }
 
     /// Takes a batch of decisions. Returns how many, and whether there are no more.
+    #[inline(never)]
     fn take_decisions(&mut self, now: Nanos) -> (usize, bool) {
         for taken in 0..POLL_BATCH {
             match self.inputs.decisions.poll() {
@@ -286,6 +296,7 @@ impl StrategyHost {
                     }
                 }
                 Polled::Lapped { missed } => {
+                    cold_path();
                     self.missed += missed;
                     self.hosted.iter_mut().for_each(|hosted| hosted.lapped(now));
                     clock.forget();
@@ -331,12 +342,18 @@ impl Agent for StrategyHost {
     fn do_work_from(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let commands = self.take_commands(now, moment);
         let started: usize = self.hosted.iter_mut().map(|hosted| hosted.begin(&self.instruments, now)).sum();
-        if self.inputs.is_due(now) {
+        if unlikely(self.inputs.is_due(now)) {
             self.look(now);
             moment.forget();
         }
-        let (reports, no_more_reports) = self.take_reports(now);
-        let (decisions, no_more_decisions) = self.take_decisions(now);
+        let (mut reports, mut no_more_reports) = (0, true);
+        if !self.inputs.reports.is_empty() {
+            (reports, no_more_reports) = self.take_reports(now);
+        }
+        let (mut decisions, mut no_more_decisions) = (0, true);
+        if !self.inputs.decisions.is_empty() {
+            (decisions, no_more_decisions) = self.take_decisions(now);
+        }
         let told = started + reports + decisions;
         if told > 0 {
             moment.forget();

@@ -1,5 +1,6 @@
 //! A strategy in the host's care: with its name, outbox and instruments, running or stopped.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::domain::{InstrumentIndex, Instruments, Nanos, OrderId};
@@ -196,11 +197,17 @@ impl Hosted {
         self.outbox.begin(now, stamp);
         let Self { strategy, outbox, .. } = self;
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(&mut **strategy, outbox))) {
-            let told = panic.downcast_ref::<String>().map(String::as_str);
-            let told =
-                told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why");
-            self.fail(format!("it panicked: {told}"), now);
+            self.fail_of(&*panic, now);
         }
+    }
+
+    /// Ends it because of its panic.
+    #[cold]
+    #[inline(never)]
+    fn fail_of(&mut self, panic: &(dyn Any + Send), now: Nanos) {
+        let told = panic.downcast_ref::<String>().map(String::as_str);
+        let told = told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why");
+        self.fail(format!("it panicked: {told}"), now);
     }
 
     /// Tells it that it begins, once; returns whether it did.

@@ -40,6 +40,7 @@ impl FrameDecoder {
         on_event(&self.json.decode(frame));
     }
 
+    #[inline(never)]
     fn decode_sbe(&mut self, payload: &[u8], on_event: &mut dyn FnMut(&Read<'_>)) {
         let mut told = false;
         let outcome = self.sbe.decode(payload, &mut |event| {

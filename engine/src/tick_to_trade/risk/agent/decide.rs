@@ -1,9 +1,12 @@
 //! The one answer that an intent gets: approved, counted and let go, or refused.
 
+use std::hint::cold_path;
+
 use crate::counters::halt::HaltState;
 use crate::crash;
 use crate::domain::{Nanos, OrderId, SourceId};
 use crate::error::RejectCode;
+use crate::hint::{likely, unlikely};
 use crate::journal::Decision;
 use crate::message::{Intent, SealedOrder};
 use crate::tick_to_trade::risk::agent::latches::plain;
@@ -16,17 +19,19 @@ impl Risk {
     #[inline(never)]
     pub(super) fn decide(&mut self, intent: &Intent, source: SourceId, free: usize, now: Nanos, taken: i64) {
         let gates = self.gates(intent, source, free);
-        let plain = if gates.are_open() { self.state.surely_passes(intent, source, now) } else { None };
+        let plain =
+            if likely(gates.are_open()) { self.state.surely_passes(intent, source, now) } else { None };
         if let Some(order) = plain {
             let count = |risk: &mut Self| {
                 risk.state.on_sure_approval(&order, source, now);
                 risk.counts.orders += 1;
             };
-            if self.approve(intent, now, taken, count).is_err() {
+            if unlikely(self.approve(intent, now, taken, count).is_err()) {
                 self.state.on_identity(intent.id);
                 self.reject((intent, true), source, RejectCode::Journal, now);
             }
         } else {
+            cold_path();
             self.decide_in_full(intent, source, gates, now, taken);
         }
         self.publish_latches(now);
@@ -102,7 +107,7 @@ impl Risk {
     /// Lets an approved order go.
     #[inline(always)]
     pub(super) fn publish(&mut self, intent: &Intent, approval: u64, now: Nanos) {
-        if self.ports.orders.try_push(&SealedOrder::approve(intent, approval)).is_err() {
+        if unlikely(self.ports.orders.try_push(&SealedOrder::approve(intent, approval)).is_err()) {
             // The gate saw room and nobody else writes: the ring lies. What was approved stays counted.
             self.counts.orders_lost += 1;
             self.raise(None, HaltState::Halted, plain(RejectCode::RingFull), now);
@@ -127,6 +132,7 @@ impl Risk {
     #[inline]
     pub(super) fn flush(&mut self, now: Nanos) {
         if let Some(decision) = self.flood.pending() {
+            cold_path();
             self.flush_pending(&decision, now);
         }
     }

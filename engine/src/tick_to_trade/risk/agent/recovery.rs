@@ -8,6 +8,7 @@ use crate::clock::Moment;
 use crate::counters::halt::HaltState;
 use crate::domain::{Instruments, Nanos, OrderId, SourceId};
 use crate::error::{RejectCode, SetupError};
+use crate::hint::likely;
 use crate::journal::translate::Translator;
 use crate::journal::{DayStart, Decision, Halt, HaltScope, LimitChange, Record};
 use crate::message::Intent;
@@ -324,7 +325,7 @@ impl Risk {
     /// Whether nothing is left of what was approved and never left.
     #[inline]
     pub(super) fn has_withdrawn(&self) -> bool {
-        self.recovery.as_ref().is_none_or(|past| past.unsent.is_empty())
+        likely(self.recovery.is_none()) || self.recovery.as_ref().is_some_and(|past| past.unsent.is_empty())
     }
 
     #[cold]
