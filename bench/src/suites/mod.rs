@@ -86,6 +86,7 @@ impl Bench<'_> {
 pub fn answer(name: &str, place: &Path, wait: Wait) -> Result<(), SetupError> {
     match tick_to_order::KINDS.iter().find(|kind| kind.name == name) {
         Some(kind) => tick_to_order::apart::answer(kind, place, wait),
+        None if name == tick_to_order::crossing::NAME => tick_to_order::crossing::answer(place, wait),
         None => ring::answer(name, place, wait),
     }
 }

@@ -3,6 +3,7 @@
 //! same way over two processes.
 
 pub mod apart;
+pub mod crossing;
 mod messages;
 mod parts;
 
@@ -90,7 +91,7 @@ impl Kind {
 /// When a file cannot be made, or a frame does not lead to exactly one order.
 pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
     let mut rows: Vec<[Series; 6]> = KINDS.iter().map(|_| Default::default()).collect();
-    let two_cores = bench.rig.has_two_cores();
+    let (mut crossing, two_cores) = (Series::default(), bench.rig.has_two_cores());
     let count: usize = bench.scale().of(6_400, 3_200, 64);
     for round in 0..bench.rounds() {
         for (kind, [ours, serde, plain, parts, told, over_two]) in KINDS.iter().zip(&mut rows) {
@@ -110,6 +111,7 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
             if two_cores {
                 let measure = || apart::measure(bench, kind, count, u64::from(round) + 1);
                 over_two.add(bench.rig.measure_long(measure)?);
+                crossing.add(bench.rig.measure(|| crossing::measure(bench, count / 2))?);
             }
         }
     }
@@ -137,8 +139,10 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), SetupError> {
         let name = format!("{}: plain arithmetic for as long", kind.name);
         let ratios = |_, own: &Samples| vec![Ratio::plain("its own p50 at p99.9", tail(own))];
         bench.report.push_series(SUITE, &name, plain, &ratios);
-        apart::report(bench, kind, over_two, ours);
+        apart::report(bench, kind, over_two, ours, &crossing);
     }
+    let hops = |_, own: &Samples| vec![Ratio::plain("raw hops", own.over_raw() * 2.0)];
+    bench.report.push_series(SUITE, &format!("{}, two processes", crossing::NAME), &crossing, &hops);
     bench
         .report
         .note("tick-to-order: each frame alone between two fenced readings of the clock, which are included");

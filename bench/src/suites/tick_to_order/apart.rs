@@ -20,7 +20,7 @@ const HOPS: f64 = 2.5;
 const MEET: Nanos = Nanos::from_millis(250);
 
 /// Time from an order to the next frame, in which the venue's answer reaches everybody.
-const REST: Nanos = Nanos::from_micros(10);
+pub const REST: Nanos = Nanos::from_micros(10);
 
 /// No order takes longer.
 const LONGEST: Nanos = Nanos::from_secs(2);
@@ -86,20 +86,22 @@ fn way(bench: &Bench<'_>, kind: &Kind, front: &mut Front) -> Result<Nanos, Setup
     Err(SetupError::Invalid(format!("{SUITE}: over two processes a {} led to {sent} orders", kind.name)))
 }
 
-/// Adds the rows to the report; `alone` is the way on one thread.
-pub fn report(bench: &mut Bench<'_>, kind: &Kind, apart: &Series, alone: &Series) {
+/// Adds the rows to the report; `alone` is the way on one thread, `crossing` what the two processes tell each other.
+pub fn report(bench: &mut Bench<'_>, kind: &Kind, apart: &Series, alone: &Series, crossing: &Series) {
     let one = alone.alone().map_or(f64::NAN, Samples::figure);
-    let ratios = |_, own: &Samples| {
+    let ratios = |placement, own: &Samples| {
         let over = |allowed: &dyn Fn(f64) -> f64| {
             let each = own.figures.iter().zip(&own.raws).map(|(figure, &raw)| figure / allowed(raw));
             median(&each.collect::<Vec<_>>())
         };
+        let told = crossing.at(placement).map_or(f64::NAN, Samples::over_raw);
         vec![
             Ratio::promised(
                 format!("one thread's p50 and {HOPS} raw hops"),
                 over(&|round_trip| one + HOPS * round_trip / 2.0),
                 Target::AtMost(1.0),
             ),
+            Ratio::plain("one thread's p50 and what they tell", over(&|round_trip| one + told * round_trip)),
             Ratio::plain("one thread's p50", over(&|_| one)),
             Ratio::plain("raw hops", over(&|round_trip| round_trip / 2.0)),
         ]
