@@ -15,7 +15,7 @@ use engine::tick_to_trade::strategy::host::StrategyHost;
 
 use crate::desk::entry::Encoder;
 use crate::desk::feed::Frames;
-use crate::desk::{BURSTS, Plan};
+use crate::desk::{BRISK, Plan};
 use crate::rig::Wait;
 
 /// Without work for so long, the process behind writes its journal.
@@ -44,7 +44,7 @@ impl Front {
     /// # Errors
     /// When a file cannot be made.
     pub fn open(mut plan: Plan, room: &FilePath) -> Result<Self, SetupError> {
-        plan.rate = BURSTS;
+        plan.rate = BRISK;
         let ipc = IpcPaths::new(room.join("ipc"));
         ipc.create()?;
         let timeline = Timeline::publish(&ipc)?;
@@ -95,7 +95,7 @@ impl Behind {
     /// # Errors
     /// When the other is not there, or a file cannot be made.
     pub fn open(mut plan: Plan, room: &FilePath) -> Result<Self, SetupError> {
-        plan.rate = BURSTS;
+        plan.rate = BRISK;
         let timeline = Timeline::find(&IpcPaths::new(room.join("ipc")))?;
         let (config, mut journals) = (config(&plan, room, &timeline), JournalSet::new(plan.journal));
         let risk = apart::risk(&config, 1, &mut journals)?;

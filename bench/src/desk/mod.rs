@@ -37,6 +37,10 @@ const JOURNAL_RING: usize = 1 << 12;
 /// Orders that a source may send: as many in 50 ms as an account at the venue in some seconds.
 pub const USUAL: Rate = Rate::new(300, Nanos::from_millis(50));
 
+/// [`USUAL`] where frames come a hundred times as fast, by a clock that nobody moves: what risk remembers of orders is as much as
+/// there, and as near.
+pub const BRISK: Rate = Rate::new(USUAL.count, Nanos(USUAL.per.0 / 100));
+
 /// As many as the memory of duplicates allows: a burst, and as many again while it is remembered.
 pub const BURSTS: Rate = Rate::new(30_000, Nanos::from_millis(50));
 
@@ -231,7 +235,8 @@ impl Desk {
     }
 }
 
-/// Limits that no order of the taker meets, every one of them set; a source may send `messages`.
+/// Limits that no order of the taker meets, every one of them set; a source may send `messages`, and its orders are remembered for
+/// as long as those are counted over.
 #[must_use]
 pub fn limits(instruments: &Instruments, messages: Rate) -> Limits {
     const MONEY: i128 = 1 << 90;
@@ -263,7 +268,7 @@ pub fn limits(instruments: &Instruments, messages: Rate) -> Limits {
             cancels: messages,
             day_loss_soft: MONEY,
             day_loss_hard: MONEY,
-            duplicates: Rate::new(3, Nanos::from_millis(50)),
+            duplicates: Rate::new(3, messages.per),
             repeat_fills: Rate::new(200, Nanos::from_secs(10)),
             reject_storm: Rate::new(1_000, Nanos::from_secs(10)),
             max_unknown: 5,
