@@ -58,8 +58,6 @@ pub struct Plan {
     pub journal: usize,
     /// Whether journals are synced, and where they lie if not in shared memory.
     pub disk: Option<std::path::PathBuf>,
-    /// Whether the ring of clients may come late.
-    pub external: bool,
     /// Whether the venue is behind a connection.
     pub remote: bool,
     /// When its time begins.
@@ -77,7 +75,6 @@ impl Plan {
             rate: USUAL,
             journal: JOURNAL_RING,
             disk: None,
-            external: false,
             remote: false,
             start: START,
         }
@@ -96,7 +93,7 @@ impl Plan {
             ingest: IngestConfig { silence: Nanos::NEVER },
             limits: limits(&self.instruments, self.rate),
             timing: RouteTiming { connection: self.remote, ..RouteTiming::default() },
-            external: self.external,
+            external: true,
             apart: false,
             now: self.start,
         }
@@ -110,7 +107,8 @@ impl Plan {
     }
 }
 
-/// The agents, assembled as in every session; fed and answered from memory, unless it is told otherwise.
+/// The agents, assembled as in every live session, in which clients, the operator and the gateway may come; fed and answered from
+/// memory, unless it is told otherwise.
 pub struct Desk<F = Frames, E = Encoder> {
     /// The agents.
     pub agents: PathParts<F, E>,
@@ -208,9 +206,11 @@ impl Desk {
         self.agents.route.agent().entry().orders
     }
 
-    /// Makes the next frame arrive, a step later than the last. Nobody has looked at it yet.
+    /// Makes the next frame arrive, a step later than the last. Nobody has looked at it yet; all else that the time brings was
+    /// done before, as a thread that spins does it.
     pub fn arrive(&mut self) {
         self.pass(STEP);
+        while self.cycle() > 0 {}
         self.feed().give(1);
     }
 

@@ -182,8 +182,7 @@ fn filesystem(path: &Path) -> String {
 impl Source {
     fn new(bench: &Bench<'_>, seed: u64, disk: Option<&Path>) -> Result<Self, SetupError> {
         let plan = KINDS[0].plan(0, seed)?;
-        let plan =
-            Plan { rate: BURSTS, journal: RECORDS, external: true, disk: disk.map(Path::to_owned), ..plan };
+        let plan = Plan { rate: BURSTS, journal: RECORDS, disk: disk.map(Path::to_owned), ..plan };
         let mut desk = Desk::new(plan, bench.rig.stopwatch, bench.scratch)?;
         let (ring, cursor) = (desk.ipc.intents(SourceId::CLIENT), desk.ipc.intents_cursor(SourceId::CLIENT));
         let ring = spsc::Producer::create(&ring, &cursor, INTENTS, 1)?;

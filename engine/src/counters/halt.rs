@@ -192,6 +192,12 @@ impl HaltReader {
         }
     }
 
+    /// Zero where none of the words at `places` holds anything back.
+    #[inline(always)]
+    fn held(&self, places: [usize; 3]) -> u64 {
+        self.words_at(places).map_or(u64::MAX, held)
+    }
+
     #[inline(always)]
     fn words_at(&self, places: [usize; 3]) -> Option<[u64; 3]> {
         let words = self.file.body().first_chunk::<WORDS>()?;

@@ -49,9 +49,16 @@ impl CommandDesk {
         Ok(Self { senders, due: Nanos(i64::MIN) })
     }
 
-    /// Takes what has come and answers each by `carry_out`; returns how many commands. One look at a ring when there
-    /// is nothing; more makes `moment` unknown.
-    #[inline]
+    /// Whether there may be something to take, or a ring is to be looked for: one look at each ring.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_waiting(&self, now: Nanos) -> bool {
+        let waits = |sender: &Sender| sender.requests.get().is_some_and(|ring| !ring.is_empty());
+        now >= self.due || self.senders.iter().any(waits)
+    }
+
+    /// Takes what has come and answers each by `carry_out`; returns how many commands. Looking for rings, and each command, makes
+    /// `moment` unknown.
     pub fn serve(
         &mut self,
         now: Nanos,
@@ -77,6 +84,8 @@ impl CommandDesk {
                 // A sender that reads no answers has stopped waiting for them.
                 let _ = answers.try_push(&answer);
             }
+            // Nobody may look here again before the next command.
+            ring.commit();
         }
         taken
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::counters::halt::{HaltReader, HaltState, INSTRUMENTS_AT, held, places};
+use crate::counters::halt::{HaltReader, HaltState, INSTRUMENTS_AT, places};
 use crate::domain::{InstrumentIndex, Nanos, SourceId};
 use crate::hint::likely;
 use crate::room::Line;
@@ -16,32 +16,48 @@ struct Watched {
 }
 
 impl Watched {
-    fn state_at(&self, places: [usize; 3]) -> HaltState {
+    /// What holds because no page is there; `None` if one is, which says it.
+    fn missing(&self) -> Option<HaltState> {
         match (self.page.presence(), self.page.get()) {
-            (Presence::Here, Some(page)) => page.state_at(places),
-            (Presence::Absent, _) => self.absent,
+            (Presence::Here, Some(_)) => None,
+            (Presence::Absent, _) => Some(self.absent),
             // A page was there and says nothing any more: nobody knows what its owner wants.
-            _ => HaltState::Halted,
+            _ => Some(HaltState::Halted),
         }
+    }
+
+    fn state_at(&self, places: [usize; 3]) -> HaltState {
+        let told = || self.page.get().map_or(HaltState::Halted, |page| page.state_at(places));
+        self.missing().unwrap_or_else(told)
     }
 }
 
 /// The pages of all owners.
-#[derive(Default)]
 pub struct HaltPages {
     pages: Vec<HaltReader>,
     watched: Vec<Watched>,
+    /// Which of the watched pages are there, as of the last look: only that changes it.
+    here: Vec<usize>,
+    /// The strictest of what holds because the others are not.
+    missing: HaltState,
     /// When the watched pages are looked for again.
     due: Nanos,
     /// Readings in which a watched page held something back.
     held: u64,
 }
 
+impl Default for HaltPages {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
 impl HaltPages {
     /// The pages to obey.
     #[must_use]
     pub const fn new(pages: Vec<HaltReader>) -> Self {
-        Self { pages, watched: Vec::new(), due: Nanos(i64::MIN), held: 0 }
+        let missing = HaltState::Active;
+        Self { pages, watched: Vec::new(), here: Vec::new(), missing, due: Nanos(i64::MIN), held: 0 }
     }
 
     /// Obeys the page at `path` as well: from when it appears, and again when it is replaced. Until then `absent` holds;
@@ -51,6 +67,20 @@ impl HaltPages {
         let mut page = Late::new(path, HaltReader::attach);
         page.look(now);
         self.watched.push(Watched { page, absent });
+        self.here.reserve(self.watched.len());
+        self.sort_out();
+    }
+
+    /// Tells the watched pages that are there from what holds because others are not.
+    fn sort_out(&mut self) {
+        self.here.clear();
+        self.missing = HaltState::Active;
+        for (at, watched) in self.watched.iter().enumerate() {
+            match watched.missing() {
+                None => self.here.push(at),
+                Some(state) => self.missing = self.missing.max(state),
+            }
+        }
     }
 
     /// Looks for the watched pages, if that is due, and says whether it was; to be called in every duty cycle.
@@ -75,6 +105,7 @@ impl HaltPages {
             watched.page.refresh(now);
         }
         self.due = self.watched.iter().map(|watched| watched.page.due()).min().unwrap_or(Nanos::NEVER);
+        self.sort_out();
     }
 
     /// What all pages together let `source` trade of `instrument`: the strictest wins. Halted if there is no page.
@@ -111,33 +142,29 @@ impl HaltPages {
     #[inline(always)]
     fn state_at(&mut self, places: [usize; 3]) -> HaltState {
         let [_, source, instrument] = places;
-        let watched =
-            if self.watched.is_empty() { HaltState::Active } else { self.watched_at(source, instrument) };
         let mut any = 0;
         for page in &self.pages {
-            any |= page.words_at(places).map_or(u64::MAX, held);
+            any |= page.held(places);
         }
-        let calm = any == 0 && !(self.pages.is_empty() && self.watched.is_empty());
-        if likely(calm) { watched } else { self.strictest_at(source, instrument).max(watched) }
+        for &at in &self.here {
+            any |= self.watched[at].page.get().map_or(u64::MAX, |page| page.held(places));
+        }
+        let no_page = self.pages.is_empty() && self.watched.is_empty();
+        let calm = any == 0 && self.missing == HaltState::Active && !no_page;
+        if likely(calm) { HaltState::Active } else { self.strictest_at(source, instrument) }
     }
 
     #[cold]
     #[inline(never)]
-    fn strictest_at(&self, source: usize, instrument: usize) -> HaltState {
+    fn strictest_at(&mut self, source: usize, instrument: usize) -> HaltState {
         let places = [0, source, instrument];
         if self.pages.is_empty() && self.watched.is_empty() {
             return HaltState::Halted;
         }
-        self.pages.iter().map(|page| page.state_at(places)).fold(HaltState::Active, HaltState::max)
-    }
-
-    #[inline(never)]
-    fn watched_at(&mut self, source: usize, instrument: usize) -> HaltState {
-        let places = [0, source, instrument];
         let states = self.watched.iter().map(|watched| watched.state_at(places));
-        let strictest = states.fold(HaltState::Active, HaltState::max);
-        self.held += u64::from(strictest > HaltState::Active);
-        strictest
+        let watched = states.fold(HaltState::Active, HaltState::max);
+        self.held += u64::from(watched > HaltState::Active);
+        self.pages.iter().map(|page| page.state_at(places)).fold(watched, HaltState::max)
     }
 }
 

@@ -20,7 +20,16 @@ impl StrategyHost {
         self.commanded
     }
 
+    #[inline(always)]
     pub(super) fn take_commands(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        if !self.desk.as_ref().is_some_and(|desk| desk.is_waiting(now)) {
+            return 0;
+        }
+        self.serve(now, moment)
+    }
+
+    #[inline(never)]
+    fn serve(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let Some(mut desk) = self.desk.take() else { return 0 };
         let taken = desk.serve(now, moment, |command| carry_out(self, command, now));
         self.desk = Some(desk);

@@ -226,6 +226,7 @@ impl Hosted {
         self.call(now, 0, |strategy, outbox| strategy.on_start(&Start { instruments, now }, outbox));
     }
 
+    #[inline(always)]
     pub(super) fn tick(&mut self, tick: &Tick, now: Nanos) {
         if self.activity == Activity::Running {
             self.call(now, tick.stamp, |strategy, outbox| strategy.on_tick(tick, now, outbox));

@@ -15,7 +15,16 @@ impl Risk {
         self.governance = Some(Box::new(governance));
     }
 
+    #[inline(always)]
     pub(super) fn take_commands(&mut self, now: Nanos, moment: &mut Moment) -> usize {
+        if !self.governance.as_ref().is_some_and(|governance| governance.desk.is_waiting(now)) {
+            return 0;
+        }
+        self.serve(now, moment)
+    }
+
+    #[inline(never)]
+    fn serve(&mut self, now: Nanos, moment: &mut Moment) -> usize {
         let Some(mut governance) = self.governance.take() else { return 0 };
         let Governance { desk, instruments, ceiling } = &mut *governance;
         let taken = desk.serve(now, moment, |command| self.carry_out(command, instruments, ceiling, now));
