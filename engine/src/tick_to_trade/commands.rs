@@ -98,3 +98,38 @@ impl CommandDesk {
         self.due = self.senders.iter().map(|sender| sender.requests.due()).min().unwrap_or(Nanos::NEVER);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::command::CommandKind;
+    use crate::ring::backlog::Backlog;
+
+    #[test]
+    fn a_command_is_seen_before_the_next_look_and_given_back_with_its_answer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ipc = IpcPaths::new(folder.path().join("ipc"));
+        ipc.create().expect("made");
+        let (ring, cursor) = ipc.commands("risk", "operator");
+        std::fs::create_dir_all(ring.parent().expect("a directory")).expect("made");
+        let mut sender: Producer<Command> = Producer::create(&ring, &cursor, 64, 1).expect("made");
+        let (mut desk, now) = (CommandDesk::open(&ipc, "risk", 1).expect("open"), Nanos::ZERO);
+        let serve = |desk: &mut CommandDesk| {
+            desk.serve(now, &mut Moment::default(), |command| {
+                CommandAnswer::new(command.id, CommandCode::Done, "", "", "")
+            })
+        };
+        assert!(desk.is_waiting(now), "nobody has looked for rings yet");
+        assert_eq!((serve(&mut desk), desk.is_waiting(now)), (0, false));
+        for sent in [1, BATCH, BATCH + 1] {
+            for id in 0..sent {
+                let command = Command::new(CommandKind::Limit, id as u64, now);
+                assert!(sender.try_push(&command).is_ok(), "there is room");
+            }
+            let served = std::iter::from_fn(|| desk.is_waiting(now).then(|| serve(&mut desk)));
+            assert_eq!(served.take(3).sum::<usize>(), sent);
+            assert!(!desk.is_waiting(now));
+            assert_eq!(Backlog::<Command>::attach(&ring, &cursor).expect("attached").waiting(), 0);
+        }
+    }
+}
