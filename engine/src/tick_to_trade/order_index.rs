@@ -148,13 +148,8 @@ impl OrderIndex {
     /// Notes that `id`, which is not in the index, is at `place`.
     #[inline]
     pub(super) fn insert(&mut self, id: OrderId, place: u32) {
-        let hash = Self::hash(id);
-        let mut at = self.home(hash);
-        while self.at(at).place != NIL {
-            at = (at + 1) & self.mask();
-        }
-        *self.at_mut(at) = Entry { hash, place };
-        self.look_ahead(id);
+        // No entry is its: nobody needs to be asked whose an entry of the same hash is.
+        self.insert_new(id, place, |_| OrderId::NONE);
     }
 
     /// Notes that `id` is at `place`, unless it is in the index. Returns whether it was not.
