@@ -10,7 +10,7 @@ use engine::error::SetupError;
 use engine::message::{SealedOrder, Tick};
 use engine::ring::broadcast::{self, Polled, Reader};
 use engine::ring::spsc::{Consumer, Producer};
-use zerocopy::{FromBytes as _, FromZeros as _, IntoBytes as _};
+use zerocopy::FromZeros as _;
 
 use crate::histogram::Histogram;
 use crate::rig::Wait;
@@ -18,25 +18,16 @@ use crate::suites::Bench;
 use crate::suites::ring::meeting::{Answerer, Meeting as _, Pipes, place};
 use crate::suites::tick_to_order::WARM;
 use crate::suites::tick_to_order::apart::REST;
+use crate::suites::tick_to_order::messages::{CAPACITY, order_of};
 
 /// What the other process is told to answer as.
 pub const NAME: &str = "a tick there, an order back";
-
-/// Messages that each ring holds, as those between agents do.
-const CAPACITY: usize = 1_024;
 
 /// The tick that ends it has this instrument.
 const END: u32 = u32::MAX;
 
 /// Looks in a row that find nothing, after which the other has gone without a word.
 const SPINS_MAX: u64 = 1 << 32;
-
-/// The first words of an order are the tick's: whoever sent it knows its own again.
-fn order_of(tick: &Tick) -> Result<SealedOrder, SetupError> {
-    let mut bytes = [0; size_of::<SealedOrder>()];
-    bytes[..size_of::<Tick>()].copy_from_slice(tick.as_bytes());
-    SealedOrder::read_from_bytes(&bytes).map_err(|_| SetupError::Invalid(format!("{NAME}: no order")))
-}
 
 /// What the other process does.
 ///
@@ -53,7 +44,8 @@ pub fn answer(room: &Path, wait: Wait) -> Result<(), SetupError> {
         match ticks.poll() {
             Polled::Message(tick) if tick.instrument == END => return Ok(()),
             Polled::Message(tick) => {
-                let _ = orders.try_push(&order_of(black_box(&tick))?);
+                // Its first words are the tick's: whoever sent that knows its own again.
+                let _ = orders.try_push(&order_of(black_box(&tick)));
                 idle = 0;
             }
             Polled::Empty | Polled::Lapped { .. } => {
@@ -91,7 +83,7 @@ pub fn measure(bench: &Bench<'_>, count: usize) -> Result<Histogram, SetupError>
                 order
             })
         });
-        if came != Some(order_of(&tick)?) {
+        if came != Some(order_of(&tick)) {
             return Err(SetupError::Invalid(format!("{NAME}: another came back")));
         }
         if turn >= WARM {

@@ -7,10 +7,18 @@ use engine::error::SetupError;
 use engine::message::{Intent, SealedOrder, Tick};
 use engine::ring::broadcast::{self, Polled, Reader};
 use engine::ring::spsc::{Consumer, Producer};
-use zerocopy::{FromBytes as _, FromZeros as _, IntoBytes as _};
+use zerocopy::{FromZeros as _, Immutable, IntoBytes};
 
 /// Messages that each ring holds, as those between agents do.
-const CAPACITY: usize = 1_024;
+pub const CAPACITY: usize = 1_024;
+
+/// As long as an order, which begins with `message` and is sealed by nobody.
+pub fn order_of(message: &(impl IntoBytes + Immutable)) -> SealedOrder {
+    let mut order = SealedOrder::new_zeroed();
+    let bytes = message.as_bytes();
+    order.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
+    order
+}
 
 /// Rings as between the agents of one thread.
 pub struct Messages {
@@ -52,9 +60,7 @@ impl Messages {
             self.readers.iter_mut().all(|reader| matches!(black_box(reader.poll()), Polled::Message(_)));
         let asked = self.intents.0.try_push(black_box(intent)).is_ok();
         let Some(intent) = self.intents.1.poll() else { return false };
-        let mut bytes = [0; size_of::<SealedOrder>()];
-        bytes[..size_of::<Intent>()].copy_from_slice(intent.as_bytes());
-        let Ok(order) = SealedOrder::read_from_bytes(&bytes) else { return false };
+        let order = order_of(&intent);
         let sent = self.orders.0.try_push(black_box(&order)).is_ok();
         ticks && asked && sent && black_box(self.orders.1.poll()).is_some()
     }
